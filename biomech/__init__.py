@@ -1,0 +1,1 @@
+"""Biomechanics from keypoints: pure numpy and scipy over arrays, no input or output."""

@@ -1,0 +1,1 @@
+"""Fetch, probe, decode, and cut crops: everything that reads a media file."""

@@ -1,0 +1,245 @@
+"""Everything that can go wrong, as one tree.
+
+Each error says what happened (``detail``), what the caller can do (``hint``), and whether the same
+call may succeed later (``retryable``). ``status`` and ``code`` are what HTTP answers with.
+
+    ServiceError
+    ├── BadParameterError
+    ├── SourceError            the video's address
+    │   ├── AddressNotAllowedError
+    │   ├── SourceNotFoundError
+    │   └── UnreachableError
+    ├── MediaError             the file's content
+    │   ├── NotAVideoError   UnsupportedCodecError   AudioOnlyError
+    │   ├── NoFramesError    TruncatedError
+    │   └── TooLargeError
+    ├── ModelError
+    │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
+    │   └── InferenceError
+    ├── StorageError
+    ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
+    └── ConfigurationError
+"""
+
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """Base of all errors of the service.
+
+    Args:
+        detail: what happened, with the facts, for a human; never a secret or a signed URL.
+        hint: what the caller can do; the class's own by default.
+        retryable: whether the same call may succeed later; the class's own by default.
+        retry_after_s: seconds to wait before trying again, where known.
+        facts: machine-readable extras of the problem document (``limit=...``, ``field=...``).
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    default_hint: ClassVar[str] = "Report this with the request id."
+    default_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str | None = None,
+        retryable: bool | None = None,
+        retry_after_s: float | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = self.default_hint if hint is None else hint
+        self.retryable = self.default_retryable if retryable is None else retryable
+        self.retry_after_s = retry_after_s
+        self.facts = facts
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Ray pickles errors across processes; keyword arguments must survive.
+        return _rebuild, (
+            type(self),
+            self.detail,
+            {
+                "hint": self.hint,
+                "retryable": self.retryable,
+                "retry_after_s": self.retry_after_s,
+                **self.facts,
+            },
+        )
+
+
+def _rebuild(cls: type[ServiceError], detail: str, keywords: dict[str, Any]) -> ServiceError:
+    return cls(detail, **keywords)
+
+
+class BadParameterError(ServiceError):
+    """A field of the request is missing, unknown or out of range."""
+
+    status, code, title = 422, "bad_parameter", "Bad parameter"
+    default_hint = "See /docs for the fields and their ranges."
+
+
+class SourceError(ServiceError):
+    """The video's address cannot be used."""
+
+    status, code, title = 422, "bad_source", "The video cannot be fetched"
+    default_hint = "Give an http(s) or gs:// address of a video file, or upload the file."
+
+
+class AddressNotAllowedError(SourceError):
+    """Scheme, host, port or resolved address is not allowed."""
+
+    status, code, title = 403, "address_not_allowed", "Address not allowed"
+    default_hint = (
+        "Only public http(s) and gs:// addresses are fetched; an operator can allow hosts."
+    )
+
+
+class SourceNotFoundError(SourceError):
+    """The other side answered, but has no such file or will not give it."""
+
+    status, code, title = 422, "source_not_found", "The address has no video"
+    default_hint = "Check the address and its expiry or permissions."
+
+
+class UnreachableError(SourceError):
+    """No answer, a broken answer, or a server error from the other side."""
+
+    status, code, title = 502, "unreachable", "The address cannot be reached"
+    default_retryable = True
+    default_hint = "Check that the address answers; try again later."
+
+
+class MediaError(ServiceError):
+    """The file is not a video that can be analysed."""
+
+    status, code, title = 422, "bad_media", "The file cannot be analysed"
+    default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
+
+
+class NotAVideoError(MediaError):
+    """Not one of the container formats that are read."""
+
+    status, code, title = 415, "not_a_video", "Not a video"
+
+
+class UnsupportedCodecError(MediaError):
+    """The container is known, its video codec is not."""
+
+    status, code, title = 415, "unsupported_codec", "Unsupported video codec"
+    default_hint = "Send H.264, HEVC, VP8, VP9, AV1 or MPEG-4 video."
+
+
+class AudioOnlyError(MediaError):
+    """The file has sound and no pictures."""
+
+    status, code, title = 422, "audio_only", "No video track"
+
+
+class NoFramesError(MediaError):
+    """There is a video track, and not one picture in it."""
+
+    status, code, title = 422, "no_frames", "No frames"
+
+
+class TruncatedError(MediaError):
+    """The file ends before its own index says it should."""
+
+    status, code, title = 422, "truncated", "The file is incomplete"
+    default_hint = "Upload the file again, whole."
+
+
+class TooLargeError(MediaError):
+    """Over a limit: bytes, seconds, pixels or frames. ``facts`` has ``limit`` and ``value``."""
+
+    status, code, title = 413, "too_large", "Too large"
+    default_hint = "Send a shorter or smaller video; an operator can raise the limit."
+
+
+class ModelError(ServiceError):
+    """A model cannot be loaded or used."""
+
+    status, code, title = 503, "model_error", "Model error"
+
+
+class UnknownModelError(ModelError):
+    """No such entry in the registry."""
+
+    status, code, title = 422, "unknown_model", "Unknown model"
+    default_hint = "`mmpose-service models list` shows the names."
+
+
+class WeightsMissingError(ModelError):
+    """The checkpoint file is in none of the places searched."""
+
+    code, title = "weights_missing", "Model weights are missing"
+
+
+class WeightsCorruptError(ModelError):
+    """The checkpoint file is damaged or not the one the registry names."""
+
+    code, title = "weights_corrupt", "Model weights are damaged"
+
+
+class DownloadError(ModelError):
+    """A published checkpoint could not be downloaded."""
+
+    code, title = "download_failed", "Download failed"
+    default_retryable = True
+    default_hint = "Try again: the download goes on where it stopped."
+
+
+class InferenceError(ModelError):
+    """The network failed on its input."""
+
+    status, code, title = 500, "inference_failed", "Inference failed"
+
+
+class StorageError(ServiceError):
+    """The annotated video could not be stored."""
+
+    status, code, title = 502, "storage_failed", "The annotated video could not be stored"
+    default_retryable = True
+    default_hint = 'Try again, or ask for the data alone with "video": false.'
+
+
+class NotReadyError(ServiceError):
+    """No pose model or no detector is loaded."""
+
+    status, code, title = 503, "not_ready", "Not ready"
+    default_retryable = True
+    default_hint = "See /healthz for what is missing."
+
+
+class OverloadedError(ServiceError):
+    """As many requests as configured are under way."""
+
+    status, code, title = 429, "overloaded", "Too many requests"
+    default_retryable = True
+    default_hint = "Wait as Retry-After says, then try again."
+
+
+class DeadlineExceededError(ServiceError):
+    """The request took longer than configured."""
+
+    status, code, title = 504, "deadline_exceeded", "Out of time"
+    default_retryable = True
+    default_hint = "Send a shorter video, or ask an operator for a longer deadline."
+
+
+class StageFailedError(ServiceError):
+    """A stage died or failed repeatedly while working on this request."""
+
+    status, code, title = 503, "stage_failed", "A stage of the service failed"
+    default_retryable = True
+    default_hint = "Try again."
+
+
+class ConfigurationError(ServiceError):
+    """A setting is wrong; raised at start, names the setting."""
+
+    code, title = "configuration", "Wrong configuration"
+    default_hint = "Correct the setting named."

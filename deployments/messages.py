@@ -1,0 +1,357 @@
+"""What travels between stages: frozen dataclasses of arrays. Imports numpy only.
+
+Pixels are display pixels (after the container's rotation), x right, y down, a pixel's centre at its
+integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images are uint8 BGR.
+Arrays that come out of Ray's object store are read-only.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What probing a media file tells, without its pictures.
+
+    Attributes:
+        path: local path of the file.
+        container: demuxer's short name (``mov``, ``matroska``, ``avi``).
+        codec, pixel_format: of the video stream (``h264``, ``yuv420p10le``).
+        width, height: display pixels, after rotation.
+        rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180 or 270.
+        time_base: seconds a tick, as (numerator, denominator).
+        pts: (frames,) presentation time stamps in ticks, ascending, one a picture.
+        keyframe_pts: (k,) those at which decoding can start, ascending.
+        audio_codec: of the first audio stream, or None.
+        warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
+    """
+
+    path: str
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    rotation_deg: int
+    time_base: tuple[int, int]
+    pts: I64
+    keyframe_pts: I64
+    audio_codec: str | None = None
+    warnings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def frame_count(self) -> int:
+        """Number of pictures."""
+        return len(self.pts)
+
+    @property
+    def times_s(self) -> F64:
+        """(frames,) seconds since the first picture."""
+        return ticks_to_seconds(self.pts - self.pts[0], self.time_base)
+
+    @property
+    def fps(self) -> float:
+        """Frames a second by the median interval; 0 for a single picture."""
+        gaps = np.diff(self.pts)
+        return (
+            1.0 / (float(np.median(gaps)) * float(Fraction(*self.time_base))) if len(gaps) else 0.0
+        )
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first picture to the end of the last (held for the median interval)."""
+        return float(self.times_s[-1]) + (1.0 / self.fps if self.fps else 0.0)
+
+
+def ticks_to_seconds(ticks: I64, time_base: tuple[int, int]) -> F64:
+    """Ticks of ``time_base`` as seconds, same shape."""
+    return np.asarray(ticks, np.float64) * time_base[0] / time_base[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one video: the unit of work, retry, progress and parallelism.
+
+    It starts on a detection frame (a multiple of the stride), so that its result does not depend on
+    where the video was cut; the first frame of its right neighbour (``closing_pts``) is decoded and
+    detected too, which closes the last interval between detections.
+
+    Attributes:
+        path, time_base, rotation_deg, width, height: of the media.
+        index: position among the segments of the video.
+        first_frame: index in the video of the segment's first frame.
+        pts: (m,) ticks of its frames.
+        seek_pts: key frame from which decoding starts.
+        closing_pts: tick of the first frame after it; None at the end of the video.
+    """
+
+    path: str
+    time_base: tuple[int, int]
+    rotation_deg: int
+    width: int
+    height: int
+    index: int
+    first_frame: int
+    pts: I64
+    seek_pts: int
+    closing_pts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisOptions:
+    """How the frames of a segment are to be analysed.
+
+    Attributes:
+        pose_models: deployments to ask, in order of preference (``("rtmpose", "hrnet")``).
+        pose_input: (width, height) of a crop.
+        detector_input: (width, height) of the letterboxed picture given to the detector.
+        detector_stride: every how many frames people are detected.
+        box_padding: growth of a box before it is cropped (1.25 in the published pipelines).
+        min_box_score: detections below are ignored.
+        max_people: the best so many boxes of a detection frame are kept (score, then area).
+        window: batches of crops under way at once.
+        batch: crops in one call to a pose model.
+    """
+
+    pose_models: tuple[str, ...] = ("rtmpose",)
+    pose_input: tuple[int, int] = (192, 256)
+    detector_input: tuple[int, int] = (320, 320)
+    detector_stride: int = 4
+    box_padding: float = 1.25
+    min_box_score: float = 0.4
+    max_people: int = 6
+    window: int = 4
+    batch: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """People found in one picture, best first: boxes (n,4) and score (n,) in [0, 1]."""
+
+    boxes: F32
+    score: F32
+
+
+@dataclass(frozen=True, slots=True)
+class CropPoses:
+    """Keypoints of n crops, in pixels of the crop.
+
+    Attributes:
+        keypoints: (n,17,2) float32, NaN where the model gave none.
+        score: (n,17) confidence in [0, 1].
+        raw_score: (n,17) as the network gave it; a SimCC maximum can exceed 1.
+        sigma: (n,17,2) standard deviation from the spread of the response, crop pixels; NaN unknown.
+    """
+
+    keypoints: F32
+    score: F32
+    raw_score: F32
+    sigma: F32
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    def __getitem__(self, index: slice | I64) -> "CropPoses":
+        return CropPoses(
+            self.keypoints[index], self.score[index], self.raw_score[index], self.sigma[index]
+        )
+
+    @staticmethod
+    def concatenate(parts: "list[CropPoses]") -> "CropPoses":
+        """One after another; empty for no parts."""
+        if not parts:
+            return CropPoses(
+                np.empty((0, 17, 2), np.float32),
+                np.empty((0, 17), np.float32),
+                np.empty((0, 17), np.float32),
+                np.empty((0, 17, 2), np.float32),
+            )
+        return CropPoses(
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("keypoints", "score", "raw_score", "sigma")
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPoses:
+    """All people of a segment, one row a person and frame, ordered by frame.
+
+    Attributes:
+        index: of the segment.
+        first_frame: index in the video of its first frame.
+        decoded: (m,) whether each frame of the segment could be decoded.
+        frame: (n,) index in the video.
+        tracklet: (n,) rows of one person linked from detection to detection share a number; local to
+            the segment.
+        box: (n,4) image pixels; box_score: (n,); detected: (n,) False where interpolated.
+        poses: of the n rows, keypoints and sigma in image pixels.
+        model: (n,) index into ``models``, the display names of the models that answered.
+        closing: boxes, score and tracklets of the right neighbour's first frame, by which the
+            tracklets of both are joined: ((k,4), (k,)).
+        timings_s: seconds by stage name (``decode``, ``detect``, ``crop``, ``pose``).
+        warnings: (code, text).
+    """
+
+    index: int
+    first_frame: int
+    decoded: Bools
+    frame: I32
+    tracklet: I32
+    box: F32
+    box_score: F32
+    detected: Bools
+    poses: CropPoses
+    model: I32
+    models: tuple[str, ...]
+    closing_box: F32
+    closing_tracklet: I32
+    timings_s: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPoses:
+    """The people of a whole clip, NaN where absent.
+
+    Attributes:
+        times_s: (f,) seconds since the first frame.
+        width, height: of the picture.
+        track_id: (p,) number of each person, the primary person first.
+        box: (f,p,4); box_score: (f,p).
+        keypoints: (f,p,17,2) image pixels; score, raw_score: (f,p,17); sigma: (f,p,17,2).
+        model: (f,p) index into ``models``, -1 where absent.
+        decoded: (f,) whether the frame could be decoded.
+    """
+
+    times_s: F64
+    width: int
+    height: int
+    track_id: I32
+    box: F32
+    box_score: F32
+    keypoints: F32
+    score: F32
+    raw_score: F32
+    sigma: F32
+    model: I32
+    models: tuple[str, ...]
+    decoded: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class ClipBiomechanics:
+    """Biomechanics of a whole clip.
+
+    Attributes:
+        frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
+            f, plain JSON values with None for missing, or None where the person is absent.
+        angles_deg: (f,p,6) the joint angles in the order of ``biomech.skeleton.JOINT_ANGLES``,
+            NaN where missing: what the renderer writes beside the joints.
+        summary: one JSON object a person.
+        warnings: (code, text).
+    """
+
+    frames: list[list[dict[str, Any] | None]]
+    angles_deg: F64
+    summary: list[dict[str, Any]]
+    warnings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What is drawn on the m frames of a segment.
+
+    Attributes:
+        keypoints: (m,p,17,2) image pixels, NaN absent; score: (m,p,17).
+        box: (m,p,4), NaN absent.
+        track_id: (p,); the first is the primary person, whose angles are written.
+        angles_deg: (m,6) of the primary person, order of ``JOINT_ANGLES``, NaN where missing.
+        min_score: keypoints below are not drawn.
+    """
+
+    keypoints: F32
+    score: F32
+    box: F32
+    track_id: I32
+    angles_deg: F64
+    min_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeOptions:
+    """How the annotated video is encoded.
+
+    Attributes:
+        preset: x264 preset. crf: constant rate factor, 0-51.
+        max_height: pictures taller are scaled down to it; None keeps the source's size.
+    """
+
+    preset: str = "veryfast"
+    crf: int = 23
+    max_height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSegment:
+    """One encoded stretch of the annotated video, on disk, to be joined."""
+
+    path: str
+    index: int
+    frames: int
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVideo:
+    """Where the annotated video went: its address, size in bytes and sha256."""
+
+    url: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """What a pose or detector deployment says of itself.
+
+    Attributes:
+        role: ``rtmpose``, ``hrnet`` or ``detector``.
+        loaded: whether it can answer.
+        key: registry entry in use. name: display name (``RTMPose-Medium``).
+        config: MMPose config name. source: ``mmpose_hub`` for a published checkpoint, else
+            ``local_file``.
+        engine: ``torch`` or ``openvino``. device: ``cpu``, ``cuda:0``. precision: ``fp32`` ...
+        input_size: (width, height).
+        checkpoint: file name in use.
+        nms: ``compiled`` or ``python`` for the mmcv operator in use.
+        reason: why it is not loaded, with the places searched and the command that helps.
+        notice: what a user of the results must know (a stand-in model), or None.
+    """
+
+    role: str
+    loaded: bool
+    key: str = ""
+    name: str = ""
+    config: str = ""
+    source: str = ""
+    engine: str = ""
+    device: str = ""
+    precision: str = ""
+    input_size: tuple[int, int] = (0, 0)
+    checkpoint: str = ""
+    nms: str = ""
+    reason: str | None = None
+    notice: str | None = None

@@ -1,0 +1,1 @@
+"""Person detection and pose estimation: registry, checkpoints, engines, codecs."""

@@ -1,0 +1,36 @@
+"""The two verbs every model has, whatever runs it."""
+
+from typing import Protocol
+
+from deployments.messages import U8, CropPoses, Detections, ModelStatus
+
+
+class PoseModel(Protocol):
+    """Crops in, keypoints out."""
+
+    status: ModelStatus
+
+    def infer(self, crops: U8) -> CropPoses:
+        """Keypoints of ``crops`` (n, height, width, 3) uint8 BGR, n >= 0.
+
+        Raises:
+            InferenceError: the network failed.
+        """
+        ...
+
+
+class PersonDetector(Protocol):
+    """Letterboxed pictures in, people out."""
+
+    status: ModelStatus
+
+    def infer(self, images: U8) -> list[Detections]:
+        """People in ``images`` (n, height, width, 3) uint8 BGR, boxes in pixels of the input.
+
+        A picture is scaled to fit the input with its aspect kept, put at the top left, and the rest
+        is filled with 114.
+
+        Raises:
+            InferenceError: the network failed.
+        """
+        ...

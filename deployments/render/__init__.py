@@ -1,0 +1,1 @@
+"""Draw, encode, join and store the annotated video."""
