@@ -151,7 +151,7 @@ class CropPoses:
         keypoints: (n,17,2) float32, NaN where the model gave none.
         score: (n,17) confidence in [0, 1].
         raw_score: (n,17) as the network gave it; a SimCC maximum can exceed 1.
-        sigma: (n,17,2) standard deviation from the spread of the response, crop pixels; NaN unknown.
+        sigma: (n,17,2) standard deviation by the spread of the response, crop pixels; NaN unknown.
     """
 
     keypoints: F32
@@ -194,7 +194,7 @@ class SegmentPoses:
         first_frame: index in the video of its first frame.
         decoded: (m,) whether each frame of the segment could be decoded.
         frame: (n,) index in the video.
-        tracklet: (n,) rows of one person linked from detection to detection share a number; local to
+        tracklet: (n,) one number for the rows of one person from detection to detection; local to
             the segment.
         box: (n,4) image pixels; box_score: (n,); detected: (n,) False where interpolated.
         poses: of the n rows, keypoints and sigma in image pixels.
