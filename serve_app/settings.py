@@ -1,0 +1,197 @@
+"""Every setting of the service as one frozen object: environment over arguments over the file.
+
+The environment wins over the arguments in the serve config, which win over
+``config/model_config.json``, which wins over the defaults here. The specification's variables keep
+their names; all others start with ``MMPOSE_``.
+"""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from deployments.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "MMPOSE_"
+
+_SPECIFICATION_NAMES = {
+    "rtmpose_enabled": "RTMPOSE_ENABLED",
+    "hrnet_enabled": "HRNET_ENABLED",
+    "confidence_threshold": "CONFIDENCE_THRESHOLD",
+    "biomechanics_analysis": "BIOMECHANICS_ANALYSIS",
+    "mmcv_with_ops": "MMCV_WITH_OPS",
+}
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets ``field``."""
+    return _SPECIFICATION_NAMES.get(field, PREFIX + field.upper())
+
+
+def _named(field: str) -> AliasChoices:
+    return AliasChoices(field, _SPECIFICATION_NAMES[field])
+
+
+HostList = Annotated[frozenset[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings. Build with :func:`load_settings`, which turns mistakes into one clear error."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        protected_namespaces=(),
+        populate_by_name=True,
+    )
+
+    # Models. None: as config/model_config.json says.
+    rtmpose_enabled: bool | None = Field(
+        None, validation_alias=_named("rtmpose_enabled"), description="Use RTMPose, the primary."
+    )
+    hrnet_enabled: bool | None = Field(
+        None, validation_alias=_named("hrnet_enabled"), description="Use HRNet, the fallback."
+    )
+    config: Path = Field(ROOT / "config" / "model_config.json", description="Registry of models.")
+    weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
+    pose_model: str | None = Field(
+        None, description="Registry key that answers as RTMPose instead of the primary."
+    )
+    detector: str | None = Field(None, description="Registry key of the person detector.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where models run."
+    )
+    threads: int = Field(2, ge=1, le=256, description="CPU threads of one model replica.")
+    mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
+    batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
+    batch_wait_s: float = Field(
+        0.01, ge=0, le=1, description="How long a call waits for others to share its batch."
+    )
+    flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
+    mmcv_with_ops: bool = Field(
+        True,
+        validation_alias=_named("mmcv_with_ops"),
+        description="Use mmcv's compiled operators where they are installed.",
+    )
+
+    # Analysis.
+    confidence_threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        validation_alias=_named("confidence_threshold"),
+        description="Keypoints below are missing, unless a request says otherwise.",
+    )
+    biomechanics_analysis: bool | None = Field(
+        None,
+        validation_alias=_named("biomechanics_analysis"),
+        description="Compute angles, scores and alignment.",
+    )
+    detector_stride: int = Field(
+        4, ge=1, le=60, description="People are detected every so many frames."
+    )
+    min_box_score: float = Field(0.4, ge=0, le=1, description="Weaker detections are ignored.")
+    max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
+    segment_s: float = Field(4.0, gt=0, le=600, description="Length of a unit of work, seconds.")
+    segments_in_flight: int = Field(4, ge=1, le=256, description="Segments of one video at once.")
+
+    # Requests.
+    max_concurrent_requests: int | None = Field(
+        None, ge=1, le=10_000, description="More are answered 429 with Retry-After."
+    )
+    deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
+    max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
+    max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
+    max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
+    max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
+    allowed_hosts: HostList = Field(
+        frozenset(), description="Hosts, host:port or networks fetched from although not public."
+    )
+    gcs_buckets: HostList = Field(frozenset(), description="Buckets that gs:// may name.")
+
+    # Results.
+    output: str = Field(
+        str(ROOT / "out" / "videos"),
+        description="Folder or gs://bucket/prefix of annotated videos.",
+    )
+    public_url: str | None = Field(
+        None, description="Address under which callers reach this service; else the request's own."
+    )
+    keep_results_s: float = Field(86_400.0, gt=0, description="Age at which local results go.")
+    spool_dir: Path = Field(
+        Path(tempfile.gettempdir()) / "mmpose-service", description="Working files, on every node."
+    )
+    encode_preset: str = Field(
+        "veryfast",
+        pattern="^(ultrafast|superfast|veryfast|faster|fast|medium|slow|slower)$",
+        description="x264 preset.",
+    )
+    encode_crf: int = Field(23, ge=0, le=51, description="x264 constant rate factor.")
+    encode_max_height: int | None = Field(
+        None, ge=64, description="Scale taller videos down to this."
+    )
+
+    @field_validator("allowed_hosts", "gcs_buckets", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return (
+            [part.strip() for part in value.split(",") if part.strip()]
+            if isinstance(value, str)
+            else value
+        )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the arguments."""
+        return env_settings, init_settings
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    known = {environment_name(field) for field in Settings.model_fields}
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            raise ConfigurationError(
+                f"{name} is not a setting of this service" + (f"; {close[0]} is" if close else ""),
+                setting=name,
+            )
+
+
+def load_settings(
+    arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """The settings in force.
+
+    Raises:
+        ConfigurationError: a variable or argument is unknown or has a wrong value; names it.
+    """
+    _refuse_unknown(environment)
+    try:
+        return Settings(**dict(arguments or {}))
+    except ValidationError as error:
+        raise ConfigurationError(
+            "; ".join(_explain(item, environment) for item in error.errors())
+        ) from error
+
+
+def _explain(item: Any, environment: Mapping[str, str]) -> str:
+    name = str(item["loc"][0]) if item["loc"] else "settings"
+    field = name.lower().removeprefix(PREFIX.lower())
+    variable = environment_name(field)
+    where = variable if variable in environment else field
+    return f"{where}: {item['msg']} (got {item['input']!r})"
