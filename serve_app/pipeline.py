@@ -1,0 +1,229 @@
+"""One video through the stages: split, fan out, merge, retry, cancel.
+
+The stages are given as :class:`Stages`: plain engines in this process (``serve_app.local``) or the
+deployments of the graph (``serve_app.handles``). The pipeline holds no pixels.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from deployments.decode.segments import split
+from deployments.errors import NoFramesError, ServiceError, StageFailedError
+from deployments.messages import (
+    AnalysisOptions,
+    ClipBiomechanics,
+    ClipPoses,
+    EncodedSegment,
+    EncodeOptions,
+    MediaInfo,
+    Overlay,
+    Segment,
+    SegmentPoses,
+    StoredVideo,
+)
+from deployments.tracks import merge
+
+logger = logging.getLogger("mmpose_service")
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, units done and units in all."""
+
+ATTEMPTS = 3
+
+
+class Stages(Protocol):
+    """What the pipeline asks of the graph. All raise :class:`ServiceError`."""
+
+    async def probe(self, path: Path) -> MediaInfo:
+        """Read what the file says of itself, within the limits."""
+        ...
+
+    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+        """Find the people of a segment and their keypoints."""
+        ...
+
+    async def biomechanics(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+        """Angles, scores and alignment of the whole clip."""
+        ...
+
+    async def render(
+        self, segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
+    ) -> EncodedSegment:
+        """Draw and encode one segment into ``folder``."""
+        ...
+
+    async def join(
+        self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str
+    ) -> StoredVideo:
+        """Make one video of the encoded segments, with the source's audio, and store it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video to analyse.
+
+    Attributes:
+        path: local file. folder: working files of this job, removed by the caller.
+        key: file name of the annotated video in the store.
+        min_score: keypoints below are missing.
+        video, data: what is asked for.
+    """
+
+    path: Path
+    folder: Path
+    key: str
+    options: AnalysisOptions
+    min_score: float
+    video: bool = True
+    data: bool = True
+    segment_s: float = 4.0
+    segments_in_flight: int = 4
+    encode: EncodeOptions = field(default_factory=EncodeOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job."""
+
+    media: MediaInfo
+    clip: ClipPoses
+    biomechanics: ClipBiomechanics
+    stored: StoredVideo | None
+    segments: int
+    timings_s: dict[str, float]
+    warnings: tuple[tuple[str, str], ...]
+
+
+async def run(job: Job, stages: Stages, progress: Progress = lambda *_: None) -> Outcome:
+    """Analyse one video.
+
+    Raises:
+        ServiceError: the first error of any stage that retrying did not cure; what was under way
+            for this job is cancelled.
+    """
+    started = time.perf_counter()
+    media = await stages.probe(job.path)
+    segments = split(media, job.options.detector_stride, job.segment_s)
+
+    parts = await fan_out(
+        segments,
+        lambda segment: stages.analyse(segment, job.options),
+        job.segments_in_flight,
+        lambda done: progress("analyse", done, len(segments)),
+    )
+    if not any(part.decoded.any() for part in parts):
+        raise NoFramesError("no frame of the video could be decoded")
+    clip = merge(parts, media)
+    biomechanics = await stages.biomechanics(clip, job.min_score)
+    timings = _summed(part.timings_s for part in parts)
+    warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
+    warnings += biomechanics.warnings
+
+    stored = None
+    if job.video:
+        encoded = await fan_out(
+            segments,
+            lambda segment: stages.render(
+                segment,
+                overlay_of(segment, clip, biomechanics, job.min_score),
+                job.folder,
+                job.encode,
+            ),
+            job.segments_in_flight,
+            lambda done: progress("render", done, len(segments)),
+        )
+        stored = await stages.join(encoded, media, job.folder, job.key)
+        timings |= _summed(part.timings_s for part in encoded)
+    timings["total"] = time.perf_counter() - started
+    return Outcome(
+        media, clip, biomechanics, stored, len(segments), timings, tuple(dict.fromkeys(warnings))
+    )
+
+
+async def fan_out(
+    items: Sequence[Item],
+    call: Callable[[Item], Awaitable[Result]],
+    limit: int,
+    done: Callable[[int], None] = lambda _: None,
+) -> list[Result]:
+    """``call`` for every item, at most ``limit`` at once, results in the items' order.
+
+    An item whose call raises :class:`StageFailedError` (its replica died) is tried again, up to
+    three times in all: segments are pure functions of their input. Any other error, and being
+    cancelled, ends all calls.
+    """
+    gate = asyncio.Semaphore(limit)
+    finished = 0
+
+    async def one(item: Item) -> Result:
+        nonlocal finished
+        async with gate:
+            result = await _retried(lambda: call(item))
+        finished += 1
+        done(finished)
+        return result
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(item)) for item in items]
+    except* ServiceError as errors:
+        raise _first(errors) from None
+    return [task.result() for task in tasks]
+
+
+async def _retried(call: Callable[[], Awaitable[Result]]) -> Result:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await call()
+        except StageFailedError as error:
+            if attempt == ATTEMPTS:
+                raise
+            logger.warning("attempt %d of %d failed: %s", attempt, ATTEMPTS, error.detail)
+            await asyncio.sleep(attempt * random.uniform(0.2, 0.5))  # noqa: S311  jitter, no secret
+    raise AssertionError("unreachable")
+
+
+def _first(group: BaseExceptionGroup[ServiceError]) -> ServiceError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ServiceError)  # noqa: S101  except* lets nothing else in
+    return error
+
+
+def overlay_of(
+    segment: Segment, clip: ClipPoses, biomechanics: ClipBiomechanics, min_score: float
+) -> Overlay:
+    """What to draw on the frames of ``segment``."""
+    frames = slice(segment.first_frame, segment.first_frame + len(segment.pts))
+    people = len(clip.track_id)
+    angles = (
+        biomechanics.angles_deg[frames, 0] if people else np.full((len(segment.pts), 6), np.nan)
+    )
+    return Overlay(
+        keypoints=clip.keypoints[frames],
+        score=clip.score[frames],
+        box=clip.box[frames],
+        track_id=clip.track_id,
+        angles_deg=angles,
+        min_score=min_score,
+    )
+
+
+def _summed(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for stage, seconds in part.items():
+            total[stage] = total.get(stage, 0.0) + seconds
+    return total

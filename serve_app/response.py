@@ -1,0 +1,222 @@
+"""The response of a clip, from its arrays."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from deployments.messages import ClipPoses, ModelStatus
+from serve_app.pipeline import Outcome
+from serve_app.schemas import (
+    Biomechanics,
+    Box,
+    FrameInfo,
+    FramePose,
+    Keypoint,
+    MissingReason,
+    ModelInfo,
+    Notice,
+    Person,
+    PersonPose,
+    PoseData,
+    PoseOptions,
+    PoseResponse,
+    ProcessingSummary,
+    VideoInfo,
+)
+from serve_app.versions import package_version
+
+NO_BIOMECHANICS = Biomechanics(
+    joint_angles=dict.fromkeys(JOINT_ANGLES),
+    movement_analysis=dict.fromkeys(
+        ("pose_quality", "stability_score", "symmetry_index", "athletic_readiness")
+    ),
+    body_alignment=dict.fromkeys(
+        ("spine_angle", "hip_level_difference", "shoulder_level_difference")
+    ),
+)
+
+
+def respond(
+    outcome: Outcome,
+    request: PoseOptions,
+    min_score: float,
+    models: dict[str, ModelStatus],
+    request_id: str,
+) -> PoseResponse:
+    """The response to ``request``.
+
+    Args:
+        outcome: what the pipeline made.
+        request: which parts are wanted.
+        min_score: confidence threshold in force.
+        models: status of the models by display name.
+        request_id: of this request.
+    """
+    warnings = list(outcome.warnings) + model_notices(outcome.clip, models)
+    if not len(outcome.clip.track_id):
+        warnings.append(("nobody_found", "no person was found in any frame of the video"))
+    return PoseResponse(
+        data=_data(outcome, request, min_score, models) if request.data else None,
+        video_url=outcome.stored.url if outcome.stored else None,
+        warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
+        request_id=request_id,
+    )
+
+
+def model_notices(clip: ClipPoses, models: dict[str, ModelStatus]) -> list[tuple[str, str]]:
+    """What a reader must know of the models that answered, stand-ins above all."""
+    return [
+        ("model_notice", f"{name}: {notice}")
+        for name in clip.models
+        if (status := models.get(name)) and (notice := status.notice)
+    ]
+
+
+def _data(
+    outcome: Outcome, request: PoseOptions, min_score: float, models: dict[str, ModelStatus]
+) -> PoseData:
+    clip = outcome.clip
+    everyone = request.people == "all"
+    return PoseData(
+        poses_per_frame=[_frame(outcome, f, everyone) for f in range(len(clip.times_s))],
+        processing_summary=_summary(outcome, min_score, models),
+        biomechanics_summary=outcome.biomechanics.summary,
+    )
+
+
+def _frame(outcome: Outcome, frame: int, everyone: bool) -> FramePose:
+    clip = outcome.clip
+    present = [p for p in range(len(clip.track_id)) if clip.model[frame, p] >= 0]
+    has_pose = present[:1] == [0]
+    info = FrameInfo(
+        frame_number=frame,
+        timestamp=round(float(clip.times_s[frame]), 6),
+        model_used=clip.models[clip.model[frame, 0]] if has_pose else None,
+    )
+    others = [_person(outcome, frame, p) for p in present if p > 0] if everyone else None
+    if not has_pose:
+        return FramePose(
+            keypoints=None,
+            biomechanics=NO_BIOMECHANICS,
+            frame_info=info,
+            pose=None,
+            reason=_reason(clip, frame, bool(present)),
+            people=others,
+        )
+    person = _person(outcome, frame, 0)
+    return FramePose(
+        keypoints=person.keypoints,
+        biomechanics=person.biomechanics,
+        frame_info=info,
+        pose=PersonPose(
+            track_id=person.track_id,
+            box=person.box,
+            score=round(float(clip.score[frame, 0].mean()), 4),
+        ),
+        people=others,
+    )
+
+
+def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
+    if not clip.decoded[frame]:
+        return "not_decoded"
+    return "primary_not_visible" if others else "nobody_found"
+
+
+def _person(outcome: Outcome, frame: int, p: int) -> Person:
+    clip = outcome.clip
+    box = [round(float(v), 2) for v in clip.box[frame, p]]
+    block = outcome.biomechanics.frames[p][frame]
+    return Person(
+        track_id=int(clip.track_id[p]),
+        box=Box(
+            x1=box[0],
+            y1=box[1],
+            x2=box[2],
+            y2=box[3],
+            score=round(float(clip.box_score[frame, p]), 4),
+        ),
+        keypoints=_keypoints(clip, frame, p),
+        biomechanics=Biomechanics(**block) if block else NO_BIOMECHANICS,
+    )
+
+
+def _keypoints(clip: ClipPoses, frame: int, p: int) -> dict[str, Keypoint]:
+    columns = np.concatenate(
+        [
+            clip.keypoints[frame, p].astype(np.float64),
+            clip.score[frame, p, :, None],
+            clip.raw_score[frame, p, :, None],
+            clip.sigma[frame, p],
+        ],
+        axis=1,
+    ).tolist()
+    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, columns, strict=True)}
+
+
+def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float) -> Keypoint:
+    found = math.isfinite(x) and math.isfinite(y)
+    return Keypoint(
+        x=round(x, 2) if found else None,
+        y=round(y, 2) if found else None,
+        confidence=round(score, 4),
+        raw_score=round(raw, 4),
+        sigma=(round(sx, 2), round(sy, 2)) if math.isfinite(sx) and math.isfinite(sy) else None,
+    )
+
+
+def _summary(
+    outcome: Outcome, min_score: float, models: dict[str, ModelStatus]
+) -> ProcessingSummary:
+    clip, media = outcome.clip, outcome.media
+    primary = clip.model[:, 0] if len(clip.track_id) else np.full(len(clip.times_s), -1)
+    found = primary >= 0
+    used = {
+        name: count for i, name in enumerate(clip.models) if (count := int((primary == i).sum()))
+    }
+    main = max(used, key=lambda name: used[name]) if used else None
+    return ProcessingSummary(
+        total_frames=len(clip.times_s),
+        successful_poses=int(found.sum()),
+        average_confidence=(round(float(clip.score[found, 0].mean()), 4) if found.any() else None),
+        model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
+        people=len(clip.track_id),
+        models_used=used,
+        confidence_threshold=min_score,
+        video_info=VideoInfo(
+            width=media.width,
+            height=media.height,
+            fps=round(media.fps, 4),
+            duration_s=round(media.duration_s, 4),
+            codec=media.codec,
+            container=media.container,
+            rotation_deg=media.rotation_deg,
+            audio_codec=media.audio_codec,
+        ),
+        segments=outcome.segments,
+        timings_s={stage: round(s, 4) for stage, s in outcome.timings_s.items()},
+    )
+
+
+def _model_info(status: ModelStatus | None) -> ModelInfo | None:
+    if status is None:
+        return None
+    return ModelInfo(
+        name=status.name,
+        version=f"MMPose {package_version('mmpose')}",
+        precision=status.precision,
+        engine=status.engine,
+        device=status.device,
+        checkpoint=status.checkpoint,
+    )
+
+
+def to_json(response: PoseResponse) -> dict[str, Any]:
+    """Plain JSON values of ``response``; ``people`` only where it was asked for."""
+    document = response.model_dump(mode="json")
+    for frame in (document["data"] or {}).get("poses_per_frame", ()):
+        if frame["people"] is None:
+            del frame["people"]
+    return document

@@ -1,0 +1,280 @@
+"""Request and response of the HTTP interface and of the Python handle.
+
+The response is the specification's, field for field; what this service adds stands beside it.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from biomech.skeleton import JOINT_ANGLES
+
+
+class PoseOptions(BaseModel):
+    """What a caller can ask for beside the video itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: bool = Field(True, description="Render and return the annotated video.")
+    data: bool = Field(True, description="Return the poses.")
+    confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Keypoints below this confidence are missing (null angles); default: the "
+        "service's setting.",
+        examples=[0.3],
+    )
+    model: Literal["auto", "rtmpose", "hrnet"] = Field(
+        "auto", description="Which pose model answers; auto is RTMPose, else HRNet."
+    )
+    people: Literal["primary", "all"] = Field(
+        "primary", description="Whether frames also list the other people, under `people`."
+    )
+
+
+class PoseRequest(PoseOptions):
+    """Body of `POST /pose`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "video_url": "https://storage.googleapis.com/bucket/video.mp4",
+                    "video": True,
+                    "data": True,
+                    "confidence": 0.3,
+                }
+            ]
+        },
+    )
+
+    video_url: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="http(s):// or gs:// address of the video.",
+        examples=["https://storage.googleapis.com/bucket/video.mp4"],
+    )
+
+
+class Keypoint(BaseModel):
+    """A point of the body in pixels of the upright picture, x right, y down."""
+
+    x: float | None = Field(description="Null where the model gave no point.")
+    y: float | None
+    confidence: float = Field(ge=0, le=1, description="Model's confidence, clamped to [0, 1].")
+    raw_score: float = Field(description="As the network gave it; a SimCC maximum can exceed 1.")
+    sigma: tuple[float, float] | None = Field(
+        description="Standard deviation of x and y by the spread of the response, uncalibrated."
+    )
+
+
+class Box(BaseModel):
+    """Where the person is, in pixels."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: float = Field(description="Detector's score, interpolated between detections.")
+
+
+JointAngles = dict[str, float | None]
+
+
+class Biomechanics(BaseModel):
+    """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
+
+    joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
+    movement_analysis: dict[str, float | None] = Field(
+        description="pose_quality, stability_score and athletic_readiness (0-100), "
+        "symmetry_index (0-1)."
+    )
+    body_alignment: dict[str, float | None] = Field(
+        description="spine_angle, hip_level_difference, shoulder_level_difference, degrees."
+    )
+    detail: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Signed angles, 95 % intervals, components of the scores, reasons of nulls.",
+    )
+
+
+class FrameInfo(BaseModel):
+    """Which frame, when, and by which model."""
+
+    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
+    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    model_used: str | None = Field(description="Model that made this frame's pose; null without.")
+
+
+class PersonPose(BaseModel):
+    """One person in one frame."""
+
+    track_id: int = Field(description="Number of the person, the same through the clip.")
+    box: Box
+    score: float = Field(description="Mean confidence of the 17 keypoints.")
+
+
+class Person(BaseModel):
+    """One of the other people of a frame."""
+
+    track_id: int
+    box: Box
+    keypoints: dict[str, Keypoint]
+    biomechanics: Biomechanics
+
+
+MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded"]
+
+
+class FramePose(BaseModel):
+    """One frame: the primary person's keypoints and biomechanics."""
+
+    keypoints: dict[str, Keypoint] | None = Field(
+        description="All 17 COCO keypoints by name; null where there is no pose."
+    )
+    biomechanics: Biomechanics
+    frame_info: FrameInfo
+    pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
+    reason: MissingReason | None = Field(None, description="Why there is no pose.")
+    people: list[Person] | None = Field(
+        None, description="The other people, with `people: all` in the request."
+    )
+
+
+class ModelInfo(BaseModel):
+    """The model that made the poses."""
+
+    name: str
+    version: str = Field(examples=["MMPose 1.3.2"])
+    precision: str = Field(examples=["fp32"])
+    engine: str = Field(description="torch or openvino.")
+    device: str
+    checkpoint: str
+
+
+class Notice(BaseModel):
+    """Something the reader of the numbers must know."""
+
+    code: str
+    detail: str
+
+
+class VideoInfo(BaseModel):
+    """The video as it was read."""
+
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    codec: str
+    container: str
+    rotation_deg: int
+    audio_codec: str | None
+
+
+class ProcessingSummary(BaseModel):
+    """The clip in numbers."""
+
+    total_frames: int
+    successful_poses: int = Field(description="Frames in which the primary person has a pose.")
+    average_confidence: float | None = Field(
+        description="Mean confidence of the primary person's keypoints; null without any pose."
+    )
+    model_info: ModelInfo | None
+    people: int = Field(description="People followed through the clip.")
+    models_used: dict[str, int] = Field(description="Frames by the model that made their pose.")
+    confidence_threshold: float
+    video_info: VideoInfo
+    segments: int
+    timings_s: dict[str, float] = Field(
+        description="Seconds by stage, summed over segments that ran side by side, and in all."
+    )
+
+
+class PoseData(BaseModel):
+    """The numbers."""
+
+    poses_per_frame: list[FramePose]
+    processing_summary: ProcessingSummary
+    biomechanics_summary: list[dict[str, Any]] = Field(
+        default_factory=list, description="One object a person, the primary first."
+    )
+
+
+class PoseResponse(BaseModel):
+    """Answer of `POST /pose`."""
+
+    data: PoseData | None = Field(description="Null where the request said `data: false`.")
+    video_url: str | None = Field(
+        description="Address of the annotated video; null where the request said `video: false`."
+    )
+    warnings: list[Notice] = Field(default_factory=list)
+    request_id: str
+
+
+class HealthService(BaseModel):
+    """The service itself."""
+
+    service: str
+    version: str
+    config_loaded: bool
+
+
+class HealthModelInfo(BaseModel):
+    """The pose model that answers by default."""
+
+    name: str | None
+    source: str | None = Field(
+        description="mmpose_hub for a published checkpoint, else local_file."
+    )
+    config: str | None
+
+
+class HealthModels(BaseModel):
+    """What is loaded."""
+
+    rtmpose_loaded: bool
+    hrnet_available: bool
+    mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
+    model_info: HealthModelInfo
+    detector_loaded: bool
+    stages: dict[str, dict[str, Any]] = Field(
+        description="What every model replica says of itself."
+    )
+
+
+class HealthSystem(BaseModel):
+    """Versions and devices."""
+
+    cuda_available: bool
+    gpu_device: str | None
+    mmpose_version: str
+    mmcv_version: str
+    mmdet_version: str
+    torch_version: str
+    ray_version: str
+
+
+class Health(BaseModel):
+    """Answer of `GET /healthz`."""
+
+    status: Literal["healthy", "degraded", "not_ready"]
+    service: HealthService
+    models: HealthModels
+    system: HealthSystem
+    reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 problem details."""
+
+    type: str = Field(examples=["/errors/not_a_video"])
+    title: str
+    status: int
+    code: str = Field(examples=["not_a_video"])
+    detail: str
+    hint: str
+    retryable: bool
+    instance: str | None = Field(None, description="The request id.")
