@@ -41,10 +41,12 @@ def to_image(points: NDArray[np.floating], image_from_crop: F64) -> F32:
     """Points (n, k, 2) of n crops in image pixels, float32."""
     linear, offset = image_from_crop[:, :, :2], image_from_crop[:, :, 2]
     mapped = np.einsum("nij,nkj->nki", linear, np.asarray(points, np.float64)) + offset[:, None]
-    return mapped.astype(np.float32)
+    image: F32 = mapped.astype(np.float32)
+    return image
 
 
 def sigma_to_image(sigma: NDArray[np.floating], image_from_crop: F64) -> F32:
     """Standard deviations (n, k, 2) of n crops in image pixels, float32."""
     scale = np.abs(np.einsum("nii->ni", image_from_crop[:, :, :2]))
-    return (np.asarray(sigma, np.float64) * scale[:, None]).astype(np.float32)
+    image: F32 = (np.asarray(sigma, np.float64) * scale[:, None]).astype(np.float32)
+    return image

@@ -1,0 +1,71 @@
+"""Finding and verifying checkpoint files."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployments.errors import WeightsCorruptError, WeightsMissingError
+from deployments.pose.registry import ModelEntry
+
+# Checkpoints of the specification's layout lie in a folder of this name.
+SUBFOLDER = "mmpose"
+
+
+def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
+    """Folders to search, in order: the configured one, ``weights/``, ``shared/weights``.
+
+    Args:
+        root: of the checkout. weights_dir: ``$MMPOSE_WEIGHTS_DIR``.
+    """
+    folders = [root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights"]
+    return tuple(([weights_dir] if weights_dir else []) + folders)
+
+
+def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
+    """The checkpoint file of ``entry``.
+
+    The configured path comes first, then each folder and its ``mmpose`` subfolder.
+
+    Raises:
+        WeightsMissingError: it is in none of them; says which were searched and what gets it.
+    """
+    configured = Path(entry.checkpoint)
+    places = [configured] if configured.is_absolute() else []
+    for folder in search:
+        places += [folder / configured.name, folder / SUBFOLDER / configured.name]
+    for place in places:
+        if place.is_file():
+            return place
+    searched = ", ".join(dict.fromkeys(str(place.parent) for place in places))
+    raise WeightsMissingError(
+        f"{entry.name}: {configured.name} is in none of {searched}",
+        hint=(
+            f"mmpose-service models download {entry.key}"
+            if entry.url
+            else f"Put {configured.name} into one of these folders."
+        ),
+        file=configured.name,
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(entry: ModelEntry, path: Path) -> str:
+    """The digest of ``path``, which must begin with the registry's.
+
+    Raises:
+        WeightsCorruptError: it does not.
+    """
+    found = sha256_of(path)
+    if entry.sha256 and not found.startswith(entry.sha256):
+        raise WeightsCorruptError(
+            f"{path.name} is damaged or another file: its sha256 begins {found[:8]}, "
+            f"that of {entry.name} begins {entry.sha256[:8]}",
+            hint=f"Delete it, then mmpose-service models download {entry.key}",
+            file=path.name,
+        )
+    return found
