@@ -103,7 +103,7 @@ PUBLISHED: Final[dict[str, Published]] = {
         sha256="235e8209",
         input_size=(640, 640),
     ),
-    # No person-only RTMDet-tiny is published: this one knows COCO's 80 classes, person is the first.
+    # No person-only RTMDet-tiny is published: this one knows COCO's 80 classes, person first.
     "rtmdet_tiny_8xb32-300e_coco": Published(
         name="RTMDet-tiny",
         task="detect",
