@@ -1,0 +1,121 @@
+"""From a registry entry to a model that answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.errors import ModelError, WeightsMissingError
+from deployments.messages import ModelStatus
+from deployments.pose.interface import PersonDetector, PoseModel
+from deployments.pose.options import EngineOptions
+from deployments.pose.registry import ModelConfig, ModelEntry, Role
+from deployments.pose.weights import find_weights, verify
+
+logger = logging.getLogger("mmpose_service")
+
+
+def load_pose_model(
+    entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+) -> PoseModel:
+    """Load a pose network: ``.onnx`` by OpenVINO, ``.pth`` by torch.
+
+    Args:
+        entry: what it is. checkpoint: its file. options: how to run it.
+        role: ``rtmpose`` or ``hrnet``, for the status.
+
+    Raises:
+        WeightsCorruptError: damaged, or another network.
+    """
+    verify(entry, checkpoint)
+    if checkpoint.suffix == ".onnx":
+        from deployments.pose.engines.openvino_engine import OpenVinoPose
+
+        return OpenVinoPose(entry, checkpoint, options, role)
+    from deployments.pose.engines.torch_engine import TorchPose
+
+    return TorchPose(entry, checkpoint, options, role)
+
+
+def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
+    """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by torch.
+
+    Raises:
+        WeightsCorruptError: damaged, or another network.
+    """
+    verify(entry, checkpoint)
+    if checkpoint.suffix == ".onnx":
+        from deployments.pose.engines.openvino_engine import OpenVinoDetector
+
+        return OpenVinoDetector(entry, checkpoint, options)
+    from deployments.pose.engines.torch_engine import TorchDetector
+
+    return TorchDetector(entry, checkpoint, options)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model a stage may load, first the one it should.
+
+    Attributes:
+        role: ``rtmpose``, ``hrnet`` or ``detector``.
+        entries: in order of preference. The next one is taken only where a file is missing; a
+            damaged file is an error, never a reason to answer with another model silently.
+        disabled: why nothing is to be loaded, or None.
+    """
+
+    role: str
+    entries: tuple[ModelEntry, ...]
+    disabled: str | None = None
+
+    def load(
+        self, search: Sequence[Path], options: EngineOptions
+    ) -> PoseModel | PersonDetector | ModelStatus:
+        """The first model whose file is there; a status that says why if there is none."""
+        if self.disabled:
+            return ModelStatus(role=self.role, loaded=False, reason=self.disabled)
+        missing = []
+        for entry in self.entries:
+            try:
+                checkpoint = find_weights(entry, search)
+            except WeightsMissingError as error:
+                missing.append(f"{error.detail}; get it by: {error.hint}")
+                continue
+            try:
+                if self.role == "detector":
+                    return load_detector(entry, checkpoint, options)
+                return load_pose_model(entry, checkpoint, options, self.role)
+            except ModelError as error:
+                logger.error("%s", error.detail)
+                return ModelStatus(
+                    role=self.role,
+                    loaded=False,
+                    key=entry.key,
+                    name=entry.name,
+                    reason=f"{error.detail}; {error.hint}",
+                )
+        reason = missing[0] if missing else f"the registry has no enabled model for {self.role}"
+        return ModelStatus(role=self.role, loaded=False, reason=reason)
+
+
+def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:
+    """What a stage may load by the registry.
+
+    Args:
+        config: the registry.
+        role: ``rtmpose`` takes the primary pose model, else a stand-in; ``hrnet`` the fallback;
+            ``detector`` the primary detector, else a stand-in.
+        key: entry that takes the first place, or None.
+        enabled: False leaves the stage empty, and says so.
+
+    Raises:
+        UnknownModelError: no entry is called ``key``.
+    """
+    if not enabled:
+        return ModelChoice(role, (), f"{role} is disabled by the settings")
+    task = "detect" if role == "detector" else "pose"
+    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "stand_in")
+    entries = [e for r in roles for e in config.candidates(task, r)]
+    if key:
+        entries = [config.entry(key), *(e for e in entries if e.role == "stand_in")]
+    return ModelChoice(role, tuple(dict.fromkeys(entries)))
