@@ -51,6 +51,11 @@ class BoxRows:
     score: F32
     detected: Bools
 
+    @staticmethod
+    def empty() -> "BoxRows":
+        """No rows."""
+        return between(None, None, np.empty(0))
+
 
 def select(found: Detections, min_score: float, max_people: int) -> Detections:
     """The best detections, by score, then area.

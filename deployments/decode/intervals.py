@@ -1,9 +1,11 @@
 """A segment's pictures, grouped by the detection frames that end each group."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from time import perf_counter
+from typing import cast
 
 from deployments.decode.picture import Picture
 from deployments.decode.reader import read
@@ -57,11 +59,12 @@ class IntervalReader:
 
     def __init__(self, segment: Segment, stride: int, thumbnail_size: tuple[int, int]) -> None:
         self.seconds = 0.0
-        self._pictures: Iterator[Picture] = read(segment)
+        # A generator: closing it closes the file.
+        self._pictures = cast("Generator[Picture]", read(segment))
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
         ends = detection_frames(segment, stride)
-        self._intervals = zip([ends[0], *ends[:-1]], ends, strict=True)
+        self._intervals: Iterator[tuple[int, int]] = zip([ends[0], *ends[:-1]], ends, strict=True)
         # y, u and v planes
         bytes_of_interval = stride * segment.width * segment.height * 3 // 2
         self._at_once = min(
@@ -79,6 +82,39 @@ class IntervalReader:
         with self._lock:
             began = perf_counter()
             try:
-                return [self._read(*ends) for _, ends in zip(range(self._at_once), self._intervals)]
+                taken = [self._read(*ends) for ends in islice(self._intervals, self._at_once)]
             finally:
                 self.seconds += perf_counter() - began
+        if self._stopped:
+            self._close()
+        return taken
+
+    def stop(self) -> None:
+        """Close the file, at once or as soon as the picture being decoded is done; never waits."""
+        self._stopped = True
+        # A running ``take`` holds the lock, sees the flag after letting go of it, and closes.
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+            self._close()
+
+    def _close(self) -> None:
+        with self._lock:
+            self._intervals = iter(())
+            self._ahead = None
+            self._pictures.close()
+
+    def _read(self, start: int, end: int) -> Interval:
+        pictures: list[Picture] = []
+        while not self._stopped:
+            picture = self._ahead or next(self._pictures, None)
+            self._ahead = None
+            if picture is None:
+                break
+            if picture.index > end:
+                self._ahead = picture
+                break
+            pictures.append(picture)
+            if picture.index == end:
+                thumbnail, scale = picture.letterbox(self._thumbnail_size)
+                return Interval(start, end, tuple(pictures), thumbnail, scale)
+        return Interval(start, end, tuple(pictures), None, (1.0, 1.0))
