@@ -86,7 +86,7 @@ class ModelChoice:
                     return load_detector(entry, checkpoint, options)
                 return load_pose_model(entry, checkpoint, options, self.role)
             except ModelError as error:
-                logger.error("%s", error.detail)
+                logger.error("%s", error.detail)  # noqa: TRY400  the detail is the whole story
                 return ModelStatus(
                     role=self.role,
                     loaded=False,

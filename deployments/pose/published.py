@@ -1,7 +1,12 @@
-"""Facts of the published models, by the config name that the registry file uses.
+"""Facts of the known models, by the config name that the registry file uses.
 
-Average precision is on COCO val2017 as MMPose publishes it: RTMPose without, HRNet with flip test,
-with a detector of 56.4 person AP. Digests are the prefixes in the published file names.
+Average precision is on COCO val2017 as MMPose publishes it: with flip test, on the boxes of a
+detector of 56.4 person AP.
+
+The 8 digits in a published file name are said to begin its sha256. They do for HRNet-W48 and
+RTMDet-tiny; under the other four names OpenMMLab serves files of another digest, so that a check by
+the name would refuse the real file. Hence the whole digests here, of the files as served. Those of
+RTMPose-s and RTMDet-m were found in one place each.
 """
 
 from dataclasses import dataclass
@@ -12,18 +17,25 @@ Family = Literal["rtmpose", "hrnet", "rtmdet"]
 Codec = Literal["simcc", "heatmap", "boxes"]
 
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/"
-_MMDET = "https://download.openmmlab.com/mmdetection/v3.0/"
+_RTMPOSE = _MMPOSE + "projects/rtmposev1/"
+_HRNET = _MMPOSE + "body_2d_keypoint/topdown_heatmap/coco/"
+_PERSON_DETECTORS = _MMPOSE + "projects/rtmpose/"
+_RTMDET = "https://download.openmmlab.com/mmdetection/v3.0/rtmdet/"
 _RTMPOSE_CONFIGS = "mmpose::configs/body_2d_keypoint/rtmpose/coco/"
 _HRNET_CONFIGS = "mmpose::configs/body_2d_keypoint/topdown_heatmap/coco/"
+_DETECTOR_CONFIGS = "mmpose::demo/mmdetection_cfg/"
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One published model.
+    """What is known of a config.
 
     Attributes:
-        name: for people. mm_config: ``package::path`` below the package's ``.mim`` folder.
-        url: of the checkpoint; its file name holds the first 8 digits of the sha256.
+        name: for people.
+        mm_config: ``package::path`` below the ``.mim`` folder of mmpose or mmdet; empty where the
+            network exists as ``.onnx`` only.
+        checkpoint: file name. sha256: of the whole file.
+        folder: address below which the file is published; None if it is not.
         input_size: (width, height). ap: COCO AP in per cent, None for detectors.
     """
 
@@ -32,88 +44,109 @@ class Published:
     family: Family
     codec: Codec
     mm_config: str
-    url: str
+    checkpoint: str
     sha256: str
     input_size: tuple[int, int]
+    folder: str | None = None
     ap: float | None = None
 
     @property
-    def checkpoint(self) -> str:
-        """File name of the checkpoint."""
-        return self.url.rsplit("/", 1)[1]
+    def url(self) -> str | None:
+        """Address of the checkpoint."""
+        return self.folder + self.checkpoint if self.folder else None
 
 
 PUBLISHED: Final[dict[str, Published]] = {
     "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192": Published(
+        folder=_RTMPOSE,
+        checkpoint="rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192-63eb25f7_20230126.pth",
         name="RTMPose-Medium",
         task="pose",
         family="rtmpose",
         codec="simcc",
         mm_config=_RTMPOSE_CONFIGS + "rtmpose-m_8xb256-420e_aic-coco-256x192.py",
-        url=_MMPOSE
-        + "projects/rtmposev1/"
-        + "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192-63eb25f7_20230126.pth",
-        sha256="63eb25f7",
+        sha256="5e55be2a03f6e5dcd14d088afc4ae5afe94a4f9de93c22e5deb725ad0eee899d",
         input_size=(192, 256),
         ap=75.8,
     ),
     "rtmpose-s_simcc-aic-coco_pt-aic-coco_420e-256x192": Published(
+        folder=_RTMPOSE,
+        checkpoint="rtmpose-s_simcc-aic-coco_pt-aic-coco_420e-256x192-fcb2599b_20230126.pth",
         name="RTMPose-Small",
         task="pose",
         family="rtmpose",
         codec="simcc",
         mm_config=_RTMPOSE_CONFIGS + "rtmpose-s_8xb256-420e_aic-coco-256x192.py",
-        url=_MMPOSE
-        + "projects/rtmposev1/"
-        + "rtmpose-s_simcc-aic-coco_pt-aic-coco_420e-256x192-fcb2599b_20230126.pth",
-        sha256="fcb2599b",
+        sha256="8d57b1112021367bb6857e468be383b2bd24a0b69f121b3f54177635fb742907",
         input_size=(192, 256),
         ap=72.2,
     ),
     "td-hm_hrnet-w48_8xb32-210e_coco-256x192": Published(
+        folder=_HRNET,
+        checkpoint="td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
         name="HRNet-W48",
         task="pose",
         family="hrnet",
         codec="heatmap",
         mm_config=_HRNET_CONFIGS + "td-hm_hrnet-w48_8xb32-210e_coco-256x192.py",
-        url=_MMPOSE
-        + "body_2d_keypoint/topdown_heatmap/coco/"
-        + "td-hm_hrnet-w48_8xb32-210e_coco-256x192-0e67c616_20220913.pth",
-        sha256="0e67c616",
+        sha256="0e67c6167d6a10fe8f27e3da1e9a415b57289d5820dcca2b42bd8079df4b7a3a",
         input_size=(192, 256),
         ap=75.6,
     ),
     "rtmdet_nano_320-8xb32_coco-person": Published(
+        folder=_PERSON_DETECTORS,
+        checkpoint="rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.pth",
         name="RTMDet-nano",
         task="detect",
         family="rtmdet",
         codec="boxes",
-        mm_config="mmpose::demo/mmdetection_cfg/rtmdet_nano_320-8xb32_coco-person.py",
-        url=_MMPOSE + "projects/rtmpose/rtmdet_nano_8xb32-100e_coco-obj365-person-05d8511e.pth",
-        sha256="05d8511e",
+        mm_config=_DETECTOR_CONFIGS + "rtmdet_nano_320-8xb32_coco-person.py",
+        sha256="0e2da635c75e25dc88af08d01eb34bfe9cac06a7841cba223bdf04eed288b3dc",
         input_size=(320, 320),
     ),
     "rtmdet_m_640-8xb32_coco-person": Published(
+        folder=_RTMPOSE,
+        checkpoint="rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth",
         name="RTMDet-m",
         task="detect",
         family="rtmdet",
         codec="boxes",
-        mm_config="mmpose::demo/mmdetection_cfg/rtmdet_m_640-8xb32_coco-person.py",
-        url=_MMPOSE + "projects/rtmpose/rtmdet_m_8xb32-100e_coco-obj365-person-235e8209.pth",
-        sha256="235e8209",
+        mm_config=_DETECTOR_CONFIGS + "rtmdet_m_640-8xb32_coco-person.py",
+        sha256="b66b27072c6a3cd4f093882df440921987076131fb78a7df7b1cf92d67f41509",
         input_size=(640, 640),
     ),
-    # No person-only RTMDet-tiny is published: this one knows COCO's 80 classes, person first.
+    # Not of people alone: it knows COCO's 80 classes, of which a person is label 0.
     "rtmdet_tiny_8xb32-300e_coco": Published(
+        folder=_RTMDET + "rtmdet_tiny_8xb32-300e_coco/",
+        checkpoint="rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth",
         name="RTMDet-tiny",
         task="detect",
         family="rtmdet",
         codec="boxes",
         mm_config="mmdet::configs/rtmdet/rtmdet_tiny_8xb32-300e_coco.py",
-        url=_MMDET
-        + "rtmdet/rtmdet_tiny_8xb32-300e_coco/"
-        + "rtmdet_tiny_8xb32-300e_coco_20220902_112414-78e30dcc.pth",
-        sha256="78e30dcc",
+        sha256="78e30dcce0c6f594eaff0d6977b84b4103688b4aff0ad1aa16008a8cc854a7fb",
         input_size=(640, 640),
     ),
+    # The test data of this project: not published by OpenMMLab.
+    "movenet-lightning_rtmpose-io_256x192": Published(
+        name="MoveNet-Lightning (RTMPose interface)",
+        task="pose",
+        family="rtmpose",
+        codec="simcc",
+        mm_config="",
+        checkpoint="movenet-lightning_rtmpose-io_256x192.onnx",
+        sha256="dc4105da82a5d3a6bb95742a03539f26dac1902722172572805d31c0c18b584f",
+        input_size=(192, 256),
+    ),
+    "rtmdet-nano_person_320": Published(
+        name="RTMDet-nano (ONNX)",
+        task="detect",
+        family="rtmdet",
+        codec="boxes",
+        mm_config="",
+        checkpoint="rtmdet-nano_person_320.onnx",
+        sha256="b8585adb6d1352796f6e86337e09c3459b830645a7e7192d9381670bea2facbd",
+        input_size=(320, 320),
+    ),
 }
+"""By config name as the specification writes it."""

@@ -1,0 +1,22 @@
+"""The biomechanics stage."""
+
+import asyncio
+
+from ray import serve
+
+from deployments.biomechanics.analyse import analyse
+from deployments.messages import ClipBiomechanics, ClipPoses
+
+
+class BiomechanicsReplica:
+    """Poses of a clip in, angles, scores and alignment out."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+
+    async def analyse(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+        """See :func:`deployments.biomechanics.analyse.analyse`."""
+        return await asyncio.to_thread(analyse, clip, min_score, enabled=self._enabled)
+
+
+Biomechanics = serve.deployment(BiomechanicsReplica, name="Biomechanics")

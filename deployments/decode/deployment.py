@@ -1,0 +1,63 @@
+"""The decode stage: reads media, asks the models, holds the pictures of a segment."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import serve
+
+from deployments.decode.analyse import analyse_segment
+from deployments.decode.probe import MediaLimits, probe
+from deployments.errors import ModelError, NotReadyError, ServiceError
+from deployments.messages import (
+    U8,
+    AnalysisOptions,
+    CropPoses,
+    Detections,
+    MediaInfo,
+    Segment,
+    SegmentPoses,
+)
+from deployments.remote import answer
+
+
+class DecodeReplica:
+    """Segments in, poses out."""
+
+    def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
+        """Take the limits on media, the detector's handle and the pose models' handles by role."""
+        self._limits = limits
+        self._detector = detector
+        self._poses = poses
+
+    async def probe(self, path: str) -> MediaInfo:
+        """See :func:`deployments.decode.probe.probe`."""
+        return await asyncio.to_thread(probe, path, self._limits)
+
+    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+        """See :func:`deployments.decode.analyse.analyse_segment`."""
+
+        async def estimate(crops: U8) -> tuple[str, CropPoses]:
+            return await self._estimate(crops, options.pose_models)
+
+        return await analyse_segment(segment, options, self._detect, estimate)
+
+    async def _detect(self, images: U8) -> list[Detections]:
+        return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")
+
+    async def _estimate(self, crops: U8, roles: tuple[str, ...]) -> tuple[str, CropPoses]:
+        """Ask the models in order; the next one where one is not loaded, failing or dead."""
+        reference = ray.put(crops)
+        failure: ServiceError | None = None
+        for role in roles:
+            try:
+                return await answer(self._poses[role].estimate.remote([reference]), role)
+            except ServiceError as error:
+                if not (error.retryable or isinstance(error, ModelError)):
+                    raise
+                failure = error
+        raise failure or NotReadyError("no pose model is to be asked")
+
+
+Decode = serve.deployment(DecodeReplica, name="Decode")

@@ -1,0 +1,34 @@
+"""Calling another deployment: what its errors mean to the caller."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from deployments.errors import OverloadedError, ServiceError, StageFailedError
+
+Result = TypeVar("Result")
+
+
+async def answer(response: Awaitable[Result], stage: str) -> Result:
+    """Await a handle's response.
+
+    Raises:
+        ServiceError: the one the deployment raised, as it raised it.
+        StageFailedError: its replica died, or failed in an unforeseen way; segments are pure
+            functions of their input, so the call can be made again.
+        OverloadedError: its queue is full.
+    """
+    from ray.exceptions import RayActorError, RayTaskError
+    from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+    try:
+        return await response
+    except RayTaskError as error:
+        if isinstance(error.cause, ServiceError):
+            raise error.cause from None
+        raise StageFailedError(
+            f"{stage} failed: {type(error.cause).__name__}: {error.cause}"
+        ) from error
+    except BackPressureError as error:
+        raise OverloadedError(f"the queue of {stage} is full", retry_after_s=5) from error
+    except (RayActorError, DeploymentUnavailableError) as error:
+        raise StageFailedError(f"a replica of {stage} died: {type(error).__name__}") from error

@@ -1,0 +1,77 @@
+"""Which models the settings ask for, and which of those loaded answer a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments.errors import NotReadyError
+from deployments.messages import ModelStatus
+from deployments.pose.load import ModelChoice, choose
+from deployments.pose.options import EngineOptions
+from deployments.pose.registry import ModelConfig, load_model_config
+from deployments.pose.weights import default_search
+from serve_app.settings import ROOT, Settings
+
+POSE_ROLES = ("rtmpose", "hrnet")
+ROLES = (*POSE_ROLES, "detector")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """What every model stage is to load, by role, and how."""
+
+    config: ModelConfig
+    choices: Mapping[str, ModelChoice]
+    search: tuple[Path, ...]
+    options: EngineOptions
+
+
+def plan_models(settings: Settings) -> ModelPlan:
+    """The plan of ``settings``.
+
+    Raises:
+        ConfigurationError: the registry file is wrong.
+        UnknownModelError: a setting names a model that is not in it.
+    """
+    config = load_model_config(settings.config)
+    enabled = {"rtmpose": settings.rtmpose_enabled, "hrnet": settings.hrnet_enabled}
+    keys = {"rtmpose": settings.pose_model, "detector": settings.detector}
+    return ModelPlan(
+        config=config,
+        choices={
+            role: choose(config, role, keys.get(role), enabled=enabled.get(role) is not False)
+            for role in ROLES
+        },
+        search=default_search(ROOT, settings.weights_dir),
+        options=EngineOptions(
+            device=settings.device,
+            precision="mixed" if settings.mixed_precision else "fp32",
+            flip_test=settings.flip_test,
+            threads=settings.threads,
+            use_compiled_ops=settings.mmcv_with_ops,
+            batch=settings.batch_size,
+        ),
+    )
+
+
+def pose_order(statuses: Mapping[str, ModelStatus], wanted: str) -> tuple[str, ...]:
+    """Roles of the pose models to ask, in order.
+
+    RTMPose before HRNet, and either before a stand-in (a model with a notice).
+
+    Args:
+        statuses: by role. wanted: ``auto``, or the one role to ask.
+
+    Raises:
+        NotReadyError: none of them, or no detector, is loaded; says why.
+    """
+    roles = POSE_ROLES if wanted == "auto" else (wanted,)
+    loaded = [role for role in roles if role in statuses and statuses[role].loaded]
+    missing = [
+        f"{role}: {statuses[role].reason if role in statuses else 'no answer yet'}"
+        for role in (*(() if loaded else roles), "detector")
+        if role not in statuses or not statuses[role].loaded
+    ]
+    if missing:
+        raise NotReadyError("; ".join(missing))
+    return tuple(sorted(loaded, key=lambda role: statuses[role].notice is not None))
