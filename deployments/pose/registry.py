@@ -1,20 +1,25 @@
 """The registry of models, read from ``config/model_config.json``.
 
-The file is a superset of the specification's: what an entry leaves out is completed from the
-published facts of its config name.
+The file is a superset of the specification's: what an entry leaves out is completed from what is
+known of its config name, and a file without a detector gets the usual one.
 """
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import PUBLISHED, Codec, Family, Task
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 Role = Literal["primary", "fallback", "stand_in", "optional"]
+
+_USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,14 @@ class ModelEntry:
     Attributes:
         key: name in the registry. name: for people.
         config: name as the specification writes it.
-        mm_config: ``package::path`` of the MMPose or MMDetection config.
+        mm_config: ``mmpose::path`` or ``mmdet::path``, the path being below the ``.mim`` folder of
+            that package; empty for a network that exists as ``.onnx`` only.
         checkpoint: file name or path, ``.pth`` or ``.onnx``.
-        sha256: whole digest, or its first 8 digits, or None where none is known.
+        sha256: whole digest, or its first digits (8 at least), or None where none is known.
         url: where it is published, or None.
         input_size: (width, height).
         role: primary and fallback answer by default, a stand-in where their weights are missing.
-        published_ap: COCO AP in per cent.
+        published_ap: COCO val2017 AP in per cent, with flip test.
         notice: what a user of its results must know.
     """
 
@@ -52,18 +58,29 @@ class ModelEntry:
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+_Pixels = Annotated[int, Field(ge=32, le=4096)]
 
 
 class _Entry(_Strict):
-    enabled: bool = True
+    """An entry as the file has it; None is completed from the known facts of its config."""
+
     config: str
-    name: str | None = None
-    checkpoint: str | None = None
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
-    url: str | None = None
+    enabled: bool = True
     fallback: bool = False
     role: Role | None = None
+    name: str | None = None
+    task: Task | None = None
+    family: Family | None = None
+    codec: Codec | None = None
+    mm_config: str | None = Field(None, pattern=r"^((mmpose|mmdet)::.+\.py)?$")
+    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx)$")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
+    url: str | None = Field(None, pattern="^https?://")
+    input_size: tuple[_Pixels, _Pixels] | None = None
+    published_ap: float | None = Field(None, ge=0, le=100)
     notice: str | None = None
 
 
@@ -87,7 +104,7 @@ class Performance(_Strict):
 class _File(_Strict):
     service: str
     version: str
-    models: dict[str, _Entry]
+    models: dict[str, _Entry] = Field(min_length=1)
     biomechanics: BiomechanicsFlags = BiomechanicsFlags()
     performance: Performance = Performance()
 
@@ -123,54 +140,84 @@ class ModelConfig:
 def load_model_config(path: Path) -> ModelConfig:
     """Read a registry file.
 
+    Where no entry of a task is called primary, the first that has no other role is.
+
     Raises:
-        ConfigurationError: missing, not JSON, an unknown key or config name, or a wrong value.
+        ConfigurationError: missing, not JSON, an unknown key or config name, or a wrong value;
+            names the key.
     """
     try:
-        file = _File.model_validate(json.loads(path.read_text("utf-8")))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}", file=str(path)) from error
+        file = _File.model_validate_json(path.read_bytes())
+        models = {key: _complete(key, entry) for key, entry in file.models.items()}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", file=str(path)) from error
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
-        )
+        wrong = "; ".join(_explain(item) for item in error.errors())
         raise ConfigurationError(f"{path}: {wrong}", file=str(path)) from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.detail}", file=str(path)) from error
+    if not any(model.task == "detect" for model in models.values()):
+        key, config = _USUAL_DETECTOR
+        models[key] = _complete(key, _Entry(config=config, role="primary"))
+    roleless = {key for key, entry in file.models.items() if not (entry.role or entry.fallback)}
     return ModelConfig(
         service=file.service,
         version=file.version,
-        models={key: _complete(key, entry, path) for key, entry in file.models.items()},
+        models=_with_primaries(models, roleless),
         biomechanics=file.biomechanics,
         performance=file.performance,
     )
 
 
-def _complete(key: str, entry: _Entry, path: Path) -> ModelEntry:
+def _explain(item: "ErrorDetails") -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{where} is not a known key"
+    if item["type"] == "missing":
+        return f"{where} is missing"
+    if item["type"] == "json_invalid":
+        return item["msg"]
+    return f"{where}: {item['msg']} (got {item['input']!r})"
+
+
+def _complete(key: str, entry: _Entry) -> ModelEntry:
+    stated = entry.model_dump(exclude_none=True, exclude={"fallback"})
+    if entry.fallback and entry.role is None:
+        stated["role"] = "fallback"
+    values = {"key": key, "sha256": None, "url": None, **_known(entry), **stated}
+    missing = [f.name for f in fields(ModelEntry) if f.default is MISSING and f.name not in values]
+    if missing:
+        raise ConfigurationError(
+            f"models.{key}.config: nothing is known of {entry.config!r}, so the entry must have "
+            f"{', '.join(missing)}; known are {', '.join(PUBLISHED)}"
+        )
+    return ModelEntry(**values)
+
+
+def _known(entry: _Entry) -> dict[str, Any]:
     facts = PUBLISHED.get(entry.config)
     if facts is None:
-        raise ConfigurationError(
-            f"{path}: models.{key}.config: {entry.config!r} is not a known config; "
-            f"known are {', '.join(PUBLISHED)}",
-            file=str(path),
-        )
-    # A checkpoint of another name is not the published one: its digest and AP do not hold for it.
-    published = entry.checkpoint is None or Path(entry.checkpoint).name == facts.checkpoint
-    default_role: Role = "fallback" if entry.fallback else "optional"
-    if entry.role is None and key == "rtmpose_medium":
-        default_role = "primary"
-    return ModelEntry(
-        key=key,
-        name=entry.name or facts.name,
-        task=facts.task,
-        family=facts.family,
-        config=entry.config,
-        mm_config=facts.mm_config,
-        checkpoint=entry.checkpoint or facts.checkpoint,
-        sha256=entry.sha256 or (facts.sha256 if published else None),
-        url=entry.url or (facts.url if published else None),
-        input_size=facts.input_size,
-        codec=facts.codec,
-        enabled=entry.enabled,
-        role=entry.role or default_role,
-        published_ap=facts.ap if published else None,
-        notice=entry.notice,
-    )
+        return {}
+    known: dict[str, Any] = {
+        "name": facts.name,
+        "task": facts.task,
+        "family": facts.family,
+        "codec": facts.codec,
+        "mm_config": facts.mm_config,
+        "checkpoint": facts.checkpoint,
+        "input_size": facts.input_size,
+    }
+    # A checkpoint of another name is another file: digest, address and AP do not hold for it.
+    if entry.checkpoint is None or Path(entry.checkpoint).name == facts.checkpoint:
+        known |= {"sha256": facts.sha256, "url": facts.url, "published_ap": facts.ap}
+    return known
+
+
+def _with_primaries(models: Mapping[str, ModelEntry], roleless: set[str]) -> dict[str, ModelEntry]:
+    completed = dict(models)
+    for task in ("pose", "detect"):
+        of_task = [m for m in models.values() if m.task == task]
+        free = [m for m in of_task if m.key in roleless]
+        if free and not any(m.role == "primary" for m in of_task):
+            completed[free[0].key] = replace(free[0], role="primary")
+    return completed
