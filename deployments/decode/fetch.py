@@ -1,0 +1,216 @@
+"""Downloads the video that an address names: http(s) from permitted hosts, gs:// from own buckets.
+
+httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpcore
+import httpx
+
+from deployments.decode.addresses import AddressPolicy
+from deployments.decode.connect import Budget, FetchCancelledError, GuardedBackend
+from deployments.decode.source import GcsObject, describe, parse_redirect, parse_source
+from deployments.decode.spool import Progress, Sink, new_file
+from deployments.errors import (
+    AddressNotAllowedError,
+    ServiceError,
+    SourceError,
+    SourceNotFoundError,
+    UnreachableError,
+)
+from deployments.gcs import gcs_client
+
+__all__ = ["FetchCancelledError", "FetchLimits", "fetch"]
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come again
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """How much, how long and how far.
+
+    Attributes:
+        max_bytes: largest file.
+        connect_timeout_s: for resolving a name, for one connection, and for its TLS handshake.
+        read_timeout_s: longest silence.
+        total_timeout_s: the whole download with its redirects.
+        max_redirects: how many are followed.
+    """
+
+    max_bytes: int
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 10.0
+    total_timeout_s: float = 600.0
+    max_redirects: int = 3
+
+
+def fetch(
+    url: str,
+    folder: Path,
+    policy: AddressPolicy,
+    limits: FetchLimits,
+    *,
+    gcs_buckets: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
+
+    On any failure nothing is left behind. ``progress`` is told bytes received and in all (None
+    where the other side does not say); ``cancelled`` is asked several times a second.
+
+    Raises:
+        SourceError: the address is malformed, redirects too often or answers compressed.
+        AddressNotAllowedError: scheme, port, bucket or an address its host resolves to.
+        SourceNotFoundError: the other side has no such file or will not give it.
+        UnreachableError: no connection, no answer in time, a server error or a broken body.
+        TooLargeError: more than ``limits.max_bytes``, as announced or as received.
+        StageFailedError: the disk is full.
+        FetchCancelledError: ``cancelled`` said so.
+    """
+    source = parse_source(url)
+    budget = Budget(describe(source), limits.total_timeout_s, cancelled)
+    with new_file(folder) as (file, path):
+        sink = Sink(file, limits.max_bytes, budget, progress)
+        if isinstance(source, GcsObject):
+            _fetch_gcs(source, gcs_buckets, limits, budget, sink)
+        else:
+            _fetch_http(source, policy, limits, budget, sink)
+        sink.flush()
+    return path
+
+
+def _fetch_http(
+    url: httpx.URL, policy: AddressPolicy, limits: FetchLimits, budget: Budget, sink: Sink
+) -> None:
+    with httpcore.ConnectionPool(
+        ssl_context=httpx.create_ssl_context(),
+        network_backend=GuardedBackend(policy, budget),
+        max_keepalive_connections=0,
+    ) as pool:
+        for _ in range(limits.max_redirects + 1):
+            if url.scheme == "http" and not policy.allow_http:
+                raise AddressNotAllowedError(f"{describe(url)} is not encrypted; use https")
+            with _broken_is_unreachable(url), _get(pool, url, limits) as response:
+                headers = httpx.Headers(response.headers)
+                if response.status not in _REDIRECTS:
+                    _save(url, response, headers, sink)
+                    return
+                url = parse_redirect(url, headers.get("location", ""))
+    raise SourceError(f"{budget.name} redirects more than {limits.max_redirects} times")
+
+
+@contextmanager
+def _get(
+    pool: httpcore.ConnectionPool, url: httpx.URL, limits: FetchLimits
+) -> Iterator[httpcore.Response]:
+    timeouts = {
+        "connect": limits.connect_timeout_s,
+        "read": limits.read_timeout_s,
+        "write": limits.read_timeout_s,
+    }
+    with pool.stream(
+        "GET",
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=[
+            (b"Host", url.netloc),
+            (b"Accept", b"*/*"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"mmpose-service"),
+        ],
+        extensions={"timeout": timeouts},
+    ) as response:
+        yield response
+
+
+@contextmanager
+def _broken_is_unreachable(url: httpx.URL) -> Iterator[None]:
+    try:
+        yield
+    except httpcore.ConnectError as error:
+        raise UnreachableError(f"{describe(url)} does not connect: {error}") from error
+    except httpcore.TimeoutException as error:
+        raise UnreachableError(f"{describe(url)} did not answer in time") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise UnreachableError(f"{describe(url)} broke off or answered malformed") from error
+
+
+def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, sink: Sink) -> None:
+    if response.status != 200:
+        raise _refusal(describe(url), response.status, headers.get("retry-after", ""))
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise SourceError(f"{describe(url)} answers with content encoding {encoding[:20]!r}")
+    # httpcore holds the body to its announced length; with both headers, chunks count (RFC 9112).
+    if "content-length" in headers and "transfer-encoding" not in headers:
+        sink.expect(int(headers["content-length"]))
+    for chunk in response.iter_stream():
+        sink.write(chunk)
+
+
+def _refusal(name: str, status: int, retry_after: str = "") -> ServiceError:
+    """What an answer other than 200 means."""
+    text = f"{name} answered with status {status}"
+    if 400 <= status < 500 and status not in _TEMPORARY:
+        return SourceNotFoundError(text, upstream_status=status)
+    return UnreachableError(
+        text,
+        retryable=status >= 400,
+        retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
+        upstream_status=status,
+    )
+
+
+def _fetch_gcs(
+    source: GcsObject,
+    buckets: frozenset[str],
+    limits: FetchLimits,
+    budget: Budget,
+    sink: Sink,
+) -> None:
+    """Download with the service's own identity, hence only from buckets an operator named.
+
+    Otherwise a caller could read through this service whatever it may read.
+    """
+    if source.bucket not in buckets:
+        raise AddressNotAllowedError(
+            f"The bucket {source.bucket} is not one this service reads",
+            hint="Use a signed https address, or ask an operator to allow the bucket.",
+        )
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    waits = {
+        "timeout": (limits.connect_timeout_s, limits.read_timeout_s),
+        "retry": DEFAULT_RETRY.with_timeout(budget.left_s()),
+    }
+    try:
+        with gcs_client() as client:
+            blob = client.bucket(source.bucket).get_blob(source.name, **waits)
+            if blob is None:
+                raise _refusal(budget.name, 404)
+            if blob.content_encoding not in (None, "", "identity"):
+                raise SourceError(f"{budget.name} is stored with a content encoding")
+            sink.expect(blob.size)
+            # The very version whose size was checked, as stored.
+            blob.download_to_file(
+                sink, raw_download=True, if_generation_match=blob.generation, **waits
+            )
+    except GoogleAPICallError as error:
+        raise _refusal(budget.name, int(error.code or 500)) from error
+    except GoogleAuthError as error:
+        raise UnreachableError(
+            f"{budget.name} cannot be read: this service has no valid Google identity",
+            hint="An operator must give the service credentials for the bucket.",
+            retryable=False,
+        ) from error
+    except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
+        raise UnreachableError(f"{budget.name} could not be received whole") from error

@@ -1,0 +1,104 @@
+"""The address of a video as text: what is accepted, and how it is named in messages."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address
+
+import httpx
+
+from deployments.errors import AddressNotAllowedError, SourceError
+
+# Parsers disagree on what follows a backslash, and drop or keep control characters.
+_AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
+_HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class GcsObject:
+    """An object of Google Cloud Storage, its name verbatim (not percent-encoded)."""
+
+    bucket: str
+    name: str
+
+
+def parse_source(text: str) -> httpx.URL | GcsObject:
+    """The http(s) or gs:// address that ``text`` is, without its fragment.
+
+    Raises:
+        SourceError: it is malformed, ambiguous or carries a user name.
+        AddressNotAllowedError: its scheme is another.
+    """
+    scheme, separator, rest = text.partition("://")
+    if scheme.lower() != "gs" or not separator:
+        return _parse_http(text)
+    _refuse_ambiguous(text)
+    bucket, _, name = rest.partition("/")
+    if not _BUCKET.fullmatch(bucket) or not name:
+        raise SourceError("The address is not of the form gs://bucket/object")
+    return GcsObject(bucket, name)
+
+
+def parse_redirect(base: httpx.URL, location: str) -> httpx.URL:
+    """Where the header ``Location`` of an answer from ``base`` leads.
+
+    Raises:
+        SourceError: it is absent, malformed, ambiguous or carries a user name.
+        AddressNotAllowedError: it leads away from http(s), or from https to http.
+    """
+    if not location:
+        raise SourceError(f"{describe(base)} redirects nowhere")
+    _refuse_ambiguous(location)
+    try:
+        joined = str(base.join(location))
+    except httpx.InvalidURL:
+        raise SourceError(f"{describe(base)} redirects to a malformed address") from None
+    target = _parse_http(joined)
+    if base.scheme == "https" and target.scheme == "http":
+        raise AddressNotAllowedError(f"{describe(base)} redirects from https to http")
+    return target
+
+
+def describe(source: httpx.URL | GcsObject) -> str:
+    """Scheme, host and path for messages: a query may hold a signature and is never shown."""
+    if isinstance(source, GcsObject):
+        name = f"gs://{source.bucket}/{source.name}"
+    else:
+        path = source.raw_path.partition(b"?")[0]
+        name = f"{source.scheme}://{(source.netloc + path).decode('ascii')}"
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _parse_http(text: str) -> httpx.URL:
+    _refuse_ambiguous(text)
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        # Its message, and a chained one, could repeat the query.
+        raise SourceError("The address is malformed") from None
+    if url.scheme not in ("http", "https"):
+        raise AddressNotAllowedError(
+            f"The scheme {url.scheme[:20]!r} is not fetched, only http, https and gs"
+        )
+    if "@" in re.split("[/?#]", text.partition("://")[2], maxsplit=1)[0]:
+        raise SourceError("The address carries a user name or password")
+    if not _is_host(url.raw_host.decode("ascii")):
+        raise SourceError("The address has no valid host name")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise SourceError("The address has no valid port")
+    return url.copy_with(fragment=None)
+
+
+def _refuse_ambiguous(text: str) -> None:
+    if _AMBIGUOUS.search(text):
+        raise SourceError("The address has a backslash or a control character")
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return _HOST.fullmatch(host) is not None
+    try:
+        return IPv6Address(host).scope_id is None
+    except AddressValueError:
+        return False

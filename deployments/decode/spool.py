@@ -1,0 +1,102 @@
+"""The file a download is written to, held to its limits while it grows."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from deployments.decode.connect import Budget
+from deployments.errors import StageFailedError, TooLargeError
+
+Progress = Callable[[int, int | None], None]
+"""Told the bytes received and the bytes in all, None where the other side does not say."""
+
+
+@contextmanager
+def new_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file open for writing, mode 0600, and the path it has once the block has ended well.
+
+    Until then its name ends in ``.part``; if the block raises, the file goes.
+    """
+    handle, name = tempfile.mkstemp(prefix="source-", suffix=".part", dir=folder)
+    partial = Path(name)
+    final = partial.with_suffix(".video")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, final
+        partial.rename(final)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+class Sink:
+    """Takes the bytes of a download: a file of limited size that reports progress."""
+
+    def __init__(
+        self, file: IO[bytes], max_bytes: int, budget: Budget, progress: Progress | None
+    ) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self._progress = progress
+        self._received = 0
+        self._total: int | None = None
+
+    def expect(self, total: int) -> None:
+        """Be told how many bytes the other side announces.
+
+        Raises:
+            TooLargeError: more than the limit.
+            StageFailedError: more than the disk has left.
+        """
+        self._refuse_over_limit(total)
+        free = shutil.disk_usage(self._file.fileno()).free
+        if total > free:
+            raise StageFailedError(f"The disk has {free} bytes left for a file of {total}")
+        self._total = total
+
+    def write(self, data: bytes) -> int:
+        """Keep ``data``.
+
+        Raises:
+            TooLargeError: with it the file is over the limit.
+            StageFailedError: the disk is full.
+            FetchCancelledError, UnreachableError: as :meth:`Budget.left_s`.
+        """
+        self._budget.left_s()
+        self._refuse_over_limit(self._received + len(data))
+        with _disk_errors():
+            self._file.write(data)
+        self._received += len(data)
+        if self._progress is not None:
+            self._progress(self._received, self._total)
+        return len(data)
+
+    def flush(self) -> None:
+        """Write out what is buffered: a full disk shows here, not when the file is closed.
+
+        Raises:
+            StageFailedError: the disk is full.
+        """
+        with _disk_errors():
+            self._file.flush()
+
+    def _refuse_over_limit(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise TooLargeError(
+                f"{self._budget.name} is larger than {self._max_bytes} bytes",
+                limit=self._max_bytes,
+                value=size,
+            )
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StageFailedError(f"The download cannot be written: {error.strerror}") from error

@@ -1,0 +1,203 @@
+"""Where annotated videos go: a local folder that the service serves, or a bucket.
+
+A key is derived from the request, so that storing again after a crash gives one video at one
+address. Nothing is written in place: a reader sees the whole video or none.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote
+
+from deployments.errors import BadParameterError, ConfigurationError, StorageError
+from deployments.gcs import gcs_client
+from deployments.messages import StoredVideo
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_PARTIAL = ".part-"
+_BUCKET_TARGET = re.compile(
+    r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
+)
+
+
+class VideoStore(Protocol):
+    """Keeps finished videos and says where they are."""
+
+    def put(self, path: Path, key: str) -> StoredVideo:
+        """Store the file ``path`` under ``key``, a plain file name; ``path`` itself stays.
+
+        Raises:
+            BadParameterError: ``key`` is no plain file name.
+            StorageError: it could not be stored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStore:
+    """A folder, whose files are reached under ``public_url``."""
+
+    folder: Path
+    public_url: str
+
+    def put(self, path: Path, key: str) -> StoredVideo:
+        """Copy to the folder, then rename: storing a key again replaces it at once."""
+        _check_key(key)
+        try:
+            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self.folder)
+            partial = Path(name)
+            try:
+                with path.open("rb") as source, os.fdopen(handle, "wb") as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
+                    copy.flush()
+                    os.fsync(handle)
+                stored = StoredVideo(
+                    f"{self.public_url.rstrip('/')}/{key}", partial.stat().st_size, _sha256(partial)
+                )
+                partial.replace(self.folder / key)
+            except BaseException:
+                partial.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
+        return stored
+
+    def sweep(self, older_than_s: float) -> int:
+        """Remove videos, and what interrupted copies left, last written so long ago.
+
+        Returns:
+            The number of files removed. Other files in the folder are left alone.
+        """
+        before = time.time() - older_than_s
+        return sum(
+            _remove_if_older(Path(entry), before)
+            for entry in os.scandir(self.folder)
+            if entry.is_file(follow_symlinks=False)
+            and (_KEY.fullmatch(entry.name) or entry.name.startswith(_PARTIAL))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GcsStore:
+    """A prefix of a bucket. Whoever may read the bucket reaches the videos at their address."""
+
+    bucket: str
+    prefix: str
+    client_factory: Callable[[], "Client"] = gcs_client
+
+    def put(self, path: Path, key: str) -> StoredVideo:
+        """Upload as a new object, with its checksum verified by the other side.
+
+        ``if_generation_match=0`` makes the upload safe to repeat, so the client retries it; if the
+        object is there already with this content, an earlier try had succeeded.
+        """
+        _check_key(key)
+        name = f"{self.prefix}/{key}" if self.prefix else key
+        from google.api_core.exceptions import PreconditionFailed
+
+        with _google_errors(f"gs://{self.bucket}/{name}"), self.client_factory() as client:
+            blob = client.bucket(self.bucket).blob(name)
+            try:
+                blob.upload_from_filename(
+                    str(path), content_type="video/mp4", if_generation_match=0, checksum="md5"
+                )
+            except PreconditionFailed:
+                blob.reload()
+                if blob.md5_hash != _md5_base64(path):
+                    raise StorageError(
+                        f"gs://{self.bucket}/{name} holds another video",
+                        hint="Send the request under a new id.",
+                        retryable=False,
+                    ) from None
+        url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
+        return StoredVideo(url, path.stat().st_size, _sha256(path))
+
+
+def open_store(target: str, public_url: str) -> VideoStore:
+    """The store that the setting ``output`` names.
+
+    Args:
+        target: ``gs://bucket/prefix``, or a local folder, which is made if absent.
+        public_url: address under which a local folder is served.
+
+    Raises:
+        ConfigurationError: it is neither, or the folder cannot be written.
+    """
+    if match := _BUCKET_TARGET.fullmatch(target):
+        return GcsStore(match["bucket"], (match["prefix"] or "").strip("/"))
+    if "://" in target or not target.strip():
+        raise ConfigurationError(
+            f"output: {target!r} is neither a folder nor gs://bucket/prefix", setting="output"
+        )
+    folder = Path(target).expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"output: {target!r} cannot be written: {error.strerror}", setting="output"
+        ) from error
+    return LocalStore(folder, public_url)
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
+
+
+def _remove_if_older(path: Path, before: float) -> bool:
+    try:
+        if path.stat().st_mtime >= before:
+            return False
+        path.unlink()
+    except FileNotFoundError:  # another replica sweeps the same folder
+        return False
+    return True
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _md5_base64(path: Path) -> str:
+    """The checksum that Cloud Storage keeps of an object uploaded at once, as it writes it."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return base64.b64encode(digest.digest()).decode("ascii")
+
+
+@contextmanager
+def _google_errors(name: str) -> Iterator[None]:
+    """Failures of Google's client as StorageError; their texts hold addresses and are not told."""
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+
+    try:
+        yield
+    except GoogleAuthError as error:
+        raise StorageError(
+            f"{name} cannot be written: this service has no valid Google identity", retryable=False
+        ) from error
+    except GoogleAPICallError as error:
+        raise StorageError(
+            f"{name} was refused with status {error.code}",
+            retryable=error.code is None or error.code >= 500 or error.code in (408, 429),
+        ) from error
+    except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
+        raise StorageError(f"{name} could not be written whole") from error
