@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from deployments.biomechanics.analyse import analyse as analyse_biomechanics
 from deployments.decode.analyse import analyse_segment
@@ -52,9 +52,7 @@ class LocalStages:
         self._limits = limits
         self._store = store
         self._biomechanics = biomechanics
-        self._engines = {
-            role: plan.choices[role].load(plan.search, plan.options) for role in roles
-        }
+        self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in roles}
         self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in roles}
         self._render_thread = ThreadPoolExecutor(1, "render")
 
@@ -79,13 +77,13 @@ class LocalStages:
         """See ``Stages``."""
 
         async def detect(images: U8) -> list[Detections]:
-            detector = self._loaded("detector", PersonDetector)
+            detector: PersonDetector = self._loaded("detector")
             return await self._in("detector", lambda: detector.infer(images))
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             failure: InferenceError | None = None
             for role in options.pose_models:
-                model = self._loaded(role, PoseModel)
+                model: PoseModel = self._loaded(role)
                 try:
                     return model.status.name, await self._in(role, lambda: model.infer(crops))  # noqa: B023  awaited before the next turn
                 except InferenceError as error:
@@ -114,12 +112,12 @@ class LocalStages:
         """See ``Stages``."""
         return await asyncio.to_thread(join_and_store, encoded, media, folder, key, self._store)
 
-    def _loaded(self, role: str, kind: type[Result]) -> Result:
+    def _loaded(self, role: str) -> Any:
         engine = self._engines.get(role)
         if engine is None or isinstance(engine, ModelStatus):
             reason = engine.reason if isinstance(engine, ModelStatus) else "not loaded"
             raise NotReadyError(f"{role}: {reason}")
-        return engine  # type: ignore[return-value]  # a role's engine is of its kind
+        return engine
 
     async def _in(self, role: str, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads[role], call)

@@ -63,12 +63,10 @@ class ModelReplica:
             config = BatchConfig.model_validate(user_config)
         except ValidationError as error:
             raise ConfigurationError(f"user_config of a model: {error}") from error
-        self._batched.set_max_batch_size(config.max_batch_size)  # type: ignore[attr-defined]
-        self._batched.set_batch_wait_timeout_s(  # type: ignore[attr-defined]
-            config.batch_wait_timeout_s
-        )
+        self._batched.set_max_batch_size(config.max_batch_size)
+        self._batched.set_batch_wait_timeout_s(config.batch_wait_timeout_s)
 
-    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.01, batch_size_fn=count_pictures)
+    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.01, batch_size_fn=count_pictures)  # type: ignore[untyped-decorator]
     async def _batched(self, items: list[U8]) -> list[Any]:
         return await run_batch(items, self._infer)
 
@@ -90,7 +88,7 @@ class ModelReplica:
         """
         if isinstance(self._engine, ModelStatus):
             raise NotReadyError(f"{self._engine.role}: {self._engine.reason}")
-        outcome = await self._batched(await nested[0])  # type: ignore[call-arg,arg-type]
+        outcome = await self._batched(await nested[0])
         if isinstance(outcome, InferenceError):
             raise outcome
         return outcome

@@ -9,6 +9,7 @@ from deployments.errors import ModelError, WeightsMissingError
 from deployments.messages import ModelStatus
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.options import EngineOptions
+from deployments.pose.published import Task
 from deployments.pose.registry import ModelConfig, ModelEntry, Role
 from deployments.pose.weights import find_weights, verify
 
@@ -113,7 +114,7 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     """
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
-    task = "detect" if role == "detector" else "pose"
+    task: Task = "detect" if role == "detector" else "pose"
     roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "stand_in")
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:

@@ -12,25 +12,27 @@ SUBFOLDER = "mmpose"
 
 
 def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
-    """Folders to search, in order: the configured one, ``weights/``, ``shared/weights``.
+    """Folders to search, in order.
 
     Args:
-        root: of the checkout. weights_dir: ``$MMPOSE_WEIGHTS_DIR``.
+        root: of the checkout, which has ``weights/`` and has ``shared/weights`` in or beside it.
+        weights_dir: ``$MMPOSE_WEIGHTS_DIR``, searched first.
     """
-    folders = [root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights"]
-    return tuple(([weights_dir] if weights_dir else []) + folders)
+    folders = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")
+    return (weights_dir, *folders) if weights_dir else folders
 
 
 def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
     """The checkpoint file of ``entry``.
 
-    The configured path comes first, then each folder and its ``mmpose`` subfolder.
+    An absolute configured path comes first, then by file name each folder and its ``mmpose``
+    subfolder. A relative configured path is relative to each folder.
 
     Raises:
         WeightsMissingError: it is in none of them; says which were searched and what gets it.
     """
     configured = Path(entry.checkpoint)
-    places = [configured] if configured.is_absolute() else []
+    places = [configured] if configured.is_absolute() else [f / configured for f in search]
     for folder in search:
         places += [folder / configured.name, folder / SUBFOLDER / configured.name]
     for place in places:
@@ -55,17 +57,18 @@ def sha256_of(path: Path) -> str:
 
 
 def verify(entry: ModelEntry, path: Path) -> str:
-    """The digest of ``path``, which must begin with the registry's.
+    """The digest of ``path``, which must begin with the registry's, where that has one.
 
     Raises:
         WeightsCorruptError: it does not.
     """
     found = sha256_of(path)
     if entry.sha256 and not found.startswith(entry.sha256):
+        again = f"Delete it, then mmpose-service models download {entry.key}. " if entry.url else ""
         raise WeightsCorruptError(
-            f"{path.name} is damaged or another file: its sha256 begins {found[:8]}, "
-            f"that of {entry.name} begins {entry.sha256[:8]}",
-            hint=f"Delete it, then mmpose-service models download {entry.key}",
+            f"{path} is damaged or another file: its sha256 is {found}, "
+            f"that of {entry.name} is {entry.sha256}",
+            hint=f"{again}If it is the right file, set models.{entry.key}.sha256 in the registry.",
             file=path.name,
         )
     return found

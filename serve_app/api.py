@@ -1,0 +1,183 @@
+"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.exceptions import HTTPException
+
+from deployments.errors import BadParameterError, ServiceError
+from serve_app.problems import CONTENT_TYPE, problem
+from serve_app.response import to_json
+from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
+from serve_app.service import PoseService
+from serve_app.upload import parse_options, read_json, save_upload
+from serve_app.versions import SERVICE_DISTRIBUTION, package_version
+
+logger = logging.getLogger("mmpose_service")
+
+VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_DESCRIPTION = """
+A video of an athlete in; for every frame 17 COCO keypoints with confidence, joint angles, movement
+analysis and body alignment, and an annotated video out.
+
+Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whether a retry can help.
+"""
+
+_PROBLEM_SCHEMA = Problem.model_json_schema()
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
+    for status, text in {
+        403: "The address is not allowed.",
+        413: "Too large: bytes, seconds, pixels or frames.",
+        415: "Not a video, or a codec that is not supported.",
+        422: "A bad parameter, or a file that cannot be analysed.",
+        429: "Too many requests; see Retry-After.",
+        502: "The address cannot be reached, or the result cannot be stored.",
+        503: "Not ready, or a stage failed.",
+        504: "Out of time.",
+    }.items()
+}
+
+
+def create_app(service: PoseService) -> FastAPI:
+    """The application; :mod:`serve_app.ingress` runs it in the graph."""
+    app = FastAPI(
+        title="MMPose Service",
+        version=package_version(SERVICE_DISTRIBUTION),
+        description=_DESCRIPTION,
+        openapi_url="/openapi.json",
+    )
+    _add_errors(app)
+    _add_pose(app, service)
+    _add_health(app, service)
+    _add_videos(app, service)
+    return app
+
+
+def _add_pose(app: FastAPI, service: PoseService) -> None:
+    form = PoseOptions.model_json_schema()
+    form["properties"]["file"] = {"type": "string", "format": "binary"}
+    form["required"] = ["file"]
+
+    @app.post(
+        "/pose",
+        response_model=PoseResponse,
+        responses=_PROBLEMS,
+        summary="Analyse a video",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": PoseRequest.model_json_schema()},
+                    "multipart/form-data": {"schema": form},
+                },
+            }
+        },
+    )
+    async def pose(request: Request) -> Response:
+        """Analyse the video at `video_url`, or the one uploaded as `file` in a form."""
+        request_id: str = request.state.request_id
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        with service.admitted():
+            if kind == "multipart/form-data":
+                with service.workspace() as folder:
+                    path, options = await save_upload(request, folder, service.settings.max_bytes)
+                    answer = await service.analyze_file(path, folder, options, request_id)
+            elif kind == "application/json":
+                body: PoseRequest = parse_options(PoseRequest, await read_json(request))
+                answer = await service.analyze_url(body.video_url, body, request_id)
+            else:
+                raise BadParameterError(
+                    f"the content type {kind or '(none)'} is not application/json or "
+                    "multipart/form-data"
+                )
+        if answer.video_url and answer.video_url.startswith("/"):
+            answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
+        return JSONResponse(to_json(answer))
+
+
+def _add_health(app: FastAPI, service: PoseService) -> None:
+    @app.get("/healthz", response_model=Health, summary="What is loaded")
+    async def healthz() -> Response:
+        """Status of the service and its models; 503 until requests can be answered."""
+        return _health(service.health())
+
+    @app.get("/readyz", summary="Whether requests can be answered")
+    async def readyz() -> Response:
+        """200 when ready, else 503."""
+        ready = service.health().status != "not_ready"
+        return JSONResponse({"ready": ready}, 200 if ready else 503)
+
+    @app.get("/livez", summary="Whether the process is alive")
+    async def livez() -> dict[str, bool]:
+        """Always 200."""
+        return {"alive": True}
+
+
+def _health(health: Health) -> Response:
+    return JSONResponse(
+        health.model_dump(mode="json"), 503 if health.status == "not_ready" else 200
+    )
+
+
+def _add_videos(app: FastAPI, service: PoseService) -> None:
+    if service.settings.output.startswith("gs://"):
+        return
+    folder = Path(service.settings.output)
+
+    @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
+    async def videos(key: str) -> Response:
+        """The file, with byte ranges."""
+        path = folder / key
+        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
+            raise HTTPException(404, "there is no such video")
+        return FileResponse(path, media_type="video/mp4")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.middleware("http")
+    async def identify(
+        request: Request, call_next: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        given = request.headers.get("x-request-id", "")
+        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        try:
+            response = await call_next(request)
+        except Exception:
+            logger.exception("request %s failed", request.state.request_id)
+            response = _problem(request, ServiceError("an unforeseen error; it was logged"))
+        response.headers["X-Request-ID"] = request.state.request_id
+        return response
+
+    @app.exception_handler(ServiceError)
+    async def on_service_error(request: Request, error: ServiceError) -> Response:
+        return _problem(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        body = {
+            "type": "about:blank",
+            "title": error.detail,
+            "status": error.status_code,
+            "code": f"http_{error.status_code}",
+            "detail": error.detail,
+            "hint": "See /docs.",
+            "retryable": False,
+            "instance": request.state.request_id,
+        }
+        return JSONResponse(
+            body, error.status_code, headers=dict(error.headers or {}), media_type=CONTENT_TYPE
+        )
+
+
+def _problem(request: Request, error: ServiceError) -> Response:
+    body, headers = problem(error, request.state.request_id)
+    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)

@@ -1,0 +1,73 @@
+"""What `/healthz` says, from what the models say of themselves."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Literal
+
+from deployments.errors import NotReadyError
+from deployments.messages import ModelStatus
+from serve_app.models import POSE_ROLES, ROLES, ModelPlan, pose_order
+from serve_app.schemas import Health, HealthModelInfo, HealthModels, HealthService
+from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
+
+
+def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
+    """Health by the registry's plan and the statuses by role.
+
+    ``healthy``: the planned model answers. ``degraded``: another one does (the fallback, or a
+    stand-in). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not there.
+    """
+    try:
+        answering = statuses[pose_order(statuses, "auto")[0]]
+        ready, reasons = True, []
+    except NotReadyError as error:
+        answering, ready, reasons = None, False, [error.detail]
+    for role in ROLES:
+        reasons += _shortfalls(plan, role, statuses.get(role), ready)
+    loaded = {role: bool(s and s.loaded) for role in ROLES for s in [statuses.get(role)]}
+    return Health(
+        status=_status(plan, answering),
+        service=HealthService(
+            service=plan.config.service,
+            version=package_version(SERVICE_DISTRIBUTION),
+            config_loaded=True,
+        ),
+        models=HealthModels(
+            rtmpose_loaded=loaded["rtmpose"],
+            hrnet_available=loaded["hrnet"],
+            mmcv_cuda=any(
+                s.nms == "compiled" and s.device.startswith("cuda") for s in statuses.values()
+            ),
+            model_info=HealthModelInfo(
+                name=answering.name if answering else None,
+                source=answering.source if answering else None,
+                config=answering.config if answering else None,
+            ),
+            detector_loaded=loaded["detector"],
+            stages={role: asdict(status) for role, status in statuses.items()},
+        ),
+        system=system(),
+        reasons=reasons,
+    )
+
+
+def _status(
+    plan: ModelPlan, answering: ModelStatus | None
+) -> Literal["healthy", "degraded", "not_ready"]:
+    if answering is None:
+        return "not_ready"
+    planned = next(role for role in POSE_ROLES if not plan.choices[role].disabled)
+    return "healthy" if answering.role == planned and not answering.notice else "degraded"
+
+
+def _shortfalls(plan: ModelPlan, role: str, status: ModelStatus | None, ready: bool) -> list[str]:
+    """How a role falls short of the plan."""
+    if plan.choices[role].disabled:
+        return []
+    if status is None:
+        return [f"{role}: no answer yet"]
+    if not status.loaded:
+        return [f"{role}: {status.reason}"] if ready else []
+    if status.notice:
+        return [f"{role}: {status.name} is {status.notice}"]
+    return []

@@ -1,0 +1,157 @@
+"""The entrance of the graph: HTTP and the Python handle. Holds no pixels."""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+
+from deployments.errors import ServiceError
+from deployments.messages import (
+    AnalysisOptions,
+    ClipBiomechanics,
+    ClipPoses,
+    EncodedSegment,
+    EncodeOptions,
+    MediaInfo,
+    ModelStatus,
+    Overlay,
+    Segment,
+    SegmentPoses,
+    StoredVideo,
+)
+from deployments.remote import answer
+from serve_app.api import create_app
+from serve_app.models import ModelPlan
+from serve_app.response import to_json
+from serve_app.schemas import PoseRequest
+from serve_app.service import PoseService
+from serve_app.settings import Settings
+from serve_app.upload import parse_options
+
+logger = logging.getLogger("mmpose_service")
+
+POLL_S = 5.0
+POLL_STARTING_S = 0.5
+
+
+class GraphStages:
+    """The deployments of the graph; see :class:`serve_app.pipeline.Stages`."""
+
+    def __init__(self, decode: Any, biomechanics: Any, render: Any) -> None:
+        self._decode = decode
+        self._biomechanics = biomechanics
+        self._render = render
+
+    async def probe(self, path: Path) -> MediaInfo:
+        """See ``Stages``."""
+        return await answer(self._decode.probe.remote(str(path)), "Decode")
+
+    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+        """See ``Stages``."""
+        return await answer(self._decode.analyse.remote(segment, options), "Decode")
+
+    async def biomechanics(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+        """See ``Stages``."""
+        return await answer(self._biomechanics.analyse.remote(clip, min_score), "Biomechanics")
+
+    async def render(
+        self, segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
+    ) -> EncodedSegment:
+        """See ``Stages``."""
+        return await answer(
+            self._render.render.remote(segment, overlay, str(folder), options), "Render"
+        )
+
+    async def join(
+        self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str
+    ) -> StoredVideo:
+        """See ``Stages``."""
+        return await answer(
+            self._render.join.remote(list(encoded), media, str(folder), key), "Render"
+        )
+
+
+class StatusBoard:
+    """What the model deployments last said of themselves, polled in the background.
+
+    `/healthz` must not wait for a busy model, so it reads this.
+    """
+
+    def __init__(self, models: Mapping[str, Any]) -> None:
+        self._models = models
+        self._known: dict[str, ModelStatus] = {}
+
+    def __call__(self) -> Mapping[str, ModelStatus]:
+        """Statuses by role."""
+        return dict(self._known)
+
+    async def keep_polling(self) -> None:
+        """Ask every model again and again, until cancelled."""
+        while True:
+            await asyncio.gather(*(self._poll(role) for role in self._models))
+            await asyncio.sleep(
+                POLL_S if len(self._known) == len(self._models) else POLL_STARTING_S
+            )
+
+    async def _poll(self, role: str) -> None:
+        try:
+            async with asyncio.timeout(POLL_S):
+                self._known[role] = await answer(self._models[role].status.remote(), role)
+        except TimeoutError:
+            return  # busy or starting: what it last said still holds
+        except ServiceError as error:
+            self._known[role] = ModelStatus(role=role, loaded=False, reason=error.detail)
+
+
+class IngressReplica:
+    """Requests in, responses out."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plan: ModelPlan,
+        stages: Mapping[str, Any],
+        models: Mapping[str, Any],
+    ) -> None:
+        """Take the handles: ``stages`` by name, and the three models by role."""
+        self._board = StatusBoard(models)
+        self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
+        self._polling: asyncio.Task[None] | None = None
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        self._polling = asyncio.get_running_loop().create_task(self._board.keep_polling())
+        return create_app(self._service)
+
+    def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """New thresholds, without a restart; see :class:`serve_app.service.LiveConfig`."""
+        self._service.reconfigure(user_config)
+
+    async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:
+        """What `POST /pose` answers, for callers with a handle.
+
+        Args:
+            request: as the body of `POST /pose`.
+
+        Returns:
+            The response as plain JSON values.
+
+        Raises:
+            ServiceError: as over HTTP, by class.
+        """
+        body: PoseRequest = (
+            request if isinstance(request, PoseRequest) else parse_options(PoseRequest, request)
+        )
+        with self._service.admitted():
+            return to_json(await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex))
+
+    async def health(self) -> dict[str, Any]:
+        """What `GET /healthz` answers."""
+        return self._service.health().model_dump(mode="json")
+
+
+Ingress = serve.deployment(serve.ingress()(IngressReplica), name="Ingress")

@@ -1,0 +1,221 @@
+"""One request: admit, fetch, analyse, answer. The same with the graph or in one process."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deployments.decode.addresses import AddressPolicy
+from deployments.decode.fetch import FetchLimits, fetch
+from deployments.errors import (
+    ConfigurationError,
+    DeadlineExceededError,
+    OverloadedError,
+)
+from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from serve_app import health
+from serve_app.models import ModelPlan, pose_order
+from serve_app.pipeline import Job, Progress, Stages, run
+from serve_app.response import respond
+from serve_app.schemas import Health, PoseOptions, PoseResponse
+from serve_app.settings import Settings
+
+logger = logging.getLogger("mmpose_service")
+
+RETRY_AFTER_S = 5.0
+
+
+class LiveConfig(BaseModel):
+    """What can be changed without a restart: ``user_config`` of the Ingress."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confidence_threshold: float = Field(0.3, ge=0, le=1)
+    min_box_score: float = Field(0.4, ge=0, le=1)
+    detector_stride: int = Field(4, ge=1, le=60)
+    max_people: int = Field(6, ge=1, le=64)
+    max_concurrent_requests: int = Field(4, ge=1)
+
+
+class Statuses(Protocol):
+    """Where the models' own words are kept."""
+
+    def __call__(self) -> Mapping[str, ModelStatus]:
+        """Status by role; roles that have not answered yet are absent."""
+        ...
+
+
+class PoseService:
+    """Answers requests; knows nothing of HTTP or Ray."""
+
+    def __init__(
+        self, settings: Settings, plan: ModelPlan, stages: Stages, statuses: Statuses
+    ) -> None:
+        self.settings = settings
+        self.plan = plan
+        self._stages = stages
+        self._statuses = statuses
+        self._under_way = 0
+        self.live = LiveConfig(**self._starting_values())
+        settings.spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _starting_values(self) -> dict[str, Any]:
+        performance = self.plan.config.performance
+        settings = self.settings
+        return {
+            "confidence_threshold": _first(
+                settings.confidence_threshold, performance.confidence_threshold
+            ),
+            "max_concurrent_requests": _first(
+                settings.max_concurrent_requests, performance.max_concurrent_requests
+            ),
+            "min_box_score": settings.min_box_score,
+            "detector_stride": settings.detector_stride,
+            "max_people": settings.max_people,
+        }
+
+    def reconfigure(self, user_config: Mapping[str, Any]) -> None:
+        """Change thresholds; what is not named goes back to the settings.
+
+        Raises:
+            ConfigurationError: an unknown name or a wrong value; the old ones stay.
+        """
+        try:
+            self.live = LiveConfig.model_validate({**self._starting_values(), **user_config})
+        except ValidationError as error:
+            raise ConfigurationError(f"user_config of the Ingress: {error}") from error
+
+    def health(self) -> Health:
+        """What is loaded, and whether requests can be answered."""
+        return health.report(self.plan, self._statuses())
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A place among the requests under way.
+
+        Raises:
+            NotReadyError: nothing is loaded to answer with.
+            OverloadedError: all places are taken.
+        """
+        pose_order(self._statuses(), "auto")
+        if self._under_way >= self.live.max_concurrent_requests:
+            raise OverloadedError(
+                f"{self._under_way} requests are under way, which is the limit",
+                retry_after_s=RETRY_AFTER_S,
+                limit=self.live.max_concurrent_requests,
+            )
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    @contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A folder of a request's own, removed whatever happens."""
+        folder = self.settings.spool_dir / uuid.uuid4().hex
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def analyze_url(self, url: str, options: PoseOptions, request_id: str) -> PoseResponse:
+        """Fetch a video and analyse it. Call within :meth:`admitted`.
+
+        Raises:
+            ServiceError: whatever went wrong.
+        """
+        settings = self.settings
+        with self.workspace() as folder:
+            async with self._deadline():
+                path = await asyncio.to_thread(
+                    fetch,
+                    url,
+                    folder,
+                    AddressPolicy(allowed_hosts=settings.allowed_hosts),
+                    FetchLimits(max_bytes=settings.max_bytes),
+                    gcs_buckets=settings.gcs_buckets,
+                )
+                return await self.analyze_file(path, folder, options, request_id)
+
+    async def analyze_file(
+        self,
+        path: Path,
+        folder: Path,
+        options: PoseOptions,
+        request_id: str,
+        progress: Progress = lambda *_: None,
+    ) -> PoseResponse:
+        """Analyse a local file, with ``folder`` for working files.
+
+        Raises:
+            ServiceError: whatever went wrong.
+        """
+        statuses = self._statuses()
+        min_score = _first(options.confidence, self.live.confidence_threshold)
+        job = self._job(path, folder, options, statuses, min_score)
+        async with self._deadline():
+            outcome = await run(job, self._stages, progress)
+        return respond(
+            outcome,
+            options,
+            min_score,
+            {status.name: status for status in statuses.values() if status.loaded},
+            request_id,
+        )
+
+    def _job(
+        self,
+        path: Path,
+        folder: Path,
+        options: PoseOptions,
+        statuses: Mapping[str, ModelStatus],
+        min_score: float,
+    ) -> Job:
+        settings, live = self.settings, self.live
+        order = pose_order(statuses, options.model)
+        return Job(
+            path=path,
+            folder=folder,
+            key=f"{uuid.uuid4().hex}.mp4",
+            options=AnalysisOptions(
+                pose_models=order,
+                pose_input=statuses[order[0]].input_size,
+                detector_input=statuses["detector"].input_size,
+                detector_stride=live.detector_stride,
+                min_box_score=live.min_box_score,
+                max_people=live.max_people,
+                batch=settings.batch_size,
+            ),
+            min_score=min_score,
+            video=options.video,
+            segment_s=settings.segment_s,
+            segments_in_flight=settings.segments_in_flight,
+            encode=EncodeOptions(
+                preset=settings.encode_preset,
+                crf=settings.encode_crf,
+                max_height=settings.encode_max_height,
+            ),
+        )
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self.settings.deadline_s):
+                yield
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
+            ) from error
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value
