@@ -1,0 +1,34 @@
+# The service with its GPU build of torch. Weights are mounted or downloaded, not baked in:
+#   docker build -t mmpose-service .
+#   docker run --gpus all -p 8003:8003 -v "$PWD/weights/mmpose:/app/weights/mmpose" mmpose-service
+# The image holds PyAV, whose wheel bundles x264: treat a redistributed image as GPL.
+FROM python:3.11-slim-bookworm AS build
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
+WORKDIR /app
+COPY requirements.lock requirements-dev.lock pyproject.toml README.md ./
+COPY scripts/setup.sh scripts/
+COPY biomech biomech
+COPY deployments deployments
+COPY serve_app serve_app
+RUN sh scripts/setup.sh /app/.venv --no-dev
+
+FROM python:3.11-slim-bookworm
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libglib2.0-0 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 10001 pose
+WORKDIR /app
+COPY --from=build --chown=pose /app /app
+COPY --chown=pose config config
+COPY --chown=pose scripts scripts
+RUN mkdir -p /app/weights/mmpose /app/out && chown -R pose /app/weights /app/out
+USER pose
+ENV PATH=/app/.venv/bin:$PATH \
+    RAY_USAGE_STATS_ENABLED=0 \
+    MMPOSE_WEIGHTS_DIR=/app/weights/mmpose
+EXPOSE 8003
+HEALTHCHECK --interval=10s --start-period=90s \
+  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8003/livez', timeout=5)"]
+CMD ["serve", "run", "config/serve.container.yaml"]

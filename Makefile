@@ -1,0 +1,43 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/installed.lock
+RAY_LOCAL := RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 RAY_AUTH_MODE=disabled RAY_USAGE_STATS_ENABLED=0
+DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/videos/sports2d_demo.mp4))
+
+.PHONY: help demo serve test lint bench clean
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+$(READY): requirements.lock requirements-dev.lock pyproject.toml scripts/setup.sh
+	@echo "making $(VENV) from the pinned locks (2-3 minutes) ..."
+	@rm -rf $(VENV)
+	@sh scripts/setup.sh $(VENV)
+	@touch $(READY)
+
+demo: $(READY) ## analyse a real video: JSON, annotated MP4 and a picture in out/demo/
+	@$(BIN)/mmpose-service demo $(DEMO_VIDEO) --out out/demo
+
+serve: $(READY) ## the graph on 127.0.0.1:8003
+	@$(RAY_LOCAL) $(BIN)/serve run config/serve.local.yaml
+
+test: $(READY) ## lint, types, import contracts, and all tests with coverage
+	@$(MAKE) --no-print-directory lint
+	@rm -f .coverage .coverage.*
+	@$(RAY_LOCAL) $(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+lint: $(READY) ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+bench: $(READY) ## stage times per frame and fps on the shared videos
+	@$(BIN)/python -m bench.stages
+
+clean: ## remove what was made
+	rm -rf $(VENV) out *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
