@@ -7,7 +7,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends gcc libc6-dev \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
-COPY requirements.lock requirements-dev.lock pyproject.toml README.md ./
+COPY requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml README.md ./
 COPY scripts/setup.sh scripts/
 COPY biomech biomech
 COPY deployments deployments

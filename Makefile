@@ -11,7 +11,7 @@ DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/v
 help: ## show this
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-$(READY): requirements.lock requirements-dev.lock pyproject.toml scripts/setup.sh
+$(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml scripts/setup.sh
 	@echo "making $(VENV) from the pinned locks (2-3 minutes) ..."
 	@rm -rf $(VENV)
 	@sh scripts/setup.sh $(VENV)
