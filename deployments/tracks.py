@@ -1,103 +1,130 @@
-"""From segments to the tracks of a clip: join, then choose the primary person."""
+"""From segments to the people of a clip, the primary person first."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from deployments.messages import F32, F64, I32, I64, ClipPoses, CropPoses, MediaInfo, SegmentPoses
+from deployments.clip_rows import (
+    ClipRows,
+    by_first_appearance,
+    collect,
+    pairs_in_frame,
+    same_body,
+)
+from deployments.identity import resolve
+from deployments.messages import F32, I64, Bools, ClipPoses, MediaInfo, SegmentPoses
 
-# The boxes on both sides of a cut are of the same picture, from two calls of the detector.
-_SAME_BOX_PX = 0.5
+_SHORT_S = 0.3
+_SHORT_SHARE = 0.5  # of the clip, where that is shorter still
+_SURE_SCORE = 0.6
+_DUPLICATE_SHARE = 0.6
 
 
 def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
-    """The people of a clip, whole tracks, the primary person first.
+    """The people of a clip.
+
+    Tracklets are joined where the video was cut, tracks of one body made one, identities kept
+    through crossings and over gaps of up to two seconds, and stray detections dropped: tracks that
+    last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score of
+    0.6. Frames of a gap stay empty: nobody was seen there.
+
+    People are numbered from 1 by importance: the sum over frames of box area, score, and nearness
+    to the picture's centre (1 there, 0.5 in the corners). The first is the primary person.
 
     Args:
-        segments: all segments of the video, in any order.
+        segments: all segments of the video.
         media: what the segments were cut from.
+
+    Returns:
+        The same however the video was cut.
 
     Raises:
         ValueError: the segments do not make up the video.
     """
-    segments = sorted(segments, key=lambda s: s.first_frame)
-    stops = [s.first_frame + len(s.decoded) for s in segments]
-    if [s.first_frame for s in segments] + [media.frame_count] != [0, *stops]:
-        raise ValueError("the segments do not make up the video")
-    models = tuple(sorted({name for s in segments for name in s.models}))
-    label = _join(segments)
-    return _dense(segments, media, models, label)
+    rows, track = collect(segments, media)
+    track = _merge_duplicates(rows, track)
+    kept = np.flatnonzero(track >= 0)
+    rows, track = rows[kept], by_first_appearance(track[kept])
+    identity = resolve(rows, track)
+    identity[np.isin(identity, _stray(rows, identity, media))] = -1
+    decoded = np.concatenate([s.decoded for s in sorted(segments, key=lambda s: s.first_frame)])
+    return _clip(rows, _by_importance(rows, identity, media), media, decoded)
 
 
-def _join(segments: Sequence[SegmentPoses]) -> I64:
-    """(n,) track of each row, tracklets joined where the video was cut; numbered from 0."""
-    labels: list[I64] = []
-    unused = 0
-    name_of: dict[int, int] = {}
-    for segment, right in zip(segments, [*segments[1:], None], strict=True):
-        for tracklet in np.union1d(segment.tracklet, segment.closing_tracklet).tolist():
-            if tracklet not in name_of:
-                name_of[tracklet] = unused
-                unused += 1
-        labels.append(np.array([name_of[t] for t in segment.tracklet.tolist()], np.int64))
-        closing, name_of = name_of, {}
-        if right is not None:
-            first = np.flatnonzero((right.frame == right.first_frame) & right.detected)
-            for i, j in _same_boxes(segment.closing_box, right.box[first]):
-                name_of[int(right.tracklet[first[j]])] = closing[int(segment.closing_tracklet[i])]
-    return np.concatenate([np.empty(0, np.int64), *labels])
+def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
+    """Tracks that are mostly of the body of a longer one become part of it.
+
+    A row is given up (-1) where the longer track has one of its own.
+    """
+    a, b = pairs_in_frame(rows.frame)
+    same = same_body(rows, a, b)
+    pairs = np.sort(np.stack([track[a[same]], track[b[same]]], axis=1), axis=1)
+    pairs, together = np.unique(pairs, axis=0, return_counts=True)
+    length = np.bincount(track)
+    track = track.copy()
+    part_of: dict[int, int] = {}
+    for i in np.argsort(-together, kind="stable"):
+        longer, shorter = sorted(pairs[i].tolist(), key=lambda t: -length[t])
+        longer = part_of.get(longer, longer)
+        if shorter in part_of or together[i] < _DUPLICATE_SHARE * length[shorter]:
+            continue
+        part_of[shorter] = longer
+        members = np.flatnonzero(track == shorter)
+        taken = np.isin(rows.frame[members], rows.frame[track == longer])
+        track[members] = np.where(taken, -1, longer)
+    return track
 
 
-def _same_boxes(left: F32, right: F32) -> list[tuple[int, int]]:
-    apart = np.abs(left[:, None] - right[None]).max(axis=2)
-    rows, columns = linear_sum_assignment(apart)
+def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> list[int]:
+    """Identities too short and too uncertain to be a person."""
+    interval_s = media.duration_s / media.frame_count
+    long_enough_s = min(_SHORT_S, _SHORT_SHARE * media.duration_s)
     return [
-        (int(i), int(j))
-        for i, j in zip(rows, columns, strict=True)
-        if apart[i, j] <= _SAME_BOX_PX
+        int(number)
+        for number in np.unique(identity)
+        if np.count_nonzero(identity == number) * interval_s < long_enough_s
+        and rows.box_score[identity == number].max() < _SURE_SCORE
     ]
 
 
-def _dense(
-    segments: Sequence[SegmentPoses], media: MediaInfo, models: tuple[str, ...], label: I64
-) -> ClipPoses:
-    frame = np.concatenate([s.frame for s in segments])
-    box = np.concatenate([s.box for s in segments])
-    score = np.concatenate([s.box_score for s in segments])
-    poses = CropPoses.concatenate([s.poses for s in segments])
-    model = np.concatenate(
-        [np.array([models.index(s.models[m]) for m in s.model], np.int32) for s in segments]
-    )
-    ids = np.unique(label)
-    weight = np.array(
-        [((box[label == i, 2:] - box[label == i, :2]).prod(1) * score[label == i]).sum() for i in ids]
-    )
-    order = ids[np.argsort(-weight, kind="stable")]
-    person = np.argsort(order)[np.searchsorted(ids, label)] if len(ids) else label
-    rank = {int(t): k for k, t in enumerate(order)}
-    person = np.array([rank[int(t)] for t in label], np.int64)
-    shape = (media.frame_count, len(ids))
+def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
+    """(n,) column of each row, the most important person 0; -1 for dropped rows."""
+    half = np.array([media.width, media.height]) / 2
+    box = rows.box.astype(np.float64)
+    off_centre = (box[:, :2] + box[:, 2:]) / 2 - half
+    centrality = 1 - 0.5 * np.linalg.norm(off_centre, axis=1) / np.linalg.norm(half)
+    weight = (box[:, 2:] - box[:, :2]).prod(axis=1) * rows.box_score * centrality
+    numbers, own = np.unique(identity[identity >= 0], return_inverse=True)
+    importance = np.bincount(own, weight[identity >= 0], len(numbers))
+    column = np.full(len(identity), -1, np.int64)
+    column[identity >= 0] = np.argsort(np.argsort(-importance, kind="stable"))[own]
+    return column
 
-    def spread(values: F32, tail: tuple[int, ...]) -> F32:
-        out = np.full((*shape, *tail), np.nan, np.float32)
-        out[frame, person] = values
+
+def _clip(rows: ClipRows, person: I64, media: MediaInfo, decoded: Bools) -> ClipPoses:
+    people = int(person.max(initial=-1)) + 1
+    kept = np.flatnonzero(person >= 0)
+    place = (rows.frame[kept], person[kept])
+
+    def spread(values: F32) -> F32:
+        out = np.full((media.frame_count, people, *values.shape[1:]), np.nan, np.float32)
+        out[place] = values[kept]
         return out
 
-    model_of = np.full(shape, -1, np.int32)
-    model_of[frame, person] = model
+    model = np.full((media.frame_count, people), -1, np.int32)
+    model[place] = rows.model[kept]
     return ClipPoses(
         times_s=media.times_s,
         width=media.width,
         height=media.height,
-        track_id=np.arange(1, len(ids) + 1, dtype=np.int32),
-        box=spread(box, (4,)),
-        box_score=spread(score, ()),
-        keypoints=spread(poses.keypoints, (17, 2)),
-        score=spread(poses.score, (17,)),
-        raw_score=spread(poses.raw_score, (17,)),
-        sigma=spread(poses.sigma, (17, 2)),
-        model=model_of,
-        models=models,
-        decoded=np.concatenate([s.decoded for s in segments]),
+        track_id=np.arange(1, people + 1, dtype=np.int32),
+        box=spread(rows.box),
+        box_score=spread(rows.box_score),
+        keypoints=spread(rows.poses.keypoints),
+        score=spread(rows.poses.score),
+        raw_score=spread(rows.poses.raw_score),
+        sigma=spread(rows.poses.sigma),
+        model=model,
+        models=rows.models,
+        decoded=decoded,
     )

@@ -127,8 +127,7 @@ class _Boxes:
 
     def __init__(self, segment: Segment) -> None:
         closing = [] if segment.closing_pts is None else [segment.closing_pts]
-        ticks = np.array([*segment.pts, *closing], np.int64)
-        self._times_s = ticks_to_seconds(ticks - ticks[0], segment.time_base)
+        self._ticks = np.array([*segment.pts, *closing], np.int64)
         self._segment = segment
         self._decoded = np.zeros(len(segment.pts), np.bool_)
         self._people: People | None = None  # of the last detection frame, if it was decoded
@@ -194,15 +193,17 @@ class _Boxes:
 
     def _between(self, interval: Interval, found: Detections | None, frames: I64) -> BoxRows:
         first = self._segment.first_frame
-        start_s, end_s = self._times_s[[interval.start - first, interval.end - first]]
+        # Whole ticks: a frame in the very middle is at 0.5 exactly, wherever the video was cut.
+        start, end = self._ticks[[interval.start - first, interval.end - first]]
         before, after = self._people, None
         if found is not None:
-            after = follow(before, found, end_s - start_s, self._tracklets)
+            gap_s = float(ticks_to_seconds(end - start, self._segment.time_base))
+            after = follow(before, found, gap_s, self._tracklets)
             self._tracklets = max(self._tracklets, *(after.tracklet + 1), 0)
         self._people = after
-        if interval.start == interval.end:
-            return between(before, after, np.ones(len(frames)))
-        return between(before, after, (self._times_s[frames - first] - start_s) / (end_s - start_s))
+        alone = interval.start == interval.end
+        fraction = (self._ticks[frames - first] - start) / (end - start) if not alone else 1.0
+        return between(before, after, np.broadcast_to(fraction, len(frames)))
 
 
 class _PoseCalls:
