@@ -161,7 +161,7 @@ def _resolve(host: str, port: int, timeout_s: float) -> list[IPAddress]:
     def ask() -> None:
         try:
             answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             answers.put(error)
 
     threading.Thread(target=ask, name="resolve", daemon=True).start()
