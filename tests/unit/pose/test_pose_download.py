@@ -1,0 +1,258 @@
+"""Downloads from a server on this machine that misbehaves as servers do."""
+
+import hashlib
+import re
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+
+from deployments.errors import DownloadError
+from deployments.pose.download import ATTEMPTS, download
+from deployments.pose.registry import ModelEntry
+
+BODY = bytes(range(256)) * 4000
+DIGEST = hashlib.sha256(BODY).hexdigest()
+NAME = "net-0a1b2c3d.pth"
+
+
+@dataclass
+class Behaviour:
+    """How the server answers, and what it was asked."""
+
+    body: bytes = BODY
+    etag: str | None = '"one"'
+    date: str | None = None
+    ranges: bool = True
+    chunked: bool = False
+    statuses: list[int] = field(default_factory=list)  # of the first answers
+    cuts: list[int] = field(default_factory=list)  # bytes after which the first answers break off
+    asked: list[str | None] = field(default_factory=list)  # Range of each request
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        does: Behaviour = self.server.behaviour
+        wanted = self.headers["Range"]
+        does.asked.append(wanted)
+        if does.statuses:
+            return self.answer(does.statuses.pop(0), b"")
+        start = 0
+        if does.ranges and wanted and self.headers["If-Range"] in (does.etag, does.date):
+            start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+        size = len(does.body)
+        if start >= size:
+            return self.answer(416, b"", {"Content-Range": f"bytes */{size}"})
+        extra = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
+        extra |= {"ETag": does.etag} if does.etag else {}
+        extra |= {"Last-Modified": does.date} if does.date else {}
+        cut = does.cuts.pop(0) if does.cuts else None
+        return self.answer(206 if start else 200, does.body[start:], extra, cut)
+
+    def answer(self, status, body, headers=None, cut=None):
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if self.server.behaviour.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        else:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut])
+        self.close_connection = cut is not None
+
+
+@pytest.fixture
+def server():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        running.behaviour = Behaviour()
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def entry(server):
+    return make_entry(f"http://127.0.0.1:{server.server_address[1]}/models/{NAME}")
+
+
+def make_entry(url, sha256=DIGEST):
+    return ModelEntry(
+        key="net",
+        name="Net",
+        task="pose",
+        family="rtmpose",
+        config="net",
+        mm_config="",
+        checkpoint=f"/app/weights/mmpose/{NAME}",
+        sha256=sha256,
+        url=url,
+        input_size=(192, 256),
+        codec="simcc",
+    )
+
+
+def fetch(entry, folder, **more):
+    with httpx.Client(trust_env=False, follow_redirects=True) as client:
+        return download(entry, folder, client=client, pause_s=0.0, **more)
+
+
+def leftovers(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != NAME)
+
+
+def test_fetches_into_a_new_folder_and_tells_progress(server, entry, tmp_path):
+    told = []
+    path = fetch(
+        entry, tmp_path / "a" / "b", progress=lambda done, total: told.append((done, total))
+    )
+    assert path == tmp_path / "a" / "b" / NAME
+    assert path.read_bytes() == BODY
+    assert leftovers(path.parent) == []
+    assert told[-1] == (len(BODY), len(BODY))
+    assert told == sorted(told)
+
+
+def test_does_not_ask_for_a_file_that_is_there(server, entry, tmp_path):
+    (tmp_path / NAME).write_bytes(BODY)
+    assert fetch(entry, tmp_path) == tmp_path / NAME
+    assert server.behaviour.asked == []
+
+
+def test_replaces_a_file_of_another_digest(server, entry, tmp_path):
+    (tmp_path / NAME).write_bytes(b"old")
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(
+    "does",
+    [
+        Behaviour(cuts=[100_000, 50_000]),
+        Behaviour(cuts=[100_000, 50_000], etag=None, date="Tue, 18 Apr 2023 08:00:00 GMT"),
+        Behaviour(cuts=[100_000, 50_000], etag='W/"weak"', date="Tue, 18 Apr 2023 08:00:00 GMT"),
+    ],
+    ids=["etag", "date", "weak etag and date"],
+)
+def test_goes_on_after_a_break(server, entry, tmp_path, does):
+    server.behaviour = does
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert does.asked == [None, "bytes=100000-", "bytes=150000-"]
+
+
+@pytest.mark.parametrize(
+    "does",
+    [Behaviour(cuts=[100_000], ranges=False), Behaviour(cuts=[100_000], etag=None)],
+    ids=["no ranges", "nothing to tell versions by"],
+)
+def test_begins_anew_where_it_cannot_go_on(server, entry, tmp_path, does):
+    server.behaviour = does
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert len(does.asked) == 2
+
+
+def test_takes_a_body_of_unknown_length(server, entry, tmp_path):
+    server.behaviour.chunked = True
+    told = []
+    path = fetch(entry, tmp_path, progress=lambda done, total: told.append(total))
+    assert path.read_bytes() == BODY
+    assert set(told) == {None}
+
+
+def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, entry, tmp_path):
+    server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
+    with pytest.raises(DownloadError, match="given up after"):
+        fetch(entry, tmp_path)
+    assert not (tmp_path / NAME).exists()
+    asked = len(server.behaviour.asked)
+    server.behaviour.cuts = []
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert server.behaviour.asked[asked:] == ["bytes=100000-"]
+    assert leftovers(tmp_path) == []
+
+
+def test_does_not_join_two_versions(server, entry, tmp_path):
+    server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
+    server.behaviour.body = bytes(len(BODY))
+    with pytest.raises(DownloadError):
+        fetch(entry, tmp_path)
+    server.behaviour = Behaviour(etag='"two"')
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+
+
+def test_a_whole_part_needs_no_more_bytes(server, entry, tmp_path):
+    (tmp_path / f"{NAME}.part").write_bytes(BODY)
+    (tmp_path / f"{NAME}.part.validator").write_text('"one"')
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert server.behaviour.asked == [f"bytes={len(BODY)}-"]
+
+
+def test_a_part_longer_than_the_file_is_thrown_away(server, entry, tmp_path):
+    (tmp_path / f"{NAME}.part").write_bytes(BODY + b"more")
+    (tmp_path / f"{NAME}.part.validator").write_text('"one"')
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert server.behaviour.asked == [f"bytes={len(BODY) + 4}-", None]
+
+
+def test_waits_out_a_passing_error(server, entry, tmp_path):
+    server.behaviour.statuses = [503, 429, 502]
+    assert fetch(entry, tmp_path).read_bytes() == BODY
+
+
+@pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, ATTEMPTS)])
+def test_gives_up_naming_address_and_place(server, entry, tmp_path, status, tries):
+    server.behaviour.statuses = [status] * 10
+    with pytest.raises(DownloadError, match=str(status)) as caught:
+        fetch(entry, tmp_path)
+    assert len(server.behaviour.asked) == tries
+    assert entry.url in caught.value.detail
+    assert str(tmp_path / NAME) in caught.value.hint
+    assert caught.value.retryable is (status == 503)
+
+
+def test_refuses_the_wrong_bytes_and_keeps_none(server, entry, tmp_path):
+    server.behaviour.body = b"<html>Log in to the network</html>"
+    with pytest.raises(DownloadError, match=DIGEST) as caught:
+        fetch(entry, tmp_path)
+    assert entry.url in caught.value.detail
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prefix_of_the_digest_is_enough(server, entry, tmp_path):
+    assert fetch(make_entry(entry.url, DIGEST[:8]), tmp_path).read_bytes() == BODY
+    with pytest.raises(DownloadError):
+        fetch(make_entry(entry.url, "00000000"), tmp_path / "other")
+
+
+def test_nobody_listens(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
+        port = closed.server_address[1]
+    with pytest.raises(DownloadError, match="given up after") as caught:
+        fetch(make_entry(f"http://127.0.0.1:{port}/{NAME}"), tmp_path)
+    assert caught.value.retryable
+
+
+def test_an_unpublished_model_has_no_download(tmp_path):
+    with pytest.raises(DownloadError, match="not published") as caught:
+        download(make_entry(None), tmp_path)
+    assert str(tmp_path / NAME) in caught.value.hint
+
+
+def test_a_folder_that_cannot_be_made(server, entry, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="Not a directory"):
+        fetch(entry, tmp_path / "file" / "below")
+
+
+def test_makes_a_client_of_its_own(server, entry, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert download(entry, tmp_path).read_bytes() == BODY
