@@ -7,8 +7,8 @@ from threading import Lock
 from time import perf_counter
 from typing import cast
 
-from deployments.decode.picture import Picture
-from deployments.decode.reader import read
+from deployments.media.picture import Picture
+from deployments.media.reader import read
 from deployments.messages import U8, Segment
 
 # Pictures kept at once in one segment, whatever the size of the picture (4K: 12.4 MB each).

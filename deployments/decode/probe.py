@@ -10,7 +10,6 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from deployments.decode.reader import decoded
 from deployments.errors import (
     AudioOnlyError,
     NoFramesError,
@@ -19,7 +18,8 @@ from deployments.errors import (
     TruncatedError,
     UnsupportedCodecError,
 )
-from deployments.media import open_media
+from deployments.media.open import open_media
+from deployments.media.reader import decoded
 from deployments.messages import I64, MediaInfo
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))

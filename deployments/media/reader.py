@@ -6,9 +6,9 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from deployments.decode.picture import Picture, from_frame
 from deployments.errors import MediaError, NotAVideoError
-from deployments.media import open_media
+from deployments.media.open import open_media
+from deployments.media.picture import Picture, from_frame
 from deployments.messages import Segment
 
 
