@@ -91,30 +91,44 @@ class LocalStore:
 
 @dataclass(frozen=True, slots=True)
 class GcsStore:
-    """A prefix of a bucket. Whoever may read the bucket reaches the videos at their address."""
+    """A prefix of a bucket. Whoever may read the bucket reaches the videos at their address.
+
+    Attributes:
+        bucket: its name.
+        prefix: of the objects' names, without slashes around it; empty for none.
+        client_factory: makes the client of each upload.
+        retry_s: how long a request that fails is tried again.
+    """
 
     bucket: str
     prefix: str
     client_factory: Callable[[], "Client"] = gcs_client
+    retry_s: float = 120.0
 
     def put(self, path: Path, key: str) -> StoredVideo:
         """Upload as a new object, with its checksum verified by the other side.
 
-        ``if_generation_match=0`` makes the upload safe to repeat, so the client retries it; if the
+        ``if_generation_match=0`` makes the upload safe to repeat, and so it is, on failure; if the
         object is there already with this content, an earlier try had succeeded.
         """
         _check_key(key)
         name = f"{self.prefix}/{key}" if self.prefix else key
         from google.api_core.exceptions import PreconditionFailed
+        from google.cloud.storage.retry import DEFAULT_RETRY
 
+        retry = DEFAULT_RETRY.with_timeout(self.retry_s)
         with _google_errors(f"gs://{self.bucket}/{name}"), self.client_factory() as client:
             blob = client.bucket(self.bucket).blob(name)
             try:
                 blob.upload_from_filename(
-                    str(path), content_type="video/mp4", if_generation_match=0, checksum="md5"
+                    str(path),
+                    content_type="video/mp4",
+                    if_generation_match=0,
+                    checksum="md5",
+                    retry=retry,
                 )
             except PreconditionFailed:
-                blob.reload()
+                blob.reload(retry=retry)
                 if blob.md5_hash != _md5_base64(path):
                     raise StorageError(
                         f"gs://{self.bucket}/{name} holds another video",
