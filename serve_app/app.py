@@ -7,7 +7,6 @@ from ray.serve import Application
 
 from deployments.biomechanics.deployment import Biomechanics
 from deployments.decode.deployment import Decode
-from deployments.decode.probe import MediaLimits
 from deployments.pose.deployment import Detector, HRNet, RTMPose
 from deployments.render.deployment import Render
 from serve_app.ingress import Ingress
@@ -33,7 +32,7 @@ def build(args: Settings) -> Application:
     }
     poses = {role: models[role] for role in ("rtmpose", "hrnet")}
     stages = {
-        "decode": Decode.bind(limits_of(settings), models["detector"], poses),
+        "decode": Decode.bind(settings.media_limits, models["detector"], poses),
         "biomechanics": Biomechanics.bind(settings.biomechanics_analysis is not False),
         "render": Render.bind(
             settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s
@@ -41,10 +40,3 @@ def build(args: Settings) -> Application:
     }
     application: Application = Ingress.bind(settings, plan, stages, models)
     return application
-
-
-def limits_of(settings: Settings) -> MediaLimits:
-    """The largest video that ``settings`` allow."""
-    return MediaLimits(
-        settings.max_bytes, settings.max_duration_s, settings.max_pixels, settings.max_frames
-    )

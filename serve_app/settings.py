@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,6 +139,11 @@ class Settings(BaseSettings):
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
     )
+
+    @property
+    def media_limits(self) -> MediaLimits:
+        """The largest video that is analysed."""
+        return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
     @field_validator("allowed_hosts", "gcs_buckets", mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 """The pictures of a segment, in order."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import av
 from av.container import InputContainer
@@ -12,7 +12,7 @@ from deployments.media.picture import Picture, from_frame
 from deployments.messages import Segment
 
 
-def read(segment: Segment, threads: int = 0) -> Iterator[Picture]:
+def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
     A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. The file

@@ -15,15 +15,19 @@ from deployments.messages import (
     StoredVideo,
 )
 from deployments.render.render import join_and_store, render_segment
-from deployments.render.storage import open_store
+from deployments.render.storage import LocalStore, open_store
 
 
 class RenderReplica:
     """Segments and what to draw on them in, a stored video out."""
 
     def __init__(self, output: str, public_url: str, keep_results_s: float) -> None:
-        """Open the store of annotated videos; see :func:`deployments.render.storage.open_store`."""
-        self._store = open_store(output, public_url, keep_results_s)
+        """Open the store; see :func:`deployments.render.storage.open_store`.
+
+        A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
+        """
+        self._store = open_store(output, public_url)
+        self._keep_results_s = keep_results_s
 
     async def render(
         self, segment: Segment, overlay: Overlay, folder: str, options: EncodeOptions
@@ -35,6 +39,8 @@ class RenderReplica:
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: str, key: str
     ) -> StoredVideo:
         """See :func:`deployments.render.render.join_and_store`."""
+        if isinstance(self._store, LocalStore):
+            await asyncio.to_thread(self._store.sweep, self._keep_results_s)
         return await asyncio.to_thread(
             join_and_store, encoded, media, Path(folder), key, self._store
         )
