@@ -1,8 +1,9 @@
 """Every threshold and weight of the definitions ``bm-1``, echoed in each result."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 DEFINITIONS = "bm-1"
+"""Version of the definitions: changes with every change of meaning, not of speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +16,18 @@ class BmConfig:
             above and at or below which a view is frontal or sagittal; between is oblique.
         level_ratio: the same ratio below which level differences are not given.
         view_window_s, view_hysteresis: smoothing of the view's class.
-        facing_window_s, facing_speed: smoothing of the facing vote, and the speed that counts.
+        facing_window_s: over which votes for the direction faced are counted.
+        facing_speed: travel that votes. facing_bulge: distance of a bent knee from the line of hip
+            and ankle, over that line's length, that votes (0.03 is 7 degrees of flexion).
+        near_side_share: in a sagittal track whose far shoulder or hip is missing in more than this
+            share of frames, the trunk is the line of the near ones.
         min_segment_share: a segment shorter than this share of its reference has no direction.
+        min_segment_sigmas: nor has one shorter than so many standard deviations of its ends.
+        interval_segment_sigmas: nor has an angle an interval where a segment is shorter than this.
         out_of_plane_share: a segment shorter than this is flagged as turned out of the plane.
+        scale_drift: coefficient of variation of trunk length at one view that bars metres.
+        near_fold_sigmas: an unsigned angle this near an end of its range is flagged as biased.
+        sigma_roll_deg: of the camera's roll, where it is assumed level.
         min_quality: pose quality below which the other scores are null.
         min_coverage: share of a score's weights that must be present.
         min_mass: share of body mass that must be seen for the centre of mass.
@@ -25,11 +35,14 @@ class BmConfig:
         contact_height, contact_speed: an ankle this near the lower one, this slow, is grounded.
         locomotion_speed: sagittal travel above which balance is not judged.
         half_foot_breadth, foot_length, heel_share: base of support.
-        sway_scale: rms sway that halves the sway score.
-        margin_weight, sway_weight: of the stability score.
+        omega0_default: rad/s of the inverted pendulum where no height is known.
+        sway_window_s, sway_min_span_s: over which sway is taken, and the least measured part.
+        sway_scale: rms sway that halves the sway component.
+        stability_weights: margin, sway.
         readiness_weights: stability, symmetry, alignment, smoothness.
-        sigma_roll_deg: of the camera's roll, where it is assumed level.
-        near_fold_sigmas: an included angle this near 180 degrees is flagged as biased.
+
+    Raises:
+        ValueError: a field is negative, or a pair is out of order; names the field.
     """
 
     min_score: float = 0.3
@@ -40,8 +53,15 @@ class BmConfig:
     view_hysteresis: float = 0.05
     facing_window_s: float = 0.5
     facing_speed: float = 0.3
+    facing_bulge: float = 0.03
+    near_side_share: float = 0.5
     min_segment_share: float = 0.15
+    min_segment_sigmas: float = 3.0
+    interval_segment_sigmas: float = 4.0
     out_of_plane_share: float = 0.87
+    scale_drift: float = 0.15
+    near_fold_sigmas: float = 2.0
+    sigma_roll_deg: float = 2.0
     min_quality: float = 50.0
     min_coverage: float = 0.5
     min_mass: float = 0.85
@@ -54,9 +74,45 @@ class BmConfig:
     half_foot_breadth: float = 0.0275
     foot_length: float = 0.152
     heel_share: float = 0.25
+    omega0_default: float = 3.2
+    sway_window_s: float = 1.0
+    sway_min_span_s: float = 0.4
     sway_scale: float = 0.10
-    margin_weight: float = 0.6
-    sway_weight: float = 0.4
+    stability_weights: tuple[float, float] = (0.6, 0.4)
     readiness_weights: tuple[float, float, float, float] = (0.3, 0.3, 0.2, 0.2)
-    sigma_roll_deg: float = 2.0
-    near_fold_sigmas: float = 2.0
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            # Written so that NaN is refused too.
+            if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{item.name} is {value}, must not be negative")
+        for name in ("symmetry_span_deg", "lean_span_deg", "tilt_span_deg", "sway_scale"):
+            if getattr(self, name) == 0:
+                raise ValueError(f"{name} divides, must not be 0")
+        if self.sagittal_ratio + 2 * self.view_hysteresis >= self.frontal_ratio:
+            raise ValueError("sagittal_ratio and frontal_ratio leave no room between them")
+        for name in ("stability_weights", "readiness_weights"):
+            if abs(sum(getattr(self, name)) - 1) > 1e-9:
+                raise ValueError(f"{name} must sum to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is known of the athlete beside the pictures.
+
+    Attributes:
+        height_m: stature in metres, None unknown. sex: ``male`` or ``female``, None unknown.
+
+    Raises:
+        ValueError: not a height of a human in metres, or another word for the sex.
+    """
+
+    height_m: float | None = None
+    sex: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.height_m is not None and not 0.4 <= self.height_m <= 2.8:
+            raise ValueError(f"height_m is {self.height_m}, must be 0.4 to 2.8")
+        if self.sex not in (None, "male", "female"):
+            raise ValueError(f"sex is {self.sex!r}, must be male, female or None")

@@ -1,9 +1,12 @@
 """Angles of a skeleton, from one table. Image axes: x right, y down; degrees out.
 
-Every function is vectorised over leading axes; NaN in gives NaN out. Directions are
-``atan2(w_y, w_x)``, so a positive turn is clockwise on the screen.
+Every function is vectorised over leading axes; NaN in gives NaN out. A direction is
+``atan2(w_y, w_x)``, so a positive turn is clockwise on the screen. An angle is a signed sum of
+directions of segments, a segment a weighted sum of keypoints: the same table gives the derivatives
+of :mod:`biomech.uncertainty`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,8 +15,10 @@ from numpy.typing import NDArray
 from biomech.skeleton import INDEX
 
 Array = NDArray[np.float64]
-Vector = dict[str, float]
-"""Coefficients of keypoints: a weighted sum of points."""
+Vector = Mapping[str, float]
+"""Weights of keypoints by name. They sum to 0 for a segment, to 1 for a point."""
+
+SIDES: Final = ("left", "right")
 
 TRUNK: Final[Vector] = {
     "left_hip": 0.5,
@@ -24,91 +29,66 @@ TRUNK: Final[Vector] = {
 """From mid-shoulder to mid-hip."""
 
 
-def _between(start: str, end: str) -> Vector:
+def between(start: str, end: str) -> Vector:
+    """The vector from keypoint ``start`` to keypoint ``end``."""
     return {end: 1.0, start: -1.0}
 
 
-def _of_side(side: str) -> dict[str, tuple[tuple[int, Vector], ...]]:
-    def point(name: str) -> str:
-        return f"{side}_{name}"
-
-    thigh = _between(point("hip"), point("knee"))
-    upper_arm = _between(point("shoulder"), point("elbow"))
-    return {
-        point("knee"): ((1, _between(point("knee"), point("ankle"))), (-1, thigh)),
-        point("hip"): ((1, TRUNK), (-1, thigh)),
-        point("shoulder"): ((1, TRUNK), (-1, upper_arm)),
-        point("elbow"): ((1, upper_arm), (-1, _between(point("elbow"), point("wrist")))),
-    }
+def trunk_line(near_side: str | None) -> Vector:
+    """The trunk from shoulder to hip: of ``near_side`` alone, or between the midpoints."""
+    return between(f"{near_side}_shoulder", f"{near_side}_hip") if near_side else TRUNK
 
 
-ANGLES: Final[dict[str, tuple[tuple[int, Vector], ...]]] = _of_side("left") | _of_side("right")
-"""Flexions as signed sums of directions; 0 is straight, or hanging for the shoulder.
+def segments_with(trunk: Vector) -> dict[str, Vector]:
+    """The segments by name, each pointing away from the head where a person hangs straight."""
+    table = {"trunk": trunk}
+    for side in SIDES:
+        for name, start, end in (
+            ("thigh", "hip", "knee"),
+            ("shank", "knee", "ankle"),
+            ("upper_arm", "shoulder", "elbow"),
+            ("forearm", "elbow", "wrist"),
+        ):
+            table[f"{side}_{name}"] = between(f"{side}_{start}", f"{side}_{end}")
+    return table
 
-Equal to Pose2Sim's definitions up to the sign of the side the person faces.
+
+SEGMENTS: Final[dict[str, Vector]] = segments_with(TRUNK)
+
+ANGLES: Final[dict[str, tuple[tuple[int, str], ...]]] = {
+    f"{side}_{joint}": tuple((sign, name.format(side)) for sign, name in terms)
+    for side in SIDES
+    for joint, terms in {
+        "knee": ((1, "{}_shank"), (-1, "{}_thigh")),
+        "hip": ((1, "trunk"), (-1, "{}_thigh")),
+        "shoulder": ((1, "trunk"), (-1, "{}_upper_arm")),
+        "elbow": ((1, "{}_upper_arm"), (-1, "{}_forearm")),
+    }.items()
+}
+"""Flexions as (sign, segment); 0 is straight, or hanging for the shoulder.
+
+As they stand they are positive in flexion for a person facing image right, and equal to Pose2Sim's
+definitions up to the sign of the side faced.
 """
+
+LEVELS: Final[dict[str, Vector]] = {
+    part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")
+}
+"""Lines whose slope is a tilt."""
+
+
+def keypoints_of(angle: str, segments: Mapping[str, Vector] = SEGMENTS) -> tuple[str, ...]:
+    """Names of the keypoints that the flexion ``angle`` needs, each once."""
+    return tuple(dict.fromkeys(kp for _, segment in ANGLES[angle] for kp in segments[segment]))
 
 
 def combine(vector: Vector, xy: Array) -> Array:
     """The vector (..., 2) of points (..., 17, 2); NaN where one it needs is NaN."""
-    names = list(vector)
-    weights = np.array([vector[name] for name in names])
-    points = xy[..., [INDEX[name] for name in names], :]
+    # A product with a row of zeros would make NaN of points that do not matter.
+    weights = np.array(list(vector.values()))
+    points = xy[..., [INDEX[name] for name in vector], :]
     total: Array = (points * weights[:, None]).sum(-2)
     return total
-
-
-def wrap(degrees: Array) -> Array:
-    """Angles in (-180, 180]."""
-    wrapped: Array = -(((-np.asarray(degrees, np.float64)) + 180.0) % 360.0 - 180.0)
-    return wrapped
-
-
-def direction(w: Array) -> Array:
-    """Direction of vectors (..., 2), degrees; NaN for a vector of no length."""
-    with np.errstate(invalid="ignore"):
-        angle: Array = np.degrees(np.arctan2(w[..., 1], w[..., 0]))
-        return np.where((w[..., 0] == 0) & (w[..., 1] == 0), np.nan, angle)
-
-
-def flexion(name: str, xy: Array) -> Array:
-    """Signed flexion ``name`` of :data:`ANGLES` for points (..., 17, 2), for facing right."""
-    return wrap(
-        np.sum([sign * direction(combine(vector, xy)) for sign, vector in ANGLES[name]], axis=0)
-    )
-
-
-def included(a: Array, b: Array, c: Array) -> Array:
-    """Angle at ``b`` between ``a`` and ``c``, (..., 2) each, 0 to 180 degrees."""
-    u, v = a - b, c - b
-    cross = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
-    dot = (u * v).sum(-1)
-    angle: Array = np.degrees(np.arctan2(np.abs(cross), dot))
-    return np.where((cross == 0) & (dot == 0), np.nan, angle)
-
-
-def trunk_lean(xy: Array) -> Array:
-    """Inclination of the trunk, degrees: 0 upright, + toward image right."""
-    t = combine(TRUNK, xy)
-    lean: Array = np.degrees(np.arctan2(-t[..., 0], t[..., 1]))
-    return lean
-
-
-def tilt(part: str, xy: Array) -> Array:
-    """Tilt of the line through both ``part`` (``hip``, ``shoulder``), + where left is higher."""
-    left, right = xy[..., INDEX[f"left_{part}"], :], xy[..., INDEX[f"right_{part}"], :]
-    angle: Array = np.degrees(
-        np.arctan2(right[..., 1] - left[..., 1], np.abs(left[..., 0] - right[..., 0]))
-    )
-    return angle
-
-
-def fppa(side: str, xy: Array) -> Array:
-    """Frontal-plane projection angle of the knee, degrees: + valgus, - varus."""
-    other = "right" if side == "left" else "left"
-    inward = np.sign(xy[..., INDEX[f"{other}_hip"], 0] - xy[..., INDEX[f"{side}_hip"], 0])
-    angle: Array = inward * flexion(f"{side}_knee", xy)
-    return angle
 
 
 def length(vector: Vector, xy: Array) -> Array:
@@ -116,3 +96,62 @@ def length(vector: Vector, xy: Array) -> Array:
     w = combine(vector, xy)
     size: Array = np.hypot(w[..., 0], w[..., 1])
     return size
+
+
+def wrap(degrees: Array) -> Array:
+    """Angles in (-180, 180]."""
+    wrapped: Array = 180.0 - (180.0 - np.asarray(degrees, np.float64)) % 360.0
+    # The remainder of a tiny negative number rounds up to the divisor.
+    return np.where(wrapped <= -180.0, 180.0, wrapped)
+
+
+def direction(w: Array) -> Array:
+    """Direction of vectors (..., 2), degrees; NaN for a vector of no length."""
+    angle: Array = np.degrees(np.arctan2(w[..., 1], w[..., 0]))
+    return np.where((w == 0).all(-1), np.nan, angle)
+
+
+def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) -> Array:
+    """Signed flexion ``angle`` of :data:`ANGLES` for points (..., 17, 2), as for facing right."""
+    return wrap(
+        np.sum(
+            [sign * direction(combine(segments[name], xy)) for sign, name in ANGLES[angle]], axis=0
+        )
+    )
+
+
+def unsigned(angle: str, flexed: Array) -> Array:
+    """The angle as reported, 0 to 180 degrees.
+
+    For elbow, knee and hip the included angle at the joint, 180 straight; for the shoulder the
+    elevation of the upper arm from the trunk, 0 hanging.
+    """
+    return np.abs(flexed) if angle.endswith("shoulder") else 180.0 - np.abs(flexed)
+
+
+def trunk_lean(xy: Array, trunk: Vector = TRUNK) -> Array:
+    """Inclination of the trunk, degrees: 0 upright, + toward image right."""
+    return wrap(direction(combine(trunk, xy)) - 90.0)
+
+
+def tilt(part: str, xy: Array) -> Array:
+    """Tilt of the line through both ``part`` (``hip``, ``shoulder``), -90 to 90 degrees.
+
+    + where the left is higher, whether the person faces the camera or not.
+    """
+    w = combine(LEVELS[part], xy)
+    angle: Array = np.degrees(np.arctan2(w[..., 1], np.abs(w[..., 0])))
+    return np.where((w == 0).all(-1), np.nan, angle)
+
+
+def fppa(side: str, xy: Array) -> Array:
+    """Frontal-plane projection angle of the knee, degrees: + valgus, - varus.
+
+    NaN where the hips are above one another: inward is then neither way.
+    """
+    inward = np.sign(combine(between(f"{side}_hip", f"{_other(side)}_hip"), xy)[..., 0])
+    return np.where(inward == 0, np.nan, inward) * flexion(f"{side}_knee", xy)
+
+
+def _other(side: str) -> str:
+    return SIDES[1 - SIDES.index(side)]

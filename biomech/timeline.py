@@ -1,59 +1,118 @@
-"""Windows and derivatives on true time stamps; NaN is missing."""
+"""Windows and derivatives on true time stamps, of what was measured: nothing is smoothed here.
+
+NaN is missing. Windows are centred and closed, and shorter at the ends of a clip.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from biomech.geometry import Array
 
+_EDGE_S = 1e-6
+"""Frames that lie on a window's edge but for rounding of time stamps are inside."""
 
-def half_width(times_s: Array, window_s: float) -> int:
-    """Frames on each side that a window of ``window_s`` spans, by the median interval."""
-    if len(times_s) < 2:
-        return 0
-    return max(round(window_s / 2 / float(np.median(np.diff(times_s)))), 0)
-
-
-def windows(values: Array, half: int) -> Array:
-    """(f, 2 half + 1) windows about each of (f,) values, NaN beyond the ends."""
-    padded = np.pad(np.asarray(values, np.float64), half, constant_values=np.nan)
-    return sliding_window_view(padded, 2 * half + 1)
+_CELLS = 1 << 21
+"""Values gathered at once, which bounds memory whatever the frame rate."""
 
 
-def rolling_median(values: Array, half: int) -> Array:
-    """Median over windows, of what is not NaN; NaN where nothing is."""
-    w = windows(values, half)
-    out = np.full(len(w), np.nan)
-    some = np.isfinite(w).any(1)
-    if some.any():
-        out[some] = np.nanmedian(w[some], axis=1)
-    return out
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The frames within half a window's length of each frame: ``start`` to ``stop`` (f,)."""
+
+    start: NDArray[np.intp]
+    stop: NDArray[np.intp]
+
+    @staticmethod
+    def of(times_s: Array, width_s: float) -> "Windows":
+        """Windows of ``width_s`` about the ascending ``times_s`` (f,)."""
+        reach = width_s / 2 + _EDGE_S
+        return Windows(
+            np.searchsorted(times_s, times_s - reach, "left"),
+            np.searchsorted(times_s, times_s + reach, "right"),
+        )
+
+    def median(self, values: Array) -> Array:
+        """(f,) median of what is there, NaN where nothing is."""
+        width = int((self.stop - self.start).max(initial=0))
+        out = np.full(len(values), np.nan)
+        step = max(_CELLS // max(width, 1), 1)
+        for begin in range(0, len(values), step):
+            chunk = slice(begin, begin + step)
+            index = self.start[chunk, None] + np.arange(width)
+            inside = index < self.stop[chunk, None]
+            near = np.where(inside, values[np.minimum(index, len(values) - 1)], np.nan)
+            near.sort(axis=1)  # NaN last
+            count = np.isfinite(near).sum(1)
+            low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, width - 1)
+            rows = np.arange(len(near))
+            middle = (near[rows, low] + near[rows, high]) / 2
+            out[chunk] = np.where(count > 0, middle, np.nan)
+        return out
+
+    def sum(self, values: Array) -> Array:
+        """(f,) sum of what is there, 0 where nothing is."""
+        running = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
+        total: Array = running[self.stop] - running[self.start]
+        return total
+
+    def mean(self, values: Array) -> Array:
+        """(f,) mean of what is there, NaN where nothing is."""
+        return ratio(self.sum(values), self.sum(np.isfinite(values).astype(np.float64)))
+
+    def deviation(self, values: Array) -> Array:
+        """(f,) rms about the window's own mean, of what is there."""
+        # About the clip's mean first: the difference of two large squares would lose digits.
+        about = values - _mean(values)
+        variance = self.mean(about**2) - self.mean(about) ** 2
+        return np.sqrt(np.maximum(variance, 0.0))
+
+    def span_s(self, times_s: Array, values: Array) -> Array:
+        """(f,) seconds from the first to the last value in the window; NaN where there is none."""
+        valid = np.flatnonzero(np.isfinite(values))
+        first = np.searchsorted(valid, self.start, "left")
+        last = np.searchsorted(valid, self.stop, "left") - 1
+        if not len(valid):
+            return np.full(len(values), np.nan)
+        span = (
+            times_s[valid[np.maximum(last, 0)]] - times_s[valid[np.minimum(first, len(valid) - 1)]]
+        )
+        return np.where(last >= first, span, np.nan)
 
 
-def rolling_mean(values: Array, half: int) -> Array:
-    """Mean over windows, of what is not NaN; NaN where nothing is."""
-    w = windows(values, half)
-    valid = np.isfinite(w)
-    count = valid.sum(1)
-    total = np.where(valid, w, 0.0).sum(1)
-    mean: Array = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-    return mean
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Quotient, NaN where the denominator is 0 or NaN."""
+    usable = np.isfinite(denominator) & (denominator != 0)
+    quotient: Array = numerator / np.where(usable, denominator, 1.0)
+    return np.where(usable, quotient, np.nan)
 
 
 def percentile(values: Array, q: float) -> float:
-    """Percentile of what is not NaN; NaN where nothing is."""
+    """Percentile of what is there; NaN where nothing is."""
     valid = values[np.isfinite(values)]
     return float(np.percentile(valid, q)) if len(valid) else float("nan")
 
 
 def velocity(times_s: Array, values: Array) -> Array:
-    """Time derivative of (f, ...) values at true times, within runs without NaN.
+    """Time derivative of (f, ...) values, a second, within runs without NaN.
 
-    A run of one frame has no velocity: NaN.
+    What `numpy.gradient` gives at true times: central differences of second order, one-sided at
+    the ends of a run. A run of one frame has no velocity, nor have time stamps that do not ascend.
     """
-    out = np.full(values.shape, np.nan)
-    valid = np.isfinite(values.reshape(len(values), -1)).all(1)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], valid, [False]]).astype(np.int8)))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start >= 2:
-            out[start:stop] = np.gradient(values[start:stop], times_s[start:stop], axis=0)
-    return out
+    steps = np.diff(times_s).reshape((-1,) + (1,) * (values.ndim - 1))
+    slopes = np.diff(values, axis=0) / np.where(steps > 0, steps, np.nan)
+    edge = np.full((1, *values.shape[1:]), np.nan)
+    before, after = np.concatenate([edge, slopes]), np.concatenate([slopes, edge])
+    step = np.ones((1, *steps.shape[1:]))
+    since, until = np.concatenate([step, steps]), np.concatenate([steps, step])
+    with np.errstate(divide="ignore", invalid="ignore"):  # steps of 0, whose slopes are NaN
+        central = (before * until + after * since) / (since + until)
+    one_sided = np.where(np.isfinite(before), before, after)
+    result: Array = np.where(np.isfinite(central), central, one_sided)
+    return result
+
+
+def _mean(values: Array) -> float:
+    valid = values[np.isfinite(values)]
+    return float(valid.mean()) if len(valid) else 0.0

@@ -1,14 +1,16 @@
 """From the keypoints' standard deviations to those of angles, in closed form.
 
 First-order propagation through the table of :mod:`biomech.geometry`: the direction of a vector w
-moves by ``(-w_y, w_x)/|w|^2`` a pixel. Keypoint errors are taken as independent.
+turns by ``(-w_y, w_x)/|w|^2`` radians a pixel. Keypoint errors are taken as independent, between
+points and between axes. Unsigned angles share the standard deviation of the signed ones.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
 
-from biomech.geometry import ANGLES, TRUNK, Array, Vector, combine
+from biomech.geometry import ANGLES, LEVELS, SEGMENTS, TRUNK, Array, Vector, combine
 from biomech.skeleton import INDEX, KEYPOINTS
 
 _KAPPA: Final[dict[str, float]] = {
@@ -24,62 +26,72 @@ _KAPPA: Final[dict[str, float]] = {
 }
 """COCO's per-keypoint constants (the sigmas of pycocotools)."""
 
-_KAPPAS = np.array([_KAPPA[name.split("_")[-1]] for name in KEYPOINTS])
-_AREA_SHARE = 0.53
-
-
-def direction_jacobian(vector: Vector, xy: Array) -> Array:
-    """(..., 17, 2) radians a pixel of the direction of ``vector``."""
-    w = combine(vector, xy)
-    square = (w**2).sum(-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        normal = np.stack([-w[..., 1], w[..., 0]], -1) / square
-    jacobian = np.zeros(xy.shape)
-    for name, weight in vector.items():
-        jacobian[..., INDEX[name], :] = weight * normal
-    return jacobian
-
-
-def flexion_jacobian(name: str, xy: Array) -> Array:
-    """(..., 17, 2) radians a pixel of the flexion ``name``."""
-    total: Array = np.sum(
-        [sign * direction_jacobian(vector, xy) for sign, vector in ANGLES[name]], axis=0
-    )
-    return total
-
-
-def tilt_vector(part: str) -> Vector:
-    """The line whose direction varies as the tilt of ``part`` does."""
-    return {f"right_{part}": 1.0, f"left_{part}": -1.0}
-
-
-def propagate(jacobian: Array, sigma: Array) -> Array:
-    """Standard deviation (...,) in degrees from sigmas (..., 17, 2) in pixels.
-
-    Points that the angle does not depend on do not matter, missing or not.
-    """
-    terms = np.where(jacobian == 0, 0.0, jacobian * sigma)
-    deviation: Array = np.degrees(np.sqrt((terms**2).sum((-2, -1))))
-    return deviation
-
-
-def flexion_sigma(name: str, xy: Array, sigma: Array) -> Array:
-    """Standard deviation of the flexion ``name``, degrees."""
-    return propagate(flexion_jacobian(name, xy), sigma)
-
-
-def lean_sigma(xy: Array, sigma: Array) -> Array:
-    """Standard deviation of the trunk's inclination, degrees."""
-    return propagate(direction_jacobian(TRUNK, xy), sigma)
-
-
-def tilt_sigma(part: str, xy: Array, sigma: Array) -> Array:
-    """Standard deviation of the tilt of ``part``, degrees."""
-    return propagate(direction_jacobian(tilt_vector(part), xy), sigma)
+_KAPPAS: Final = np.array([_KAPPA[name.split("_")[-1]] for name in KEYPOINTS])
+_SEGMENT_AREA_SHARE: Final = 0.53
+"""Of a person's box that the person fills, about: COCO's scale is the square root of that area."""
 
 
 def oks_sigma(box: Array) -> Array:
-    """Standard deviations (..., 17, 2) for boxes (..., 4) by COCO's constants; wide on purpose."""
-    area = np.prod(box[..., 2:] - box[..., :2], axis=-1)
-    sigma = np.sqrt(_AREA_SHARE * area)[..., None] * _KAPPAS
+    """Standard deviations (..., 17, 2) in pixels for boxes (..., 4) by COCO's constants.
+
+    They are of annotators against one another: wide, on purpose, for want of better.
+    """
+    area = np.prod(np.maximum(box[..., 2:] - box[..., :2], 0.0), axis=-1)
+    sigma = np.sqrt(_SEGMENT_AREA_SHARE * area)[..., None] * _KAPPAS
     return np.repeat(sigma[..., None], 2, axis=-1)
+
+
+def _direction_terms(terms: Iterable[tuple[int, Vector]], xy: Array) -> dict[str, Array]:
+    """Derivative by keypoint, (..., 2) radians a pixel, of a signed sum of directions."""
+    derivative: dict[str, Array] = {}
+    for sign, vector in terms:
+        w = combine(vector, xy)
+        square = (w**2).sum(-1, keepdims=True)
+        turn = np.stack([-w[..., 1], w[..., 0]], -1) / np.where(square == 0, np.nan, square)
+        for name, weight in vector.items():
+            derivative[name] = derivative.get(name, 0.0) + sign * weight * turn
+    return derivative
+
+
+def _deviation(terms: Iterable[tuple[int, Vector]], xy: Array, sigma: Array) -> Array:
+    variance = sum(
+        ((derivative * sigma[..., INDEX[name], :]) ** 2).sum(-1)
+        for name, derivative in _direction_terms(terms, xy).items()
+    )
+    degrees: Array = np.degrees(np.sqrt(variance))
+    return degrees
+
+
+def flexion_sigma(
+    angle: str, xy: Array, sigma: Array, segments: Mapping[str, Vector] = SEGMENTS
+) -> Array:
+    """Standard deviation of the flexion ``angle``, degrees (...,).
+
+    Args:
+        angle: of :data:`biomech.geometry.ANGLES`. xy, sigma: (..., 17, 2) pixels.
+        segments: the table of segments in use.
+    """
+    return _deviation([(sign, segments[name]) for sign, name in ANGLES[angle]], xy, sigma)
+
+
+def lean_sigma(xy: Array, sigma: Array, trunk: Vector = TRUNK) -> Array:
+    """Standard deviation of the trunk's inclination, degrees (...,)."""
+    return _deviation([(1, trunk)], xy, sigma)
+
+
+def tilt_sigma(part: str, xy: Array, sigma: Array) -> Array:
+    """Standard deviation of the tilt of ``part``, degrees (...,)."""
+    return _deviation([(1, LEVELS[part])], xy, sigma)
+
+
+def end_sigma(vector: Vector, sigma: Array) -> Array:
+    """Standard deviation of the less certain end of a segment, pixels (...,), over both axes.
+
+    An end is the weighted mean of the points on one side of the segment.
+    """
+    variance: dict[bool, Array] = {}
+    for name, weight in vector.items():
+        term = weight**2 * (sigma[..., INDEX[name], :] ** 2).mean(-1)
+        variance[weight > 0] = variance.get(weight > 0, 0.0) + term
+    worse: Array = np.sqrt(np.maximum(*variance.values()))
+    return worse

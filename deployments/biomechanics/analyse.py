@@ -1,49 +1,72 @@
 """Poses of a clip in, biomechanics out."""
 
+from typing import Any
+
 import numpy as np
 
-from biomech.config import BmConfig
-from biomech.frames import frame_blocks, summary
-from biomech.metrics import person_metrics, signed_extras
+from biomech.config import DEFINITIONS, BmConfig, Subject
+from biomech.frames import disabled_block, frame_blocks, summary
+from biomech.metrics import person_metrics
+from biomech.reasons import DISABLED
 from biomech.skeleton import JOINT_ANGLES
-from biomech.uncertainty import oks_sigma
+from biomech.track import Track
 from deployments.messages import ClipBiomechanics, ClipPoses
 
 
-def analyse(clip: ClipPoses, min_score: float, *, enabled: bool = True) -> ClipBiomechanics:
-    """Angles, alignment and scores of every person of a clip.
+def analyse(
+    clip: ClipPoses, min_score: float, *, enabled: bool = True, subject: Subject | None = None
+) -> ClipBiomechanics:
+    """Angles, alignment and scores of every person of a clip, frame by frame, unsmoothed.
 
     Args:
-        clip: the people. min_score: keypoints below are missing.
-        enabled: False leaves everything null.
+        clip: the people; a single picture is a clip of one frame.
+        min_score: keypoints below are missing.
+        enabled: False leaves every field null, with the reason.
+        subject: what is known of the primary person; nothing is known of the others.
+
+    Raises:
+        ValueError: ``min_score`` is negative or not a number.
     """
-    frames, people = len(clip.times_s), len(clip.track_id)
-    angles = np.full((frames, people, len(JOINT_ANGLES)), np.nan)
-    if not enabled:
-        return ClipBiomechanics(
-            [[None] * frames for _ in range(people)],
-            angles,
-            [],
-            (("biomechanics_disabled", "biomechanics are switched off by the settings"),),
-        )
     config = BmConfig(min_score=min_score)
-    blocks, summaries = [], []
-    for p in range(people):
-        sigma = clip.sigma[:, p].astype(np.float64)
-        unknown = ~np.isfinite(sigma)
-        prior = oks_sigma(clip.box[:, p].astype(np.float64))
-        sigma_source = "oks_prior" if unknown.all() else "response_spread"
-        metrics = person_metrics(
-            clip.times_s,
-            clip.keypoints[:, p].astype(np.float64),
-            clip.score[:, p].astype(np.float64),
-            np.where(unknown, prior, sigma),
-            (clip.width, clip.height),
-            config,
-        )
-        present = clip.model[:, p] >= 0
-        blocks.append(frame_blocks(metrics, signed_extras(metrics), present, sigma_source))
-        summaries.append(summary(int(clip.track_id[p]), metrics, config, sigma_source))
+    if not enabled:
+        return _disabled(clip)
+    frames: list[list[dict[str, Any] | None]] = []
+    summaries: list[dict[str, Any]] = []
+    angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
+    for p, person_id in enumerate(clip.track_id.tolist()):
+        track = track_of(clip, p)
+        metrics = person_metrics(track, config, subject if p == 0 else None)
+        frames.append(frame_blocks(metrics, track.present))
+        summaries.append(summary(person_id, metrics, config))
         for i, name in enumerate(JOINT_ANGLES):
             angles[:, p, i] = metrics.joint_angles[name].value
-    return ClipBiomechanics(blocks, angles, summaries)
+    return ClipBiomechanics(frames, angles, summaries)
+
+
+def track_of(clip: ClipPoses, person: int) -> Track:
+    """Person number ``person`` of ``clip``, NaN where absent."""
+    present = clip.model[:, person] >= 0
+    here = present[:, None, None]
+    return Track(
+        times_s=clip.times_s,
+        xy=np.where(here, clip.keypoints[:, person].astype(np.float64), np.nan),
+        score=np.where(present[:, None], clip.score[:, person].astype(np.float64), np.nan),
+        sigma=np.where(here, clip.sigma[:, person].astype(np.float64), np.nan),
+        box=clip.box[:, person].astype(np.float64),
+        present=present,
+        size=(clip.width, clip.height),
+    )
+
+
+def _disabled(clip: ClipPoses) -> ClipBiomechanics:
+    shape = (len(clip.times_s), len(clip.track_id))
+    present = clip.model >= 0
+    return ClipBiomechanics(
+        [[disabled_block() if there else None for there in column] for column in present.T],
+        np.full((*shape, len(JOINT_ANGLES)), np.nan),
+        [
+            {"person_id": person, "definitions": DEFINITIONS, "reason": DISABLED}
+            for person in clip.track_id.tolist()
+        ],
+        (("biomechanics_disabled", "biomechanics are switched off by the settings"),),
+    )

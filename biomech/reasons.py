@@ -1,0 +1,41 @@
+"""Why a value is null: the words of the response, and how the first that applies is found."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Flags = NDArray[np.bool_]
+Reasons = NDArray[np.str_]
+"""(f,) a word, or empty where there is a value."""
+
+LOW_CONFIDENCE: Final = "low_confidence"
+OUT_OF_FRAME: Final = "out_of_frame"
+DEGENERATE_GEOMETRY: Final = "degenerate_geometry"
+VIEW_MISMATCH: Final = "view_mismatch"
+FACING_UNKNOWN: Final = "facing_unknown"
+NO_SUPPORT: Final = "no_support"
+LOCOMOTION: Final = "locomotion"
+INSUFFICIENT_HISTORY: Final = "insufficient_history"
+LOW_COVERAGE: Final = "low_coverage"
+DISABLED: Final = "disabled"
+
+_KIND: Final = "<U24"
+
+
+def none(frames: int) -> Reasons:
+    """No reason, (frames,)."""
+    return np.full(frames, "", _KIND)
+
+
+def first(*candidates: Reasons) -> Reasons:
+    """The first word of several by frame, empty where none has one."""
+    result = candidates[0].astype(_KIND)
+    for later in candidates[1:]:
+        result = np.where(result == "", later, result)
+    return result
+
+
+def where(condition: Flags, word: str) -> Reasons:
+    """``word`` where ``condition``, else empty."""
+    return np.where(condition, word, "").astype(_KIND)

@@ -1,0 +1,28 @@
+"""One person through a clip."""
+
+from dataclasses import dataclass
+
+from biomech.geometry import Array
+from biomech.reasons import Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Keypoints of one person as measured, NaN where absent.
+
+    Attributes:
+        times_s: (f,) ascending, from the container's time stamps.
+        xy: (f, 17, 2) pixels, x right, y down. score: (f, 17).
+        sigma: (f, 17, 2) standard deviations in pixels, NaN unknown.
+        box: (f, 4) x1, y1, x2, y2 pixels.
+        present: (f,) whether the person is in the frame.
+        size: (width, height) of the picture.
+    """
+
+    times_s: Array
+    xy: Array
+    score: Array
+    sigma: Array
+    box: Array
+    present: Flags
+    size: tuple[int, int]
