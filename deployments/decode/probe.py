@@ -10,6 +10,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from deployments.decode.orientation import Orientation, orientation
 from deployments.errors import (
     AudioOnlyError,
     NoFramesError,
@@ -19,21 +20,25 @@ from deployments.errors import (
     UnsupportedCodecError,
 )
 from deployments.media.open import open_media
-from deployments.media.reader import decoded
+from deployments.media.picture import is_hdr
+from deployments.media.reader import decoded, times_are_made_up, video_stream
+from deployments.media.structure import missing_bytes
 from deployments.messages import I64, MediaInfo
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))
-# Packets of these do not tell how many pictures they show: VP8 has packets that show none.
-_COUNT_BY_DECODING = frozenset(("vp8",))
-_FFMPEG_AV1 = {"libdav1d": "av1", "libaom-av1": "av1"}
-# An index that promises this much more than the file holds was cut short.
-_MISSING_SHARE, _MISSING_S = 0.02, 0.5
+# A spacing that differs more than this from the median is uneven (as biomech's filters have it).
 _VARIABLE_SHARE = 0.02
+# Pixels less square than this are made square; some recorders write ratios like 1919:1920.
+_SQUARE_SHARE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """The largest video that is analysed."""
+    """The largest video that is analysed.
+
+    Attributes:
+        max_pixels: of one picture.
+    """
 
     max_bytes: int
     max_duration_s: float
@@ -42,23 +47,19 @@ class MediaLimits:
 
 
 def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
-    """Read the index of a local media file.
+    """Read the index of a local media file, and its first picture.
 
     Raises:
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
-        TooLargeError: over a limit; ``facts`` has ``limit``, ``value`` and ``quantity``.
+        TooLargeError: over a limit; ``facts`` has ``quantity``, ``value`` and ``limit``.
     """
-    _check("bytes", Path(path).stat().st_size, limits.max_bytes)
+    path = Path(path).resolve()
+    _check("bytes", path.stat().st_size, limits.max_bytes)
     with open_media(path) as container:
         stream = _stream(container)
-        context = stream.codec_context
-        _check("pixels", context.width * context.height, limits.max_pixels)
-        if stream.duration and stream.time_base:
-            _check("seconds", float(stream.duration * stream.time_base), limits.max_duration_s)
-        elif container.duration:
-            _check("seconds", container.duration / av.time_base, limits.max_duration_s)
-        codec = _FFMPEG_AV1.get(context.name, context.name)
-        pts, keys = _index(container, stream, limits, codec)
+        _check_declared(container, stream, limits)
+        _check_whole(path, container, stream)
+        pts, keys = _index(container, stream, limits)
     if not len(pts):
         raise NoFramesError("the video track has no pictures")
     with open_media(path) as container:
@@ -66,50 +67,46 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         first = next(decoded(container, stream), None)
         if first is None:
             raise NoFramesError("no picture of the video track can be decoded")
-        turn = -first.rotation % 360
-        rotation = turn if turn % 90 == 0 else 0
-        size = (first.width, first.height) if rotation % 180 == 0 else (first.height, first.width)
-        _check("pixels", size[0] * size[1], limits.max_pixels)
+        shown = orientation(first)
+        square = _square_size(first, stream)
+        _check("pixels", square[0] * square[1], limits.max_pixels)
+        width, height = square if shown.rotation_deg % 180 == 0 else square[::-1]
         time_base = stream.time_base or Fraction(1, av.time_base)
         info = MediaInfo(
-            path=str(Path(path).resolve()),
+            path=str(path),
             container=container.format.name.split(",")[0],
-            codec=codec,
+            codec=stream.codec.canonical_name,
             pixel_format=first.format.name,
-            width=size[0],
-            height=size[1],
-            rotation_deg=rotation,
+            width=width,
+            height=height,
+            rotation_deg=shown.rotation_deg,
             time_base=(time_base.numerator, time_base.denominator),
             pts=pts,
             keyframe_pts=keys,
-            audio_codec=(
-                container.streams.audio[0].codec_context.name if container.streams.audio else None
-            ),
-            warnings=_warnings(pts, first, turn),
+            audio_codec=_audio_codec(container),
+            warnings=_warnings(pts, first, shown, square),
         )
-        _check("seconds", info.duration_s, limits.max_duration_s)
-        _check_whole(info, container, stream)
+    _check("seconds", info.duration_s, limits.max_duration_s)
     return info
 
 
 def _stream(container: InputContainer) -> VideoStream:
-    videos = [s for s in container.streams.video if not _is_cover(s)]
-    if not videos:
+    try:
+        stream = video_stream(container)
+    except NotAVideoError:
         if container.streams.audio:
-            raise AudioOnlyError("the file has an audio track and no video track")
-        raise NotAVideoError("the file has no video track")
-    stream = videos[0]
-    context = stream.codec_context
-    name = _FFMPEG_AV1.get(context.name, context.name) if context is not None else "unknown"
+            raise AudioOnlyError("the file has an audio track and no video track") from None
+        raise
+    name = "unknown" if stream.codec_context is None else stream.codec.canonical_name
     if name not in VIDEO_CODECS:
         raise UnsupportedCodecError(f"the video codec {name} is not supported", codec=name)
-    stream.thread_type = "AUTO"
     return stream
 
 
-def _is_cover(stream: VideoStream) -> bool:
-    """Whether a video stream is a still picture attached to music."""
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+def _audio_codec(container: InputContainer) -> str | None:
+    for stream in container.streams.audio:
+        return "unknown" if stream.codec_context is None else stream.codec_context.name
+    return None
 
 
 def _check(quantity: str, value: float, limit: float) -> None:
@@ -122,63 +119,122 @@ def _check(quantity: str, value: float, limit: float) -> None:
         )
 
 
-def _index(
-    container: InputContainer, stream: VideoStream, limits: MediaLimits, codec: str
-) -> tuple[I64, I64]:
-    """Time stamps of all pictures and of the key frames, ascending."""
+def _check_declared(container: InputContainer, stream: VideoStream, limits: MediaLimits) -> None:
+    """Refuse by the header alone what says itself that it is too large."""
+    context = stream.codec_context
+    _check("pixels", context.width * context.height, limits.max_pixels)
+    _check("frames", stream.frames, limits.max_frames)
+    if stream.duration and stream.time_base:
+        _check("seconds", float(stream.duration * stream.time_base), limits.max_duration_s)
+    elif container.duration:
+        _check("seconds", container.duration / av.time_base, limits.max_duration_s)
+
+
+def _check_whole(path: Path, container: InputContainer, stream: VideoStream) -> None:
+    """Refuse a file that opens although its end is missing.
+
+    An MP4 with its index in front says where each picture lies; other files how long they are.
+    Durations are no evidence: a last picture can be held for long, and sound outlast the pictures.
+    """
+    demuxer = container.format.name.split(",")[0]
+    missing = missing_bytes(path, demuxer)
+    if demuxer == "mov":
+        end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+        missing = max(missing, end - path.stat().st_size)
+    if missing > 0:
+        raise TruncatedError(f"the file was cut short: at least {missing} bytes are missing")
+
+
+def _index(container: InputContainer, stream: VideoStream, limits: MediaLimits) -> tuple[I64, I64]:
+    """Time stamps of all pictures, and of those at which decoding can start, ascending."""
+    found = _index_of_packets(container, stream, limits)
+    if found is None:
+        container.seek(0)
+        found = _index_of_frames(container, stream, limits)
+    pts, keys = (np.unique(np.array(ticks, np.int64)) for ticks in found)
+    return pts, keys if len(keys) else pts[:1]
+
+
+def _index_of_packets(
+    container: InputContainer, stream: VideoStream, limits: MediaLimits
+) -> tuple[list[int], list[int]] | None:
+    """By the packets; None where they do not tell how many pictures they show, and when."""
+    # VP8 has packets that show no picture.
+    if stream.codec.canonical_name == "vp8" or times_are_made_up(container, stream):
+        return None
     pts: list[int] = []
     keys: list[int] = []
-    if codec not in _COUNT_BY_DECODING:
+    try:
         for packet in container.demux(stream):
             if not packet.size or packet.is_discard:
                 continue
             if packet.pts is None:
-                break  # AVI: times exist only after decoding
+                return None
             pts.append(packet.pts)
             _check("frames", len(pts), limits.max_frames)
             if packet.is_keyframe:
                 keys.append(packet.pts)
-        else:
-            return np.unique(np.array(pts, np.int64)), np.unique(np.array(keys, np.int64))
-        container.seek(0)
-    pts = []
+    except av.error.FFmpegError:
+        return None  # damaged: what can be decoded is what there is
+    return pts, keys
+
+
+def _index_of_frames(
+    container: InputContainer, stream: VideoStream, limits: MediaLimits
+) -> tuple[list[int], list[int]]:
+    """By decoding everything."""
+    # A key frame by the times that were dealt out again may not be one that can be sought.
+    can_seek = not times_are_made_up(container, stream)
+    pts: list[int] = []
+    keys: list[int] = []
     for frame in decoded(container, stream):
-        if frame.pts is not None:
-            pts.append(frame.pts)
-            _check("frames", len(pts), limits.max_frames)
-    times = np.unique(np.array(pts, np.int64))
-    return times, times[:1]
+        if frame.pts is None:
+            continue
+        pts.append(frame.pts)
+        _check("frames", len(pts), limits.max_frames)
+        if frame.key_frame and can_seek:
+            keys.append(frame.pts)
+    return pts, keys
 
 
-def _check_whole(info: MediaInfo, container: InputContainer, stream: VideoStream) -> None:
-    """An MP4 with its index in front can be cut short and still open: its index promises more."""
-    if info.container != "mov" or not stream.duration or not stream.time_base:
-        return
-    start = stream.start_time or 0
-    promised = float((stream.duration + start - info.pts[0]) * stream.time_base)
-    missing = promised - info.duration_s
-    size = Path(info.path).stat().st_size
-    last = max(
-        (
-            s.index_entries[-1].pos + s.index_entries[-1].size
-            for s in [stream]
-            if len(s.index_entries)
-        ),
-        default=0,
-    )
-    if last > size or missing > max(_MISSING_S, _MISSING_SHARE * promised):
-        raise TruncatedError(
-            f"the file holds {info.duration_s:.2f} s of the {promised:.2f} s its index promises"
-        )
+def _square_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
+    """(width, height) as stored, with the shorter side of the pixels stretched to the longer."""
+    ratio = float(stream.sample_aspect_ratio or 1)
+    if ratio <= 0 or abs(ratio - 1) < _SQUARE_SHARE:
+        return frame.width, frame.height
+    if ratio > 1:
+        return round(frame.width * ratio), frame.height
+    return frame.width, round(frame.height / ratio)
 
 
-def _warnings(pts: I64, first: av.VideoFrame, turn: int) -> tuple[tuple[str, str], ...]:
+def _warnings(
+    pts: I64, first: av.VideoFrame, shown: Orientation, square: tuple[int, int]
+) -> tuple[tuple[str, str], ...]:
     found = []
-    gaps = np.diff(pts)
-    if len(gaps) and np.abs(gaps / np.median(gaps) - 1).max() > _VARIABLE_SHARE:
+    if _is_variable(pts):
         found.append(("variable_frame_rate", "frames are not evenly spaced; times are the file's"))
-    if turn % 90:
-        found.append(("rotation_ignored", f"a rotation of {turn} degrees was not applied"))
-    if first.format.components[0].bits > 8:
+    if shown.ignored_deg:
+        found.append(
+            ("rotation_ignored", f"a rotation of {shown.ignored_deg:.0f} degrees was not applied")
+        )
+    if shown.mirrored:
+        found.append(("mirror_ignored", "the picture is not mirrored as the file asks for"))
+    if square != (first.width, first.height):
+        found.append(
+            ("square_pixels", f"{first.width}x{first.height} was scaled to {square[0]}x{square[1]}")
+        )
+    if is_hdr(first):
+        found.append(("hdr_converted", "HDR was converted to 8-bit BT.709"))
+    elif first.format.components[0].bits > 8:
         found.append(("converted_to_8_bit", f"{first.format.name} was converted to 8-bit BT.709"))
     return tuple(found)
+
+
+def _is_variable(pts: I64) -> bool:
+    """Whether frames are unevenly spaced beyond what rounding to ticks makes of an even spacing."""
+    gaps = np.diff(pts)
+    if not len(gaps):
+        return False
+    usual = float(np.median(gaps))
+    rounding = 1.0 if usual >= 2 else 0.0
+    return bool(np.abs(gaps - usual).max() > max(_VARIABLE_SHARE * usual, rounding))

@@ -12,30 +12,11 @@ import av
 from av.container import InputContainer
 
 from deployments.errors import NotAVideoError, TruncatedError
+from deployments.media.structure import has_box, sniff
 
-# First boxes of ISO media and QuickTime files, at offset 4.
-_ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
-_MATROSKA = b"\x1a\x45\xdf\xa3"
 _DEMUXER_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm,avi"}
-
-
-def sniff(path: str | os.PathLike[str]) -> str:
-    """The demuxer for a file by its first bytes: ``mov``, ``matroska`` or ``avi``.
-
-    Raises:
-        NotAVideoError: none of them, or empty.
-    """
-    with Path(path).open("rb") as file:
-        head = file.read(16)
-    if head[4:8] in _ISO_BOXES:
-        return "mov"
-    if head[:4] == _MATROSKA:
-        return "matroska"
-    if head[:4] == b"RIFF" and head[8:11] == b"AVI":
-        return "avi"
-    raise NotAVideoError(
-        "the file is empty" if not head else "the file does not begin like MP4, Matroska or AVI"
-    )
+# FFmpeg decodes a little to find out what a stream is: no picture larger than this.
+_MOST_PIXELS = 8192 * 8192
 
 
 def open_media(path: str | os.PathLike[str]) -> InputContainer:
@@ -48,29 +29,15 @@ def open_media(path: str | os.PathLike[str]) -> InputContainer:
     demuxer = sniff(path)
     try:
         return av.open(
-            os.fspath(Path(path).resolve()), format=demuxer, container_options=_DEMUXER_OPTIONS
+            os.fspath(Path(path).resolve()),
+            format=demuxer,
+            options={"max_pixels": str(_MOST_PIXELS)},
+            container_options=_DEMUXER_OPTIONS,
+            metadata_errors="replace",
         )
     except av.error.InvalidDataError as error:
-        if demuxer == "mov" and not _has_box(Path(path), b"moov"):
+        if demuxer == "mov" and not has_box(Path(path), b"moov"):
             raise TruncatedError("the file has no index (moov): it was cut short") from error
         raise NotAVideoError(f"the {demuxer} file cannot be read: {error.strerror}") from error
     except (av.error.FFmpegError, ValueError) as error:
         raise NotAVideoError(f"the {demuxer} file cannot be read: {error}") from error
-
-
-def _has_box(path: Path, name: bytes) -> bool:
-    """Whether an ISO media file has a top-level box ``name``."""
-    size = path.stat().st_size
-    position = 0
-    with path.open("rb") as file:
-        while position + 8 <= size:
-            file.seek(position)
-            length, kind = int.from_bytes(file.read(4), "big"), file.read(4)
-            if kind == name:
-                return True
-            if length == 1:
-                length = int.from_bytes(file.read(8), "big")
-            if length < 8:
-                return False
-            position += length
-    return False

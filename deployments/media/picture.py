@@ -9,14 +9,27 @@ from dataclasses import dataclass
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import (
+    ColorPrimaries,
+    ColorRange,
+    Colorspace,
+    ColorTrc,
+    VideoReformatter,
+)
 
+from deployments.errors import MediaError
 from deployments.messages import F64, U8
 
 # The RTMDet and RTMPose pipelines fill with these.
 LETTERBOX_FILL = 114
 _UNSPECIFIED = 2
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
+_TURNS = {
+    0: None,
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -75,7 +88,8 @@ class Picture:
         """
         width, height = self.size
         scale = min(size[0] / width, size[1] / height)
-        new = (int(width * scale + 0.5), int(height * scale + 0.5))
+        # Rounded as mmcv's imrescale does; a strip of a picture keeps a pixel.
+        new = (max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1))
         y = cv2.resize(self.y, new, interpolation=cv2.INTER_LINEAR)
         u = cv2.resize(self.u, new, interpolation=cv2.INTER_LINEAR)
         v = cv2.resize(self.v, new, interpolation=cv2.INTER_LINEAR)
@@ -93,25 +107,79 @@ class Picture:
         return out
 
 
-def from_frame(frame: av.VideoFrame, index: int, rotation_deg: int) -> Picture:
-    """A picture of a decoder's frame, turned clockwise by ``rotation_deg``.
+class Converter:
+    """Makes pictures of one stream's frames: 8-bit 4:2:0, upright, of one size.
 
-    The planes are copies: the decoder still needs its own as references.
+    Args:
+        size: (width, height) of the pictures, after rotation.
+        rotation_deg: clockwise turn that makes the stored picture upright.
+        threads: for conversions; 0 lets FFmpeg choose.
     """
-    assert frame.pts is not None  # noqa: S101  the reader drops frames without a time
-    full_range = frame.color_range == ColorRange.JPEG or frame.format.name == "yuvj420p"
-    bt709 = _is_bt709(frame)
-    if frame.format.name not in _EIGHT_BIT_420 or frame.colorspace == Colorspace.BT2020:
-        # 10-bit, 4:2:2, 4:4:4, RGB and HDR: to 8-bit BT.709 limited range.
-        frame = frame.reformat(
-            format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
+
+    def __init__(self, size: tuple[int, int], rotation_deg: int, threads: int = 0) -> None:
+        self._stored = size if rotation_deg % 180 == 0 else size[::-1]
+        self._turn = _TURNS[rotation_deg]
+        self._threads = threads
+        self._reformatter = VideoReformatter()
+
+    def picture(self, frame: av.VideoFrame, index: int) -> Picture:
+        """A picture of a decoder's frame, which is not changed.
+
+        The planes are copies: the decoder still needs its own as references.
+
+        Raises:
+            MediaError: the pixel format cannot be converted.
+        """
+        pts = frame.pts
+        if pts is None:
+            raise ValueError("the frame has no time stamp")
+        bt709 = _is_bt709(frame)
+        full_range = frame.color_range == ColorRange.JPEG or frame.format.name == "yuvj420p"
+        if (
+            frame.format.name not in _EIGHT_BIT_420
+            or (frame.width, frame.height) != self._stored
+            or frame.colorspace == Colorspace.BT2020
+            or is_hdr(frame)
+        ):
+            frame = self._reformat(frame, bt709)
+            full_range, bt709 = False, True
+        y, u, v = (self._upright(_plane(frame, i)) for i in range(3))
+        return Picture(index, pts, y, u, v, bt709, full_range)
+
+    def _reformat(self, frame: av.VideoFrame, bt709: bool) -> av.VideoFrame:
+        """To 8-bit BT.709 in limited range; HDR with its reference white (203 cd/m²) as white."""
+        to_sdr = (
+            {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
+            if is_hdr(frame)
+            else {}
         )
-        full_range, bt709 = False, True
-    assert frame.pts is not None  # noqa: S101  kept by reformat
-    y, u, v = (_upright(_plane(frame, i), rotation_deg) for i in range(3))
-    return Picture(index, frame.pts, y, u, v, bt709, full_range)
+        try:
+            return self._reformatter.reformat(
+                frame,
+                width=self._stored[0],
+                height=self._stored[1],
+                format="yuv420p",
+                src_colorspace=Colorspace.ITU709 if bt709 else None,
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+                threads=self._threads,
+                **to_sdr,
+            )
+        except (av.error.FFmpegError, ValueError) as error:
+            raise MediaError(
+                f"pictures in {frame.format.name} cannot be converted: {error}"
+            ) from error
+
+    def _upright(self, plane: U8) -> U8:
+        """A copy of a plane, turned, read-only."""
+        turned: U8 = plane.copy() if self._turn is None else cv2.rotate(plane, self._turn)
+        turned.flags.writeable = False
+        return turned
+
+
+def is_hdr(frame: av.VideoFrame) -> bool:
+    """Whether a frame's transfer function is PQ or HLG (ITU-R BT.2100)."""
+    return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
 def _is_bt709(frame: av.VideoFrame) -> bool:
@@ -127,12 +195,6 @@ def _plane(frame: av.VideoFrame, i: int) -> U8:
     return rows[:, : plane.width]
 
 
-def _upright(plane: U8, rotation_deg: int) -> U8:
-    turned = np.array(np.rot90(plane, -rotation_deg // 90), order="C", copy=True)
-    turned.flags.writeable = False
-    return turned
-
-
 def _warp(plane: U8, map_: F64, size: tuple[int, int], border: int) -> U8:
     out: U8 = cv2.warpAffine(
         plane, map_, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=border
@@ -141,10 +203,10 @@ def _warp(plane: U8, map_: F64, size: tuple[int, int], border: int) -> U8:
 
 
 def _chroma_map(image_from_crop: F64) -> F64:
-    """The same map for a plane of half the size.
+    """The same map for a plane of half the size, a sample of which lies amid four luma pixels.
 
-    A chroma sample lies between two luma rows and, by the common left siting, on a luma column; the
-    quarter pixel across is left out, as OpenCV's and swscale's default conversions do.
+    H.264 puts it on the left column of the four; the half pixel is left out, as it was by the
+    conversions that made the pictures the networks were trained on.
     """
     half = image_from_crop * 0.5
     half[:, 2] -= 0.25

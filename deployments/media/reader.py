@@ -1,70 +1,153 @@
 """The pictures of a segment, in order."""
 
 from collections.abc import Generator, Iterator
+from heapq import heappop, heappush
+from typing import TypeAlias, cast
 
 import av
 from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from deployments.errors import MediaError, NotAVideoError
+from deployments.errors import NotAVideoError
 from deployments.media.open import open_media
-from deployments.media.picture import Picture, from_frame
+from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+# A picture may turn out larger than the header says, as browsers' recordings do, up to so many
+# times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
+_GROWTH, _PADDING = 4, 128
+# How far to seek back further where a seek goes past the key frame it was asked for.
+_SEEK_BACK_S = (0, 1, 10)
 
 
 def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
-    A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. The file
-    is closed when the iterator ends or is abandoned.
+    A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. One that
+    is stored in another size than the first, or with pixels that are not square, is scaled to the
+    segment's size. The file is closed when the iterator ends or is abandoned.
 
     Args:
         segment: what to read.
         threads: of the decoder; 0 lets FFmpeg choose.
 
     Raises:
-        MediaError: the file cannot be opened, or the picture size changes midway.
+        MediaError: the file cannot be opened, or its pictures not be converted.
     """
     wanted = {int(pts): segment.first_frame + i for i, pts in enumerate(segment.pts)}
     if segment.closing_pts is not None:
         wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
     last = max(wanted)
+    converter = Converter((segment.width, segment.height), segment.rotation_deg, threads)
+    latest = -1
     with open_media(segment.path) as container:
         stream = video_stream(container, threads)
-        if segment.seek_pts > 0 or segment.first_frame > 0:
-            container.seek(segment.seek_pts, stream=stream, backward=True)
-        for frame in decoded(container, stream):
-            if frame.pts is None or frame.pts not in wanted:
-                if frame.pts is not None and frame.pts > last:
-                    return
+        start = segment.seek_pts if segment.first_frame else None
+        for frame in decoded(container, stream, start):
+            pts = frame.pts
+            if pts is None or pts > last:
                 continue
-            picture = from_frame(frame, wanted[frame.pts], segment.rotation_deg)
-            if picture.size != (segment.width, segment.height):
-                raise MediaError(
-                    f"the picture size changes from {segment.width}x{segment.height} to "
-                    f"{picture.size[0]}x{picture.size[1]} at frame {picture.index}",
-                    hint="Send a video with one picture size.",
-                )
-            yield picture
-            if frame.pts >= last:
+            index = wanted.get(pts, -1)
+            if index > latest:
+                latest = index
+                yield converter.picture(frame, index)
+            if pts == last:
                 return
 
 
 def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
-    """The first video stream, set to decode with frame and slice threads."""
-    if not container.streams.video:
+    """The first video stream that is not a cover, set to decode with frame and slice threads.
+
+    Raises:
+        NotAVideoError: there is none.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            break
+    else:
         raise NotAVideoError("the file has no video track")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    if threads:
-        stream.codec_context.thread_count = threads
+    context = stream.codec_context
+    if context is not None:
+        pixels = (context.width + _PADDING) * (context.height + _PADDING)
+        context.options = {"max_pixels": str(_GROWTH * pixels)}
+        context.thread_type = "AUTO"
+        context.thread_count = threads
     return stream
 
 
-def decoded(container: InputContainer, stream: VideoStream) -> Iterator[av.VideoFrame]:
-    """All frames from where the container stands; packets that do not decode are passed over."""
-    for packet in container.demux(stream):
+def decoded(
+    container: InputContainer, stream: VideoStream, start_pts: int | None = None
+) -> Iterator[av.VideoFrame]:
+    """Frames in the order of presentation, from a key frame or from where the container stands.
+
+    Packets that do not decode are passed over; a file that is damaged beyond reading ends there.
+    """
+    packets = (
+        _packets(container, stream)
+        if start_pts is None
+        else _packets_from(container, stream, start_pts)
+    )
+    made_up = times_are_made_up(container, stream)
+    times: list[int] = []
+    for packet in packets:
+        if made_up and packet.size and packet.pts is not None:
+            heappush(times, packet.pts)
         try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
+            frames = packet.decode()
+        except av.error.FFmpegError:
             continue
+        for frame in frames:
+            if times:
+                frame.pts = heappop(times)
+            yield frame
+
+
+def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether FFmpeg gives time stamps that are not those of presentation.
+
+    AVI stores none. Those that FFmpeg makes up are right for MPEG-4, but for H.264 and HEVC they
+    follow the order of decoding: ``decoded`` deals them out again in ascending order.
+    """
+    return container.format.name == "avi" and stream.codec.canonical_name in ("h264", "hevc")
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
+    """Packets from where the container stands, then an empty one that flushes the decoder."""
+    try:
+        yield from container.demux(stream)
+    except av.error.FFmpegError:
+        flush = cast("VideoPacket", Packet())
+        flush.stream = stream
+        yield flush
+
+
+def _packets_from(
+    container: InputContainer, stream: VideoStream, start_pts: int
+) -> Iterator[VideoPacket]:
+    """Packets from the key frame of ``start_pts``, or from an earlier one.
+
+    FFmpeg seeks by the time of decoding and can land on the next key frame where pictures between
+    two are few; then the seek goes further back, at last to the beginning.
+    """
+    second = 1 / float(stream.time_base or 1)
+    for target in (*(start_pts - round(s * second) for s in _SEEK_BACK_S), None):
+        try:
+            if target is None:
+                container.seek(0)
+            else:
+                container.seek(target, stream=stream)
+        except av.error.FFmpegError:
+            continue
+        packets = _packets(container, stream)
+        first = next(packets, None)
+        if first is None:
+            continue
+        landed = first.dts if first.pts is None else first.pts
+        if target is None or (landed is not None and landed <= start_pts):
+            yield first
+            yield from packets
+            return

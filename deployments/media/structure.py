@@ -1,0 +1,119 @@
+"""What the outermost structure of a media file says: its kind, and how long it should be.
+
+Only lengths are followed, nothing is parsed that could name another file or an address.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from deployments.errors import NotAVideoError
+
+# First boxes of ISO media and QuickTime files, at offset 4.
+_ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
+_STILL_BRANDS = frozenset((b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"))
+_EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+# Files have a handful of boxes, or two a fragment; more are followed by nobody.
+_MOST_BOXES = 200_000
+
+
+def sniff(path: str | os.PathLike[str]) -> str:
+    """The demuxer for a file by its first bytes: ``mov``, ``matroska`` or ``avi``.
+
+    Raises:
+        NotAVideoError: none of them, a still picture, or empty.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(16)
+    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
+        raise NotAVideoError("the file is a still picture (HEIF or AVIF)")
+    if head[4:8] in _ISO_BOXES:
+        return "mov"
+    if head[:4] == _EBML:
+        return "matroska"
+    if head[:4] == b"RIFF" and head[8:11] == b"AVI":
+        return "avi"
+    raise NotAVideoError(
+        "the file is empty" if not head else "the file does not begin like MP4, Matroska or AVI"
+    )
+
+
+def has_box(path: Path, name: bytes) -> bool:
+    """Whether an ISO media file has a top-level box ``name`` that begins inside the file."""
+    with path.open("rb") as file:
+        return any(kind == name for kind, _ in _boxes(file, path.stat().st_size))
+
+
+def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
+    """How many bytes the file lacks by its own outermost lengths; 0 where they are not stated.
+
+    Of MP4 only fragmented files are judged: in others, padding or sound may be cut and all pictures
+    be there, which the index of samples tells.
+    """
+    path = Path(path)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if demuxer == "matroska":
+            end = _segment_end(file)
+        elif demuxer == "avi":
+            end = max((stop for kind, stop in _riffs(file, size)), default=0)
+        else:
+            boxes = dict(_boxes(file, size))
+            end = max(boxes.values(), default=0) if b"moof" in boxes else 0
+    return max(end - size, 0)
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and end of each top-level box (ISO/IEC 14496-12, 4.2)."""
+    position = 0
+    for _ in range(_MOST_BOXES):
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:
+            return
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if length == 1:
+            length = int.from_bytes(file.read(8), "big")
+        elif length == 0:
+            length = size - position
+        if length < 8 or not kind.isascii():
+            return
+        position += length
+        yield kind, position
+
+
+def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and end of each top-level RIFF list; long AVI files have several."""
+    position = 0
+    while position < size:
+        file.seek(position)
+        head = file.read(12)
+        length = int.from_bytes(head[4:8], "little")
+        # Recorders write the length last: none or all bits set means that they never did.
+        if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
+            return
+        position += 8 + length
+        yield head[8:12], position
+
+
+def _segment_end(file: BinaryIO) -> int:
+    """End of a Matroska file's only segment; 0 if unknown, as in live recordings."""
+    file.seek(4)
+    header, _ = _ebml_length(file)
+    file.seek(header, os.SEEK_CUR)
+    if file.read(4) != _SEGMENT:
+        return 0
+    length, known = _ebml_length(file)
+    return file.tell() + length if known else 0
+
+
+def _ebml_length(file: BinaryIO) -> tuple[int, bool]:
+    """A length, and whether it is known (RFC 8794, 4)."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return 0, False
+    extra = 8 - first[0].bit_length()
+    bits = 7 * (extra + 1)
+    value = int.from_bytes(first + file.read(extra), "big") & ((1 << bits) - 1)
+    return value, value != (1 << bits) - 1
