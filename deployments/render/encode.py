@@ -1,7 +1,8 @@
 """Encoding one segment of the annotated video.
 
 H.264 without B-frames: decoding order is presentation order, so the packets of one segment follow
-those of another with their PTS as they are.
+those of another with their PTS as they are. Nothing in the encoder's settings depends on the
+segment, so that all segments of a video have the same header.
 """
 
 from collections.abc import Iterator
@@ -14,18 +15,20 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
 from deployments.errors import StorageError
 from deployments.media.picture import Picture
 from deployments.messages import U8, EncodedSegment, EncodeOptions, Overlay, Segment
-from deployments.render.draw import Canvas, FrameOverlay, Style, draw
+from deployments.render.colour import to_bt709
+from deployments.render.draw import FrameOverlay, draw
 
-SEGMENT_SUFFIX = ".nut"
+SEGMENT_FORMAT = "nut"
 """NUT keeps any time base exactly."""
 
 _KEY_FRAMES_S = 2.0
+_THREADS = 4
 
 
 def encode_segment(
@@ -34,62 +37,79 @@ def encode_segment(
     overlay: Overlay,
     folder: Path,
     options: EncodeOptions,
+    rate: Fraction,
 ) -> EncodedSegment:
     """Draw ``overlay`` on the segment's pictures and encode them into a file in ``folder``.
 
     Args:
-        pictures: of the segment, in order; those after it are not used, and missing ones are
-            missing in the result.
+        pictures: of the segment, in order, which are not changed; ``Picture.index`` tells which
+            frame each is. Those after the segment are not used, and missing ones are missing in the
+            result.
         segment: which frames. overlay: one row a frame of the segment.
+        rate: pictures a second of the whole video, by which x264 chooses level and key frames.
 
     Raises:
         StorageError: the file cannot be written.
     """
-    out = folder / f"segment-{segment.index:05d}{SEGMENT_SUFFIX}"
+    out = folder / f"segment-{segment.index:05d}.{SEGMENT_FORMAT}"
     size = output_size(segment.width, segment.height, options.max_height)
     seconds = {"decode_again": 0.0, "draw": 0.0, "encode": 0.0}
     count = 0
-    try:
-        with av.open(str(out), "w", format="nut") as container:
-            stream: VideoStream | None = None
-            for picture in _timed(pictures, seconds, "decode_again"):
-                offset = picture.index - segment.first_frame
-                if offset >= len(segment.pts):
-                    break
-                if stream is None:
-                    stream = _stream(container, segment, size, picture, options)
-                with _timing(seconds, "draw"):
-                    buffer = _drawn(picture, _row(overlay, offset), size)
-                with _timing(seconds, "encode"):
-                    frame = av.VideoFrame.from_ndarray(buffer, format="yuv420p")
-                    frame.pts, frame.time_base = picture.pts, Fraction(*segment.time_base)
-                    container.mux(stream.encode(frame))
-                count += 1
-            if stream is not None:
-                with _timing(seconds, "encode"):
-                    container.mux(stream.encode(None))
-    except OSError as error:
-        raise StorageError(f"the annotated segment cannot be written: {error}") from error
+    with (
+        writing("an annotated segment"),
+        av.open(str(out), "w", format=SEGMENT_FORMAT) as container,
+    ):
+        stream: VideoStream | None = None
+        for picture in _timed(pictures, seconds, "decode_again"):
+            offset = picture.index - segment.first_frame
+            if offset >= len(segment.pts):
+                break
+            with _timing(seconds, "draw"):
+                frame = _annotated(picture, _row(overlay, offset), size)
+                frame.pts, frame.time_base = picture.pts, Fraction(*segment.time_base)
+            with _timing(seconds, "encode"):
+                stream = stream or _add_stream(container, segment, size, options, rate)
+                container.mux(stream.encode(frame))
+            count += 1
+        if stream is not None:
+            with _timing(seconds, "encode"):
+                container.mux(stream.encode(None))
     return EncodedSegment(str(out), segment.index, count, seconds)
 
 
 def output_size(width: int, height: int, max_height: int | None) -> tuple[int, int]:
-    """Even (width, height) of the annotated video: x264 takes no odd ones."""
-    if max_height is not None and height > max_height:
-        width, height = round(width * max_height / height), max_height
-    return width + width % 2, height + height % 2
+    """(width, height) of the annotated video, even, as 4:2:0 needs.
+
+    A picture that is not scaled down keeps its pixels and gains a column or a row where it is odd.
+    """
+    if max_height is None or height <= max_height:
+        return width + width % 2, height + height % 2
+    return max(round(width * max_height / height / 2) * 2, 2), max(max_height // 2 * 2, 2)
 
 
-def _stream(
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn what FFmpeg and the file system raise into a :class:`StorageError` that names ``what``.
+
+    A full or failing disk may be well again later; what the encoder or muxer refuses, it refuses
+    again.
+    """
+    try:
+        yield
+    except (OSError, av.error.FFmpegError) as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(
+            f"{what} cannot be written: {reason}", retryable=isinstance(error, OSError)
+        ) from error
+
+
+def _add_stream(
     container: OutputContainer,
     segment: Segment,
     size: tuple[int, int],
-    picture: Picture,
     options: EncodeOptions,
+    rate: Fraction,
 ) -> VideoStream:
-    gaps = np.diff(segment.pts)
-    seconds = float(np.median(gaps)) * float(Fraction(*segment.time_base)) if len(gaps) else 0.04
-    rate = Fraction(1 / seconds).limit_denominator(1001)
     stream = container.add_stream(
         "libx264",
         rate=rate,
@@ -97,43 +117,47 @@ def _stream(
             "preset": options.preset,
             "crf": str(options.crf),
             "bf": "0",
-            "g": str(max(round(_KEY_FRAMES_S / seconds), 1)),
+            "g": str(max(round(_KEY_FRAMES_S * rate), 1)),
+            "x264-params": "stitchable=1",
         },
     )
     context = stream.codec_context
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(*segment.time_base)
-    context.colorspace = Colorspace.ITU709 if picture.bt709 else Colorspace.ITU601
-    context.color_range = ColorRange.JPEG if picture.full_range else ColorRange.MPEG
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
     context.flags |= av.codec.context.Flags.global_header
+    # As many on any machine, since x264's output depends on it; segments are what spreads.
+    context.thread_count = _THREADS
     return stream
 
 
-def _drawn(picture: Picture, overlay: FrameOverlay, size: tuple[int, int]) -> U8:
-    """A planar buffer (3/2 height, width) of the picture at ``size`` with the overlay on it."""
-    width, height = size
-    buffer = np.empty((height * 3 // 2, width), np.uint8)
-    y = buffer[:height]
-    chroma = buffer[height:].reshape(2, height // 2, width // 2)
-    scale = 1.0
-    if picture.size[1] > height:
-        scale = height / picture.size[1]
-        cv2.resize(picture.y, (width, height), dst=y, interpolation=cv2.INTER_AREA)
-        for plane, source in zip(chroma, (picture.u, picture.v), strict=True):
-            cv2.resize(source, (width // 2, height // 2), dst=plane, interpolation=cv2.INTER_AREA)
-    else:
-        _copy_padded(picture.y, y)
-        _copy_padded(picture.u, chroma[0])
-        _copy_padded(picture.v, chroma[1])
-    style = Style.of(width, height, bt709=picture.bt709, full_range=picture.full_range)
-    draw(Canvas(y, chroma[0], chroma[1], style), _scaled(overlay, scale))
-    return buffer
+def _annotated(picture: Picture, overlay: FrameOverlay, size: tuple[int, int]) -> av.VideoFrame:
+    """A frame of its own: the picture at ``size`` (width, height) with the overlay on it."""
+    frame = av.VideoFrame(*size, "yuv420p")
+    y, u, v = (_plane(frame, i) for i in range(3))
+    for target, source in ((y, picture.y), (u, picture.u), (v, picture.v)):
+        _fit(source, target)
+    to_bt709(y, u, v, bt709=picture.bt709, full_range=picture.full_range)
+    scaled = picture.size[0] > size[0] or picture.size[1] > size[1]
+    draw(y, u, v, _scaled(overlay, picture.size, size) if scaled else overlay)
+    return frame
 
 
-def _copy_padded(source: U8, target: U8) -> None:
-    """Copy a plane into one that may have a row and a column more, which repeat the last."""
-    h, w = source.shape
+def _plane(frame: av.VideoFrame, i: int) -> U8:
+    """(h, w) view of a plane that can be written to."""
+    plane = frame.planes[i]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[:, : plane.width]
+
+
+def _fit(source: U8, target: U8) -> None:
+    """Copy a plane into a smaller one, or one with a row or column more, which repeat the last."""
+    (h, w), (height, width) = source.shape, target.shape
+    if height < h or width < w:
+        cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_AREA)
+        return
     target[:h, :w] = source
     target[h:, :w] = source[-1:]
     target[:, w:] = target[:, w - 1 : w]
@@ -150,13 +174,14 @@ def _row(overlay: Overlay, offset: int) -> FrameOverlay:
     )
 
 
-def _scaled(overlay: FrameOverlay, scale: float) -> FrameOverlay:
-    if scale == 1.0:
-        return overlay
+def _scaled(overlay: FrameOverlay, old: tuple[int, int], new: tuple[int, int]) -> FrameOverlay:
+    """For a picture scaled from ``old`` to ``new`` (width, height), pixels centred at integers."""
+    x, y = new[0] / old[0], new[1] / old[1]
+    factor = np.array([x, y, x, y], np.float32)
     return FrameOverlay(
-        overlay.keypoints * np.float32(scale),
+        (overlay.keypoints + 0.5) * factor[:2] - 0.5,
         overlay.score,
-        overlay.box * np.float32(scale),
+        (overlay.box + 0.5) * factor - 0.5,
         overlay.track_id,
         overlay.angles_deg,
         overlay.min_score,

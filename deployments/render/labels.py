@@ -2,114 +2,106 @@
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import cv2
-import numpy as np
 
-from deployments.messages import F64
+from deployments.render.canvas import WHITE, Canvas, Rectangle
+from deployments.render.colour import Rgb, yuv
 
-if TYPE_CHECKING:
-    from deployments.render.draw import Canvas
-
-TEXT_UNITS = 9.5
-"""Height of the text in 360ths of the picture's shorter side."""
-
-_PADDING = 0.28  # of the text's height
-_WEIGHT = 600
-_PLATE_DARKNESS = 0.3
-_NEUTRAL = 128
+_TEXT_UNITS = 9.5  # size of the font, 360ths of the picture's shorter side
+_SMALLEST_PX = 8
+_PADDING = 0.28  # of the size of the font
+_WEIGHT = 600  # semi-bold
+_FAR = 1 << 14
 _local = threading.local()
 
-Rectangle = tuple[int, int, int, int]
-"""x1, y1, x2, y2, whole pixels."""
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text, where its plate should be, and the colour of the plate's lower edge.
+
+    Attributes:
+        x, y: top left corner of the plate, pixels.
+    """
+
+    text: str
+    x: float
+    y: float
+    rgb: Rgb
 
 
-def place_labels(
-    canvas: "Canvas", labels: Sequence[tuple[str, F64, tuple[int, int, int]]], middle: float
-) -> None:
-    """Write labels beside their points, away from ``middle``, none over another.
+def write_labels(canvas: Canvas, labels: Sequence[Label]) -> list[Rectangle]:
+    """Write labels where they should be or, if that is taken, the nearest place above or below.
 
-    Args:
-        canvas: to write on.
-        labels: text, point and colour of the mark at its edge.
-        middle: x from which the labels point away.
+    Those that are larger than the picture are left out.
+
+    Returns:
+        The plates of those written.
     """
     taken: list[Rectangle] = []
-    gap = 5 * canvas.style.unit
-    for text, point, rgb in sorted(labels, key=lambda label: float(label[1][1])):
-        width, height = label_size(text, canvas.style.unit)
-        x = point[0] + gap if point[0] >= middle else point[0] - gap - width
-        wanted = _rectangle(x, point[1] - height / 2, width, height, canvas.y.shape)
-        place = _free(wanted, taken, canvas.y.shape[0])
+    for label in labels:
+        size = label_size(label.text, canvas.unit)
+        if size[0] > canvas.width or size[1] > canvas.height:
+            continue
+        place = _nearest_free(label, size, taken, canvas)
         taken.append(place)
-        _write(canvas, text, place, rgb)
-
-
-def draw_label(canvas: "Canvas", text: str, corner: F64, *, above: bool) -> Rectangle:
-    """Write ``text`` at a corner of a box; returns the plate's rectangle."""
-    width, height = label_size(text, canvas.style.unit)
-    y = corner[1] - height if above else corner[1]
-    place = _rectangle(corner[0], y, width, height, canvas.y.shape)
-    _write(canvas, text, place, None)
-    return place
+        _write(canvas, label, place)
+    return taken
 
 
 def label_size(text: str, unit: float) -> tuple[int, int]:
-    """(width, height) of the plate behind ``text``."""
-    size = text_px(unit)
-    x1, _, x2, _ = _bounds(text, size)
+    """(width, height) of the plate behind ``text``, pixels."""
+    x1, x2 = _extent(text, _font_px(unit))
+    pad = round(_PADDING * _font_px(unit))
+    return x2 - x1 + 2 * pad, _font_px(unit) + pad
+
+
+def _nearest_free(
+    label: Label, size: tuple[int, int], taken: Sequence[Rectangle], canvas: Canvas
+) -> Rectangle:
+    width, height = size
+    x = round(min(max(label.x, 0), canvas.width - width))
+    wanted = round(min(max(label.y, 0), canvas.height - height))
+    beside = [edge for _, y1, _, y2 in taken for edge in (y1 - height, y2)]
+    for y in sorted((wanted, *beside), key=lambda y: abs(y - wanted)):
+        place = (x, y, x + width, y + height)
+        inside = 0 <= y <= canvas.height - height
+        if inside and not any(_overlap(place, other) for other in taken):
+            return place
+    return x, wanted, x + width, wanted + height
+
+
+def _overlap(a: Rectangle, b: Rectangle) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _write(canvas: Canvas, label: Label, place: Rectangle) -> None:
+    """White text on a dark plate with a coloured lower edge."""
+    canvas.plate(place)
+    x1, _, x2, y2 = place
+    edge = max(round(canvas.unit), 1)
+    middle = y2 - (edge + 1) / 2
+    canvas.line((x1, middle), (x2 - 1, middle), label.rgb, edge)
+    size = _font_px(canvas.unit)
     pad = round(_PADDING * size)
-    return x2 - x1 + 2 * pad, size + pad
+    start = x1 + pad - _extent(label.text, size)[0]
+    white = yuv(WHITE)[0]
+    cv2.putText(canvas.y, label.text, (start, y2 - pad), (white,), _font(), size, _WEIGHT)
 
 
-def text_px(unit: float) -> int:
-    """Font size for a picture, pixels."""
-    return max(round(TEXT_UNITS * unit), 8)
+def _font_px(unit: float) -> int:
+    return max(round(_TEXT_UNITS * unit), _SMALLEST_PX)
 
 
-def _bounds(text: str, size: int) -> Rectangle:
-    x, y, width, height = cv2.getTextSize((1 << 14, 1 << 14), text, (0, 0), _font(), size, _WEIGHT)
-    return x, y, x + width, y + height
-
-
-def _rectangle(x: float, y: float, width: int, height: int, shape: tuple[int, ...]) -> Rectangle:
-    """A plate moved inside the picture."""
-    rows, columns = shape
-    left = int(np.clip(x, 0, max(columns - width, 0)))
-    top = int(np.clip(y, 0, max(rows - height, 0)))
-    return left, top, min(left + width, columns), min(top + height, rows)
-
-
-def _free(wanted: Rectangle, taken: Sequence[Rectangle], rows: int) -> Rectangle:
-    """``wanted``, moved down past what it would cover, as long as it stays in the picture."""
-    x1, y1, x2, y2 = wanted
-    for a1, b1, a2, b2 in sorted(taken, key=lambda r: r[1]):
-        if x1 < a2 and a1 < x2 and y1 < b2 and b1 < y2 and b2 + (y2 - y1) <= rows:
-            y1, y2 = b2, b2 + (y2 - y1)
-    return x1, y1, x2, y2
-
-
-def _write(canvas: "Canvas", text: str, place: Rectangle, rgb: tuple[int, int, int] | None) -> None:
-    """White text on a darkened, colourless plate, with a coloured edge."""
-    x1, y1, x2, y2 = place
-    plate = canvas.y[y1:y2, x1:x2]
-    plate[:] = (plate * _PLATE_DARKNESS).astype(np.uint8) + 16
-    for plane in (canvas.u, canvas.v):
-        plane[(y1 + 1) // 2 : y2 // 2, (x1 + 1) // 2 : x2 // 2] = _NEUTRAL
-    size = text_px(canvas.style.unit)
-    pad = round(_PADDING * size)
-    left, _, _, _ = _bounds(text, size)
-    baseline = y2 - pad
-    white = canvas.style.yuv((255, 255, 255))[0]
-    cv2.putText(canvas.y, text, (x1 + pad - left, baseline), (white,), _font(), size, _WEIGHT)
-    if rgb is not None:
-        edge = np.array([[x1, y2 - 1], [x2 - 1, y2 - 1]], np.float64)
-        canvas.line(edge[0], edge[1], rgb, max(canvas.style.unit, 1.0))
+def _extent(text: str, size: int) -> tuple[int, int]:
+    """First and last column of the text, from where writing starts."""
+    x, _, width, _ = cv2.getTextSize((_FAR, _FAR), text, (0, 0), _font(), size, _WEIGHT)
+    return x, x + width
 
 
 def _font() -> cv2.FontFace:
-    """One font a thread: its glyph cache is not shared safely."""
+    """One font a thread: its cache of glyphs is not made to be shared."""
     if not hasattr(_local, "font"):
         _local.font = cv2.FontFace("sans")
     font: cv2.FontFace = _local.font

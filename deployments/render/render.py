@@ -1,9 +1,11 @@
 """The two verbs of the stage: draw a segment, and make one stored video of all."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
-from deployments.media.reader import read
+from deployments.media.open import open_media
+from deployments.media.reader import read, video_stream
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
@@ -16,6 +18,9 @@ from deployments.render.encode import encode_segment
 from deployments.render.join import join
 from deployments.render.storage import VideoStore
 
+_RATE_UNKNOWN = Fraction(25)
+_HIGHEST_RATE = Fraction(240)  # containers that count milliseconds may claim 1000
+
 
 def render_segment(
     segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
@@ -25,9 +30,10 @@ def render_segment(
     Raises:
         MediaError: the source cannot be read. StorageError: the result cannot be written.
     """
+    rate = _frame_rate(segment.path)
     pictures = read(segment)
     try:
-        return encode_segment(pictures, segment, overlay, folder, options)
+        return encode_segment(pictures, segment, overlay, folder, options, rate)
     finally:
         pictures.close()
 
@@ -41,3 +47,10 @@ def join_and_store(
         StorageError: it cannot be written or stored.
     """
     return store.put(join(encoded, media, folder / "annotated.mp4"), key)
+
+
+def _frame_rate(path: str) -> Fraction:
+    """Pictures a second of a whole video by its container: the same for all its segments."""
+    with open_media(path) as container:
+        rate = video_stream(container).average_rate
+    return min(Fraction(rate), _HIGHEST_RATE) if rate else _RATE_UNKNOWN

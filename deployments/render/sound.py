@@ -1,0 +1,104 @@
+"""The source's sound as packets for an MP4: copied where it may be, else encoded as AAC."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Any, TypeAlias
+
+import av
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+
+AnyPacket: TypeAlias = "Packet[Any]"
+AddSound: TypeAlias = Callable[[InputContainer, AudioStream, OutputContainer], Iterator[AnyPacket]]
+"""Adds a stream to a container and gives its packets, with the source's times."""
+
+# What MP4 holds and browsers play.
+_COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_AAC_BIT_RATE = 64_000  # a channel
+
+
+def sound_stream(source: InputContainer) -> AudioStream | None:
+    """The first audio stream that FFmpeg has a decoder for."""
+    return next((s for s in source.streams.audio if s.codec_context), None)
+
+
+def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
+    """How to bring this sound into an MP4, best first."""
+    if stream.codec.canonical_name in _COPIED:
+        return copied, encoded
+    return (encoded,)
+
+
+def copied(
+    source: InputContainer, stream: AudioStream, target: OutputContainer
+) -> Iterator[AnyPacket]:
+    """The packets as they are."""
+    out = target.add_stream_from_template(stream)
+    for packet in _packets(source, stream):
+        packet.stream = out
+        yield packet
+
+
+def encoded(
+    source: InputContainer, stream: AudioStream, target: OutputContainer
+) -> Iterator[AnyPacket]:
+    """Encoded as AAC, in mono or stereo."""
+    context = stream.codec_context
+    rate = context.sample_rate if context.sample_rate in _AAC_RATES else 48_000
+    layout, channels = ("mono", 1) if context.channels == 1 else ("stereo", 2)
+    out = target.add_stream("aac", rate=rate, layout=layout)
+    out.bit_rate = channels * _AAC_BIT_RATE
+    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
+    for packet in chain(_packets(source, stream), [None]):
+        for frame in _decoded(stream, packet):
+            for resampled in resampler.resample(frame):
+                yield from out.encode(resampled)
+    for resampled in resampler.resample(None):
+        yield from out.encode(resampled)
+    yield from out.encode(None)
+
+
+def from_time(packets: Iterator[AnyPacket], start_s: Fraction) -> Iterator[AnyPacket]:
+    """Packets moved by ``start_s`` seconds, from the one that sounds at this moment.
+
+    The one before it is given too, if there is one: a decoder needs it to sound right at the start,
+    and the file says that it is not to be heard.
+    """
+    before: AnyPacket | None = None
+    for packet in packets:
+        if packet.pts is None or packet.time_base is None:
+            continue
+        packet.pts -= round(start_s / packet.time_base)
+        packet.dts = packet.pts
+        if packet.pts + (packet.duration or 0) <= 0:
+            before = packet
+            continue
+        if before is not None:
+            yield before
+            before = None
+        yield packet
+
+
+def _packets(source: InputContainer, stream: AudioStream) -> Iterator[AnyPacket]:
+    """Until the end of the file, or where it is damaged."""
+    packets = source.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def _decoded(stream: AudioStream, packet: "AnyPacket | None") -> list[av.AudioFrame]:
+    """Frames of a packet, or those still held back; none of one that is damaged."""
+    try:
+        return stream.decode(packet)
+    except av.error.FFmpegError:
+        return []
