@@ -1,18 +1,23 @@
-"""Exported ``.onnx`` models on CPU by OpenVINO."""
+"""Exported ``.onnx`` models on CPU by OpenVINO.
 
-import os
+The runtime sends nothing anywhere: OpenVINO's telemetry belongs to its model converter, which is
+not used.
+"""
+
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from biomech.skeleton import KEYPOINTS, MIRROR
+from biomech.skeleton import KEYPOINTS
 from deployments.errors import InferenceError, WeightsCorruptError
-from deployments.messages import F32, U8, CropPoses, Detections, ModelStatus
-from deployments.pose import simcc
+from deployments.messages import F32, U8, CropPoses, Detections
+from deployments.pose.engines.status import status_of
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
+from deployments.pose.simcc import SimccCodec, target_sigma_bins
 
 PERSON = 0
 # Means and deviations of the exported interfaces, in the order of their channels.
@@ -35,15 +40,16 @@ class OpenVinoPose:
         Raises:
             WeightsCorruptError: not a model of this interface.
         """
-        model = _read(checkpoint, {"simcc_x", "simcc_y"})
+        model = _read(checkpoint, entry.input_size, batch=-1)
+        shapes = _output_shapes(model, checkpoint, {"simcc_x": 3, "simcc_y": 3})
+        self._codec = _codec_of(shapes, entry, checkpoint)
         self._compiled, precision = _compile(
-            model, entry.input_size, options, swap=True, mean=_RGB_MEAN, std=_RGB_STD, batch=-1
+            model, options, reverse_channels=True, mean=_RGB_MEAN, std=_RGB_STD
         )
-        shape = self._compiled.output("simcc_x").partial_shape
-        if shape[1].get_length() != len(KEYPOINTS):
-            raise WeightsCorruptError(f"{checkpoint.name} has {shape[1]} keypoints, 17 are needed")
         self._options = options
-        self.status = status_of(entry, checkpoint, role, precision)
+        self.status = status_of(
+            entry, checkpoint, role, engine="openvino", device="cpu", precision=precision
+        )
 
     def infer(self, crops: U8) -> CropPoses:
         """See :class:`deployments.pose.interface.PoseModel`."""
@@ -53,17 +59,15 @@ class OpenVinoPose:
         )
 
     def _batch(self, crops: U8) -> CropPoses:
-        x, y = self._run(crops)
+        responses = self._run(crops)
         if self._options.flip_test:
-            flipped_x, flipped_y = self._run(np.ascontiguousarray(crops[:, :, ::-1]))
-            mirror = list(MIRROR)
-            x = (x + flipped_x[:, mirror, ::-1]) * 0.5
-            y = (y + flipped_y[:, mirror]) * 0.5
-        return simcc.decode(torch.from_numpy(x), torch.from_numpy(y))
+            mirrored = self._codec.mirror(self._run(crops[:, :, ::-1]))
+            responses = [(a + b) * 0.5 for a, b in zip(responses, mirrored, strict=True)]
+        return self._codec.decode(responses)
 
-    def _run(self, crops: U8) -> tuple[F32, F32]:
+    def _run(self, crops: U8) -> list[Tensor]:
         out = _call(self._compiled, crops)
-        return out["simcc_x"], out["simcc_y"]
+        return [torch.from_numpy(out[name]) for name in ("simcc_x", "simcc_y")]
 
 
 class OpenVinoDetector:
@@ -78,11 +82,20 @@ class OpenVinoDetector:
         Raises:
             WeightsCorruptError: not a model of this interface.
         """
-        model = _read(checkpoint, {"dets", "labels"})
+        model = _read(checkpoint, entry.input_size, batch=1)
+        _output_shapes(model, checkpoint, {"dets": 3, "labels": 2})
         self._compiled, precision = _compile(
-            model, entry.input_size, options, swap=False, mean=_BGR_MEAN, std=_BGR_STD, batch=1
+            model, options, reverse_channels=False, mean=_BGR_MEAN, std=_BGR_STD
         )
-        self.status = status_of(entry, checkpoint, "detector", precision)
+        self.status = status_of(
+            entry,
+            checkpoint,
+            "detector",
+            engine="openvino",
+            device="cpu",
+            precision=precision,
+            nms="in the model",
+        )
 
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
@@ -96,68 +109,72 @@ class OpenVinoDetector:
         return Detections(boxes=rows[:, :4].copy(), score=rows[:, 4].copy())
 
 
-def status_of(entry: ModelEntry, checkpoint: Path, role: str, precision: str) -> ModelStatus:
-    """What an OpenVINO engine says of itself."""
-    return ModelStatus(
-        role=role,
-        loaded=True,
-        key=entry.key,
-        name=entry.name,
-        config=entry.config,
-        source="mmpose_hub" if entry.sha256 else "local_file",
-        engine="openvino",
-        device="cpu",
-        precision=precision,
-        input_size=entry.input_size,
-        checkpoint=checkpoint.name,
-        nms="in the model" if role == "detector" else "",
-        notice=entry.notice,
-    )
-
-
-def _read(checkpoint: Path, outputs: set[str]) -> Any:
-    # Before the import: OpenVINO's telemetry must not look for the network.
-    os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
+def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
+    """The model, taking ``batch`` pictures (-1: any number) of (width, height)."""
     import openvino as ov
 
+    width, height = input_size
     try:
         model = ov.Core().read_model(checkpoint)
+        if len(model.inputs) == 1:
+            model.reshape([batch, 3, height, width])
     except RuntimeError as error:
-        raise WeightsCorruptError(
-            f"{checkpoint.name} is not a readable ONNX model: {str(error).splitlines()[-1]}",
-            file=checkpoint.name,
+        raise _corrupt(
+            checkpoint, f"it is not a readable ONNX model ({_last_line(error)})"
         ) from error
-    names = {name for output in model.outputs for name in output.get_names()}
-    if len(model.inputs) != 1 or not outputs <= names:
-        raise WeightsCorruptError(
-            f"{checkpoint.name} has outputs {sorted(names)}, {sorted(outputs)} are needed",
-            file=checkpoint.name,
-        )
+    if len(model.inputs) != 1:
+        raise _corrupt(checkpoint, f"it has {len(model.inputs)} inputs, one picture is needed")
     return model
+
+
+def _output_shapes(model: Any, checkpoint: Path, wanted: dict[str, int]) -> dict[str, Any]:
+    """Shapes of the outputs ``wanted``, given as name and number of dimensions.
+
+    Raises:
+        WeightsCorruptError: there are none of that name, or of another rank.
+    """
+    shapes = {name: o.get_partial_shape() for o in model.outputs for name in o.get_names()}
+    for name, rank in wanted.items():
+        if name not in shapes:
+            raise _corrupt(checkpoint, f"its outputs are {sorted(shapes)}, not {sorted(wanted)}")
+        if shapes[name].rank.is_static and len(shapes[name]) != rank:
+            raise _corrupt(checkpoint, f"its output {name} is {shapes[name]}, not of rank {rank}")
+    return shapes
+
+
+def _codec_of(shapes: dict[str, Any], entry: ModelEntry, checkpoint: Path) -> SimccCodec:
+    """The codec by the numbers of bins: an exported model states none."""
+    ratios = set()
+    for name, pixels in zip(("simcc_x", "simcc_y"), entry.input_size, strict=True):
+        keypoints, bins = shapes[name][1], shapes[name][2]
+        if not (keypoints.is_static and keypoints.get_length() == len(KEYPOINTS)):
+            raise _corrupt(checkpoint, f"it has {keypoints} keypoints, {len(KEYPOINTS)} are needed")
+        if not bins.is_static:
+            raise _corrupt(checkpoint, f"its output {name} is {shapes[name]}, of no known length")
+        ratios.add(bins.get_length() / pixels)
+    if len(ratios) != 1:
+        raise _corrupt(checkpoint, f"its outputs have {sorted(ratios)} bins a pixel, one is needed")
+    return SimccCodec(ratios.pop(), target_sigma_bins(entry.input_size))
 
 
 def _compile(
     model: Any,
-    input_size: tuple[int, int],
     options: EngineOptions,
     *,
-    swap: bool,
+    reverse_channels: bool,
     mean: list[float],
     std: list[float],
-    batch: int,
 ) -> tuple[Any, str]:
     """The network with its preprocessing, and the precision it runs in."""
     import openvino as ov
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
-    width, height = input_size
-    model.reshape([batch, 3, height, width])
     pre = PrePostProcessor(model)
     tensor = pre.input().tensor()
     tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     tensor.set_color_format(ColorFormat.BGR)
     steps = pre.input().preprocess()
-    if swap:
+    if reverse_channels:
         steps.convert_color(ColorFormat.RGB)
     steps.convert_element_type(ov.Type.f32).mean(mean).scale(std)
     pre.input().model().set_layout(ov.Layout("NCHW"))
@@ -178,9 +195,21 @@ def _compile(
     return compiled, "bf16" if bf16 else "fp32"
 
 
-def _call(compiled: Any, images: U8) -> dict[str, F32]:
+def _call(compiled: Any, pictures: U8) -> dict[str, F32]:
     try:
-        results = compiled(np.ascontiguousarray(images))
+        results = compiled(np.ascontiguousarray(pictures))
     except RuntimeError as error:
-        raise InferenceError(f"OpenVINO: {str(error).splitlines()[-1]}") from error
+        raise InferenceError(f"OpenVINO: {_last_line(error)}") from error
     return {name: results[output] for output in compiled.outputs for name in output.get_names()}
+
+
+def _corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
+    return WeightsCorruptError(
+        f"{checkpoint} cannot be used: {what}",
+        hint="The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
+        file=checkpoint.name,
+    )
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

@@ -1,0 +1,97 @@
+"""MMPose and MMDetection on the current stack, without a compiled mmcv.
+
+Of mmcv's compiled operators the registered networks call one, ``nms``, yet MMDetection imports them
+all. Where mmcv is compiled, its operators are used; where it is not (mmcv-lite has a wheel, mmcv
+has none), a module takes their place whose ``nms`` is ours and whose other operators refuse.
+"""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, NoReturn
+
+from deployments.pose.nms import nms
+
+logger = logging.getLogger("mmpose_service")
+
+NmsKind = Literal["compiled", "python"]
+
+_OPERATORS = "mmcv._ext"
+
+# What the packages do at every call that a later torch will not have. They are pinned beside this
+# torch, so nobody who sees these warnings could act on them.
+_KNOWN_WARNINGS = (
+    (r"`torch\.cuda\.amp\.autocast\(args\.\.\.\)` is deprecated", FutureWarning),
+    (r"torch\.meshgrid: in an upcoming release", UserWarning),
+)
+_lock = threading.Lock()
+
+
+class _Substitute(types.ModuleType):
+    """Stands where mmcv's compiled operators would be."""
+
+    nms = staticmethod(nms)
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def refuse(*_: Any, **__: Any) -> NoReturn:
+            raise NotImplementedError(f"mmcv's operator {name!r} needs a compiled mmcv")
+
+        return refuse
+
+
+def import_models(package: str, *, use_compiled_ops: bool = True) -> types.ModuleType:
+    """Import ``package.models`` (``mmpose`` or ``mmdet``), which fills its registry.
+
+    The first call in a process decides for the whole process which operators are used: later ones
+    with another ``use_compiled_ops`` change nothing. :func:`nms_kind` tells which they are.
+    """
+    for message, category in _KNOWN_WARNINGS:
+        warnings.filterwarnings("ignore", message, category)
+    with _lock, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if _OPERATORS not in sys.modules and not (use_compiled_ops and _compiled_ops_work()):
+            substitute = _Substitute(_OPERATORS)
+            substitute.__spec__ = importlib.machinery.ModuleSpec(_OPERATORS, None)
+            sys.modules[_OPERATORS] = substitute
+        return importlib.import_module(f"{package}.models")
+
+
+def nms_kind() -> NmsKind:
+    """Which suppression this process uses: mmcv's ``compiled`` one, or the one in ``python``."""
+    operators = sys.modules.get(_OPERATORS)
+    return "python" if operators is None or isinstance(operators, _Substitute) else "compiled"
+
+
+def compiled_cuda() -> bool:
+    """Whether this process uses mmcv's operators, compiled for CUDA."""
+    return nms_kind() == "compiled" and _built_for_cuda(sys.modules[_OPERATORS])
+
+
+def _compiled_ops_work() -> bool:
+    if importlib.util.find_spec(_OPERATORS) is None:
+        return False
+    try:
+        operators = importlib.import_module(_OPERATORS)
+    except ImportError as error:
+        logger.warning("mmcv's compiled operators do not fit this torch: %s", error)
+        return False
+    import torch
+
+    if torch.cuda.is_available() and not _built_for_cuda(operators):
+        logger.warning("mmcv's compiled operators are for the CPU only: not used beside CUDA")
+        del sys.modules[_OPERATORS]
+        return False
+    return True
+
+
+def _built_for_cuda(operators: types.ModuleType) -> bool:
+    return bool(operators.get_compiling_cuda_version() != "not available")

@@ -1,0 +1,34 @@
+"""What engines say of themselves."""
+
+from pathlib import Path
+
+from deployments.messages import ModelStatus
+from deployments.pose.registry import ModelEntry
+
+
+def status_of(
+    entry: ModelEntry,
+    checkpoint: Path,
+    role: str,
+    *,
+    engine: str,
+    device: str,
+    precision: str,
+    nms: str = "",
+) -> ModelStatus:
+    """The status of a loaded model."""
+    return ModelStatus(
+        role=role,
+        loaded=True,
+        key=entry.key,
+        name=entry.name,
+        config=entry.config,
+        source="mmpose_hub" if entry.url else "local_file",
+        engine=engine,
+        device=device,
+        precision=precision,
+        input_size=entry.input_size,
+        checkpoint=checkpoint.name,
+        nms=nms,
+        notice=entry.notice,
+    )

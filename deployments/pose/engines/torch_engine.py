@@ -1,0 +1,244 @@
+"""The reference engine: networks of MMPose and MMDetection in torch, from ``.pth`` checkpoints.
+
+One call of an engine at a time. Torch's number of threads belongs to the process, not to an engine.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from biomech.skeleton import KEYPOINTS
+from deployments.errors import ConfigurationError, InferenceError
+from deployments.messages import U8, CropPoses, Detections
+from deployments.pose import compat
+from deployments.pose.engines.status import status_of
+from deployments.pose.heatmap import HeatmapCodec
+from deployments.pose.network import Network, load_network
+from deployments.pose.options import EngineOptions
+from deployments.pose.registry import ModelEntry
+from deployments.pose.responses import Codec
+from deployments.pose.simcc import SimccCodec
+
+PERSON = 0
+
+
+class _Runner:
+    """A network on its device, with its normalisation and precision."""
+
+    def __init__(self, network: Network, entry: ModelEntry, options: EngineOptions) -> None:
+        self.device = choose_device(options.device)
+        if self.device.type == "cpu":
+            torch.set_num_threads(options.threads)
+        self._half = _half_precision(self.device) if options.precision == "mixed" else None
+        if self._half is None:
+            # Else convolutions on a GPU would be computed with 10 bits of mantissa.
+            torch.backends.cudnn.allow_tf32 = False
+        self.module = network.module.to(self.device)
+        if self._half is not None:
+            self.module = self.module.to(memory_format=torch.channels_last)
+        self._mean = network.mean.to(self.device).view(1, 3, 1, 1)
+        self._std = network.std.to(self.device).view(1, 3, 1, 1)
+        self._bgr_to_rgb = network.bgr_to_rgb
+        self._input_size = entry.input_size
+
+    @property
+    def precision(self) -> str:
+        """``fp32``, ``bf16`` or ``fp16``."""
+        names = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+        return names[self._half]
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Context in which the network is called."""
+        if self._half is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self._half)
+
+    def normalise(self, pictures: U8) -> Tensor:
+        """Pictures (n, h, w, 3) uint8 BGR as the network's input (n, 3, h, w), on the device.
+
+        Raises:
+            InferenceError: they are of another size.
+        """
+        width, height = self._input_size
+        if pictures.shape[1:] != (height, width, 3) or pictures.dtype != np.uint8:
+            raise InferenceError(
+                f"pictures are {pictures.shape[1:]} {pictures.dtype}, the network takes "
+                f"{(height, width, 3)} uint8"
+            )
+        # A copy: arrays out of the object store are read-only, which torch does not allow.
+        batch = torch.from_numpy(np.array(pictures)).to(self.device)
+        if self._bgr_to_rgb:
+            batch = batch.flip(-1)
+        batch = batch.permute(0, 3, 1, 2)
+        layout = torch.contiguous_format if self._half is None else torch.channels_last
+        return ((batch.float() - self._mean) / self._std).contiguous(memory_format=layout)
+
+
+class TorchPose:
+    """A pose network. One call at a time."""
+
+    def __init__(
+        self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+    ) -> None:
+        """Build the network of ``entry`` and load ``checkpoint``.
+
+        Raises:
+            ConfigurationError: the device or the config cannot be had, or another codec is needed.
+            WeightsCorruptError: the file is damaged or of another network.
+        """
+        network = load_network(entry, checkpoint, use_compiled_ops=options.use_compiled_ops)
+        self._codec = _codec_of(network, entry)
+        self._runner = _Runner(network, entry, options)
+        self._options = options
+        self.status = status_of(
+            entry,
+            checkpoint,
+            role,
+            engine="torch",
+            device=str(self._runner.device),
+            precision=self._runner.precision,
+        )
+
+    def infer(self, crops: U8) -> CropPoses:
+        """See :class:`deployments.pose.interface.PoseModel`."""
+        size = self._options.batch
+        return CropPoses.concatenate(
+            [self._batch(crops[i : i + size]) for i in range(0, len(crops), size)]
+        )
+
+    @torch.inference_mode()
+    def _batch(self, crops: U8) -> CropPoses:
+        try:
+            inputs = self._runner.normalise(crops)
+            responses = self._forward(inputs)
+            if self._options.flip_test:
+                mirrored = self._codec.mirror(self._forward(inputs.flip(-1)))
+                responses = [(a + b) * 0.5 for a, b in zip(responses, mirrored, strict=True)]
+            return self._codec.decode(responses)
+        except RuntimeError as error:
+            raise InferenceError(f"torch: {error}") from error
+
+    def _forward(self, inputs: Tensor) -> list[Tensor]:
+        module = self._runner.module
+        with self._runner.autocast():
+            out = module.head(module.extract_feat(inputs))
+        return [t.float() for t in (out if isinstance(out, tuple) else (out,))]
+
+
+class TorchDetector:
+    """A person detector: RTMDet, of people alone or with people as its first class.
+
+    One call at a time.
+    """
+
+    def __init__(self, entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> None:
+        """Build the network of ``entry`` and load ``checkpoint``.
+
+        Raises:
+            ConfigurationError: the device or the config cannot be had.
+            WeightsCorruptError: the file is damaged or of another network.
+        """
+        network = load_network(entry, checkpoint, use_compiled_ops=options.use_compiled_ops)
+        self._runner = _Runner(network, entry, options)
+        self._options = options
+        self.status = status_of(
+            entry,
+            checkpoint,
+            "detector",
+            engine="torch",
+            device=str(self._runner.device),
+            precision=self._runner.precision,
+            nms=compat.nms_kind(),
+        )
+
+    def infer(self, images: U8) -> list[Detections]:
+        """See :class:`deployments.pose.interface.PersonDetector`."""
+        size = self._options.batch
+        return [d for i in range(0, len(images), size) for d in self._batch(images[i : i + size])]
+
+    @torch.inference_mode()
+    def _batch(self, images: U8) -> list[Detections]:
+        module = self._runner.module
+        try:
+            inputs = self._runner.normalise(images)
+            with self._runner.autocast():
+                levels = module.bbox_head(module.extract_feat(inputs))
+            # Boxes and suppression in fp32 whatever the network runs in.
+            levels = [[level.float() for level in kind] for kind in levels]
+            metas = [{"img_shape": images.shape[1:3]}] * len(images)
+            found = module.bbox_head.predict_by_feat(*levels, batch_img_metas=metas, rescale=False)
+        except RuntimeError as error:
+            raise InferenceError(f"torch: {error}") from error
+        return [_people(instances) for instances in found]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu`` or ``cuda:N``; ``auto`` is the first GPU, else the CPU.
+
+    Raises:
+        ConfigurationError: this process has no such device.
+    """
+    gpus = torch.cuda.device_count()
+    if name == "auto":
+        return torch.device("cuda:0" if gpus else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigurationError(f"device {name!r}: use auto, cpu or cuda:N") from error
+    if device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < gpus):
+        return device
+    raise ConfigurationError(f"device {name!r} is not here: there are {gpus} GPUs")
+
+
+def _half_precision(device: torch.device) -> torch.dtype | None:
+    """What ``mixed`` means on ``device``: None where a CPU would only emulate it."""
+    if device.type == "cuda":
+        return torch.float16
+    abilities = torch.cpu.get_capabilities()
+    fast = any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return torch.bfloat16 if fast else None
+
+
+def _codec_of(network: Network, entry: ModelEntry) -> Codec:
+    """The codec that the config of ``network`` states.
+
+    Raises:
+        ConfigurationError: it is not one that is decoded here, or does not fit the entry.
+    """
+    decoder = network.model_config.head.decoder
+    known = {"SimCCLabel": "simcc", "MSRAHeatmap": "heatmap"}
+    refined = decoder.get("use_dark") or decoder.get("unbiased")
+    if known.get(decoder.type) != entry.codec or refined:
+        raise ConfigurationError(
+            f"models.{entry.key}: the config's codec is {dict(decoder)}, which is not decoded as "
+            f"{entry.codec}"
+        )
+    if tuple(decoder.input_size) != entry.input_size:
+        raise ConfigurationError(
+            f"models.{entry.key}.input_size is {entry.input_size}, its config has "
+            f"{tuple(decoder.input_size)}"
+        )
+    keypoints = network.model_config.head.out_channels
+    if keypoints != len(KEYPOINTS):
+        raise ConfigurationError(
+            f"models.{entry.key} has {keypoints} keypoints, {len(KEYPOINTS)} are needed"
+        )
+    if entry.codec == "simcc":
+        return SimccCodec(float(decoder.simcc_split_ratio), tuple(decoder.sigma))
+    width, height = decoder.heatmap_size
+    return HeatmapCodec(
+        stride=(entry.input_size[0] / width, entry.input_size[1] / height),
+        target_sigma=float(decoder.sigma),
+        shift=bool(network.model_config.test_cfg.get("shift_heatmap", False)),
+    )
+
+
+def _people(instances: Any) -> Detections:
+    person = instances.labels == PERSON
+    return Detections(
+        boxes=instances.bboxes[person].cpu().numpy(), score=instances.scores[person].cpu().numpy()
+    )
