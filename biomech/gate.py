@@ -40,9 +40,10 @@ def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> Ga
         size: (width, height) of the picture, whose pixels are centred at integers.
         min_score: scores below are low.
     """
-    unsure = (np.nan_to_num(score) < min_score) | np.asarray(np.isnan(xy).any(-1))
+    unsure = (np.nan_to_num(score) < min_score) | np.isnan(xy).any(-1)
     outside = ((xy < -0.5) | (xy > np.array(size) - 0.5)).any(-1)
     reason = reasons.first(
-        reasons.where(unsure, reasons.LOW_CONFIDENCE), reasons.where(outside, reasons.OUT_OF_FRAME)
+        reasons.where(np.asarray(unsure), reasons.LOW_CONFIDENCE),
+        reasons.where(np.asarray(outside), reasons.OUT_OF_FRAME),
     )
     return Gated(np.where((reason == "")[..., None], xy, np.nan), reason)
