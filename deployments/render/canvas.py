@@ -70,6 +70,13 @@ class Canvas:
         for plane in (self.u, self.v):
             plane[y1 // 2 : math.ceil(y2 / 2), x1 // 2 : math.ceil(x2 / 2)] = 128
 
+    def bar(self, place: Rectangle, rgb: Rgb) -> None:
+        """Fill a rectangle, all colour samples that it touches included."""
+        x1, y1, x2, y2 = place
+        for plane, value, size in zip((self.y, self.u, self.v), yuv(rgb), (1, 2, 2), strict=True):
+            rows = slice(y1 // size, math.ceil(y2 / size))
+            plane[rows, x1 // size : math.ceil(x2 / size)] = value
+
     def _planes(self, rgb: Rgb) -> list[tuple[U8, int, float]]:
         y, u, v = yuv(rgb)
         return [(self.y, y, 1.0), (self.u, u, 0.5), (self.v, v, 0.5)]

@@ -84,7 +84,8 @@ def output_size(width: int, height: int, max_height: int | None) -> tuple[int, i
     """
     if max_height is None or height <= max_height:
         return width + width % 2, height + height % 2
-    return max(round(width * max_height / height / 2) * 2, 2), max(max_height // 2 * 2, 2)
+    even = max(max_height // 2 * 2, 2)
+    return max(round(width * even / height / 2) * 2, 2), even
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Text on pictures: legible at any size, inside the picture, apart from other text."""
 
+import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,21 +33,19 @@ class Label:
 
 
 def write_labels(canvas: Canvas, labels: Sequence[Label]) -> list[Rectangle]:
-    """Write labels where they should be or, if that is taken, the nearest place above or below.
+    """Write labels where they should be or, if that is taken, as near to it as they fit.
 
-    Those that are larger than the picture are left out.
+    Those that fit nowhere are left out: they would hide others.
 
     Returns:
         The plates of those written.
     """
     taken: list[Rectangle] = []
     for label in labels:
-        size = label_size(label.text, canvas.unit)
-        if size[0] > canvas.width or size[1] > canvas.height:
-            continue
-        place = _nearest_free(label, size, taken, canvas)
-        taken.append(place)
-        _write(canvas, label, place)
+        place = _nearest_free(label, taken, canvas)
+        if place is not None:
+            taken.append(place)
+            _write(canvas, label, place)
     return taken
 
 
@@ -57,19 +56,26 @@ def label_size(text: str, unit: float) -> tuple[int, int]:
     return x2 - x1 + 2 * pad, _font_px(unit) + pad
 
 
-def _nearest_free(
-    label: Label, size: tuple[int, int], taken: Sequence[Rectangle], canvas: Canvas
-) -> Rectangle:
-    width, height = size
-    x = round(min(max(label.x, 0), canvas.width - width))
-    wanted = round(min(max(label.y, 0), canvas.height - height))
-    beside = [edge for _, y1, _, y2 in taken for edge in (y1 - height, y2)]
-    for y in sorted((wanted, *beside), key=lambda y: abs(y - wanted)):
-        place = (x, y, x + width, y + height)
-        inside = 0 <= y <= canvas.height - height
-        if inside and not any(_overlap(place, other) for other in taken):
-            return place
-    return x, wanted, x + width, wanted + height
+def _nearest_free(label: Label, taken: Sequence[Rectangle], canvas: Canvas) -> Rectangle | None:
+    """Above or below where it should be if there is room, else anywhere; None if there is none."""
+    width, height = label_size(label.text, canvas.unit)
+    right, bottom = canvas.width - width, canvas.height - height
+    if right < 0 or bottom < 0:
+        return None
+    x, y = round(min(max(label.x, 0), right)), round(min(max(label.y, 0), bottom))
+    # The nearest free place touches where it should be, or plates that are there already.
+    rows = [y, *(edge for _, y1, _, y2 in taken for edge in (y1 - height, y2))]
+    columns = [edge for x1, _, x2, _ in taken for edge in (x1 - width, x2)]
+    for places in (
+        [(x, row) for row in rows],
+        [(column, row) for column in columns for row in rows],
+    ):
+        for left, top in sorted(places, key=lambda p: math.dist(p, (x, y))):
+            place = (left, top, left + width, top + height)
+            inside = 0 <= left <= right and 0 <= top <= bottom
+            if inside and not any(_overlap(place, other) for other in taken):
+                return place
+    return None
 
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:
@@ -81,8 +87,7 @@ def _write(canvas: Canvas, label: Label, place: Rectangle) -> None:
     canvas.plate(place)
     x1, _, x2, y2 = place
     edge = max(round(canvas.unit), 1)
-    middle = y2 - (edge + 1) / 2
-    canvas.line((x1, middle), (x2 - 1, middle), label.rgb, edge)
+    canvas.bar((x1, y2 - edge, x2, y2), label.rgb)
     size = _font_px(canvas.unit)
     pad = round(_PADDING * size)
     start = x1 + pad - _extent(label.text, size)[0]
