@@ -1,11 +1,10 @@
 """A segment's pictures, grouped by the detection frames that end each group."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from threading import Lock
 from time import perf_counter
-from typing import cast
 
 from deployments.media.picture import Picture
 from deployments.media.reader import read
@@ -59,8 +58,7 @@ class IntervalReader:
 
     def __init__(self, segment: Segment, stride: int, thumbnail_size: tuple[int, int]) -> None:
         self.seconds = 0.0
-        # A generator: closing it closes the file.
-        self._pictures = cast("Generator[Picture]", read(segment))
+        self._pictures = read(segment)
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
         ends = detection_frames(segment, stride)

@@ -105,7 +105,7 @@ def _stream(container: InputContainer) -> VideoStream:
 
 def _audio_codec(container: InputContainer) -> str | None:
     for stream in container.streams.audio:
-        return "unknown" if stream.codec_context is None else stream.codec_context.name
+        return "unknown" if stream.codec_context is None else stream.codec.canonical_name
     return None
 
 
