@@ -129,7 +129,7 @@ class AnalysisOptions:
     detector_input: tuple[int, int] = (320, 320)
     detector_stride: int = 4
     box_padding: float = 1.25
-    min_box_score: float = 0.4
+    min_box_score: float = 0.3
     max_people: int = 6
     window: int = 4
     batch: int = 16

@@ -13,6 +13,8 @@ from serve_app.ingress import Ingress
 from serve_app.models import plan_models
 from serve_app.settings import Settings, load_settings
 
+DEPLOYMENTS = (Ingress, Decode, Detector, RTMPose, HRNet, Biomechanics, Render)
+
 
 def build(args: Settings) -> Application:
     """Wire the deployments. Replicas, resources and batching are set in the serve config.
@@ -33,7 +35,7 @@ def build(args: Settings) -> Application:
     poses = {role: models[role] for role in ("rtmpose", "hrnet")}
     stages = {
         "decode": Decode.bind(settings.media_limits, models["detector"], poses),
-        "biomechanics": Biomechanics.bind(settings.biomechanics_analysis is not False),
+        "biomechanics": Biomechanics.bind(settings.biomechanics),
         "render": Render.bind(
             settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s
         ),

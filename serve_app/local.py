@@ -1,8 +1,9 @@
 """The stages in this process: no Ray, no server."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,10 +29,30 @@ from deployments.messages import (
 )
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.render.render import join_and_store, render_segment
-from deployments.render.storage import VideoStore
-from serve_app.models import ModelPlan
+from deployments.render.storage import VideoStore, open_store
+from serve_app.models import ROLES, ModelPlan, plan_models, pose_order
+from serve_app.service import PoseService
+from serve_app.settings import Settings
 
 Result = TypeVar("Result")
+
+
+@contextmanager
+def local_service(settings: Settings) -> Iterator[PoseService]:
+    """A service whose engines run in this process: what `mmpose-service analyze` uses.
+
+    Raises:
+        ConfigurationError: a setting or the registry is wrong.
+        NotReadyError: no pose model, or no detector, can be loaded; says why.
+    """
+    plan = plan_models(settings)
+    store = open_store(settings.output, Path(settings.output).resolve().as_uri())
+    stages = LocalStages(plan, settings.media_limits, store, settings.biomechanics)
+    try:
+        pose_order(stages.statuses, "auto")
+        yield PoseService(settings, plan, stages, lambda: stages.statuses)
+    finally:
+        stages.close()
 
 
 class LocalStages:
@@ -46,14 +67,13 @@ class LocalStages:
         limits: MediaLimits,
         store: VideoStore,
         biomechanics: bool = True,
-        roles: Sequence[str] = ("rtmpose", "detector"),
     ) -> None:
-        """Load the models of ``roles``; one that cannot be loaded says so in ``statuses``."""
+        """Load the models; one that cannot be loaded says so in ``statuses``."""
         self._limits = limits
         self._store = store
         self._biomechanics = biomechanics
-        self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in roles}
-        self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in roles}
+        self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
+        self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
         self._render_thread = ThreadPoolExecutor(1, "render")
 
     @property
@@ -67,7 +87,7 @@ class LocalStages:
     def close(self) -> None:
         """End the threads."""
         for pool in (*self._threads.values(), self._render_thread):
-            pool.shutdown()
+            pool.shutdown(cancel_futures=True)
 
     async def probe(self, path: Path) -> MediaInfo:
         """See ``Stages``."""
@@ -113,10 +133,9 @@ class LocalStages:
         return await asyncio.to_thread(join_and_store, encoded, media, folder, key, self._store)
 
     def _loaded(self, role: str) -> Any:
-        engine = self._engines.get(role)
-        if engine is None or isinstance(engine, ModelStatus):
-            reason = engine.reason if isinstance(engine, ModelStatus) else "not loaded"
-            raise NotReadyError(f"{role}: {reason}")
+        engine = self._engines[role]
+        if isinstance(engine, ModelStatus):
+            raise NotReadyError(f"{role}: {engine.reason}")
         return engine
 
     async def _in(self, role: str, call: Callable[[], Result]) -> Result:

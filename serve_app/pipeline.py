@@ -38,6 +38,11 @@ Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 """Called with the stage's name, units done and units in all."""
 
+
+def no_progress(*_: object) -> None:
+    """Tell nobody."""
+
+
 ATTEMPTS = 3
 
 
@@ -105,7 +110,7 @@ class Outcome:
     warnings: tuple[tuple[str, str], ...]
 
 
-async def run(job: Job, stages: Stages, progress: Progress = lambda *_: None) -> Outcome:
+async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Outcome:
     """Analyse one video.
 
     Raises:
@@ -155,7 +160,7 @@ async def fan_out(
     items: Sequence[Item],
     call: Callable[[Item], Awaitable[Result]],
     limit: int,
-    done: Callable[[int], None] = lambda _: None,
+    done: Callable[[int], None] = no_progress,
 ) -> list[Result]:
     """``call`` for every item, at most ``limit`` at once, results in the items' order.
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import shutil
+import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from deployments.errors import (
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
 from serve_app import health
 from serve_app.models import ModelPlan, pose_order
-from serve_app.pipeline import Job, Progress, Stages, run
+from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.response import respond
 from serve_app.schemas import Health, PoseOptions, PoseResponse
 from serve_app.settings import Settings
@@ -38,7 +39,7 @@ class LiveConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence_threshold: float = Field(0.3, ge=0, le=1)
-    min_box_score: float = Field(0.4, ge=0, le=1)
+    min_box_score: float = Field(0.3, ge=0, le=1)
     detector_stride: int = Field(4, ge=1, le=60)
     max_people: int = Field(6, ge=1, le=64)
     max_concurrent_requests: int = Field(4, ge=1)
@@ -63,6 +64,7 @@ class PoseService:
         self._stages = stages
         self._statuses = statuses
         self._under_way = 0
+        self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
         settings.spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -127,24 +129,22 @@ class PoseService:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    async def analyze_url(self, url: str, options: PoseOptions, request_id: str) -> PoseResponse:
+    async def analyze_url(
+        self,
+        url: str,
+        options: PoseOptions,
+        request_id: str,
+        progress: Progress = no_progress,
+    ) -> PoseResponse:
         """Fetch a video and analyse it. Call within :meth:`admitted`.
 
         Raises:
             ServiceError: whatever went wrong.
         """
-        settings = self.settings
         with self.workspace() as folder:
             async with self._deadline():
-                path = await asyncio.to_thread(
-                    fetch,
-                    url,
-                    folder,
-                    AddressPolicy(allowed_hosts=settings.allowed_hosts),
-                    FetchLimits(max_bytes=settings.max_bytes),
-                    gcs_buckets=settings.gcs_buckets,
-                )
-                return await self.analyze_file(path, folder, options, request_id)
+                path = await self._fetch(url, folder)
+                return await self.analyze_file(path, folder, options, request_id, progress)
 
     async def analyze_file(
         self,
@@ -152,7 +152,7 @@ class PoseService:
         folder: Path,
         options: PoseOptions,
         request_id: str,
-        progress: Progress = lambda *_: None,
+        progress: Progress = no_progress,
     ) -> PoseResponse:
         """Analyse a local file, with ``folder`` for working files.
 
@@ -164,13 +164,32 @@ class PoseService:
         job = self._job(path, folder, options, statuses, min_score)
         async with self._deadline():
             outcome = await run(job, self._stages, progress)
-        return respond(
+        # In a thread: an hour of video is a hundred thousand frames to write down.
+        return await asyncio.to_thread(
+            respond,
             outcome,
             options,
             min_score,
             {status.name: status for status in statuses.values() if status.loaded},
             request_id,
         )
+
+    async def _fetch(self, url: str, folder: Path) -> Path:
+        settings = self.settings
+        unwanted = threading.Event()
+        try:
+            return await asyncio.to_thread(
+                fetch,
+                url,
+                folder,
+                self._addresses,
+                FetchLimits(max_bytes=settings.max_bytes),
+                gcs_buckets=settings.gcs_buckets,
+                cancelled=unwanted.is_set,
+            )
+        finally:
+            # The thread does not end with this task: a caller who has gone needs no download.
+            unwanted.set()
 
     def _job(
         self,

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     detector_stride: int = Field(
         4, ge=1, le=60, description="People are detected every so many frames."
     )
-    min_box_score: float = Field(0.4, ge=0, le=1, description="Weaker detections are ignored.")
+    min_box_score: float = Field(0.3, ge=0, le=1, description="Weaker detections are ignored.")
     max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
     segment_s: float = Field(4.0, gt=0, le=600, description="Length of a unit of work, seconds.")
     segments_in_flight: int = Field(4, ge=1, le=256, description="Segments of one video at once.")
@@ -139,6 +139,11 @@ class Settings(BaseSettings):
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
     )
+
+    @property
+    def biomechanics(self) -> bool:
+        """Whether biomechanics are computed: unless they are switched off."""
+        return self.biomechanics_analysis is not False
 
     @property
     def media_limits(self) -> MediaLimits:

@@ -1,0 +1,135 @@
+"""`mmpose-service analyze`: videos in, results in a folder."""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployments.errors import BadParameterError, ServiceError
+from serve_app.commands.progress import STDERR, progress_of
+from serve_app.local import local_service
+from serve_app.response import to_json
+from serve_app.schemas import PoseOptions, PoseResponse
+from serve_app.service import PoseService
+from serve_app.settings import Settings, load_settings
+from serve_app.table import write_csv
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """What is written beside the annotated video and the response."""
+
+    csv: bool = False
+    to_stdout: bool = False
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FILE_OR_URL...")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4.",
+)
+@click.option("--json", "to_stdout", is_flag=True, help="Also print each response as a line.")
+@click.option("--csv", is_flag=True, help="Also write NAME.csv, a row a frame and person.")
+@click.option("--video/--no-video", default=True, help="Whether to make the annotated video.")
+@click.option("--confidence", type=click.FloatRange(0, 1), help="Keypoints below are missing.")
+@click.option("--model", type=click.Choice(["auto", "rtmpose", "hrnet"]), default="auto")
+@click.option("--people", type=click.Choice(["primary", "all"]), default="primary")
+def analyze(
+    sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, **options: Any
+) -> None:
+    """Analyse videos without a server: files, or http(s):// and gs:// addresses.
+
+    A video that fails does not stop the others; the exit code is then 1.
+    """
+    formats = Formats(csv=csv, to_stdout=to_stdout)
+    failures = 0
+    with local_service(results_in(out)) as service:
+        for source, name in zip(sources, names_of(sources), strict=True):
+            try:
+                analyze_one(service, source, PoseOptions(**options), out / name, formats)
+            except ServiceError as error:
+                failures += 1
+                STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red", markup=False)
+    if failures:
+        raise click.exceptions.Exit(1)
+
+
+def results_in(folder: Path) -> Settings:
+    """Settings whose results and working files are in ``folder`` and in a folder of this process.
+
+    Raises:
+        ConfigurationError: the environment has a wrong setting.
+    """
+    spool = Path(tempfile.gettempdir()) / "mmpose-service-local"
+    return load_settings({"spool_dir": spool}).model_copy(update={"output": str(folder)})
+
+
+def analyze_one(
+    service: PoseService, source: str, options: PoseOptions, stem: Path, formats: Formats
+) -> PoseResponse:
+    """Analyse one video and write its results to ``stem`` with the suffixes of their kinds.
+
+    Raises:
+        ServiceError: whatever went wrong; BadParameterError if there is no such file.
+    """
+    with progress_of(source) as report:
+        response = asyncio.run(_analyze(service, source, options, report))
+    if response.video_url is not None:
+        video = Path(f"{stem}.annotated.mp4")
+        (stem.parent / response.video_url.rpartition("/")[2]).replace(video)
+        response.video_url = video.resolve().as_uri()
+    document = json.dumps(to_json(response))
+    Path(f"{stem}.json").write_text(document + "\n", "utf-8")
+    if formats.csv:
+        with Path(f"{stem}.csv").open("w", encoding="utf-8", newline="") as file:
+            write_csv(response, file)
+    if formats.to_stdout:
+        click.echo(document)
+    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}", markup=False)
+    for notice in response.warnings:
+        STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow", markup=False)
+    return response
+
+
+async def _analyze(
+    service: PoseService, source: str, options: PoseOptions, report: Any
+) -> PoseResponse:
+    if "://" in source:
+        return await service.analyze_url(source, options, "cli", report)
+    path = Path(source)
+    if not path.is_file():
+        raise BadParameterError(f"there is no file {source}", hint="Give a file or an address.")
+    with service.workspace() as folder:
+        return await service.analyze_file(path, folder, options, "cli", report)
+
+
+def names_of(sources: Sequence[str]) -> list[str]:
+    """A name for the results of each source: its own, with a number if an earlier one has it."""
+    names: list[str] = []
+    for source in sources:
+        stem = Path(source.partition("?")[0]).stem or "video"
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
+    return names
+
+
+def _in_words(response: PoseResponse) -> str:
+    if response.data is None:
+        return ""
+    summary = response.data.processing_summary
+    return (
+        f"{summary.successful_poses} of {summary.total_frames} frames with a pose, "
+        f"{summary.people} people, {summary.timings_s['total']:.1f} s"
+    )

@@ -1,0 +1,33 @@
+"""Progress on stderr, so that stdout holds results alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from serve_app.pipeline import Progress as Report
+
+STDERR = Console(stderr=True, highlight=False)
+_WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Report]:
+    """A bar for each stage of one job, called with stage, done and total."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=STDERR,
+    ) as bars:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(f"{what}: {_WORDS.get(stage, stage)}", total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
