@@ -1,6 +1,6 @@
 """Angles of one person over a clip, each with its standard deviation and why it is null."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,14 @@ class Angle:
     sigma: Array
     low: float
     high: float
+
+    def disabled(self) -> "Angle":
+        """The same where it is not to be given: null."""
+        return replace(
+            self,
+            value=np.full(len(self.value), np.nan),
+            reason=reasons.where(np.ones(len(self.value), np.bool_), reasons.DISABLED),
+        )
 
 
 @dataclass(frozen=True)

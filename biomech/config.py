@@ -1,6 +1,7 @@
 """Every threshold and weight of the definitions ``bm-1``, echoed in each result."""
 
 from dataclasses import dataclass, fields
+from typing import Final
 
 DEFINITIONS = "bm-1"
 """Version of the definitions: changes with every change of meaning, not of speed."""
@@ -116,3 +117,28 @@ class Subject:
             raise ValueError(f"height_m is {self.height_m}, must be 0.4 to 2.8")
         if self.sex not in (None, "male", "female"):
             raise ValueError(f"sex is {self.sex!r}, must be male, female or None")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Which parts of the biomechanics are given; the fields of the others are null.
+
+    A part that is left out changes no field but its own: what rests on it is computed all the same,
+    so that a number means one thing whatever else is given.
+
+    Attributes:
+        joint_angle_analysis: joint angles and body alignment, with all that ``detail`` says of
+            angles.
+        symmetry_detection: ``symmetry_index``.
+        stability_assessment: ``stability_score``.
+        movement_quality: ``athletic_readiness``. ``pose_quality`` says how well the person was
+            measured, not how they moved, and is always given.
+    """
+
+    joint_angle_analysis: bool = True
+    symmetry_detection: bool = True
+    stability_assessment: bool = True
+    movement_quality: bool = True
+
+
+ALL_PARTS: Final = Parts()

@@ -162,14 +162,16 @@ def _component_columns(metrics: PersonMetrics) -> dict[str, dict[str, Column]]:
         name: {part: _numbers(column) for part, column in score.components.items()}
         | {"coverage": _numbers(score.coverage)}
         for name, score in metrics.movement.items()
+        if score.components
     }
     balance = metrics.balance
     frames = len(balance.margin)
-    columns["stability_score"] |= {
-        "mode": ["static" if balance.static else "dynamic"] * frames,
-        "omega0_rad_s": _numbers(balance.omega0),
-        "omega0_source": [balance.omega0_source] * frames,
-    }
+    if "stability_score" in columns:
+        columns["stability_score"] |= {
+            "mode": ["static" if balance.static else "dynamic"] * frames,
+            "omega0_rad_s": _numbers(balance.omega0),
+            "omega0_source": [balance.omega0_source] * frames,
+        }
     return columns
 
 

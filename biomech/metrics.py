@@ -1,7 +1,7 @@
 """Every per-frame metric of one person over a clip, as arrays."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from biomech import reasons, scores
 from biomech.angles import Angle, AngleMaker, magnitude
 from biomech.balance import Balance, Size, balance_of
-from biomech.config import BmConfig, Subject
+from biomech.config import BmConfig, Parts, Subject
 from biomech.gate import Gated, gate
 from biomech.geometry import LEVELS, Array, combine, trunk_line
 from biomech.reasons import Flags
@@ -62,6 +62,31 @@ class PersonMetrics:
     scale_drifts: bool
     near_side: str | None
     sigma_source: NDArray[np.str_]
+
+    def only(self, parts: Parts) -> "PersonMetrics":
+        """The same with the fields of what is not in ``parts`` null, and no details of them."""
+        given = {
+            "stability_score": parts.stability_assessment,
+            "symmetry_index": parts.symmetry_detection,
+            "athletic_readiness": parts.movement_quality,
+        }
+        movement = {
+            name: score if given.get(name, True) else score.disabled()
+            for name, score in self.movement.items()
+        }
+        if parts.joint_angle_analysis:
+            return replace(self, movement=movement)
+        return replace(
+            self,
+            movement=movement,
+            joint_angles={name: angle.disabled() for name, angle in self.joint_angles.items()},
+            body_alignment={name: angle.disabled() for name, angle in self.body_alignment.items()},
+            hips={},
+            sagittal={},
+            frontal={},
+            tilts={},
+            joint_flags={},
+        )
 
 
 def person_metrics(track: Track, config: BmConfig, subject: Subject | None = None) -> PersonMetrics:

@@ -5,7 +5,7 @@ they moved never share a score. A component that is missing leaves its weight to
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -48,6 +48,15 @@ class Score:
             self.components,
             self.coverage,
             self.maximum,
+        )
+
+    def disabled(self) -> "Score":
+        """The same where it is not to be given: null, without components."""
+        return replace(
+            self,
+            value=np.full(len(self.value), np.nan),
+            reason=reasons.where(np.ones(len(self.value), np.bool_), reasons.DISABLED),
+            components={},
         )
 
 

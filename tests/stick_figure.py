@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from biomech.skeleton import INDEX, KEYPOINTS
+from biomech.skeleton import INDEX, KEYPOINTS, MIRROR
+from biomech.track import Track
 
 _POINTS = {
     "nose": (320, 100),
@@ -25,6 +26,33 @@ _POINTS = {
 }
 FIGURE = np.array([_POINTS[name] for name in KEYPOINTS], float)
 """(17, 2) pixels: facing the camera, left arm bent outward. The oracle of the definitions."""
+
+
+def without(xy, *keypoints):
+    """The points (..., 17, 2) with some not there."""
+    xy = np.array(xy, float)
+    xy[..., [INDEX[name] for name in keypoints], :] = np.nan
+    return xy
+
+
+def mirrored(xy, width=640.0):
+    """The points as in a mirror: the left of the body becomes the right."""
+    return (xy * [-1.0, 1.0] + [width, 0.0])[..., MIRROR, :]
+
+
+def seen(xy, *, times_s=None, score=0.9, sigma=np.nan, size=(640, 640), present=None):
+    """Track of (f, 17, 2) points, or of (17, 2) in one picture, 30 a second unless told."""
+    xy = np.array(xy, float).reshape(-1, len(KEYPOINTS), 2)
+    frames = len(xy)
+    return Track(
+        times_s=np.arange(frames) / 30.0 if times_s is None else np.asarray(times_s, float),
+        xy=xy,
+        score=np.broadcast_to(score, (frames, 17)),
+        sigma=np.broadcast_to(sigma, xy.shape),
+        box=np.concatenate([np.nanmin(xy, axis=1), np.nanmax(xy, axis=1)], axis=1),
+        present=np.ones(frames, bool) if present is None else present,
+        size=size,
+    )
 
 
 def rotated(xy, degrees, about=(320.0, 240.0)):

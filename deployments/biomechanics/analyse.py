@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from biomech.config import DEFINITIONS, BmConfig, Subject
+from biomech.config import ALL_PARTS, DEFINITIONS, BmConfig, Parts, Subject
 from biomech.frames import disabled_block, frame_blocks, summary
 from biomech.metrics import person_metrics
 from biomech.reasons import DISABLED
@@ -14,7 +14,12 @@ from deployments.messages import ClipBiomechanics, ClipPoses
 
 
 def analyse(
-    clip: ClipPoses, min_score: float, *, enabled: bool = True, subject: Subject | None = None
+    clip: ClipPoses,
+    min_score: float,
+    *,
+    enabled: bool = True,
+    parts: Parts = ALL_PARTS,
+    subject: Subject | None = None,
 ) -> ClipBiomechanics:
     """Angles, alignment and scores of every person of a clip, frame by frame, unsmoothed.
 
@@ -22,6 +27,7 @@ def analyse(
         clip: the people; a single picture is a clip of one frame.
         min_score: keypoints below are missing.
         enabled: False leaves every field null, with the reason.
+        parts: which fields are given; the others are null, with the reason.
         subject: what is known of the primary person; nothing is known of the others.
 
     Raises:
@@ -35,7 +41,7 @@ def analyse(
     angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
     for p, person_id in enumerate(clip.track_id.tolist()):
         track = track_of(clip, p)
-        metrics = person_metrics(track, config, subject if p == 0 else None)
+        metrics = person_metrics(track, config, subject if p == 0 else None).only(parts)
         frames.append(frame_blocks(metrics, track.present))
         summaries.append(summary(person_id, metrics, config))
         for i, name in enumerate(JOINT_ANGLES):

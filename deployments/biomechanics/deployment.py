@@ -4,6 +4,7 @@ import asyncio
 
 from ray import serve
 
+from biomech.config import ALL_PARTS, Parts
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import ClipBiomechanics, ClipPoses
 
@@ -11,12 +12,15 @@ from deployments.messages import ClipBiomechanics, ClipPoses
 class BiomechanicsReplica:
     """Poses of a clip in, angles, scores and alignment out."""
 
-    def __init__(self, enabled: bool) -> None:
+    def __init__(self, enabled: bool, parts: Parts = ALL_PARTS) -> None:
         self._enabled = enabled
+        self._parts = parts
 
     async def analyse(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
         """See :func:`deployments.biomechanics.analyse.analyse`."""
-        return await asyncio.to_thread(analyse, clip, min_score, enabled=self._enabled)
+        return await asyncio.to_thread(
+            analyse, clip, min_score, enabled=self._enabled, parts=self._parts
+        )
 
 
 Biomechanics = serve.deployment(BiomechanicsReplica, name="Biomechanics")
