@@ -26,7 +26,7 @@ class BmConfig:
         min_segment_sigmas: nor has one shorter than so many standard deviations of its ends.
         interval_segment_sigmas: nor has an angle an interval where a segment is shorter than this.
         out_of_plane_share: a segment shorter than this is flagged as turned out of the plane.
-        scale_drift: coefficient of variation of trunk length at one view that bars metres.
+        scale_drift: coefficient of variation of apparent size that bars metres.
         near_fold_sigmas: an unsigned angle this near an end of its range is flagged as biased.
         sigma_roll_deg: of the camera's roll, where it is assumed level.
         min_quality: pose quality below which the other scores are null.

@@ -16,6 +16,7 @@ from biomech.mass import velocity_of_mass
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX
 from biomech.timeline import Windows, percentile
+from biomech.timeline import ratio as quotient
 
 SHOULDER_TO_TRUNK = 0.76
 """Shoulder width over trunk length, seen from the front (Sports2D's marker model)."""
@@ -56,9 +57,9 @@ def view_of(times_s: Array, xy: Array, config: BmConfig) -> View:
     """The view, from the seen points (f, 17, 2) of one person."""
     across = combine(between("right_shoulder", "left_shoulder"), xy)[..., 0]
     windows = Windows.of(times_s, config.view_window_s)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a trunk of no length
-        seen = np.abs(across) / (SHOULDER_TO_TRUNK * _trunk_px(xy))
-    ratio = windows.median(np.where(np.isfinite(seen), seen, np.nan))
+    size = apparent_size(xy)
+    trunk_px = _trunk_px(xy) * np.where(np.isfinite(size), size, 1.0)
+    ratio = windows.median(quotient(np.abs(across), SHOULDER_TO_TRUNK * trunk_px))
     kind = classify(ratio, config)
     facing = _facing(times_s, xy, config)
     return View(
@@ -99,11 +100,25 @@ def stature_px(xy: Array, trunk: Vector = TRUNK) -> float:
     return float(np.sum(parts)) / SEGMENT_SHARES
 
 
-def scale_drifts(view: View, xy: Array, trunk: Vector, config: BmConfig) -> bool:
-    """Whether the trunk's length varies so at the clip's view that a pixel has no one length."""
-    spans = length(trunk, xy)[view.kind == (view.of_clip() or "")]
-    spans = spans[np.isfinite(spans)]
-    return bool(len(spans) and spans.std() > config.scale_drift * spans.mean())
+def apparent_size(xy: Array) -> Array:
+    """(f,) size of points (f, 17, 2) as a share of that in the clip, NaN where not seen.
+
+    The largest of trunk, thighs and shanks, each over its own 95th percentile: bending over or
+    lifting a leg shortens some of them, walking away from the camera all.
+    """
+    joints = ((f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in SIDES)
+    legs = [between(*pair) for hip, knee, ankle in joints for pair in ((hip, knee), (knee, ankle))]
+    spans = [length(vector, xy) for vector in (TRUNK, *legs)]
+    shares = [quotient(span, np.full(len(span), percentile(span, 95))) for span in spans]
+    size: Array = np.fmax.reduce(shares)
+    return size
+
+
+def scale_drifts(xy: Array, config: BmConfig) -> bool:
+    """Whether the person's size varies so that a pixel has no one length."""
+    size = apparent_size(xy)
+    size = size[np.isfinite(size)]
+    return bool(len(size) and size.std() > config.scale_drift * size.mean())
 
 
 def classify(ratio: Array, config: BmConfig) -> NDArray[np.str_]:
