@@ -1,5 +1,6 @@
 """The HTTP interface: an ASGI application over a :class:`PoseService`."""
 
+import asyncio
 import logging
 import re
 import uuid
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.errors import BadParameterError, ServiceError
 from serve_app.problems import CONTENT_TYPE, problem
-from serve_app.response import to_json
+from serve_app.response import encode
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.service import PoseService
 from serve_app.upload import parse_options, read_json, save_upload
@@ -101,7 +102,7 @@ def _add_pose(app: FastAPI, service: PoseService) -> None:
                 )
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
-        return JSONResponse(to_json(answer))
+        return Response(await asyncio.to_thread(encode, answer), media_type="application/json")
 
 
 def _add_health(app: FastAPI, service: PoseService) -> None:
@@ -133,7 +134,12 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
         return
     folder = Path(service.settings.output)
 
-    @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
+    @app.api_route(
+        "/videos/{key}",
+        methods=["GET", "HEAD"],
+        summary="An annotated video",
+        response_class=FileResponse,
+    )
     async def videos(key: str) -> Response:
         """The file, with byte ranges."""
         path = folder / key
@@ -154,7 +160,8 @@ def _add_errors(app: FastAPI) -> None:
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             response = _problem(request, ServiceError("an unforeseen error; it was logged"))
-        response.headers["X-Request-ID"] = request.state.request_id
+        if request.state.request_id != given:  # Serve's proxy sends back the id that it gave
+            response.headers["X-Request-ID"] = request.state.request_id
         return response
 
     @app.exception_handler(ServiceError)

@@ -69,7 +69,7 @@ class LocalStages:
         biomechanics: bool = True,
     ) -> None:
         """Load the models; one that cannot be loaded says so in ``statuses``."""
-        self._limits = limits
+        self.limits = limits
         self._store = store
         self._biomechanics = biomechanics
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
@@ -91,19 +91,19 @@ class LocalStages:
 
     async def probe(self, path: Path) -> MediaInfo:
         """See ``Stages``."""
-        return await asyncio.to_thread(probe, path, self._limits)
+        return await asyncio.to_thread(probe, path, self.limits)
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
 
         async def detect(images: U8) -> list[Detections]:
-            detector: PersonDetector = self._loaded("detector")
+            detector: PersonDetector = self.engine("detector")
             return await self._in("detector", lambda: detector.infer(images))
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             failure: InferenceError | None = None
             for role in options.pose_models:
-                model: PoseModel = self._loaded(role)
+                model: PoseModel = self.engine(role)
                 try:
                     return model.status.name, await self._in(role, lambda: model.infer(crops))  # noqa: B023  awaited before the next turn
                 except InferenceError as error:
@@ -132,7 +132,12 @@ class LocalStages:
         """See ``Stages``."""
         return await asyncio.to_thread(join_and_store, encoded, media, folder, key, self._store)
 
-    def _loaded(self, role: str) -> Any:
+    def engine(self, role: str) -> Any:
+        """The model of ``role``, to be called in one thread at a time.
+
+        Raises:
+            NotReadyError: it could not be loaded; says why.
+        """
         engine = self._engines[role]
         if isinstance(engine, ModelStatus):
             raise NotReadyError(f"{role}: {engine.reason}")

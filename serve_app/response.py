@@ -1,5 +1,6 @@
 """The response of a clip, from its arrays."""
 
+import json
 import math
 from typing import Any
 
@@ -211,6 +212,11 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
         device=status.device,
         checkpoint=status.checkpoint,
     )
+
+
+def encode(response: PoseResponse) -> bytes:
+    """The body of an answer. Takes seconds for hours of video: call it in a thread."""
+    return json.dumps(to_json(response), allow_nan=False, separators=(",", ":")).encode()
 
 
 def to_json(response: PoseResponse) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`mmpose-service analyze`: videos in, results in a folder."""
 
 import asyncio
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import click
 from deployments.errors import BadParameterError, ServiceError
 from serve_app.commands.progress import STDERR, progress_of
 from serve_app.local import local_service
-from serve_app.response import to_json
+from serve_app.response import encode
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
 from serve_app.settings import Settings, load_settings
@@ -87,8 +86,8 @@ def analyze_one(
         video = Path(f"{stem}.annotated.mp4")
         (stem.parent / response.video_url.rpartition("/")[2]).replace(video)
         response.video_url = video.resolve().as_uri()
-    document = json.dumps(to_json(response))
-    Path(f"{stem}.json").write_text(document + "\n", "utf-8")
+    document = encode(response)
+    Path(f"{stem}.json").write_bytes(document + b"\n")
     if formats.csv:
         with Path(f"{stem}.csv").open("w", encoding="utf-8", newline="") as file:
             write_csv(response, file)

@@ -1,0 +1,229 @@
+"""Time of each stage and of the whole, per frame: `make bench`.
+
+For other videos: python -m bench.stages VIDEO...
+
+Each stage runs alone over the same video, on the engines that `mmpose-service analyze` would use;
+then the whole, in which the stages overlap. CPU time is of the process with all its threads.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from deployments.biomechanics.analyse import analyse as analyse_biomechanics
+from deployments.crops import crop_transforms
+from deployments.decode.probe import probe
+from deployments.decode.segments import split
+from deployments.media.picture import Picture
+from deployments.media.reader import read
+from deployments.messages import AnalysisOptions, ClipPoses, MediaInfo, Segment
+from deployments.render.render import render_segment
+from deployments.render.storage import open_store
+from serve_app.local import LocalStages
+from serve_app.models import plan_models
+from serve_app.pipeline import Job, Outcome, overlay_of, run
+from serve_app.settings import ROOT, load_settings
+
+# Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
+# peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
+PEERS = {
+    "rtmlib 0.0.16, every 4th frame detected, video as mp4v": 13.5,
+    "Sports2D 0.8.34, default filters, with video": 32.4,
+    "MMPoseInferencer, RTMPose-m, every frame detected, no video": 36.0,
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one stage, over a whole video."""
+
+    stage: str
+    wall_s: float
+    cpu_s: float
+    frames: int
+
+    @property
+    def wall_ms(self) -> float:
+        return 1000 * self.wall_s / self.frames
+
+    @property
+    def cpu_ms(self) -> float:
+        return 1000 * self.cpu_s / self.frames
+
+
+class Meter:
+    """Collects the costs of stages."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+        self.costs: list[Cost] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.costs.append(
+            Cost(name, time.perf_counter() - wall, time.process_time() - cpu, self._frames)
+        )
+
+
+def measure(
+    path: Path, stages: LocalStages, options: AnalysisOptions
+) -> tuple[list[Cost], Outcome]:
+    """Costs of the stages and of the whole for one video."""
+    media = asyncio.run(stages.probe(path))
+    meter = Meter(media.frame_count)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        job = Job(path, folder, "annotated.mp4", options, min_score=0.3)
+        asyncio.run(run(job, stages))  # warm
+        with meter.stage("whole, with video"):
+            outcome = asyncio.run(run(job, stages))
+        with meter.stage("whole, without video"):
+            asyncio.run(run(Job(path, folder, "none.mp4", options, 0.3, video=False), stages))
+        _alone(meter, media, outcome.clip, stages, options, folder)
+    return meter.costs, outcome
+
+
+def _alone(
+    meter: Meter,
+    media: MediaInfo,
+    clip: ClipPoses,
+    stages: LocalStages,
+    options: AnalysisOptions,
+    folder: Path,
+) -> None:
+    """Each stage by itself, one call after another."""
+    segments = split(media, options.detector_stride)
+    with meter.stage("probe"):
+        probe(media.path, stages.limits)
+    with meter.stage("decode"):
+        for segment in segments:
+            for _ in read(segment):
+                pass
+
+    thumbnails, crops = [], []
+    with meter.stage("decode + letterbox"):
+        for picture in _pictures(segments):
+            if picture.index % options.detector_stride == 0:
+                thumbnails.append(picture.letterbox(options.detector_input)[0])
+    detector = stages.engine("detector")
+    with meter.stage("detect"):
+        detector.infer(np.stack(thumbnails))
+
+    found = [np.flatnonzero(clip.model[f] >= 0) for f in range(media.frame_count)]
+    with meter.stage("decode + crop"):
+        for picture in _pictures(segments):
+            boxes = clip.box[picture.index, found[picture.index]]
+            for map_ in crop_transforms(boxes, options.pose_input, options.box_padding):
+                crops.append(picture.crop(map_, options.pose_input))
+    pose = stages.engine(options.pose_models[0])
+    with meter.stage(f"pose ({len(crops) / media.frame_count:.2f} people a frame)"):
+        for start in range(0, len(crops), options.batch):
+            pose.infer(np.stack(crops[start : start + options.batch]))
+    with meter.stage("biomechanics"):
+        biomechanics = analyse_biomechanics(clip, 0.3)
+    seconds: dict[str, float] = {}
+    job = Job(Path(media.path), folder, "none.mp4", options, 0.3)
+    with meter.stage("render: decode, draw, encode"):
+        for segment in segments:
+            overlay = overlay_of(segment, clip, biomechanics, 0.3)
+            encoded = render_segment(segment, overlay, folder, job.encode)
+            for stage, s in encoded.timings_s.items():
+                seconds[stage] = seconds.get(stage, 0.0) + s
+    for stage in ("draw", "encode"):
+        meter.costs.append(
+            Cost(f"  of which {stage}", seconds[stage], float("nan"), media.frame_count)
+        )
+
+
+def _pictures(segments: Sequence[Segment]) -> Iterator[Picture]:
+    for segment in segments:
+        stop = segment.first_frame + len(segment.pts)
+        yield from (picture for picture in read(segment) if picture.index < stop)
+
+
+def _table(path: Path, costs: Sequence[Cost], media: MediaInfo) -> Table:
+    table = Table(
+        "stage",
+        "wall ms a frame",
+        "CPU ms a frame",
+        "frames a second",
+        title=(
+            f"{path.name}: {media.width}x{media.height} {media.codec}, {media.frame_count} frames"
+        ),
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for cost in costs:
+        cpu = "" if math.isnan(cost.cpu_ms) else f"{cost.cpu_ms:.1f}"
+        table.add_row(cost.stage, f"{cost.wall_ms:.1f}", cpu, f"{1000 / cost.wall_ms:.0f}")
+    return table
+
+
+def _machine() -> str:
+    cpu = Path("/proc/cpuinfo")
+    names = [
+        line.partition(":")[2].strip()
+        for line in (cpu.read_text().splitlines() if cpu.exists() else ())
+        if line.startswith("model name")
+    ]
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}, load {load:.1f}"
+
+
+def main() -> None:
+    """Measure and print."""
+    shared = next((f for f in (ROOT / "shared", ROOT.parent / "shared") if f.is_dir()), None)
+    usual = sorted((shared / "videos").glob("*.mp4")) if shared else []
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", nargs="*", type=Path, default=usual)
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    given = parser.parse_args()
+    if not given.videos:
+        parser.error("no video was given, and there is no shared/videos")
+    settings = load_settings()
+    plan = plan_models(settings)
+    console = Console(width=110)
+    figures = {}
+    with tempfile.TemporaryDirectory() as out:
+        stages = LocalStages(plan, settings.media_limits, open_store(out, "file://"))
+        pose, detector = stages.statuses["rtmpose"], stages.statuses["detector"]
+        options = AnalysisOptions(
+            pose_input=pose.input_size,
+            detector_input=detector.input_size,
+            detector_stride=settings.detector_stride,
+            batch=settings.batch_size,
+        )
+        console.print(f"machine: {_machine()}")
+        for model in (pose, detector):
+            console.print(f"{model.role}: {model.name}, {model.engine} {model.precision}")
+        for video in given.videos:
+            costs, outcome = measure(video, stages, options)
+            figures[video.name] = [asdict(cost) for cost in costs]
+            console.print(_table(video, costs, outcome.media))
+            if video.name == "sports2d_demo.mp4":
+                whole = costs[0].wall_s
+                console.print(f"the whole with video: {whole:.1f} s. What peers took, elsewhere:")
+                for peer, seconds in PEERS.items():
+                    console.print(f"  {seconds:5.1f} s  {peer}", highlight=False)
+        stages.close()
+    if given.json:
+        given.json.write_text(json.dumps({"machine": _machine(), "videos": figures}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

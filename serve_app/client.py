@@ -1,0 +1,193 @@
+"""A client of the HTTP interface: typed answers, typed errors.
+
+    with PoseClient("http://127.0.0.1:8003") as client:
+        answer = client.analyze("run.mp4", confidence=0.4)
+
+It imports neither Ray nor torch.
+"""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from deployments import errors
+from deployments.errors import NotReadyError, ServiceError, UnreachableError
+from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
+
+_POLL_S = 0.5
+
+
+def _all_errors(root: type[ServiceError]) -> dict[str, type[ServiceError]]:
+    found = {root.code: root}
+    for child in root.__subclasses__():
+        found |= _all_errors(child)
+    return found
+
+
+_BY_CODE = _all_errors(errors.ServiceError)
+
+
+class PoseClient:
+    """Calls one service.
+
+    Args:
+        base_url: of the service, such as ``http://127.0.0.1:8003``.
+        timeout_s: for a whole answer; an analysis takes about as long as the video is.
+        retries: how often a call that the service says may succeed later is made again, after the
+            time it names (``Retry-After``) or a second.
+        transport: in the network's place, for tests.
+
+    Every call raises the :class:`deployments.errors.ServiceError` that the service answered with,
+    and :class:`UnreachableError` where there is no service.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8003",
+        *,
+        timeout_s: float = 3600.0,
+        retries: int = 0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(
+            base_url=base_url,
+            timeout=httpx.Timeout(timeout_s, connect=10.0),
+            transport=transport,
+        )
+        self._retries = retries
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def analyze(self, video: str | Path, **options: Any) -> PoseResponse:
+        """Analyse a video.
+
+        Args:
+            video: an address (``https://``, ``gs://``), or a file to upload.
+            options: fields of :class:`serve_app.schemas.PoseOptions`.
+
+        Raises:
+            ServiceError: as the service answered. FileNotFoundError: no such file.
+            pydantic.ValidationError: an option is unknown or out of range.
+        """
+        if isinstance(video, str) and "://" in video:
+            body = PoseRequest(video_url=video, **options).model_dump()
+            return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
+        chosen = PoseOptions(**options).model_dump(exclude_unset=True)
+        form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
+        with Path(video).open("rb") as file:
+            answer = self._call("POST", "/pose", files={"file": file}, data=form)
+        return PoseResponse.model_validate_json(answer.content)
+
+    def health(self) -> Health:
+        """What is loaded; of a service that is not ready too."""
+        try:
+            answer = self._http.get("/healthz")
+        except httpx.TransportError as error:
+            raise _unreachable(self._http.base_url, error) from error
+        try:
+            return Health.model_validate_json(answer.content)
+        except ValueError as error:
+            raise _unexpected(answer) from error
+
+    def wait_until_ready(self, timeout_s: float = 120.0) -> Health:
+        """Wait for a service that is starting.
+
+        Raises:
+            NotReadyError: it was not ready in time; says why.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            try:
+                health = self.health()
+                if health.status != "not_ready":
+                    return health
+                reason = "; ".join(health.reasons)
+            except ServiceError as error:  # not there yet, or Serve answers in its place
+                reason = error.detail
+            if time.monotonic() >= end:
+                raise NotReadyError(f"not ready after {timeout_s:g} s: {reason}")
+            time.sleep(_POLL_S)
+
+    def download(self, response: PoseResponse, to: Path) -> Path:
+        """Fetch the annotated video of ``response`` into the file ``to``.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if response.video_url is None:
+            raise ValueError("the response has no annotated video")
+        try:
+            with self._http.stream("GET", response.video_url) as answer, to.open("wb") as file:
+                if answer.is_error:
+                    answer.read()
+                    raise _error_of(answer)
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+        except httpx.TransportError as error:
+            raise _unreachable(self._http.base_url, error) from error
+        return to
+
+    def _call(self, method: str, path: str, **body: Any) -> httpx.Response:
+        for attempt in range(self._retries + 1):
+            for part in body.get("files", {}).values():
+                part.seek(0)
+            try:
+                answer = self._http.request(method, path, **body)
+            except httpx.TransportError as error:
+                failure: ServiceError = _unreachable(self._http.base_url, error)
+            else:
+                if answer.is_success:
+                    return answer
+                failure = _error_of(answer)
+            if not failure.retryable or attempt == self._retries:
+                raise failure
+            time.sleep(1.0 if failure.retry_after_s is None else failure.retry_after_s)
+        raise AssertionError("unreachable")
+
+
+def _error_of(answer: httpx.Response) -> ServiceError:
+    """The error that a problem document tells of."""
+    try:
+        document = answer.json()
+        kind = _BY_CODE.get(document["code"], ServiceError)
+        after = answer.headers.get("Retry-After", "")
+        return kind(
+            document["detail"],
+            hint=document["hint"],
+            retryable=document["retryable"],
+            retry_after_s=float(after) if after.isdecimal() else None,
+        )
+    except (ValueError, KeyError, TypeError):
+        return _unexpected(answer)
+
+
+def _unexpected(answer: httpx.Response) -> ServiceError:
+    """For what is not of this service: Serve's own texts, a gateway's page."""
+    return UnreachableError(
+        f"the answer is not this service's: {answer.status_code} {answer.text[:200]!r}",
+        retryable=answer.status_code in (408, 429) or answer.status_code >= 500,
+    )
+
+
+def _unreachable(address: httpx.URL, error: httpx.TransportError) -> UnreachableError:
+    return UnreachableError(f"{address} does not answer: {error or type(error).__name__}")
+
+
+def _form_value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
