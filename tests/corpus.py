@@ -13,9 +13,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from av.video.reformatter import Colorspace
 from corpus_recipe import Recipe, write
 from numbered_pictures import BLOCK, Corner
+
+from deployments.decode.probe import MediaLimits, probe
+from deployments.messages import MediaInfo, Segment
+
+ROOMY = MediaLimits(
+    max_bytes=10**8, max_duration_s=3600, max_pixels=8192 * 8192, max_frames=100_000
+)
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,30 @@ def make(folder: Path, name: str) -> CorpusVideo:
         audio_codec=recipe.audio_name or recipe.audio,
         corner=(0, 0, round(BLOCK * width / upright[0]), round(BLOCK * height / upright[1])),
         warnings=recipe.warnings,
+    )
+
+
+@functools.cache
+def probed(name: str) -> MediaInfo:
+    """What the service reads from one of ``VIDEOS``, probed once a process."""
+    return probe(video(name).path, ROOMY)
+
+
+def cut(media: MediaInfo, start: int = 0, stop: int | None = None, index: int = 0) -> Segment:
+    """Frames ``start`` up to ``stop`` of a video as a segment, wherever that is."""
+    stop = media.frame_count if stop is None else stop
+    keys = media.keyframe_pts[media.keyframe_pts <= media.pts[start]]
+    return Segment(
+        path=media.path,
+        time_base=media.time_base,
+        rotation_deg=media.rotation_deg,
+        width=media.width,
+        height=media.height,
+        index=index,
+        first_frame=start,
+        pts=media.pts[start:stop],
+        seek_pts=int(np.max(keys, initial=media.pts[0])),
+        closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
     )
 
 

@@ -4,7 +4,10 @@ Pictures are kept as 8-bit 4:2:0 planes: cutting a crop straight from the planes
 converting the whole picture to BGR as long as there are fewer than about five crops in it.
 """
 
+from collections import deque
 from dataclasses import dataclass
+from threading import Lock
+from typing import Self
 
 import av
 import cv2
@@ -57,10 +60,7 @@ class Picture:
 
     def bgr(self) -> U8:
         """The whole picture (h, w, 3) BGR."""
-        size = self.size
-        u = cv2.resize(self.u, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-        v = cv2.resize(self.v, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
-        return self._to_bgr(self.y, u[: size[1], : size[0]], v[: size[1], : size[0]])
+        return self._to_bgr(self.y, *self._chroma_at(self.size))
 
     def crop(self, image_from_crop: F64, size: tuple[int, int]) -> U8:
         """The part of the picture that an affine map names, black outside the picture.
@@ -91,15 +91,26 @@ class Picture:
         # Rounded as mmcv's imrescale does; a strip of a picture keeps a pixel.
         new = (max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1))
         y = cv2.resize(self.y, new, interpolation=cv2.INTER_LINEAR)
-        u = cv2.resize(self.u, new, interpolation=cv2.INTER_LINEAR)
-        v = cv2.resize(self.v, new, interpolation=cv2.INTER_LINEAR)
         out = np.full((size[1], size[0], 3), LETTERBOX_FILL, np.uint8)
-        out[: new[1], : new[0]] = self._to_bgr(y, u, v)
+        out[: new[1], : new[0]] = self._to_bgr(y, *self._chroma_at(new))
         return out, (new[0] / width, new[1] / height)
 
     @property
     def _black(self) -> int:
         return 0 if self.full_range else 16
+
+    def _chroma_at(self, size: tuple[int, int]) -> tuple[U8, U8]:
+        """U and V scaled with the picture to ``size`` (width, height).
+
+        By a factor, not to a size: of an odd row or column, a sample covers half outside.
+        """
+        (width, height), (new_width, new_height) = self.size, size
+        factors = {"fx": 2 * new_width / width, "fy": 2 * new_height / height}
+        u, v = (
+            cv2.resize(plane, None, **factors, interpolation=cv2.INTER_LINEAR)
+            for plane in (self.u, self.v)
+        )
+        return u[:new_height, :new_width], v[:new_height, :new_width]
 
     def _to_bgr(self, y: U8, u: U8, v: U8) -> U8:
         """Three full-size planes as BGR, by the picture's matrix and range."""
@@ -107,8 +118,39 @@ class Picture:
         return out
 
 
+class _IdleReformatters:
+    """Reformatters of HDR that are not in use.
+
+    FFmpeg takes seconds to work out its table of colours, for each anew; a segment of HDR video
+    would cost several times its decoding.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._idle: deque[tuple[object, VideoReformatter]] = deque(maxlen=most)
+        self._lock = Lock()
+
+    def take(self, kind: object) -> VideoReformatter:
+        """One that was last used for ``kind`` or, if there is none, a new one."""
+        with self._lock:
+            for entry in self._idle:
+                if entry[0] == kind:
+                    self._idle.remove(entry)
+                    return entry[1]
+        return VideoReformatter()
+
+    def give_back(self, kind: object, reformatter: VideoReformatter) -> None:
+        """Let others use it; the one that has been idle for longest may go."""
+        with self._lock:
+            self._idle.append((kind, reformatter))
+
+
+_idle_reformatters = _IdleReformatters(most=4)
+
+
 class Converter:
     """Makes pictures of one stream's frames: 8-bit 4:2:0, upright, of one size.
+
+    Use it in a ``with`` block: what it has worked out for HDR goes to the next one.
 
     Args:
         size: (width, height) of the pictures, after rotation.
@@ -121,6 +163,13 @@ class Converter:
         self._turn = _TURNS[rotation_deg]
         self._threads = threads
         self._reformatter = VideoReformatter()
+        self._hdr: tuple[object, VideoReformatter] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go_of_hdr()
 
     def picture(self, frame: av.VideoFrame, index: int) -> Picture:
         """A picture of a decoder's frame, which is not changed.
@@ -148,13 +197,12 @@ class Converter:
 
     def _reformat(self, frame: av.VideoFrame, bt709: bool) -> av.VideoFrame:
         """To 8-bit BT.709 in limited range; HDR with its reference white (203 cd/m²) as white."""
-        to_sdr = (
-            {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
-            if is_hdr(frame)
-            else {}
-        )
+        reformatter, to_sdr = self._reformatter, {}
+        if is_hdr(frame):
+            reformatter = self._reformatter_of_hdr(frame)
+            to_sdr = {"dst_color_trc": ColorTrc.BT709, "dst_color_primaries": ColorPrimaries.BT709}
         try:
-            return self._reformatter.reformat(
+            return reformatter.reformat(
                 frame,
                 width=self._stored[0],
                 height=self._stored[1],
@@ -169,6 +217,22 @@ class Converter:
             raise MediaError(
                 f"pictures in {frame.format.name} cannot be converted: {error}"
             ) from error
+
+    def _reformatter_of_hdr(self, frame: av.VideoFrame) -> VideoReformatter:
+        kind = (
+            self._stored,
+            (frame.width, frame.height, frame.format.name),
+            (frame.color_trc, frame.color_primaries, frame.colorspace, frame.color_range),
+        )
+        if self._hdr is None or self._hdr[0] != kind:
+            self._let_go_of_hdr()
+            self._hdr = kind, _idle_reformatters.take(kind)
+        return self._hdr[1]
+
+    def _let_go_of_hdr(self) -> None:
+        if self._hdr is not None:
+            _idle_reformatters.give_back(*self._hdr)
+            self._hdr = None
 
     def _upright(self, plane: U8) -> U8:
         """A copy of a plane, turned, read-only."""

@@ -37,14 +37,17 @@ def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
 
     Raises:
         MediaError: the file cannot be opened, or its pictures not be converted.
+        OSError: it is not there.
     """
     wanted = {int(pts): segment.first_frame + i for i, pts in enumerate(segment.pts)}
     if segment.closing_pts is not None:
         wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
     last = max(wanted)
-    converter = Converter((segment.width, segment.height), segment.rotation_deg, threads)
     latest = -1
-    with open_media(segment.path) as container:
+    with (
+        open_media(segment.path) as container,
+        Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
+    ):
         stream = video_stream(container, threads)
         start = segment.seek_pts if segment.first_frame else None
         for frame in decoded(container, stream, start):
