@@ -49,7 +49,7 @@ def _cuts(media: MediaInfo, times_s: F64, target_s: float) -> I64:
     """Frames at which cutting pays, ascending: key frames, and quarters of the long gaps."""
     ends = ticks_to_seconds(media.keyframe_pts - media.pts[0], media.time_base)
     ends = np.concatenate([[0.0], ends, times_s[-1:]])
-    cuts = [ends]
+    cuts = [ends[:-1]]
     for part in range(1, _PARTS):
         gaps = np.diff(ends)
         cuts.append((ends[:-1] + gaps * part / _PARTS)[gaps > _PARTS * target_s])
