@@ -233,7 +233,7 @@ def make(folder: Path, name: str) -> CorpusVideo:
         pts_s=tuple(t - times[0] for t in times),
         numbers=numbers,
         codec=recipe.codec_name,
-        pix_fmt=recipe.pix_fmt,
+        pix_fmt="yuvj420p" if recipe.full_range else recipe.pix_fmt,
         rotation_deg=90 * recipe.turns,
         audio_codec=recipe.audio_name or recipe.audio,
         corner=(0, 0, round(BLOCK * width / upright[0]), round(BLOCK * height / upright[1])),
