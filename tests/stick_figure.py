@@ -49,7 +49,7 @@ def seen(xy, *, times_s=None, score=0.9, sigma=np.nan, size=(640, 640), present=
         xy=xy,
         score=np.broadcast_to(score, (frames, 17)),
         sigma=np.broadcast_to(sigma, xy.shape),
-        box=np.concatenate([np.nanmin(xy, axis=1), np.nanmax(xy, axis=1)], axis=1),
+        box=np.concatenate([np.fmin.reduce(xy, axis=1), np.fmax.reduce(xy, axis=1)], axis=1),
         present=np.ones(frames, bool) if present is None else present,
         size=size,
     )
