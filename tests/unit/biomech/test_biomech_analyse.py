@@ -1,0 +1,179 @@
+"""The biomechanics stage: people of a clip that come and go, one picture, nobody, switched off."""
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+from stick_figure import FIGURE, from_the_side
+
+from biomech.config import Parts, Subject
+from biomech.frames import FIELDS
+from deployments.biomechanics.analyse import analyse, track_of
+from deployments.biomechanics.deployment import BiomechanicsReplica
+from deployments.messages import ClipPoses
+
+
+def clip_of(*people, frames=1, present=None, sigma=np.nan, score=0.9):
+    """A clip of people with (17, 2) or (f, 17, 2) points, there in the frames of ``present``."""
+    shape = (frames, len(people))
+    there = np.ones(shape, bool) if present is None else np.asarray(present)
+    xy = np.empty((*shape, 17, 2), np.float32)
+    for p, points in enumerate(people):
+        xy[:, p] = points
+    xy[~there] = np.nan
+    box = np.concatenate([xy.min(2, initial=1e6), xy.max(2, initial=-1e6)], -1)
+    return ClipPoses(
+        times_s=np.arange(frames) / 30.0,
+        width=640,
+        height=640,
+        track_id=np.arange(1, len(people) + 1, dtype=np.int32),
+        box=box.astype(np.float32),
+        box_score=np.where(there, 0.9, np.nan).astype(np.float32),
+        keypoints=xy,
+        score=np.where(there[..., None], np.full((*shape, 17), score), np.nan).astype(np.float32),
+        raw_score=np.full((*shape, 17), 0.9, np.float32),
+        sigma=np.full(xy.shape, sigma, np.float32),
+        model=np.where(there, 0, -1).astype(np.int32),
+        models=("Simulated",),
+        decoded=np.ones(frames, bool),
+    )
+
+
+def plain(result):
+    """Whether the result is JSON as it is, without a NaN."""
+    json.dumps(result.summary, allow_nan=False)
+    return json.loads(json.dumps(result.frames, allow_nan=False)) == result.frames
+
+
+def test_a_single_picture_gives_the_oracle():
+    result = analyse(clip_of(FIGURE), 0.3)
+    (obj,) = result.frames[0]
+    assert obj["movement_analysis"] == {
+        "pose_quality": 90.0,
+        "stability_score": 99.837,
+        "symmetry_index": 0.712,
+        "athletic_readiness": 85.336,
+    }
+    assert obj["detail"]["components"]["stability_score"]["mode"] == "static"
+    assert result.angles_deg[0, 0] == pytest.approx(
+        [85.236358, 165.323607, 171.427002, 165.350913, 21.801409, 21.801409], abs=1e-4
+    )
+    assert result.warnings == ()
+    assert plain(result)
+
+
+def test_people_come_and_go():
+    frames = 12
+    present = np.ones((frames, 3), bool)
+    present[:4, 1] = present[8:, 1] = False
+    present[3:, 2] = False
+    side = from_the_side(knee=30.0, hip=10.0, at=(200.0, 350.0))
+    result = analyse(clip_of(FIGURE, side, side + 50, frames=frames, present=present), 0.3)
+    assert [[obj is not None for obj in column] for column in result.frames] == (present.T.tolist())
+    assert np.array_equal(np.isfinite(result.angles_deg).all(2), present)
+    assert result.frames[1][5]["joint_angles"]["left_knee"] == pytest.approx(150, abs=1e-3)
+    assert [told["person_id"] for told in result.summary] == [1, 2, 3]
+    assert [told["view"] for told in result.summary] == ["frontal", "sagittal", "sagittal"]
+    assert plain(result)
+
+
+def test_a_person_is_judged_without_the_others():
+    side = from_the_side(knee=30.0, hip=10.0)
+    both, alone = (
+        analyse(clip_of(FIGURE, side, frames=9), 0.3),
+        analyse(clip_of(side, frames=9), 0.3),
+    )
+    assert both.frames[1] == alone.frames[0]
+    assert np.array_equal(both.angles_deg[:, 1], alone.angles_deg[:, 0])
+
+
+def test_nobody_in_the_clip_is_an_empty_result():
+    result = analyse(clip_of(frames=5), 0.3)
+    assert result.frames == []
+    assert result.summary == []
+    assert result.angles_deg.shape == (5, 0, 6)
+
+
+def test_someone_of_whom_nothing_is_seen_is_null_for_that_reason():
+    result = analyse(clip_of(FIGURE, frames=3, score=0.1), 0.3)
+    for obj in result.frames[0]:
+        assert obj["movement_analysis"]["pose_quality"] == 0.0
+        fields = {n for names in FIELDS.values() for n in names} - {"pose_quality"}
+        reasons = obj["detail"]["nulls"]
+        assert {reasons[name] for name in fields} == {"low_confidence"}
+    assert plain(result)
+
+
+def test_the_threshold_decides_what_is_missing():
+    clip = clip_of(FIGURE, score=0.5)
+    assert analyse(clip, 0.5).frames[0][0]["joint_angles"]["left_knee"] is not None
+    assert analyse(clip, 0.51).frames[0][0]["joint_angles"]["left_knee"] is None
+
+
+@pytest.mark.parametrize("threshold", [-0.1, float("nan")])
+def test_a_wrong_threshold_is_refused(threshold):
+    with pytest.raises(ValueError, match="min_score"):
+        analyse(clip_of(FIGURE), threshold)
+
+
+def test_what_is_known_of_the_subject_is_of_the_primary_person():
+    result = analyse(clip_of(FIGURE, FIGURE + 5, frames=2), 0.3, subject=Subject(height_m=1.8))
+    assert [told["height_m"] for told in result.summary] == [1.8, None]
+
+
+def test_switched_off_everything_is_null_with_the_reason():
+    present = np.array([[True, False], [True, True]])
+    result = analyse(clip_of(FIGURE, FIGURE, frames=2, present=present), 0.3, enabled=False)
+    assert [[obj is not None for obj in column] for column in result.frames] == present.T.tolist()
+    obj = result.frames[0][0]
+    assert {v for name in FIELDS for v in obj[name].values()} == {None}
+    assert set(obj["detail"]["nulls"].values()) == {"disabled"}
+    assert np.isnan(result.angles_deg).all()
+    assert [code for code, _ in result.warnings] == ["biomechanics_disabled"]
+    assert [told["reason"] for told in result.summary] == ["disabled", "disabled"]
+    assert plain(result)
+
+
+def test_parts_left_out_are_null_and_not_drawn():
+    result = analyse(clip_of(FIGURE), 0.3, parts=Parts(joint_angle_analysis=False))
+    obj = result.frames[0][0]
+    assert set(obj["joint_angles"].values()) == set(obj["body_alignment"].values()) == {None}
+    assert obj["movement_analysis"]["symmetry_index"] == 0.712
+    assert np.isnan(result.angles_deg).all()
+    assert plain(result)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "angle", "stability"),
+    [
+        ((True,), 171.427, 99.837),
+        ((True, Parts(stability_assessment=False)), 171.427, None),
+        ((False,), None, None),
+    ],
+    ids=["on", "without stability", "off"],
+)
+def test_a_replica_gives_what_it_was_made_for(arguments, angle, stability):
+    result = asyncio.run(BiomechanicsReplica(*arguments).analyse(clip_of(FIGURE), 0.3))
+    obj = result.frames[0][0]
+    assert obj["joint_angles"]["left_knee"] == angle
+    assert obj["movement_analysis"]["stability_score"] == stability
+
+
+def test_read_only_arrays_of_the_object_store_will_do():
+    clip = clip_of(FIGURE, from_the_side(), frames=5, present=np.arange(10).reshape(5, 2) % 3 > 0)
+    for name in ("keypoints", "score", "sigma", "box", "model", "times_s"):
+        getattr(clip, name).flags.writeable = False
+    assert plain(analyse(clip, 0.3))
+
+
+def test_a_track_is_nan_where_the_person_is_absent():
+    present = np.array([[True], [False], [True]])
+    clip = clip_of(FIGURE, frames=3, present=present, sigma=2.0)
+    clip.keypoints[1] = 7.0  # what lies in the array there does not matter
+    track = track_of(clip, 0)
+    assert track.present.tolist() == [True, False, True]
+    for values in (track.xy, track.score, track.sigma):
+        assert values.dtype == np.float64
+        assert np.isnan(values[1]).all()
+        assert np.isfinite(values[[0, 2]]).all()
