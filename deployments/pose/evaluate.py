@@ -64,7 +64,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True, slots=True)
 class _Crops:
-    """People of one picture: boxes (n,4), box_score (n,), image_from_crop (n,2,3), pixels."""
+    """People of one picture: box_score (n,), maps (n,2,3) to it from pixels (n,h,w,3)."""
 
     image_id: int
     box_score: F64
@@ -121,10 +121,12 @@ def evaluate(
     size = model.status.input_size
     image_ids = sorted(truth.imgs)
     for done, image_id in enumerate(image_ids, 1):
-        picture = _read_picture(images / truth.imgs[image_id]["file_name"])
-        boxes, score = _detected(picture, detector) if detector else _labelled(truth, image_id)
+        picture = read_picture(images / truth.imgs[image_id]["file_name"])
+        boxes, score = (
+            detected_boxes(picture, detector) if detector else labelled_boxes(truth, image_id)
+        )
         maps = crop_transforms(boxes, size, padding)
-        waiting.append(_Crops(image_id, score, maps, _crop(picture, maps, size)))
+        waiting.append(_Crops(image_id, score, maps, cut_crops(picture, maps, size)))
         if sum(len(w.maps) for w in waiting) >= batch or done == len(image_ids):
             rows += _predict(model, waiting)
             waiting = []
@@ -148,7 +150,7 @@ def _read_labels(annotations: Path) -> tuple[Any, int]:
     try:
         with _quiet():
             truth = COCO(str(annotations))
-        people = sum(len(_labelled(truth, image_id)[0]) for image_id in truth.imgs)
+        people = sum(len(labelled_boxes(truth, image_id)[0]) for image_id in truth.imgs)
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise BadParameterError(
             f"{annotations} is not a COCO keypoint file: {type(error).__name__}: {error}"
@@ -158,8 +160,14 @@ def _read_labels(annotations: Path) -> tuple[Any, int]:
     return truth, people
 
 
-def _labelled(truth: Any, image_id: int) -> tuple[F64, F64]:
-    """Boxes of the people that MMPose's COCO dataset takes: no crowds, some keypoint, some area."""
+def labelled_boxes(truth: Any, image_id: int) -> tuple[F64, F64]:
+    """Boxes (n,4) and scores (n,), all 1, of the people that MMPose's COCO dataset takes.
+
+    Those are no crowds and have some labelled keypoint and some area.
+
+    Args:
+        truth: pycocotools' ``COCO``. image_id: of the picture.
+    """
     picture = truth.imgs[image_id]
     last = np.array([picture["width"], picture["height"]]) - 1
     boxes = []
@@ -172,27 +180,45 @@ def _labelled(truth: Any, image_id: int) -> tuple[F64, F64]:
     return np.array(boxes, np.float64).reshape(-1, 4), np.ones(len(boxes))
 
 
-def _read_picture(path: Path) -> U8:
+def read_picture(path: Path) -> U8:
+    """Picture (h,w,3) uint8 BGR.
+
+    Raises:
+        BadParameterError: it is missing or cannot be read.
+    """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise BadParameterError(f"{path} is missing or not a picture")
     return np.asarray(picture, np.uint8)
 
 
-def _detected(picture: U8, detector: PersonDetector) -> tuple[F64, F64]:
-    """Boxes (n,4) and scores (n,) of people, the picture letterboxed as RTMDet's tests do."""
+def detected_boxes(picture: U8, detector: PersonDetector) -> tuple[F64, F64]:
+    """Boxes (n,4) in pixels of the picture and scores (n,) of the people in it.
+
+    It is letterboxed as in RTMDet's test pipeline. Boxes end at the picture's edges.
+    """
     height, width = picture.shape[:2]
-    input_width, input_height = detector.status.input_size
-    scale = min(input_width / width, input_height / height)
-    new = (int(width * scale + 0.5), int(height * scale + 0.5))
-    letterboxed = np.full((input_height, input_width, 3), _LETTERBOX_FILL, np.uint8)
-    letterboxed[: new[1], : new[0]] = cv2.resize(picture, new, interpolation=cv2.INTER_LINEAR)
+    letterboxed, (scaled_width, scaled_height) = letterbox(picture, detector.status.input_size)
     found = detector.infer(letterboxed[None])[0]
-    boxes = found.boxes * np.tile([width / new[0], height / new[1]], 2)
+    boxes = found.boxes * np.tile([width / scaled_width, height / scaled_height], 2)
     return np.clip(boxes, 0, [width, height, width, height]), found.score.astype(np.float64)
 
 
-def _crop(picture: U8, maps: F64, size: tuple[int, int]) -> U8:
+def letterbox(picture: U8, size: tuple[int, int]) -> tuple[U8, tuple[int, int]]:
+    """The picture scaled to fit ``size`` (w, h), at its top left; and its size there (w, h)."""
+    height, width = picture.shape[:2]
+    scale = min(size[0] / width, size[1] / height)
+    scaled = (int(width * scale + 0.5), int(height * scale + 0.5))
+    whole = np.full((size[1], size[0], 3), _LETTERBOX_FILL, np.uint8)
+    whole[: scaled[1], : scaled[0]] = cv2.resize(picture, scaled, interpolation=cv2.INTER_LINEAR)
+    return whole, scaled
+
+
+def cut_crops(picture: U8, maps: F64, size: tuple[int, int]) -> U8:
+    """Crops (n,h,w,3) of ``size`` (w, h), to which ``maps`` (n,2,3) lead the picture's pixels.
+
+    ``maps`` are those of :func:`deployments.crops.crop_transforms`, from the crop to the picture.
+    """
     crops = np.empty((len(maps), size[1], size[0], 3), np.uint8)
     for crop, image_from_crop in zip(crops, maps, strict=True):
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

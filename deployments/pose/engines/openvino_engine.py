@@ -104,7 +104,8 @@ class OpenVinoDetector:
     def _one(self, image: U8) -> Detections:
         out = _call(self._compiled, image)
         rows, labels = out["dets"][0], out["labels"][0]
-        rows = rows[labels == PERSON]
+        # MMDeploy's graph adds a row of zeros, so that its output is never empty.
+        rows = rows[(labels == PERSON) & (rows[:, 4] > 0)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         return Detections(boxes=rows[:, :4].copy(), score=rows[:, 4].copy())
 
