@@ -55,14 +55,15 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
     """
     path = Path(path).resolve()
     _check("bytes", path.stat().st_size, limits.max_bytes)
-    with open_media(path) as container:
+    with open_media(path, limits.max_pixels) as container:
+        _check_end(missing_bytes(path, _demuxer(container)))
         stream = _stream(container)
         _check_declared(container, stream, limits)
-        _check_whole(path, container, stream)
+        _check_listed(path, container, stream)
         pts, keys = _index(container, stream, limits)
     if not len(pts):
         raise NoFramesError("the video track has no pictures")
-    with open_media(path) as container:
+    with open_media(path, limits.max_pixels) as container:
         stream = _stream(container)
         first = next(decoded(container, stream), None)
         if first is None:
@@ -74,7 +75,7 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         time_base = stream.time_base or Fraction(1, av.time_base)
         info = MediaInfo(
             path=str(path),
-            container=container.format.name.split(",")[0],
+            container=_demuxer(container),
             codec=stream.codec.canonical_name,
             pixel_format=first.format.name,
             width=width,
@@ -130,19 +131,24 @@ def _check_declared(container: InputContainer, stream: VideoStream, limits: Medi
         _check("seconds", container.duration / av.time_base, limits.max_duration_s)
 
 
-def _check_whole(path: Path, container: InputContainer, stream: VideoStream) -> None:
+def _check_end(missing: int) -> None:
     """Refuse a file that opens although its end is missing.
 
-    An MP4 with its index in front says where each picture lies; other files how long they are.
     Durations are no evidence: a last picture can be held for long, and sound outlast the pictures.
     """
-    demuxer = container.format.name.split(",")[0]
-    missing = missing_bytes(path, demuxer)
-    if demuxer == "mov":
-        end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
-        missing = max(missing, end - path.stat().st_size)
     if missing > 0:
         raise TruncatedError(f"the file was cut short: at least {missing} bytes are missing")
+
+
+def _check_listed(path: Path, container: InputContainer, stream: VideoStream) -> None:
+    """Refuse an MP4 whose index in front lists pictures that are not there."""
+    if _demuxer(container) == "mov":
+        end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+        _check_end(end - path.stat().st_size)
+
+
+def _demuxer(container: InputContainer) -> str:
+    return container.format.name.split(",")[0]
 
 
 def _index(container: InputContainer, stream: VideoStream, limits: MediaLimits) -> tuple[I64, I64]:

@@ -11,33 +11,52 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 
-from deployments.errors import NotAVideoError, TruncatedError
-from deployments.media.structure import has_box, sniff
+from deployments.errors import MediaError, NotAVideoError, TruncatedError
+from deployments.media.claims import MOST_TRACKS, check_claims
+from deployments.media.structure import has_box, missing_bytes, sniff
 
-_DEMUXER_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm,avi"}
-# FFmpeg decodes a little to find out what a stream is: no picture larger than this.
-_MOST_PIXELS = 8192 * 8192
+_DEMUXER_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,webm,avi",
+    "max_streams": str(MOST_TRACKS),
+}
+MOST_PIXELS = 8192 * 8192
+"""No picture larger than this is ever decoded."""
 
 
-def open_media(path: str | os.PathLike[str]) -> InputContainer:
+def open_media(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS // 2) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
+
+    FFmpeg decodes a little of each stream to find out what it is. Of one whose pictures are more
+    than twice as large as ``max_pixels``, it then knows less, or not even their size.
 
     Raises:
         NotAVideoError: not in an allowed container format, or damaged beyond opening.
-        TruncatedError: an MP4 whose index (moov) is missing.
+        TooLargeError: its index claims more than any video has that is analysed.
+        TruncatedError: so much of it is missing that it does not open.
     """
     demuxer = sniff(path)
+    if demuxer == "mov":
+        check_claims(Path(path))
     try:
         return av.open(
             os.fspath(Path(path).resolve()),
             format=demuxer,
-            options={"max_pixels": str(_MOST_PIXELS)},
+            options={"max_pixels": str(2 * max_pixels)},
             container_options=_DEMUXER_OPTIONS,
             metadata_errors="replace",
         )
-    except av.error.InvalidDataError as error:
-        if demuxer == "mov" and not has_box(Path(path), b"moov"):
-            raise TruncatedError("the file has no index (moov): it was cut short") from error
-        raise NotAVideoError(f"the {demuxer} file cannot be read: {error.strerror}") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise NotAVideoError(f"the {demuxer} file cannot be read: {error}") from error
+        raise _refusal(Path(path), demuxer, error) from error
+
+
+def _refusal(path: Path, demuxer: str, error: Exception) -> MediaError:
+    if demuxer == "mov" and not has_box(path, b"moov"):
+        return TruncatedError("the file has no index (moov): it was cut short")
+    if missing := missing_bytes(path, demuxer):
+        return TruncatedError(f"the file was cut short: {missing} bytes are missing")
+    if isinstance(error, av.error.EOFError):
+        return TruncatedError(f"the {demuxer} file ends before its first picture")
+    # The whole message of FFmpeg names the local path.
+    reason = getattr(error, "strerror", None) or str(error)
+    return NotAVideoError(f"the {demuxer} file cannot be read: {reason}")

@@ -11,7 +11,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from deployments.errors import NotAVideoError
-from deployments.media.open import open_media
+from deployments.media.open import MOST_PIXELS, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
 
@@ -75,8 +75,8 @@ def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
         raise NotAVideoError("the file has no video track")
     context = stream.codec_context
     if context is not None:
-        pixels = (context.width + _PADDING) * (context.height + _PADDING)
-        context.options = {"max_pixels": str(_GROWTH * pixels)}
+        pixels = _GROWTH * (context.width + _PADDING) * (context.height + _PADDING)
+        context.options = {"max_pixels": str(pixels if context.width else MOST_PIXELS)}
         context.thread_type = "AUTO"
         context.thread_count = threads
     return stream

@@ -14,8 +14,8 @@ from deployments.errors import NotAVideoError
 _ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
 _STILL_BRANDS = frozenset((b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"))
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
-# Files have a handful of boxes, or two a fragment; more are followed by nobody.
-_MOST_BOXES = 200_000
+MOST_BOXES = 500_000
+"""Files have a handful at the top, or two a fragment."""
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
@@ -42,14 +42,14 @@ def sniff(path: str | os.PathLike[str]) -> str:
 def has_box(path: Path, name: bytes) -> bool:
     """Whether an ISO media file has a top-level box ``name`` that begins inside the file."""
     with path.open("rb") as file:
-        return any(kind == name for kind, _ in _boxes(file, path.stat().st_size))
+        return any(kind == name for kind, _, _ in boxes(file, path.stat().st_size))
 
 
 def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
     """How many bytes the file lacks by its own outermost lengths; 0 where they are not stated.
 
-    Of MP4 only fragmented files are judged: in others, padding or sound may be cut and all pictures
-    be there, which the index of samples tells.
+    Of an MP4 that is not fragmented only the index (moov) is judged: of what it lists, padding or
+    sound may be cut and all pictures be there.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -59,28 +59,31 @@ def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
         elif demuxer == "avi":
             end = max((stop for kind, stop in _riffs(file, size)), default=0)
         else:
-            boxes = dict(_boxes(file, size))
-            end = max(boxes.values(), default=0) if b"moof" in boxes else 0
+            ends = {kind: end for kind, _, end in boxes(file, size)}
+            end = max(ends.values()) if b"moof" in ends else ends.get(b"moov", 0)
     return max(end - size, 0)
 
 
-def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each top-level box (ISO/IEC 14496-12, 4.2)."""
+def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+    """Kind of each top-level box, and where its content begins and should end.
+
+    ISO/IEC 14496-12, 4.2. At the most ``MOST_BOXES``, and until one is malformed.
+    """
     position = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(MOST_BOXES):
         file.seek(position)
-        head = file.read(8)
+        head = file.read(16)
         if len(head) < 8:
             return
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        length, kind, start = int.from_bytes(head[:4], "big"), head[4:8], position + 8
         if length == 1:
-            length = int.from_bytes(file.read(8), "big")
+            length, start = int.from_bytes(head[8:], "big"), position + 16
         elif length == 0:
             length = size - position
-        if length < 8 or not kind.isascii():
+        if length < start - position:
             return
         position += length
-        yield kind, position
+        yield kind, start, position
 
 
 def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
