@@ -21,6 +21,7 @@ from deployments.errors import (
 from serve_app.commands.analyze import analyze
 from serve_app.commands.check import check
 from serve_app.commands.demo import demo
+from serve_app.commands.deploy import deploy
 from serve_app.commands.evaluate import evaluate
 from serve_app.commands.models import models
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
@@ -65,5 +66,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (analyze, demo, models, evaluate, check):
+for command in (analyze, demo, models, evaluate, check, deploy):
     main.add_command(command)

@@ -74,23 +74,23 @@ class PoseClient:
         """Close the connections."""
         self._http.close()
 
-    def analyze(self, video: str | Path, **options: Any) -> PoseResponse:
+    def analyze(self, source: str | Path, /, **options: Any) -> PoseResponse:
         """Analyse a video.
 
         Args:
-            video: an address (``https://``, ``gs://``), or a file to upload.
+            source: an address (``https://``, ``gs://``), or a file to upload.
             options: fields of :class:`serve_app.schemas.PoseOptions`.
 
         Raises:
             ServiceError: as the service answered. FileNotFoundError: no such file.
             pydantic.ValidationError: an option is unknown or out of range.
         """
-        if isinstance(video, str) and "://" in video:
-            body = PoseRequest(video_url=video, **options).model_dump()
+        if isinstance(source, str) and "://" in source:
+            body = PoseRequest(video_url=source, **options).model_dump()
             return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
-        with Path(video).open("rb") as file:
+        with Path(source).open("rb") as file:
             answer = self._call("POST", "/pose", files={"file": file}, data=form)
         return PoseResponse.model_validate_json(answer.content)
 

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
-from deployments.errors import ServiceError
+from deployments.errors import BadParameterError, ServiceError
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
@@ -28,7 +28,7 @@ from deployments.remote import answer
 from serve_app.api import create_app
 from serve_app.models import ModelPlan
 from serve_app.response import to_json
-from serve_app.schemas import PoseRequest
+from serve_app.schemas import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
 from serve_app.upload import parse_options
@@ -147,7 +147,34 @@ class IngressReplica:
             request if isinstance(request, PoseRequest) else parse_options(PoseRequest, request)
         )
         with self._service.admitted():
-            return to_json(await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex))
+            answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
+        return await asyncio.to_thread(to_json, answer)
+
+    async def analyze_file(
+        self, path: str, options: PoseOptions | dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The same for a file that every node reaches under ``path``.
+
+        Not over HTTP: a caller with a handle is inside the cluster, and trusted.
+
+        Args:
+            path: of the file, which is left as it is.
+            options: fields of the body of `POST /pose` beside the address.
+
+        Raises:
+            BadParameterError: there is no such file. ServiceError: as over HTTP, by class.
+        """
+        chosen: PoseOptions = (
+            options
+            if isinstance(options, PoseOptions)
+            else parse_options(PoseOptions, options or {})
+        )
+        file = Path(path)
+        if not file.is_file():
+            raise BadParameterError(f"there is no file {path} here", field="path")
+        with self._service.admitted(), self._service.workspace() as folder:
+            answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
+        return await asyncio.to_thread(to_json, answer)
 
     async def health(self) -> dict[str, Any]:
         """What `GET /healthz` answers."""

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import markers
+
 ROOT = Path(__file__).resolve().parent.parent
+SQUAT_FRAMES = 96
 
 
 def find_shared() -> Path | None:
@@ -22,3 +25,16 @@ def shared() -> Path:
     if folder is None:
         pytest.skip("needs the real weights, photographs and videos of ../shared, which is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def marker_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry whose networks find coloured discs: real inference without trained weights."""
+    return markers.write_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def squat_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two squats of a figure of discs, whose points are ``markers.squat(SQUAT_FRAMES)``."""
+    path = tmp_path_factory.mktemp("videos") / "squat.mp4"
+    return markers.write_video(path, markers.squat(SQUAT_FRAMES))

@@ -17,7 +17,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import INDEX, KEYPOINTS
+from tests.stick_figure import FIGURE
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +41,24 @@ def _colours() -> Array:
 
 
 COLOURS = _colours()
+
+
+def squat(frames: int, fps: float = 30.0) -> Array:
+    """(f, 17, 2) a figure that faces the camera, bends its knees and raises its arms, again and
+    again, in pictures of 480 by 640."""
+    time = np.arange(frames) / fps
+    depth = 0.5 - 0.5 * np.cos(2 * np.pi * time / 1.6)
+    xy = np.repeat(FIGURE[None] - [80.0, 0.0], frames, axis=0)
+    for name, (x, y) in {"eye": (20, -12), "ear": (44, 4)}.items():  # apart from one another
+        for side, sign in (("left", 1), ("right", -1)):
+            xy[:, INDEX[f"{side}_{name}"]] = xy[:, INDEX["nose"]] + [sign * x, y]
+    upper = [i for i in range(17) if not KEYPOINTS[i].endswith(("knee", "ankle"))]
+    xy[:, upper, 1] += 40 * depth[:, None]
+    for side, sign in (("left", 1), ("right", -1)):
+        xy[:, INDEX[f"{side}_knee"], 0] += sign * 45 * depth
+        xy[:, INDEX[f"{side}_knee"], 1] += 12 * depth
+        xy[:, INDEX[f"{side}_wrist"], 1] -= 30 * depth
+    return xy
 
 
 def draw(xy: Array, size: tuple[int, int]) -> Array:
