@@ -13,7 +13,7 @@ from deployments.crops import crop_transforms, to_image
 from deployments.errors import BadParameterError
 from deployments.messages import CropPoses, Detections, ModelStatus
 from deployments.pose.evaluate import evaluate, find_coco, suppress
-from deployments.pose.load import load_pose_model
+from deployments.pose.load import load_detector, load_pose_model
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import load_model_config
 from deployments.pose.weights import find_weights
@@ -241,17 +241,27 @@ def test_suppression_is_mmposes():
     assert suppress(np.empty((0, 17, 2)), np.empty(0), np.empty(0)) == []
 
 
-def test_stand_in_on_the_photographs(shared):
-    """What was measured for this file with ground-truth boxes."""
+@pytest.mark.parametrize(
+    ("detector", "ap", "ap50", "boxes"),
+    [
+        (None, 0.543, 0.911, "ground_truth"),
+        ("rtmdet_nano_onnx", 0.584, 0.974, "detector"),
+        ("rtmdet_nano_folded", 0.584, 0.974, "detector"),
+    ],
+)
+def test_stand_in_on_the_photographs(shared, detector, ap, ap50, boxes):
     registry = Path(__file__).parents[3] / "config" / "model_config.json"
-    entry = load_model_config(registry).entry("movenet_lightning")
-    model = load_pose_model(
-        entry, find_weights(entry, [shared / "weights"]), EngineOptions(), "rtmpose"
-    )
-    result = evaluate(*find_coco(shared / "images"), model)
-    assert result.people == 12
-    assert result.ap == pytest.approx(0.543, abs=0.01)
-    assert result.ap50 == pytest.approx(0.911, abs=0.01)
+    config, options = load_model_config(registry), EngineOptions(threads=1)
+
+    def checkpoint(key):
+        return config.entry(key), find_weights(config.entry(key), [shared / "weights"])
+
+    model = load_pose_model(*checkpoint("movenet_lightning"), options, "rtmpose")
+    finder = load_detector(*checkpoint(detector), options) if detector else None
+    result = evaluate(*find_coco(shared / "images"), model, finder)
+    assert (result.images, result.people, result.boxes) == (4, 12, boxes)
+    assert result.ap == pytest.approx(ap, abs=0.01)
+    assert result.ap50 == pytest.approx(ap50, abs=0.01)
 
 
 @pytest.mark.parametrize("images", ["val2017", "images/val2017"])
