@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +68,7 @@ class PoseService:
         self._under_way = 0
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
-        settings.spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _prepare_spool(settings.spool_dir, settings.deadline_s)
 
     def _starting_values(self) -> dict[str, Any]:
         performance = self.plan.config.performance
@@ -234,6 +236,29 @@ class PoseService:
             raise DeadlineExceededError(
                 f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
             ) from error
+
+
+def _prepare_spool(folder: Path, deadline_s: float) -> None:
+    """Make the folder of working files ours, and remove what killed replicas left in it.
+
+    Other replicas may share it: what is younger than a request can be is left alone.
+
+    Raises:
+        ConfigurationError: it cannot be written, or is another user's.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if folder.stat().st_uid != os.geteuid():
+            raise ConfigurationError(f"spool_dir: {folder} belongs to another user")
+        left = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+        before = time.time() - deadline_s
+        for entry in left:
+            if entry.stat().st_mtime < before:
+                shutil.rmtree(entry, ignore_errors=True)
+    except FileNotFoundError:
+        return  # another replica was quicker
+    except OSError as error:
+        raise ConfigurationError(f"spool_dir: {folder}: {error.strerror}") from error
 
 
 def _first(value: Any, default: Any) -> Any:

@@ -73,9 +73,6 @@ class Settings(BaseSettings):
     threads: int = Field(2, ge=1, le=256, description="CPU threads of one model replica.")
     mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
     batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
-    batch_wait_s: float = Field(
-        0.01, ge=0, le=1, description="How long a call waits for others to share its batch."
-    )
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
     mmcv_with_ops: bool = Field(
         True,
