@@ -22,6 +22,7 @@ MOST_SAMPLES = 4_000_000
 _MOST_INDEX_BYTES = 64 * 1024**2
 _NAMES = re.compile(b"trak|hdlr|elst|stts|stsz|stz2|trun|cmov")
 _HIDDEN = re.compile(b"moov|mvhd|cmov")  # an index in a box that is declared free
+_NO_COUNT = 1 << 29  # that many entries are more than an array of FFmpeg holds
 _BLOCK = 1024  # samples of uncompressed sound that FFmpeg takes as one
 
 
@@ -62,15 +63,17 @@ def check_claims(path: Path) -> None:
         found = list(boxes(file, len(data)))
         _check("boxes", len(found) + 1, MOST_BOXES)
         parts = [
-            (start, min(end, len(data)))
+            (kind, start, min(end, len(data)))
             for kind, start, end in found
             if kind.isalnum()
             and kind != b"mdat"
             and (kind not in (b"free", b"skip") or _HIDDEN.search(data, start, start + 16))
         ]
-        _check("bytes of index", sum(end - start for start, end in parts), _MOST_INDEX_BYTES)
+        _check("bytes of index", sum(end - start for _, start, end in parts), _MOST_INDEX_BYTES)
         tracks = [_Track()]
-        for start, end in parts:
+        for kind, start, end in parts:
+            if _NAMES.fullmatch(kind):
+                _take(kind, data[start : start + 16], tracks)
             for name in _NAMES.finditer(data, start, end):
                 _take(name.group(), data[name.end() : name.end() + 16], tracks)
     _check("tracks", len(tracks) - 1, MOST_TRACKS)
@@ -81,20 +84,25 @@ def _take(kind: bytes, content: bytes, tracks: list[_Track]) -> None:
     """Note what a box says; ``content`` is its beginning (ISO/IEC 14496-12, 8)."""
     _, first, second, third = (int.from_bytes(content[i : i + 4], "big") for i in (0, 4, 8, 12))
     track = tracks[-1]
-    if kind == b"cmov":
+    if kind == b"cmov" and content[4:8] == b"dcom":
         raise NotAVideoError("the index of the file is compressed")
     if kind == b"trak":
         tracks.append(_Track())
     elif kind == b"hdlr":
         track.handlers.add(content[8:12])
-    elif kind == b"elst":
-        track.edits += first
     elif kind == b"stts":
         track.spacings.add((first, third))
+    elif kind == b"elst":
+        track.edits += _count(first)
     elif kind == b"trun":
-        track.in_fragments += first
-    else:  # stsz and stz2: size or its bits, number
-        track.samples += second
+        track.in_fragments += _count(first)
+    elif kind in (b"stsz", b"stz2"):
+        track.samples += _count(second)
+
+
+def _count(number: int) -> int:
+    """A number of entries, or 0 if it is one that FFmpeg does not take: a piece of text, say."""
+    return number if number < _NO_COUNT else 0
 
 
 def _check(quantity: str, value: int, limit: int) -> None:
