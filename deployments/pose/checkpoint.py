@@ -1,9 +1,10 @@
 """Reading published ``.pth`` checkpoints without running what is in them."""
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import torch
@@ -53,14 +54,14 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
     Raises:
         WeightsCorruptError: not a checkpoint, damaged, or with foreign objects.
+        OSError: it cannot be opened.
     """
-    try:
-        with torch.serialization.safe_globals(_ALLOWED):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged pickle can end in any of Python's errors
-        raise _corrupt(path, _explain(path, error)) from error
+    with path.open("rb") as file:
+        try:
+            with torch.serialization.safe_globals(_ALLOWED):
+                content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file can end in any of Python's errors
+            raise _corrupt(path, _explain(file, error)) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state:
         raise _corrupt(path, "it has no state_dict")
@@ -111,17 +112,19 @@ def _corrupt(path: Path, what: str) -> WeightsCorruptError:
     )
 
 
-def _explain(path: Path, error: Exception) -> str:
-    with path.open("rb") as file:
-        start = file.read(512).lstrip()
+def _explain(file: BinaryIO, error: Exception) -> str:
+    file.seek(0)
+    start = file.read(512).lstrip()
     if not start:
         return "it is empty"
     if start[:1] == b"<":
         return "it is a web page, not a checkpoint"
-    reason = str(error)
-    if "Unsupported global" in reason:
-        named = reason.split("GLOBAL ", 1)[-1].split(" ", 1)[0]
-        return f"it holds an object of a kind that is not read from checkpoints: {named}"
+    # Torch wraps the reason of a refusal in advice to load the file unsafely, which ours is not.
+    wrapped = error.__context__ if isinstance(error, pickle.UnpicklingError) else None
+    reason = str(wrapped or error).strip()
+    named = re.search(r"GLOBAL (\S+)", reason)
+    if named:
+        return f"it holds an object of a kind that is not read from checkpoints: {named[1]}"
     return (
         f"it is damaged or not a torch checkpoint ({reason.splitlines()[0] if reason else error!r})"
     )

@@ -49,7 +49,7 @@ class HeatmapCodec:
         """
         (heatmaps,) = responses
         n, k, height, width = heatmaps.shape
-        raw, flat = heatmaps.reshape(n, k, -1).max(-1)
+        raw, flat = heatmaps.flatten(2).max(-1)
         x, y = flat % width, flat // width
         row = heatmaps.gather(2, y[..., None, None].expand(n, k, 1, width))[:, :, 0]
         column = heatmaps.gather(3, x[..., None, None].expand(n, k, height, 1))[..., 0]

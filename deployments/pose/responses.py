@@ -41,18 +41,20 @@ def local_variance(response: Tensor, at: Tensor, window: int) -> Tensor:
 def to_poses(points: Tensor, raw: Tensor, excess: Tensor) -> CropPoses:
     """Keypoints as they leave an engine.
 
-    Where the response is not positive (or not a number) there is no point: NaN, with score 0.
+    Where the response is not positive, or not finite as after an overflow in half precision, there
+    is no point: NaN, with score 0.
 
     Args:
         points: (n, k, 2) crop pixels. raw: (n, k) maxima.
         excess: (n, k, 2) variance beyond that of a perfect response, crop pixels squared.
     """
-    missing = ~(raw > 0)
+    finite = raw.isfinite()
+    missing = ~(finite & (raw > 0))
     sigma = (excess.clamp(min=0) + SIGMA_MIN_PX**2).sqrt()
-    score = torch.where(missing, 0.0, raw.clamp(0, 1))
+    raw = torch.where(finite, raw, 0.0)
     return CropPoses(
         keypoints=points.masked_fill(missing[..., None], math.nan).cpu().numpy(),
-        score=score.cpu().numpy(),
+        score=raw.clamp(0, 1).cpu().numpy(),
         raw_score=raw.cpu().numpy(),
         sigma=sigma.masked_fill(missing[..., None], math.nan).cpu().numpy(),
     )

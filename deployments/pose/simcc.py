@@ -68,9 +68,10 @@ class SimccCodec:
             ],
             -1,
         )
+        whole = torch.maximum(*maxima).isfinite()  # else the smaller would hide an overflow
         return to_poses(
             points=torch.stack(places, -1) / self.split_ratio,
-            raw=torch.minimum(*maxima),
+            raw=torch.where(whole, torch.minimum(*maxima), math.nan),
             excess=excess / self.split_ratio**2,
         )
 
