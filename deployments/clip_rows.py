@@ -20,13 +20,16 @@ _SAME_BODY_OVERLAP, _SAME_BODY_IOU = 0.6, 0.8
 _TORSO = [INDEX[side + joint] for side in ("left_", "right_") for joint in ("shoulder", "hip")]
 
 
+_PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "model", "centre", "size")
+
+
 @dataclass(frozen=True, slots=True)
 class ClipRows:
     """All people of a clip, one row a person and frame, ascending in frame.
 
     Attributes:
         frame: (n,) index in the video. time_s: (n,) seconds since the first frame.
-        box: (n,4) image pixels. box_score: (n,).
+        box: (n,4) image pixels. box_score: (n,). detected: (n,) False where interpolated or held.
         poses: of the n rows, image pixels.
         model: (n,) index into ``models``.
         centre: (n,2) of the body, image pixels: the mean of shoulders and hips, which arms and legs
@@ -38,6 +41,7 @@ class ClipRows:
     time_s: F64
     box: F32
     box_score: F32
+    detected: Bools
     poses: CropPoses
     model: I32
     models: tuple[str, ...]
@@ -51,10 +55,7 @@ class ClipRows:
         return replace(
             self,
             poses=self.poses[index],
-            **{
-                name: getattr(self, name)[index]
-                for name in ("frame", "time_s", "box", "box_score", "model", "centre", "size")
-            },
+            **{name: getattr(self, name)[index] for name in _PER_ROW},
         )
 
     def seen_keypoints(self, rows: NDArray[np.intp]) -> F64:
@@ -86,6 +87,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
         time_s=media.times_s[frame[order]],
         box=box[order],
         box_score=np.concatenate([s.box_score for s in segments])[order],
+        detected=np.concatenate([s.detected for s in segments])[order],
         poses=poses,
         model=np.concatenate([_renumbered(s, models) for s in segments])[order],
         models=models,

@@ -9,16 +9,18 @@ identities whose paths they follow. The same links close the gaps of missed dete
 
 import numpy as np
 
-from deployments.clip_rows import ClipRows, overlap, pairs_in_frame, same_body
+from deployments.clip_rows import ClipRows, pairs_in_frame, same_body
 from deployments.links import best_links, end_of, fragment_of
 from deployments.messages import F64, I64, Bools
 
-_MEETING_OVERLAP = 0.25  # of the smaller box
-_MEETING_DISTANCE = 0.3  # of the centres, body sizes
+_TOUCHING = 0.15  # body sizes between the centres
+_SPEED_OVER_S = 0.2
+_CLEARLY_NEARER = 0.5
 _MARGIN_S = 0.1  # around a meeting
 _SHORTEST_FRAGMENT_S = 0.1
 _LONGEST_MEETING_S = 2.0
-_HIDDEN_S = 0.4  # so long a person who vanished is looked for on the way he had
+_HIDDEN_S = 0.2  # so long a person who vanished is looked for on the way he had
+_AROUND_S = 0.4
 
 
 def resolve(rows: ClipRows, track: I64) -> I64:
@@ -46,56 +48,75 @@ def resolve(rows: ClipRows, track: I64) -> I64:
             before = identity[own[run.start - 1]] if run.start else identity[own[run.stop]]
             after = identity[own[run.stop]] if run.stop < len(own) else before
             identity[own[run]] = _switched(rows, own[run], before, after, paths)
+    identity = _given_to_absent(rows, identity, np.flatnonzero(fragment < 0), paths)
     return _without_replaced(rows, identity, fragment < 0, paths)
 
 
 def _meeting(rows: ClipRows, track: I64) -> Bools:
-    """(n,) whether another person, seen or just hidden, is near."""
-    frame, box, centre, size, owner = _with_hidden(rows, track)
+    """(n,) whether another person, seen or just hidden, is so near that both may be mixed up.
+
+    That near is the distance of two people each of whom goes half of what separates them from one
+    detection to the next: nearer ones may have passed one another unseen.
+    """
+    frame, centre, size, owner, step = _with_hidden(rows, track)
     order = np.argsort(frame, kind="stable")
     a, b = (order[side] for side in pairs_in_frame(frame[order]))
-    apart = np.linalg.norm(centre[a] - centre[b], axis=1) / ((size[a] + size[b]) / 2)
-    near = (overlap(box[a], box[b]) > _MEETING_OVERLAP) | (apart < _MEETING_DISTANCE)
-    near &= owner[a] != owner[b]
+    apart = np.linalg.norm(centre[a] - centre[b], axis=1)
+    limit = _TOUCHING * (size[a] + size[b]) / 2 + (step[a] + step[b]) / 2
+    near = (apart < limit) & (owner[a] != owner[b])
     meeting = np.zeros(len(frame), np.bool_)
     meeting[a[near]] = meeting[b[near]] = True
     return meeting[: len(rows)]
 
 
-def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, F64, I64]:
-    """Frame, box, centre, size and track of all rows, and of people shortly before and after.
+def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, I64, F64]:
+    """Frame, centre, size, track and step of all rows, and of people shortly before and after.
 
     Whoever is hidden behind another person has no box; the rows added after the end of each track,
-    and before its start, are where constant velocity leads.
+    and before its start, are where constant velocity leads. The step is what a person goes from one
+    detection frame to the next, pixels.
     """
     frames, first_rows = np.unique(rows.frame, return_index=True)
     times = rows.time_s[first_rows]
-    parts = [
-        (rows.frame.astype(np.int64), rows.box.astype(np.float64), rows.centre, rows.size, track)
-    ]
+    detected = np.unique(rows.time_s[rows.detected])
+    interval_s = float(np.median(np.diff(detected))) if len(detected) > 1 else 0.0
+    steps = np.zeros(len(rows))
+    parts: list[tuple[I64, F64, F64, I64, F64]] = []
     for number in range(track.max() + 1):
         members = np.flatnonzero(track == number)
+        steps[members] = _speed(rows, members) * interval_s
         for at, side in ((members[0], -1), (members[-1], 1)):
             since = (times - rows.time_s[at]) * side
-            hidden = (since > 0) & (since <= _HIDDEN_S)
+            hidden = np.flatnonzero((since > 0) & (since <= _HIDDEN_S))
             velocity = end_of(rows, members, at).velocity
-            step = (times[hidden] - rows.time_s[at])[:, None] * (
-                0 if velocity is None else velocity
-            )
-            step = np.broadcast_to(step, (len(step), 2))
+            ahead = side * since[hidden, None] * (np.zeros(2) if velocity is None else velocity)
             parts.append(
                 (
                     frames[hidden].astype(np.int64),
-                    rows.box[at] + np.tile(step, 2),
-                    rows.centre[at] + step,
-                    np.full(len(step), rows.size[at]),
-                    np.full(len(step), number),
+                    rows.centre[at] + ahead,
+                    np.full(len(hidden), rows.size[at]),
+                    np.full(len(hidden), number),
+                    np.full(len(hidden), steps[at]),
                 )
             )
-    frame, box, centre, size, owner = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    return frame, box, centre, size, owner
+    parts.insert(0, (rows.frame.astype(np.int64), rows.centre, rows.size, track, steps))
+    frame, centre, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return frame, centre, size, owner, step
+
+
+def _speed(rows: ClipRows, members: I64) -> F64:
+    """(k,) highest speed around each row of a track, pixels a second."""
+    times, centre = rows.time_s[members], rows.centre[members]
+    back = np.searchsorted(times, times - _SPEED_OVER_S)
+    span = times - times[back]
+    gone = np.linalg.norm(centre - centre[back], axis=1)
+    speed = np.divide(gone, span, out=np.zeros(len(span)), where=span >= _SPEED_OVER_S / 2)
+    start = np.searchsorted(times, times - _AROUND_S, side="left")
+    stop = np.searchsorted(times, times + _AROUND_S, side="right")
+    # Every other stretch is from a stop to the next start; the sentinel ends the last.
+    stretches = np.stack([start, stop], axis=1).ravel()
+    fastest: F64 = np.maximum.reduceat(np.append(speed, 0.0), stretches)[::2]
+    return fastest
 
 
 def _cut(rows: ClipRows, track: I64, meeting: Bools) -> I64:
@@ -156,6 +177,28 @@ def _switched(rows: ClipRows, aside: I64, before: int, after: int, paths: list[I
         [np.cumsum(of_after[::-1])[::-1], [0]]
     )
     return np.where(np.arange(len(aside)) < np.argmin(cost), before, after)
+
+
+def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: list[I64]) -> I64:
+    """Identities in which rows set aside go to who is absent there and whose path is far nearer.
+
+    Where one person hides another, the track of either may have gone on with the box of the one in
+    front; the one behind was not seen, and has no rows.
+    """
+    frame, owner = rows.frame[aside], identity[aside]
+    off = np.zeros(len(aside))
+    for number in np.unique(owner):
+        off[owner == number] = _off_path(rows, aside[owner == number], paths[number])
+    nearest, best = off * _CLEARLY_NEARER, owner.copy()
+    for number, path in enumerate(paths):
+        within = np.flatnonzero((frame > rows.frame[path[0]]) & (frame < rows.frame[path[-1]]))
+        absent = within[~np.isin(frame[within], rows.frame[identity == number])]
+        off_here = _off_path(rows, aside[absent], path)
+        nearer = off_here < nearest[absent]
+        best[absent[nearer]], nearest[absent[nearer]] = number, off_here[nearer]
+    given = identity.copy()
+    given[aside] = best
+    return given
 
 
 def _off_path(rows: ClipRows, some: I64, path: I64) -> F64:

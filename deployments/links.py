@@ -21,12 +21,12 @@ MAX_GAP_S = 3.0
 _WINDOW_S = 0.4  # of the rows that tell where a fragment comes from and goes to
 _MIN_SPAN_S = 0.1  # of rows that tell a velocity
 _UNLINKED = 9.0  # price of an end and a start left unlinked: three deviations in two of the terms
-_CONTINUED = 0.5  # allowance for what the association from detection to detection says itself
+_CONTINUED = 0.2  # allowance for what the association from detection to detection says itself
 
 # Standard deviations: at no gap, and growth for each second of it.
-_POSITION = (0.15, 0.6)
+_POSITION = (0.1, 0.4)
 _POSITION_UNKNOWN_SPEED = (0.2, 1.5)
-_VELOCITY_PER_S = (0.8, 1.0)
+_VELOCITY_PER_S = (0.4, 0.6)
 _LOG_SIZE = (0.2, 0.3)
 _POSE = (0.12, 0.6)
 

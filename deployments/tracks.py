@@ -18,18 +18,21 @@ _SHORT_S = 0.3
 _SHORT_SHARE = 0.5  # of the clip, where that is shorter still
 _SURE_SCORE = 0.6
 _DUPLICATE_SHARE = 0.6
+_MOST_CELLS = 4_000_000  # people times frames; 0.4 kB each
 
 
 def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     """The people of a clip.
 
     Tracklets are joined where the video was cut, tracks of one body made one, identities kept
-    through crossings and over gaps of up to two seconds, and stray detections dropped: tracks that
-    last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score of
-    0.6. Frames of a gap stay empty: nobody was seen there.
+    through crossings and over gaps of up to three seconds, and stray detections dropped: tracks
+    that last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score
+    of 0.6. Frames of a gap stay empty: nobody was seen there.
 
     People are numbered from 1 by importance: the sum over frames of box area, score, and nearness
-    to the picture's centre (1 there, 0.5 in the corners). The first is the primary person.
+    to the picture's centre (1 there, 0.5 in the corners). The first is the primary person. Of the
+    passers-by of a long video only the most important are kept, so that people times frames are
+    four million at most: the arrays hold every person in every frame.
 
     Args:
         segments: all segments of the video.
@@ -48,7 +51,9 @@ def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     identity = resolve(rows, track)
     identity[np.isin(identity, _stray(rows, identity, media))] = -1
     decoded = np.concatenate([s.decoded for s in sorted(segments, key=lambda s: s.first_frame)])
-    return _clip(rows, _by_importance(rows, identity, media), media, decoded)
+    person = _by_importance(rows, identity, media)
+    person[person >= max(_MOST_CELLS // media.frame_count, 1)] = -1
+    return _clip(rows, person, media, decoded)
 
 
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
@@ -65,7 +70,8 @@ def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
     part_of: dict[int, int] = {}
     for i in np.argsort(-together, kind="stable"):
         longer, shorter = sorted(pairs[i].tolist(), key=lambda t: -length[t])
-        longer = part_of.get(longer, longer)
+        while longer in part_of:
+            longer = part_of[longer]
         if shorter in part_of or together[i] < _DUPLICATE_SHARE * length[shorter]:
             continue
         part_of[shorter] = longer
