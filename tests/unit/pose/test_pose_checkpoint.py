@@ -1,4 +1,4 @@
-"""Checkpoints: those that are published are read, nothing in a file is run, and wrong ones say why."""
+"""Checkpoints: published ones are read, nothing in a file is run, and wrong ones say why."""
 
 import builtins
 import io
