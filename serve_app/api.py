@@ -134,12 +134,8 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
         return
     folder = Path(service.settings.output)
 
-    @app.api_route(
-        "/videos/{key}",
-        methods=["GET", "HEAD"],
-        summary="An annotated video",
-        response_class=FileResponse,
-    )
+    @app.head("/videos/{key}", include_in_schema=False)
+    @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
     async def videos(key: str) -> Response:
         """The file, with byte ranges."""
         path = folder / key

@@ -124,8 +124,8 @@ class PoseClient:
                 raise NotReadyError(f"not ready after {timeout_s:g} s: {reason}")
             time.sleep(_POLL_S)
 
-    def download(self, response: PoseResponse, to: Path) -> Path:
-        """Fetch the annotated video of ``response`` into the file ``to``.
+    def download(self, response: PoseResponse, to: str | Path) -> Path:
+        """Fetch the annotated video of ``response`` into the file ``to``, which is given back.
 
         Raises:
             ValueError: it has none.
@@ -133,15 +133,16 @@ class PoseClient:
         if response.video_url is None:
             raise ValueError("the response has no annotated video")
         try:
-            with self._http.stream("GET", response.video_url) as answer, to.open("wb") as file:
+            with self._http.stream("GET", response.video_url) as answer:
                 if answer.is_error:
                     answer.read()
                     raise _error_of(answer)
-                for chunk in answer.iter_bytes():
-                    file.write(chunk)
+                with Path(to).open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
         except httpx.TransportError as error:
             raise _unreachable(self._http.base_url, error) from error
-        return to
+        return Path(to)
 
     def _call(self, method: str, path: str, **body: Any) -> httpx.Response:
         for attempt in range(self._retries + 1):

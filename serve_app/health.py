@@ -33,7 +33,7 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
             config_loaded=True,
         ),
         models=HealthModels(
-            rtmpose_loaded=loaded["rtmpose"],
+            rtmpose_loaded=loaded["rtmpose"] and not statuses["rtmpose"].notice,
             hrnet_available=loaded["hrnet"],
             mmcv_cuda=any(
                 s.nms == "compiled" and s.device.startswith("cuda") for s in statuses.values()

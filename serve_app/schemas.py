@@ -235,7 +235,7 @@ class HealthModelInfo(BaseModel):
 class HealthModels(BaseModel):
     """What is loaded."""
 
-    rtmpose_loaded: bool
+    rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
     hrnet_available: bool
     mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
     model_info: HealthModelInfo

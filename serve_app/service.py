@@ -63,7 +63,7 @@ class PoseService:
     ) -> None:
         self.settings = settings
         self.plan = plan
-        self._stages = stages
+        self.stages = stages
         self._statuses = statuses
         self._under_way = 0
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
@@ -165,7 +165,7 @@ class PoseService:
         min_score = _first(options.confidence, self.live.confidence_threshold)
         job = self._job(path, folder, options, statuses, min_score)
         async with self._deadline():
-            outcome = await run(job, self._stages, progress)
+            outcome = await run(job, self.stages, progress)
         # In a thread: an hour of video is a hundred thousand frames to write down.
         return await asyncio.to_thread(
             respond,

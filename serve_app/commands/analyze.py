@@ -57,7 +57,7 @@ def analyze(
                 analyze_one(service, source, PoseOptions(**options), out / name, formats)
             except ServiceError as error:
                 failures += 1
-                STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red", markup=False)
+                STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red")
     if failures:
         raise click.exceptions.Exit(1)
 
@@ -80,7 +80,7 @@ def analyze_one(
     Raises:
         ServiceError: whatever went wrong; BadParameterError if there is no such file.
     """
-    with progress_of(source) as report:
+    with progress_of(stem.name) as report:
         response = asyncio.run(_analyze(service, source, options, report))
     if response.video_url is not None:
         video = Path(f"{stem}.annotated.mp4")
@@ -93,9 +93,9 @@ def analyze_one(
             write_csv(response, file)
     if formats.to_stdout:
         click.echo(document)
-    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}", markup=False)
+    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}")
     for notice in response.warnings:
-        STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow", markup=False)
+        STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow")
     return response
 
 

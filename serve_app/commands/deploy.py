@@ -41,13 +41,13 @@ def deploy(config: Path, address: str, timeout_s: float) -> None:
         applications = client.get_serve_details()["applications"]
         state = _in_words(applications)
         if state != last:
-            STDERR.print(state, markup=False)
+            STDERR.print(state)
             last = state
         statuses = {application["status"] for application in applications.values()}
         if statuses == {"RUNNING"}:
             return
         if "DEPLOY_FAILED" in statuses:  # UNHEALTHY passes, while a replica is replaced
-            STDERR.print(_messages(applications), markup=False)
+            STDERR.print(_messages(applications))
             raise click.exceptions.Exit(1)
         if time.monotonic() >= end:
             raise NotReadyError(

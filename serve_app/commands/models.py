@@ -24,16 +24,17 @@ def models() -> None:
 def list_() -> None:
     """Show every model, whether its checkpoint is here, and its published accuracy."""
     plan = plan_models(load_settings())
-    table = Table("key", "model", "role", "input", "AP", "checkpoint", "where")
+    table = Table("key", "role", "input", "AP", "checkpoint")
+    for column in table.columns[:4]:
+        column.no_wrap = True
+    table.columns[4].overflow = "fold"
     for entry in plan.config.models.values():
         width, height = entry.input_size
         table.add_row(
             entry.key,
-            entry.name,
             entry.role if entry.enabled else "disabled",
             f"{width}x{height}",
             f"{entry.published_ap:.1f}" if entry.published_ap else "",
-            Path(entry.checkpoint).name,
             _where(entry, plan),
         )
     table.caption = "AP: published, COCO val2017, in per cent, with flip test"
@@ -90,7 +91,7 @@ def verify_(keys: tuple[str, ...]) -> None:
 
 def _where(entry: ModelEntry, plan: ModelPlan) -> str:
     try:
-        folder = find_weights(entry, plan.search).parent
+        path = find_weights(entry, plan.search)
     except WeightsMissingError:
         return "missing"
-    return str(folder.relative_to(ROOT)) if folder.is_relative_to(ROOT) else str(folder)
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)

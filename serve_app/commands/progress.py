@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from serve_app.pipeline import Progress as Report
 
-STDERR = Console(stderr=True, highlight=False)
+STDERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 _WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
 
 

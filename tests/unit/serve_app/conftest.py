@@ -1,0 +1,46 @@
+"""A whole service in this process, on networks that find coloured discs."""
+
+import httpx
+import pytest
+
+from serve_app.api import create_app
+from serve_app.local import local_service
+from serve_app.settings import load_settings
+from tests.asgi import AsgiTransport
+
+
+@pytest.fixture(scope="package")
+def service(marker_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("local")
+    settings = load_settings(
+        {
+            "config": marker_config,
+            "output": str(folder / "videos"),
+            "spool_dir": folder / "spool",
+            "max_bytes": 3_000_000,
+            "allowed_hosts": ["127.0.0.1"],
+        }
+    )
+    with local_service(settings) as service:
+        yield service
+
+
+@pytest.fixture
+def http(service):
+    with httpx.Client(
+        transport=AsgiTransport(create_app(service)), base_url="http://test"
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="package")
+def squat_answer(service, squat_video):
+    """The response document of the squat video, annotated, all people listed."""
+    with httpx.Client(
+        transport=AsgiTransport(create_app(service)), base_url="http://test"
+    ) as client:
+        answer = client.post(
+            "/pose", files={"file": squat_video.read_bytes()}, data={"people": "all"}
+        )
+        assert answer.status_code == 200, answer.text
+        return answer.json()

@@ -1,0 +1,259 @@
+"""The HTTP interface as an application: routes, forms, problems, documents."""
+
+import json
+import re
+
+import pytest
+
+from deployments.errors import MediaError
+from serve_app.api import create_app
+from serve_app.client import _all_errors
+from serve_app.schemas import Health, PoseResponse, Problem
+from serve_app.service import LiveConfig
+from tests.conftest import ROOT, SQUAT_FRAMES
+from tests.loopback_server import Server, closed_port, reply
+
+JSON = {"content-type": "application/json"}
+
+
+def post(http, **body):
+    return http.post("/pose", json=body)
+
+
+def problem_of(response):
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == response.status_code
+    assert problem.detail
+    assert problem.hint
+    return problem
+
+
+def test_every_field_of_the_specification_is_there_with_its_type(squat_answer):
+    frame = squat_answer["data"]["poses_per_frame"][15]
+    assert list(frame["keypoints"]["nose"])[:3] == ["x", "y", "confidence"]
+    assert len(frame["keypoints"]) == 17
+    assert all(isinstance(frame["keypoints"][k]["x"], float) for k in frame["keypoints"])
+    assert list(frame["biomechanics"]["joint_angles"]) == [
+        *("left_elbow", "right_elbow", "left_knee", "right_knee"),
+        *("left_shoulder", "right_shoulder"),
+    ]
+    assert frame["biomechanics"]["movement_analysis"].keys() == {
+        *("pose_quality", "stability_score", "symmetry_index", "athletic_readiness")
+    }
+    assert frame["biomechanics"]["body_alignment"].keys() == {
+        *("spine_angle", "hip_level_difference", "shoulder_level_difference")
+    }
+    assert frame["frame_info"] == {
+        "frame_number": 15,
+        "timestamp": 0.5,
+        "model_used": "Marker-Pose",
+    }
+    summary = squat_answer["data"]["processing_summary"]
+    assert (summary["total_frames"], summary["successful_poses"]) == (SQUAT_FRAMES, SQUAT_FRAMES)
+    assert 0 < summary["average_confidence"] <= 1
+    assert summary["model_info"]["name"] == "Marker-Pose"
+    assert re.fullmatch(r"MMPose \d+\.\d+\.\d+", summary["model_info"]["version"])
+    assert summary["model_info"]["precision"] == "fp32"
+
+
+def test_numbers_are_json_numbers_and_the_document_validates(squat_answer):
+    text = json.dumps(squat_answer, allow_nan=False)
+    assert PoseResponse.model_validate_json(text).data is not None
+
+
+def test_the_annotated_video_is_served_in_ranges(http, squat_answer):
+    path = re.sub(r"^file://.*/", "/videos/", squat_answer["video_url"])
+    whole = http.get(path)
+    assert whole.headers["content-type"] == "video/mp4"
+    part = http.get(path, headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    assert http.head(path).headers["content-length"] == str(len(whole.content))
+
+
+@pytest.mark.parametrize(
+    "key", ["..%2Fmodel_config.json", "%2e%2e/x.mp4", "0" * 32 + ".mp4", "a.mp4"]
+)
+def test_nothing_else_is_served_from_the_folder_of_videos(http, key):
+    response = http.get(f"/videos/{key}")
+    assert response.status_code == 404
+    assert problem_of(response).code == "http_404"
+
+
+def test_a_video_at_an_address(http, squat_video):
+    with Server(reply(squat_video.read_bytes())) as server:
+        response = post(http, video_url=server.url(), video=False, confidence=0.9)
+    answer = PoseResponse.model_validate(response.json())
+    assert answer.video_url is None
+    assert answer.data.processing_summary.confidence_threshold == 0.9
+    assert set(answer.data.poses_per_frame[0].biomechanics.joint_angles.values()) == {None}
+
+
+def test_the_data_can_be_left_out(http, squat_video):
+    with Server(reply(squat_video.read_bytes())) as server:
+        answer = post(http, video_url=server.url(), data=False).json()
+    assert answer["data"] is None
+    assert answer["video_url"].endswith(".mp4")
+
+
+def test_form_fields_are_those_of_the_json_body(http, squat_video):
+    form = {"video": "false", "data": "true", "confidence": "0.55", "model": "hrnet"}
+    response = http.post("/pose", files={"file": squat_video.read_bytes()}, data=form)
+    summary = response.json()["data"]["processing_summary"]
+    assert summary["confidence_threshold"] == 0.55
+    assert summary["models_used"] == {"Marker-Fallback": SQUAT_FRAMES}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "video_url"),
+        ({"video_url": ""}, "video_url"),
+        ({"video_url": "https://x/y", "confidence": 1.2}, "confidence"),
+        ({"video_url": "https://x/y", "confidence": "much"}, "confidence"),
+        ({"video_url": "https://x/y", "frames": 3}, "frames"),
+        ({"video_url": "https://x/y", "video": "perhaps"}, "video"),
+        ({"video_url": "https://x/y", "model": "openpose"}, "model"),
+        ([1, 2], "body"),
+        ("text", "body"),
+    ],
+)
+def test_a_bad_parameter_is_named(http, body, says):
+    problem = problem_of(http.post("/pose", json=body))
+    assert (problem.status, problem.code, problem.retryable) == (422, "bad_parameter", False)
+    assert says in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "code"),
+    [
+        (b"{", JSON, "bad_parameter"),
+        (b"\xff\xfe", JSON, "bad_parameter"),
+        (b"{" + b" " * 70_000 + b"}", JSON, "too_large"),
+        (b"a=b", {"content-type": "text/plain"}, "bad_parameter"),
+        (b"", {}, "bad_parameter"),
+        (b"--x", {"content-type": "multipart/form-data"}, "bad_parameter"),
+        (b"--x\r\n", {"content-type": "multipart/form-data; boundary=x"}, "bad_parameter"),
+    ],
+    ids=["cut", "no utf-8", "long", "text", "empty", "no boundary", "cut form"],
+)
+def test_a_body_that_is_none_is_refused(http, content, headers, code):
+    assert problem_of(http.post("/pose", content=content, headers=headers)).code == code
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"data": {"confidence": "0.3"}, "files": {"other": b"x"}}, "file"),
+        ({"data": {"size": "3"}, "files": {"file": b"x"}}, "size"),
+        ({"data": {"video_url": "http://x"}, "files": {"file": b"x"}}, "video_url"),
+    ],
+)
+def test_a_wrong_form_is_refused_by_name(http, form, says):
+    problem = problem_of(http.post("/pose", **form))
+    assert problem.code == "bad_parameter"
+    assert says in problem.detail
+
+
+def test_an_upload_over_the_limit_is_refused_and_nothing_is_left(http, service):
+    response = http.post("/pose", files={"file": b"x" * 3_200_000})
+    assert problem_of(response).code == "too_large"
+    assert response.status_code == 413
+    assert list(service.settings.spool_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 415, "not_a_video"),
+        (b"hello", 415, "not_a_video"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), 415, "not_a_video"),
+        (b"#EXTM3U\nfile:///etc/passwd\n", 415, "not_a_video"),
+        (b"\0\0\0\x18ftypisom" + bytes(100), 422, "truncated"),
+    ],
+    ids=["empty", "text", "picture", "playlist", "head alone"],
+)
+def test_an_upload_that_is_no_video_says_what_it_is(http, service, content, status, code):
+    problem = problem_of(http.post("/pose", files={"file": content}))
+    assert (problem.status, problem.code) == (status, code)
+    assert list(service.settings.spool_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("ftp://example.org/a.mp4", 403, "address_not_allowed"),
+        ("file:///etc/passwd", 403, "address_not_allowed"),
+        ("http://10.0.0.1/a.mp4", 403, "address_not_allowed"),
+        ("http://[::1]/a.mp4", 403, "address_not_allowed"),
+        ("gs://someones-bucket/a.mp4", 403, "address_not_allowed"),
+        ("http://user@example.org/a.mp4", 422, "bad_source"),
+        ("http://a\\b/a.mp4", 422, "bad_source"),
+    ],
+)
+def test_an_address_that_is_not_fetched_is_refused(http, url, status, code):
+    problem = problem_of(post(http, video_url=url))
+    assert (problem.status, problem.code, problem.retryable) == (status, code, False)
+
+
+def test_an_address_without_the_file_or_without_an_answer(http):
+    with Server(reply(status=404)) as server:
+        assert problem_of(post(http, video_url=server.url())).code == "source_not_found"
+    with closed_port() as port:
+        problem = problem_of(post(http, video_url=f"http://127.0.0.1:{port}/a.mp4"))
+    assert (problem.status, problem.code, problem.retryable) == (502, "unreachable", True)
+
+
+def test_too_many_at_once_are_told_when_to_come_again(http, service, squat_video, monkeypatch):
+    monkeypatch.setattr(service, "live", LiveConfig(max_concurrent_requests=1))
+    with service.admitted():
+        response = http.post("/pose", files={"file": squat_video.read_bytes()})
+    problem = problem_of(response)
+    assert (problem.status, problem.code, problem.retryable) == (429, "overloaded", True)
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def test_health_readiness_and_liveness_of_a_good_service(http):
+    health = Health.model_validate(http.get("/healthz").json())
+    assert (health.status, health.service.service) == ("healthy", "mmpose")
+    assert health.service.config_loaded
+    assert health.models.rtmpose_loaded
+    assert health.models.hrnet_available
+    assert not health.models.mmcv_cuda
+    assert health.system.mmpose_version == "1.3.2"
+    assert http.get("/readyz").json() == {"ready": True}
+    assert http.get("/livez").json() == {"alive": True}
+
+
+def test_an_unforeseen_error_is_a_problem_without_its_text(http, service, monkeypatch):
+    async def broken(*_):
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr(service, "analyze_url", broken)
+    response = post(http, video_url="https://example.org/a.mp4")
+    assert problem_of(response).code == "internal"
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_a_request_id_is_given_back_and_made_up_where_none_fits(http):
+    assert "x-request-id" in http.get("/livez").headers
+    problem = http.get("/nothing", headers={"X-Request-ID": "abc-1"}).json()
+    assert problem["instance"] == "abc-1"
+    odd = http.get("/nothing", headers={"X-Request-ID": "a b\tc"})
+    assert odd.headers["x-request-id"] == odd.json()["instance"] != "a b\tc"
+
+
+def test_the_description_has_every_route_with_examples_and_errors(service):
+    document = create_app(service).openapi()
+    assert set(document["paths"]) == {"/pose", "/healthz", "/readyz", "/livez", "/videos/{key}"}
+    pose = document["paths"]["/pose"]["post"]
+    body = pose["requestBody"]["content"]
+    assert body["application/json"]["schema"]["examples"][0]["confidence"] == 0.3
+    assert body["multipart/form-data"]["schema"]["required"] == ["file"]
+    assert {"200", "403", "413", "415", "422", "429", "502", "503", "504"} <= set(pose["responses"])
+
+
+def test_every_error_code_is_in_the_users_document():
+    text = (ROOT / "docs" / "user.md").read_text()
+    assert [code for code in _all_errors(MediaError.__base__) if f"`{code}`" not in text] == []

@@ -1,0 +1,106 @@
+"""Serve configs: what Serve would pass over is named, and ours are good."""
+
+import pytest
+import yaml
+
+from serve_app.check import check_config
+from tests.conftest import ROOT
+
+CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config" / "serve.yaml").read_text())
+
+
+def problems(document, tmp_path):
+    path = tmp_path / "serve.yaml"
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return check_config(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_our_configs_are_good(path):
+    assert check_config(path) == []
+
+
+def test_there_is_one_for_a_cluster_one_machine_and_a_container():
+    assert [p.name for p in CONFIGS] == ["serve.container.yaml", "serve.local.yaml", "serve.yaml"]
+
+
+def deployment(config, name):
+    return next(d for d in config["applications"][0]["deployments"] if d["name"] == name)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda c: c.update(proxy_locations="HeadOnly"), "proxy_locations is not a key; proxy_loc"),
+        (lambda c: c["http_options"].pop("host"), "http_options.host is not set"),
+        (
+            lambda c: deployment(c, "RTMPose").update(max_ongoing_request=3),
+            "deployments[3].max_ongoing_request is not a key; max_ongoing_requests is",
+        ),
+        (
+            lambda c: deployment(c, "Decode")["autoscaling_config"].update(max_ongoing_requests=3),
+            "autoscaling_config.max_ongoing_requests is not a key",
+        ),
+        (lambda c: deployment(c, "Render").update(name="Renderer"), "no Renderer; Render is"),
+        (lambda c: deployment(c, "Render").update(name="Renderer"), "Render is missing"),
+        (
+            lambda c: deployment(c, "Ingress").pop("max_ongoing_requests"),
+            "Ingress.max_ongoing_requests is not set",
+        ),
+        (
+            lambda c: deployment(c, "HRNet")["ray_actor_options"].pop("num_gpus"),
+            "HRNet.ray_actor_options.num_gpus is not set",
+        ),
+        (
+            lambda c: deployment(c, "HRNet")["ray_actor_options"].update(num_gpus=1.5),
+            "only whole GPUs",
+        ),
+        (
+            lambda c: deployment(c, "Decode")["autoscaling_config"].update(
+                target_ongoing_requests=2
+            ),
+            "Decode.autoscaling_config never scales",
+        ),
+        (
+            lambda c: deployment(c, "RTMPose")["user_config"].update(max_batch_size=-1),
+            "RTMPose.user_config.max_batch_size",
+        ),
+        (
+            lambda c: deployment(c, "RTMPose").update(max_ongoing_requests=1),
+            "max_batch_size never fills",
+        ),
+        (
+            lambda c: deployment(c, "Ingress")["user_config"].update(confidence=0.2),
+            "Ingress.user_config.confidence",
+        ),
+        (
+            lambda c: deployment(c, "Decode").update(user_config={"x": 1}),
+            "Decode.user_config.x is not known",
+        ),
+        (lambda c: c["applications"][0]["args"].update(segments=3), "args: segments"),
+        (lambda c: c["applications"][0]["args"].update(pose_model="none"), "no model is called"),
+        (lambda c: c["applications"][0].pop("import_path"), "import_path"),
+    ],
+)  # fmt: skip
+def test_a_slip_is_named(config, tmp_path, change, says):
+    change(config)
+    if says == "max_batch_size never fills":
+        config["applications"][0]["args"]["batch_size"] = 16
+    assert any(says in problem for problem in problems(config, tmp_path)), problems(
+        config, tmp_path
+    )
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b", "a: [", "\0"])
+def test_what_is_no_config_is_said_to_be_none(tmp_path, text):
+    assert len(problems(text, tmp_path)) == 1
+
+
+def test_an_application_of_someone_else_is_left_alone(config, tmp_path):
+    config["applications"][0] |= {"import_path": "other:app", "deployments": [], "args": {"a": 1}}
+    assert problems(config, tmp_path) == []

@@ -1,0 +1,128 @@
+"""One video through the stages: order, limits, retries, cancelling."""
+
+import asyncio
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deployments.errors import MediaError, NoFramesError, StageFailedError
+from deployments.messages import AnalysisOptions
+from serve_app import pipeline
+from serve_app.pipeline import Job, fan_out, run
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    monkeypatch.setattr(pipeline.random, "uniform", lambda *_: 0.0)
+
+
+def test_results_keep_the_order_of_the_items_whatever_ends_first():
+    async def call(item):
+        await asyncio.sleep(0.01 * (3 - item))
+        return item * 10
+
+    told = []
+    assert asyncio.run(fan_out([0, 1, 2], call, 3, told.append)) == [0, 10, 20]
+    assert told == [1, 2, 3]
+
+
+def test_no_more_than_the_limit_are_under_way():
+    under_way, most = 0, 0
+
+    async def call(_item):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.001)
+        under_way -= 1
+
+    asyncio.run(fan_out(range(20), call, 3))
+    assert most == 3
+
+
+def test_an_item_whose_stage_died_is_tried_again():
+    tries = []
+
+    async def call(item):
+        tries.append(item)
+        if item == 1 and tries.count(1) < 3:
+            raise StageFailedError("died")
+        return item
+
+    assert asyncio.run(fan_out([0, 1, 2], call, 2)) == [0, 1, 2]
+    assert tries.count(1) == 3
+    assert tries.count(0) == tries.count(2) == 1
+
+
+def test_a_stage_that_dies_again_and_again_is_given_up():
+    tries = []
+
+    async def call(item):
+        tries.append(item)
+        raise StageFailedError("died")
+
+    with pytest.raises(StageFailedError):
+        asyncio.run(fan_out([0], call, 1))
+    assert len(tries) == pipeline.ATTEMPTS
+
+
+def test_another_error_is_not_retried_and_ends_the_others():
+    ended, tries = [], []
+
+    async def call(item):
+        tries.append(item)
+        if item == 1:
+            raise MediaError("broken")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(item)
+
+    with pytest.raises(MediaError, match="broken"):
+        asyncio.run(fan_out([0, 1, 2], call, 3))
+    assert sorted(ended) == [0, 2]
+    assert tries.count(1) == 1
+
+
+def job_of(service, path, folder, **changes):
+    inputs = service.stages.statuses
+    options = AnalysisOptions(
+        pose_input=inputs["rtmpose"].input_size, detector_input=inputs["detector"].input_size
+    )
+    return replace(Job(path, folder, "a" * 32 + ".mp4", options, 0.3), **changes)
+
+
+@pytest.mark.parametrize("segment_s", [0.4, 1.0])
+def test_a_video_gives_the_same_whether_cut_or_not(service, squat_video, tmp_path, segment_s):
+    whole, cut = (
+        asyncio.run(run(job_of(service, squat_video, tmp_path, segment_s=s), service.stages))
+        for s in (600.0, segment_s)
+    )
+    assert (whole.segments, cut.segments > 1) == (1, True)
+    for name in ("times_s", "track_id", "box", "keypoints", "score", "sigma", "model"):
+        assert np.array_equal(getattr(whole.clip, name), getattr(cut.clip, name), equal_nan=True)
+    assert whole.biomechanics.frames == cut.biomechanics.frames
+    assert whole.biomechanics.summary == cut.biomechanics.summary
+
+
+def test_without_a_video_nothing_is_drawn_and_progress_is_told(service, squat_video, tmp_path):
+    told = []
+    job = job_of(service, squat_video, tmp_path, video=False, segment_s=0.5)
+    outcome = asyncio.run(run(job, service.stages, lambda *report: told.append(report)))
+    assert outcome.stored is None
+    assert "encode" not in outcome.timings_s
+    assert told == [("analyse", done, outcome.segments) for done in range(1, outcome.segments + 1)]
+
+
+def test_a_video_of_which_nothing_decodes_has_no_frames(service, squat_video, tmp_path):
+    class Blind:
+        def __getattr__(self, name):
+            return getattr(service.stages, name)
+
+        async def analyse(self, segment, options):
+            part = await service.stages.analyse(segment, options)
+            return replace(part, decoded=np.zeros_like(part.decoded))
+
+    with pytest.raises(NoFramesError):
+        asyncio.run(run(job_of(service, squat_video, tmp_path), Blind()))

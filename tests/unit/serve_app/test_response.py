@@ -1,0 +1,132 @@
+"""The response from arrays: who is listed, what is null and why, notices."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from biomech.skeleton import KEYPOINTS
+from deployments.biomechanics.analyse import analyse
+from deployments.messages import ClipPoses, MediaInfo, ModelStatus, StoredVideo
+from serve_app.pipeline import Outcome
+from serve_app.response import encode, respond, to_json
+from serve_app.schemas import PoseOptions, PoseResponse
+from tests.stick_figure import FIGURE
+
+MODELS = {"RTMPose-Medium": ModelStatus(role="rtmpose", loaded=True, name="RTMPose-Medium")}
+
+
+def clip_of(present, decoded=None):
+    """A clip of the stick figure; ``present`` (f, p) says who is in which frame."""
+    present = np.asarray(present, bool)
+    frames, people = present.shape
+
+    def spread(values):
+        shape = present.shape + (1,) * np.ndim(values)
+        return np.where(present.reshape(shape), values, np.nan).astype(np.float32)
+
+    return ClipPoses(
+        times_s=np.arange(frames) / 25,
+        width=640,
+        height=640,
+        track_id=np.arange(1, people + 1, dtype=np.int32),
+        box=spread(np.array([230.0, 90.0, 470.0, 510.0])),
+        box_score=spread(0.9),
+        keypoints=spread(FIGURE),
+        score=spread(np.full(17, 0.8)),
+        raw_score=spread(np.full(17, 1.2)),
+        sigma=spread(np.full((17, 2), 3.0)),
+        model=np.where(present, 0, -1).astype(np.int32),
+        models=("RTMPose-Medium",) if present.any() else (),
+        decoded=np.ones(frames, bool) if decoded is None else np.asarray(decoded, bool),
+    )
+
+
+def outcome_of(clip, stored=None, warnings=()):
+    pts = np.arange(len(clip.times_s))
+    media = MediaInfo("v.mp4", "mov", "h264", "yuv420p", 640, 640, 0, (1, 25), pts, pts[:1])
+    timings = {"total": 1.23456789}
+    return Outcome(media, clip, analyse(clip, 0.3), stored, 1, timings, warnings)
+
+
+def answer(clip, models=MODELS, outcome=None, **options):
+    outcome = outcome or outcome_of(clip)
+    return respond(outcome, PoseOptions(**options), 0.3, models, "id")
+
+
+def test_frames_without_the_primary_person_say_why():
+    clip = clip_of([[1, 1], [0, 1], [0, 0], [0, 0]], decoded=[1, 1, 1, 0])
+    frames = answer(clip).data.poses_per_frame
+    reasons = [frame.reason for frame in frames]
+    assert reasons == [None, "primary_not_visible", "nobody_found", "not_decoded"]
+    for frame in frames[1:]:
+        assert frame.pose is None
+        assert frame.keypoints is None
+        assert frame.frame_info.model_used is None
+        assert set(frame.biomechanics.joint_angles.values()) == {None}
+
+
+def test_numbers_of_the_primary_person_are_those_of_the_arrays():
+    frame = answer(clip_of([[1]])).data.poses_per_frame[0]
+    found = np.array([(frame.keypoints[n].x, frame.keypoints[n].y) for n in KEYPOINTS])
+    assert found == pytest.approx(FIGURE, abs=0.006)
+    knee = frame.keypoints["left_knee"]
+    assert (knee.confidence, knee.raw_score, knee.sigma) == (0.8, 1.2, (3.0, 3.0))
+    assert frame.biomechanics.joint_angles["left_elbow"] == pytest.approx(85.236, abs=1e-3)
+    assert (frame.pose.track_id, frame.pose.score) == (1, 0.8)
+
+
+def test_others_are_listed_where_they_are_asked_for_and_only_then():
+    clip = clip_of([[1, 1], [0, 1]])
+    assert [f.people for f in answer(clip).data.poses_per_frame] == [None, None]
+    frames = answer(clip, people="all").data.poses_per_frame
+    assert [[p.track_id for p in f.people] for f in frames] == [[2], [2]]
+    document = to_json(answer(clip))
+    assert "people" not in document["data"]["poses_per_frame"][0]
+
+
+def test_points_that_the_network_did_not_give_are_null():
+    clip = clip_of([[1]])
+    clip.keypoints[0, 0, 9] = clip.sigma[0, 0, 9] = np.nan
+    clip.score[0, 0, 9] = clip.raw_score[0, 0, 9] = 0
+    wrist = answer(clip).data.poses_per_frame[0].keypoints["left_wrist"]
+    assert (wrist.x, wrist.y, wrist.sigma, wrist.confidence) == (None, None, None, 0.0)
+
+
+def test_the_summary_counts_frames_models_and_people():
+    clip = clip_of([[1, 1], [1, 0], [0, 1]])
+    summary = answer(clip).data.processing_summary
+    assert (summary.total_frames, summary.successful_poses, summary.people) == (3, 2, 2)
+    assert summary.models_used == {"RTMPose-Medium": 2}
+    assert summary.average_confidence == 0.8
+    assert summary.timings_s == {"total": 1.2346}
+
+
+def test_nobody_is_a_success_with_a_warning():
+    response = answer(clip_of(np.zeros((3, 0))))
+    assert [notice.code for notice in response.warnings] == ["nobody_found"]
+    summary = response.data.processing_summary
+    assert (summary.successful_poses, summary.average_confidence) == (0, None)
+    assert summary.model_info.name == "RTMPose-Medium"
+
+
+def test_a_stand_in_is_announced_in_every_response():
+    models = {name: replace(status, notice="not for use") for name, status in MODELS.items()}
+    response = answer(clip_of([[1]]), models)
+    assert [(n.code, n.detail) for n in response.warnings] == [
+        ("model_notice", "RTMPose-Medium: not for use")
+    ]
+
+
+def test_what_was_not_asked_for_is_null():
+    stored = StoredVideo("http://x/v.mp4", 10, "0" * 64)
+    clip = clip_of([[1]])
+    outcome = outcome_of(clip, stored, (("hdr_converted", "text"),))
+    response = answer(clip, outcome=outcome, data=False)
+    assert (response.data, response.video_url) == (None, "http://x/v.mp4")
+    assert [notice.code for notice in response.warnings] == ["hdr_converted"]
+
+
+def test_the_document_is_plain_json_and_comes_back_as_it_was():
+    response = answer(clip_of([[1, 1], [0, 1]], decoded=[1, 1]), people="all")
+    assert to_json(PoseResponse.model_validate_json(encode(response))) == to_json(response)
