@@ -1,0 +1,110 @@
+"""The README's examples, run as they stand but for addresses and names of files."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from serve_app.schemas import Health, PoseResponse
+from tests.conftest import ROOT
+from tests.loopback_server import Server, reply
+
+README = (ROOT / "README.md").read_text()
+WEB = ("https://storage.googleapis.com/bucket/video.mp4", "https://example.org/jump.mp4")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def block_with(language, word):
+    (found,) = [block for block in blocks(language) if word in block]
+    return found
+
+
+@pytest.fixture
+def adapt(running, tmp_path):
+    """Turns an example into one for this service: its address, and addresses that lead to it."""
+    shutil.copy(running.video, tmp_path / "run.mp4")
+    with Server(reply(running.video.read_bytes())) as server:
+
+        def adapted(text):
+            for address in WEB:
+                text = text.replace(address, server.url(f"/{address.rpartition('/')[2]}"))
+            return text.replace("http://127.0.0.1:8003", running.url)
+
+        yield adapted
+
+
+def run(running, command, folder):
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=running.environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl(running, adapt, tmp_path):
+    commands = re.findall(r"curl (?:[^\n]|\n(?=  ))*", block_with("sh", "curl"))
+    assert len(commands) == 3
+    health, upload, address = (run(running, shlex.split(adapt(c)), tmp_path) for c in commands)
+    assert Health.model_validate_json(health.stdout).status in ("healthy", "degraded")
+    assert upload.stdout == ""
+    answer = PoseResponse.model_validate_json((tmp_path / "answer.json").read_text())
+    assert answer.data.processing_summary.confidence_threshold == 0.4
+    assert answer.data.processing_summary.successful_poses > 0
+    fetched = PoseResponse.model_validate(json.loads(address.stdout))
+    assert fetched.data.processing_summary.confidence_threshold == 0.3
+    assert fetched.video_url.startswith(running.url + "/videos/")
+
+
+def test_the_client(running, adapt, tmp_path):
+    example = (
+        adapt(block_with("python", "PoseClient")) + "\nprint(len(answer.data.poses_per_frame))"
+    )
+    done = run(running, [sys.executable, "-c", example], tmp_path)
+    assert int(done.stdout.splitlines()[-1]) > 0
+    assert (tmp_path / "annotated.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_the_handle_from_another_process(running, adapt, tmp_path):
+    example = adapt(block_with("python", "get_app_handle"))
+    example = example.replace('"run.mp4"', repr(str(tmp_path / "run.mp4")))
+    done = run(running, [sys.executable, "-c", example], tmp_path)
+    summary, count = done.stdout.splitlines()[-2:]
+    assert "'successful_poses'" in summary
+    assert int(count) > 0
+
+
+def test_the_command_line(running, adapt, tmp_path):
+    command = shlex.split(adapt(block_with("sh", "mmpose-service analyze")))
+    run(running, command, tmp_path)
+    names = sorted(p.name for p in (tmp_path / "results").iterdir())
+    assert names == [
+        f"{stem}.{kind}" for stem in ("jump", "run") for kind in ("annotated.mp4", "csv", "json")
+    ]
+
+
+def test_the_commands_of_the_makefile_that_it_names_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"make ([a-z]+)", README))
+    assert {"demo", "test", "serve", "bench", "lint", "clean", "help"} <= named
+    assert [target for target in named if f"\n{target}:" not in makefile] == []
+
+
+def test_every_file_that_the_documents_name_is_there():
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text())
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
