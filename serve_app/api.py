@@ -1,6 +1,7 @@
 """The HTTP interface: an ASGI application over a :class:`PoseService`."""
 
 import asyncio
+import json
 import logging
 import re
 import uuid
@@ -32,6 +33,8 @@ analysis and body alignment, and an annotated video out.
 Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whether a retry can help.
 """
 
+# Of a real video, cut down to one frame.
+_EXAMPLE = json.loads(Path(__file__).with_name("pose_response.example.json").read_text("utf-8"))
 _PROBLEM_SCHEMA = Problem.model_json_schema()
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
@@ -71,7 +74,7 @@ def _add_pose(app: FastAPI, service: PoseService) -> None:
     @app.post(
         "/pose",
         response_model=PoseResponse,
-        responses=_PROBLEMS,
+        responses=_PROBLEMS | {200: {"content": {"application/json": {"example": _EXAMPLE}}}},
         summary="Analyse a video",
         openapi_extra={
             "requestBody": {
