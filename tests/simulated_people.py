@@ -112,6 +112,17 @@ def observe(
     )
 
 
+def shown_in(keypoints: np.ndarray, walkers: Sequence[Walker], time_s: float) -> int | None:
+    """The walker whose (17,2) keypoints these are; None if of nobody, or of one amid others."""
+    boxes = {i: walkers[i].box(time_s) for i in _present(walkers, time_s)}
+    for i, box in boxes.items():
+        apart = np.linalg.norm(keypoints - walkers[i].keypoints(time_s), axis=1)
+        clear = all(iou(box, other) < 0.1 for j, other in boxes.items() if j != i)
+        if clear and np.mean(apart) < 0.1 * walkers[i].height:
+            return i
+    return None
+
+
 def cut(whole: SegmentPoses, places: Sequence[int], seed: int = 0) -> list[SegmentPoses]:
     """The segments that the same video cut before frames ``places`` would have given.
 
