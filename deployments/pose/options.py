@@ -9,7 +9,7 @@ class EngineOptions:
     """Settings of an engine.
 
     Attributes:
-        device: ``auto``, ``cpu`` or ``cuda:N``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``mixed`` is bf16 on CPUs that have it and fp16 on GPUs.
         flip_test: average with the mirrored crop.
         threads: of the CPU.

@@ -14,6 +14,7 @@ from torch import Tensor
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import InferenceError, WeightsCorruptError
 from deployments.messages import F32, U8, CropPoses, Detections
+from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.status import status_of
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
@@ -53,6 +54,7 @@ class OpenVinoPose:
 
     def infer(self, crops: U8) -> CropPoses:
         """See :class:`deployments.pose.interface.PoseModel`."""
+        check_pictures(crops, self.status.input_size)
         batch = self._options.batch
         return CropPoses.concatenate(
             [self._batch(crops[i : i + batch]) for i in range(0, len(crops), batch)]
@@ -67,7 +69,7 @@ class OpenVinoPose:
 
     def _run(self, crops: U8) -> list[Tensor]:
         out = _call(self._compiled, crops)
-        return [torch.from_numpy(out[name]) for name in ("simcc_x", "simcc_y")]
+        return [torch.from_numpy(out[name]).float() for name in ("simcc_x", "simcc_y")]
 
 
 class OpenVinoDetector:
@@ -99,6 +101,7 @@ class OpenVinoDetector:
 
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
+        check_pictures(images, self.status.input_size)
         return [self._one(image[None]) for image in images]
 
     def _one(self, image: U8) -> Detections:
@@ -115,16 +118,19 @@ def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
     import openvino as ov
 
     width, height = input_size
+    wanted = ov.PartialShape([batch, 3, height, width])
     try:
         model = ov.Core().read_model(checkpoint)
-        if len(model.inputs) == 1:
-            model.reshape([batch, 3, height, width])
+        if len(model.inputs) != 1:
+            raise _corrupt(checkpoint, f"it has {len(model.inputs)} inputs, one picture is needed")
+        shape = model.inputs[0].get_partial_shape()
+        if not shape.compatible(wanted):
+            raise _corrupt(checkpoint, f"its input is {shape}, not {wanted} as in the registry")
+        model.reshape(wanted)
     except RuntimeError as error:
         raise _corrupt(
             checkpoint, f"it is not a readable ONNX model ({_last_line(error)})"
         ) from error
-    if len(model.inputs) != 1:
-        raise _corrupt(checkpoint, f"it has {len(model.inputs)} inputs, one picture is needed")
     return model
 
 
@@ -138,7 +144,7 @@ def _output_shapes(model: Any, checkpoint: Path, wanted: dict[str, int]) -> dict
     for name, rank in wanted.items():
         if name not in shapes:
             raise _corrupt(checkpoint, f"its outputs are {sorted(shapes)}, not {sorted(wanted)}")
-        if shapes[name].rank.is_static and len(shapes[name]) != rank:
+        if shapes[name].rank.is_dynamic or len(shapes[name]) != rank:
             raise _corrupt(checkpoint, f"its output {name} is {shapes[name]}, not of rank {rank}")
     return shapes
 
@@ -147,7 +153,9 @@ def _codec_of(shapes: dict[str, Any], entry: ModelEntry, checkpoint: Path) -> Si
     """The codec by the numbers of bins: an exported model states none."""
     ratios = set()
     for name, pixels in zip(("simcc_x", "simcc_y"), entry.input_size, strict=True):
-        keypoints, bins = shapes[name][1], shapes[name][2]
+        pictures, keypoints, bins = shapes[name]
+        if pictures.is_static:  # which would answer for the first picture of a batch alone
+            raise _corrupt(checkpoint, f"its batch is always {pictures}, any number is needed")
         if not (keypoints.is_static and keypoints.get_length() == len(KEYPOINTS)):
             raise _corrupt(checkpoint, f"it has {keypoints} keypoints, {len(KEYPOINTS)} are needed")
         if not bins.is_static:

@@ -3,9 +3,11 @@
 One call of an engine at a time. Torch's number of threads belongs to the process, not to an engine.
 """
 
+import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from biomech.skeleton import KEYPOINTS
 from deployments.errors import ConfigurationError, InferenceError
 from deployments.messages import U8, CropPoses, Detections
 from deployments.pose import compat
+from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.status import status_of
 from deployments.pose.heatmap import HeatmapCodec
 from deployments.pose.network import Network, load_network
@@ -22,6 +25,10 @@ from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
 from deployments.pose.responses import Codec
 from deployments.pose.simcc import SimccCodec
+
+logger = logging.getLogger("mmpose_service")
+
+Answer = TypeVar("Answer")
 
 PERSON = 0
 
@@ -44,6 +51,7 @@ class _Runner:
         self._std = network.std.to(self.device).view(1, 3, 1, 1)
         self._bgr_to_rgb = network.bgr_to_rgb
         self._input_size = entry.input_size
+        self._batch = options.batch
 
     @property
     def precision(self) -> str:
@@ -57,18 +65,45 @@ class _Runner:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self._half)
 
-    def normalise(self, pictures: U8) -> Tensor:
-        """Pictures (n, h, w, 3) uint8 BGR as the network's input (n, 3, h, w), on the device.
+    def in_batches(self, call: Callable[[U8], Answer], pictures: U8) -> list[Answer]:
+        """Answers of ``call`` for the pictures, as many at a time as the options allow.
+
+        Where the device's memory does not hold so many, they are halved, for later calls too.
 
         Raises:
-            InferenceError: they are of another size.
+            InferenceError: ``pictures`` are of another size, ``call`` failed, or the memory does
+                not hold one.
         """
-        width, height = self._input_size
-        if pictures.shape[1:] != (height, width, 3) or pictures.dtype != np.uint8:
-            raise InferenceError(
-                f"pictures are {pictures.shape[1:]} {pictures.dtype}, the network takes "
-                f"{(height, width, 3)} uint8"
+        check_pictures(pictures, self._input_size)
+        answers: list[Answer] = []
+        done = 0
+        while done < len(pictures):
+            part = pictures[done : done + self._batch]
+            try:
+                answers.append(call(part))
+                done += len(part)
+                continue
+            except torch.OutOfMemoryError as error:
+                if len(part) == 1:
+                    raise InferenceError(
+                        f"torch: the memory of {self.device} does not hold one picture: {error}",
+                        hint="Give the model a larger share of the GPU, or use mixed precision.",
+                    ) from error
+            except RuntimeError as error:
+                raise InferenceError(f"torch: {error}") from error
+            # Out here the error no longer holds on to the tensors of the call.
+            self._batch = len(part) // 2
+            logger.warning(
+                "the memory of %s does not hold %d pictures: %d at a time from now on",
+                self.device,
+                len(part),
+                self._batch,
             )
+            torch.cuda.empty_cache()
+        return answers
+
+    def normalise(self, pictures: U8) -> Tensor:
+        """Pictures (n, h, w, 3) uint8 BGR as the network's input (n, 3, h, w), on the device."""
         # A copy: arrays out of the object store are read-only, which torch does not allow.
         batch = torch.from_numpy(np.array(pictures)).to(self.device)
         if self._bgr_to_rgb:
@@ -105,22 +140,16 @@ class TorchPose:
 
     def infer(self, crops: U8) -> CropPoses:
         """See :class:`deployments.pose.interface.PoseModel`."""
-        size = self._options.batch
-        return CropPoses.concatenate(
-            [self._batch(crops[i : i + size]) for i in range(0, len(crops), size)]
-        )
+        return CropPoses.concatenate(self._runner.in_batches(self._batch, crops))
 
     @torch.inference_mode()
     def _batch(self, crops: U8) -> CropPoses:
-        try:
-            inputs = self._runner.normalise(crops)
-            responses = self._forward(inputs)
-            if self._options.flip_test:
-                mirrored = self._codec.mirror(self._forward(inputs.flip(-1)))
-                responses = [(a + b) * 0.5 for a, b in zip(responses, mirrored, strict=True)]
-            return self._codec.decode(responses)
-        except RuntimeError as error:
-            raise InferenceError(f"torch: {error}") from error
+        inputs = self._runner.normalise(crops)
+        responses = self._forward(inputs)
+        if self._options.flip_test:
+            mirrored = self._codec.mirror(self._forward(inputs.flip(-1)))
+            responses = [(a + b) * 0.5 for a, b in zip(responses, mirrored, strict=True)]
+        return self._codec.decode(responses)
 
     def _forward(self, inputs: Tensor) -> list[Tensor]:
         module = self._runner.module
@@ -144,7 +173,6 @@ class TorchDetector:
         """
         network = load_network(entry, checkpoint, use_compiled_ops=options.use_compiled_ops)
         self._runner = _Runner(network, entry, options)
-        self._options = options
         self.status = status_of(
             entry,
             checkpoint,
@@ -157,27 +185,25 @@ class TorchDetector:
 
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
-        size = self._options.batch
-        return [d for i in range(0, len(images), size) for d in self._batch(images[i : i + size])]
+        return [d for part in self._runner.in_batches(self._batch, images) for d in part]
 
     @torch.inference_mode()
     def _batch(self, images: U8) -> list[Detections]:
         module = self._runner.module
-        try:
-            inputs = self._runner.normalise(images)
-            with self._runner.autocast():
-                levels = module.bbox_head(module.extract_feat(inputs))
-            # Boxes and suppression in fp32 whatever the network runs in.
-            levels = [[level.float() for level in kind] for kind in levels]
-            metas = [{"img_shape": images.shape[1:3]}] * len(images)
-            found = module.bbox_head.predict_by_feat(*levels, batch_img_metas=metas, rescale=False)
-        except RuntimeError as error:
-            raise InferenceError(f"torch: {error}") from error
+        inputs = self._runner.normalise(images)
+        with self._runner.autocast():
+            levels = module.bbox_head(module.extract_feat(inputs))
+        # Boxes and suppression in fp32 whatever the network runs in.
+        levels = [[level.float() for level in kind] for kind in levels]
+        metas = [{"img_shape": images.shape[1:3]}] * len(images)
+        found = module.bbox_head.predict_by_feat(*levels, batch_img_metas=metas, rescale=False)
         return [_people(instances) for instances in found]
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called ``auto``, ``cpu`` or ``cuda:N``; ``auto`` is the first GPU, else the CPU.
+    """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    ``auto`` is the first GPU, else the CPU; ``cuda`` is the first GPU.
 
     Raises:
         ConfigurationError: this process has no such device.
@@ -189,9 +215,11 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ConfigurationError(f"device {name!r}: use auto, cpu or cuda:N") from error
-    if device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < gpus):
+    if device.type == "cpu":
         return device
-    raise ConfigurationError(f"device {name!r} is not here: there are {gpus} GPUs")
+    if device.type == "cuda" and (device.index or 0) < gpus:
+        return torch.device("cuda", device.index or 0)
+    raise ConfigurationError(f"device {name!r} is not here: this process has {gpus} GPUs by CUDA")
 
 
 def _half_precision(device: torch.device) -> torch.dtype | None:

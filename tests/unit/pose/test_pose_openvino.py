@@ -1,0 +1,241 @@
+"""ONNX models by OpenVINO: small networks with known answers, and files of another interface."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from dot_networks import (
+    MEAN,
+    SIZE,
+    STD,
+    entry,
+    keypoints,
+    pictures,
+    responses,
+    save,
+    score,
+    write_detector,
+    write_pose,
+)
+from numpy.testing import assert_allclose, assert_array_equal
+from onnx import helper
+
+from deployments.errors import InferenceError, WeightsCorruptError
+from deployments.pose.engines.openvino_engine import OpenVinoDetector, OpenVinoPose
+from deployments.pose.options import EngineOptions
+from deployments.pose.simcc import SimccCodec, target_sigma_bins
+
+DOTS = [(3, 5), (10, 40), (20, 0), (7, 47), (15, 24)]
+
+
+def options(**changes):
+    return EngineOptions(**{"threads": 1, **changes})
+
+
+@pytest.fixture(scope="module")
+def dot_file(tmp_path_factory):
+    return write_pose(tmp_path_factory.mktemp("onnx") / "dot.onnx")
+
+
+@pytest.fixture(scope="module")
+def model(dot_file):
+    return OpenVinoPose(entry(), dot_file, options(), "rtmpose")
+
+
+def test_points_are_where_the_dot_is(model):
+    poses = model.infer(pictures(DOTS))
+    assert_allclose(poses.keypoints, keypoints(DOTS))
+    assert_array_equal(np.argsort(poses.keypoints[0, :, 0]), np.arange(17))
+
+
+@pytest.mark.parametrize("red", [140, 200, 255])
+def test_red_comes_first_and_is_normalised(model, red):
+    poses = model.infer(pictures(DOTS[:1], red))
+    assert_allclose(poses.raw_score, score(red), rtol=1e-5)
+    assert_allclose(poses.score, min(score(red), 1), rtol=1e-5)
+
+
+def test_a_dark_picture_has_no_points(model):
+    poses = model.infer(np.zeros((1, SIZE[1], SIZE[0], 3), np.uint8))
+    assert np.isnan(poses.keypoints).all()
+    assert (poses.score == 0).all()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5, 16])
+def test_answers_do_not_depend_on_the_batch(dot_file, model, batch):
+    whole = model.infer(pictures(DOTS))
+    parts = OpenVinoPose(entry(), dot_file, options(batch=batch), "rtmpose").infer(pictures(DOTS))
+    for name in ("keypoints", "score", "raw_score", "sigma"):
+        assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_no_pictures_have_no_poses(model):
+    assert model.infer(pictures([])).keypoints.shape == (0, 17, 2)
+
+
+def test_read_only_pictures_are_taken(model):
+    crops = pictures(DOTS)
+    crops.setflags(write=False)
+    assert_allclose(model.infer(crops).keypoints, keypoints(DOTS))
+
+
+@pytest.mark.parametrize("red", [140, 255])
+def test_flip_test_averages_with_the_mirrored_picture(dot_file, red):
+    flipped = OpenVinoPose(entry(), dot_file, options(flip_test=True), "rtmpose")
+    crops = pictures(DOTS, red)
+    codec = SimccCodec(2.0, target_sigma_bins(SIZE))
+    once, mirrored = responses(crops), responses(crops[:, :, ::-1])
+    both = [(a + b) / 2 for a, b in zip(once, codec.mirror(mirrored), strict=True)]
+    found, expected = flipped.infer(crops), codec.decode(both)
+    assert_allclose(found.keypoints, expected.keypoints)
+    assert_allclose(found.raw_score, expected.raw_score, rtol=1e-4)
+    assert not np.allclose(found.raw_score, score(red))
+
+
+@pytest.mark.parametrize(
+    "crops",
+    [
+        np.zeros((1, SIZE[0], SIZE[1], 3), np.uint8),
+        np.zeros((1, SIZE[1], SIZE[0]), np.uint8),
+        np.zeros((1, 3, SIZE[1], SIZE[0]), np.uint8),
+        np.zeros((2, SIZE[1], SIZE[0], 3), np.float32),
+    ],
+    ids=["turned", "grey", "channels first", "float"],
+)
+def test_other_pictures_are_refused(model, tmp_path, crops):
+    with pytest.raises(InferenceError, match="the network takes"):
+        model.infer(crops)
+    detector = OpenVinoDetector(
+        entry(), write_detector(tmp_path / "d.onnx", [[0, 0, 1, 1, 0.5]], [0]), options()
+    )
+    with pytest.raises(InferenceError, match="the network takes"):
+        detector.infer(crops)
+
+
+def test_a_failing_runtime_is_an_inference_error(model, monkeypatch):
+    def fail(_):
+        raise RuntimeError("Exception from src/inference.cpp:1:\nno memory")
+
+    monkeypatch.setattr(model, "_compiled", fail)
+    with pytest.raises(InferenceError, match="OpenVINO: no memory"):
+        model.infer(pictures(DOTS))
+
+
+def test_status_tells_what_runs(model, dot_file):
+    status = model.status
+    assert (status.role, status.loaded, status.engine) == ("rtmpose", True, "openvino")
+    assert (status.device, status.precision, status.input_size) == ("cpu", "fp32", SIZE)
+    assert (status.key, status.name, status.checkpoint) == ("dot", "Dot", dot_file.name)
+    assert (status.source, status.notice, status.reason) == ("local_file", None, None)
+    published = entry(url="https://example.org/dot.onnx", notice="a toy")
+    status = OpenVinoPose(published, dot_file, options(device="cuda:0"), "hrnet").status
+    assert (status.role, status.source, status.notice) == ("hrnet", "mmpose_hub", "a toy")
+    assert status.device == "cpu"
+
+
+def test_mixed_precision_is_bf16_where_the_cpu_has_it(dot_file, model):
+    import openvino
+
+    mixed = OpenVinoPose(entry(), dot_file, options(precision="mixed"), "rtmpose")
+    abilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    assert mixed.status.precision == ("bf16" if "BF16" in abilities else "fp32")
+    poses = mixed.infer(pictures(DOTS))
+    assert_allclose(poses.keypoints, keypoints(DOTS))
+    assert_allclose(poses.raw_score, score(), rtol=0.02)
+
+
+ROWS = [
+    [1, 2, 3, 4, 0.5],
+    [5, 6, 9, 9, 0.9],
+    [0, 0, 8, 8, 0.7],
+    [2, 2, 5, 5, 0.2],
+    [0, 0, 0, 0, 0.0],
+]
+
+
+def test_people_come_best_first_without_others_and_padding(tmp_path):
+    path = write_detector(tmp_path / "d.onnx", ROWS, [0, 0, 7, 0, 0])
+    detector = OpenVinoDetector(entry(task="detect"), path, options())
+    images = pictures(DOTS[:2])
+    images[1, 0, 0, 0] = 255  # blue
+    first, second = detector.infer(images)
+    shift = (30 - MEAN[2]) / STD[2]
+    assert_allclose(first.boxes, [[5, 6, 9, 9], [1 + shift, 2, 3, 4], [2, 2, 5, 5]], rtol=1e-5)
+    assert_allclose(first.score, [0.9, 0.5, 0.2])
+    assert_allclose(second.boxes[1, 0], 1 + (255 - MEAN[2]) / STD[2], rtol=1e-5)
+    assert first.boxes.dtype == first.score.dtype == np.float32
+    assert detector.infer(images[:0]) == []
+    assert detector.status.nms == "in the model"
+
+
+def test_nobody_in_the_picture(tmp_path):
+    path = write_detector(tmp_path / "d.onnx", [[0, 0, 0, 0, 0]], [0])
+    (found,) = OpenVinoDetector(entry(), path, options()).infer(pictures(DOTS[:1]))
+    assert found.boxes.shape == (0, 4)
+    assert found.score.shape == (0,)
+
+
+def write_two_inputs(path):
+    node = helper.make_node("Add", ["a", "b"], ["simcc_x"])
+    shape = ["n", 3, SIZE[1], SIZE[0]]
+    outputs = [helper.make_tensor_value_info("simcc_x", onnx.TensorProto.FLOAT, shape)]
+    return save(path, [node], outputs, [], "n", inputs=("a", "b"))
+
+
+def write_torn(path):
+    whole = write_pose(path).read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+@pytest.mark.parametrize(
+    ("write", "reason"),
+    [
+        (lambda p: p.write_bytes(b""), "not a readable ONNX model"),
+        (lambda p: p.write_text("<html>Log in</html>"), "not a readable ONNX model"),
+        (write_torn, "not a readable ONNX model"),
+        (lambda p: torch.save({"a": torch.ones(1)}, p), "not a readable ONNX model"),
+        (write_two_inputs, "has 2 inputs"),
+        (lambda p: write_pose(p, names=("output", "y")), r"outputs are \['output', 'y'\]"),
+        (lambda p: write_pose(p, names=("simcc_x",)), "outputs are"),
+        (lambda p: write_pose(p, ranks=(3, 2)), "simcc_y is .*not of rank 3"),
+        (lambda p: write_pose(p, ranks=(4, 3)), "simcc_x is .*not of rank 3"),
+        (lambda p: write_pose(p, batch=1), "its batch is always 1"),
+        (lambda p: write_pose(p, people=16), "16 keypoints, 17 are needed"),
+        (lambda p: write_pose(p, bins=(2, 1)), r"\[1.0, 2.0\] bins a pixel"),
+    ],
+    ids=[
+        "empty",
+        "html",
+        "torn",
+        "pth",
+        "two inputs",
+        "names",
+        "one output",
+        "rank 2",
+        "rank 4",
+        "batch",
+        "keypoints",
+        "bins",
+    ],
+)
+def test_a_file_of_another_interface_is_refused_with_the_reason(tmp_path, write, reason):
+    path = tmp_path / "net.onnx"
+    write(path)
+    with pytest.raises(WeightsCorruptError, match=reason) as caught:
+        OpenVinoPose(entry(), path, options(), "rtmpose")
+    assert str(path) in caught.value.detail
+    assert "\n" not in caught.value.detail
+    assert caught.value.facts["file"] == "net.onnx"
+
+
+def test_a_pose_network_is_no_detector_and_the_reverse(dot_file, tmp_path):
+    with pytest.raises(WeightsCorruptError, match=r"not \['dets', 'labels'\]"):
+        OpenVinoDetector(entry(), dot_file, options())
+    path = write_detector(tmp_path / "d.onnx", ROWS, [0] * 5)
+    with pytest.raises(WeightsCorruptError, match=r"not \['simcc_x', 'simcc_y'\]"):
+        OpenVinoPose(entry(), path, options(), "rtmpose")
+
+
+def test_another_input_size_than_the_files_is_refused(dot_file):
+    with pytest.raises(WeightsCorruptError, match=r"input is \[\?,3,48,32\], not \[\?,3,64,48\]"):
+        OpenVinoPose(entry(input_size=(48, 64)), dot_file, options(), "rtmpose")
