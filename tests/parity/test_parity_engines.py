@@ -1,0 +1,87 @@
+"""One network by both engines: an RTMPose of random weights, and its export."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from random_networks import quiet, random_pose_network, write_checkpoint
+
+from deployments.crops import crop_transforms
+from deployments.pose.evaluate import cut_crops, detected_boxes
+from deployments.pose.load import load_detector, load_pose_model
+from deployments.pose.options import EngineOptions
+
+SIZE = (192, 256)
+
+
+class Exported(torch.nn.Module):
+    """What MMDeploy exports of a pose network: normalised crops in, responses out."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs):
+        return self.network.head(self.network.extract_feat(inputs))
+
+
+@pytest.fixture(scope="module")
+def crops(photographs):
+    return np.concatenate(
+        [cut_crops(p.pixels, crop_transforms(p.boxes, SIZE), SIZE) for p in photographs]
+    )
+
+
+@pytest.fixture(scope="module")
+def files(registry, crops, tmp_path_factory):
+    """(entry, its checkpoint, its export)."""
+    folder = tmp_path_factory.mktemp("weights")
+    entry = replace(registry.entry("rtmpose_small"), sha256=None)
+    network = random_pose_network(entry, crops[:4])
+    onnx = folder / "net.onnx"
+    with quiet():
+        torch.onnx.export(
+            Exported(network),
+            torch.zeros(1, 3, 256, 192),
+            str(onnx),
+            input_names=["input"],
+            output_names=["simcc_x", "simcc_y"],
+            dynamic_axes={name: {0: "n"} for name in ("input", "simcc_x", "simcc_y")},
+            dynamo=False,
+        )
+    return entry, write_checkpoint(folder / "net.pth", network.state_dict()), onnx
+
+
+@pytest.mark.parametrize("flip_test", [False, True], ids=["once", "flip test"])
+def test_both_engines_give_the_same_arrays(files, crops, flip_test):
+    entry, checkpoint, onnx = files
+    options = EngineOptions(flip_test=flip_test, threads=1, batch=5)
+    by_torch = load_pose_model(entry, checkpoint, options, "rtmpose").infer(crops)
+    exported = load_pose_model(entry, onnx, options, "rtmpose").infer(crops)
+    assert_allclose(exported.raw_score, by_torch.raw_score, atol=1e-4)
+    assert_allclose(exported.score, by_torch.score, atol=1e-4)
+    same = np.abs(exported.keypoints - by_torch.keypoints) <= 0.01
+    assert same.mean() > 0.99  # two bins may be alike to the last digits
+    assert_allclose(exported.sigma[same], by_torch.sigma[same], atol=0.01)
+
+
+@pytest.mark.parametrize("key", ["rtmdet_nano_folded", "rtmdet_nano_onnx"])
+def test_half_precision_finds_the_same_people(shared, registry, photographs, key):
+    entry = registry.entry(key)
+    whole, half = (
+        load_detector(
+            entry,
+            shared / "weights" / entry.checkpoint,
+            EngineOptions(threads=1, precision=precision),
+        )
+        for precision in ("fp32", "mixed")
+    )
+    for photograph in photographs:
+        boxes, score = detected_boxes(photograph.pixels, whole)
+        rounded, rounded_score = detected_boxes(photograph.pixels, half)
+        sure = np.count_nonzero(score > 0.5)
+        assert np.count_nonzero(rounded_score > 0.5) == sure >= 1
+        assert_allclose(rounded[:sure], boxes[:sure], atol=2.0)
+        assert_allclose(rounded_score[:sure], score[:sure], atol=0.02)
