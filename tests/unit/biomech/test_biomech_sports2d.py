@@ -2,37 +2,12 @@
 
 import numpy as np
 import pytest
+from sports2d_files import PEOPLE, read_angles, read_points
 
 from biomech.geometry import ANGLES, LEVELS, flexion, tilt, trunk_lean
-from biomech.skeleton import INDEX
 
-PEOPLE = ("person00", "person01", "person02")
 MINIMUM_COMPARED = 1900
 """Of the 1,960 angles of joints that the files of the three people hold."""
-
-
-def read_points(path):
-    """(f, 17, 2) pixels of a .trc file, NaN where blank or of another skeleton."""
-    lines = path.read_text().splitlines()
-    names = [name for name in lines[3].split("\t")[2:] if name]
-    table = [line.split("\t") for line in lines[5:] if line.strip()]
-    xy = np.full((len(table), 17, 2), np.nan)
-    for i, name in enumerate(names):
-        sided = {"R": "right_", "L": "left_"}.get(name[0], "") + name[1:].lower()
-        keypoint = sided if sided in INDEX else name.lower()
-        if keypoint in INDEX:
-            cells = [(row + [""] * 99)[2 + 3 * i : 4 + 3 * i] for row in table]
-            xy[:, INDEX[keypoint]] = [[float(c) if c else np.nan for c in pair] for pair in cells]
-    return xy
-
-
-def read_angles(path):
-    """Columns of a .mot file by name, degrees."""
-    lines = path.read_text().splitlines()
-    header = lines.index("endheader")
-    rows = [line.split("\t") for line in lines[header + 2 :] if line.strip()]
-    values = np.array([[float(c) if c else np.nan for c in row] for row in rows])
-    return dict(zip(lines[header + 1].split("\t"), values.T, strict=True))
 
 
 def disagreement(ours, theirs):
