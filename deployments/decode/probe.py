@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 from deployments.decode.orientation import Orientation, orientation
 from deployments.errors import (
     AudioOnlyError,
+    MediaError,
     NoFramesError,
     NotAVideoError,
     TooLargeError,
@@ -30,6 +31,7 @@ VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg",
 _VARIABLE_SHARE = 0.02
 # Pixels less square than this are made square; some recorders write ratios like 1919:1920.
 _SQUARE_SHARE = 0.01
+_LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that containers count in
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
 
     Raises:
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
+        MediaError: its time stamps make no sense.
         TooLargeError: over a limit; ``facts`` has ``quantity``, ``value`` and ``limit``.
     """
     path = Path(path).resolve()
@@ -60,9 +63,9 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         stream = _stream(container)
         _check_declared(container, stream, limits)
         _check_listed(path, container, stream)
-        pts, keys = _index(container, stream, limits)
-    if not len(pts):
-        raise NoFramesError("the video track has no pictures")
+        found = _index_of_packets(container, stream, limits)
+    pts, keys = _sorted(*(found or _index_of_frames(path, limits)))
+    _check_times(pts)
     with open_media(path, limits.max_pixels) as container:
         stream = _stream(container)
         first = next(decoded(container, stream), None)
@@ -140,6 +143,14 @@ def _check_end(missing: int) -> None:
         raise TruncatedError(f"the file was cut short: at least {missing} bytes are missing")
 
 
+def _check_times(pts: I64) -> None:
+    """Refuse a file without time stamps, and such as cannot be reckoned with in 64 bits."""
+    if not len(pts):
+        raise NoFramesError("the video track has no pictures")
+    if int(pts[0]) < -_LATEST or int(pts[-1]) > _LATEST:
+        raise MediaError("the time stamps of the video track are damaged")
+
+
 def _check_listed(path: Path, container: InputContainer, stream: VideoStream) -> None:
     """Refuse an MP4 whose index in front lists pictures that are not there."""
     if _demuxer(container) == "mov":
@@ -151,14 +162,11 @@ def _demuxer(container: InputContainer) -> str:
     return container.format.name.split(",")[0]
 
 
-def _index(container: InputContainer, stream: VideoStream, limits: MediaLimits) -> tuple[I64, I64]:
+def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
     """Time stamps of all pictures, and of those at which decoding can start, ascending."""
-    found = _index_of_packets(container, stream, limits)
-    if found is None:
-        container.seek(0)
-        found = _index_of_frames(container, stream, limits)
-    pts, keys = (np.unique(np.array(ticks, np.int64)) for ticks in found)
-    return pts, keys if len(keys) else pts[:1]
+    found = np.unique(np.array(pts, np.int64))
+    found_keys = np.unique(np.array(keys, np.int64))
+    return found, found_keys if len(found_keys) else found[:1]
 
 
 def _index_of_packets(
@@ -185,21 +193,21 @@ def _index_of_packets(
     return pts, keys
 
 
-def _index_of_frames(
-    container: InputContainer, stream: VideoStream, limits: MediaLimits
-) -> tuple[list[int], list[int]]:
-    """By decoding everything."""
-    # A key frame by the times that were dealt out again may not be one that can be sought.
-    can_seek = not times_are_made_up(container, stream)
+def _index_of_frames(path: Path, limits: MediaLimits) -> tuple[list[int], list[int]]:
+    """By decoding everything, from the beginning: a damaged file may not be sought in."""
     pts: list[int] = []
     keys: list[int] = []
-    for frame in decoded(container, stream):
-        if frame.pts is None:
-            continue
-        pts.append(frame.pts)
-        _check("frames", len(pts), limits.max_frames)
-        if frame.key_frame and can_seek:
-            keys.append(frame.pts)
+    with open_media(path, limits.max_pixels) as container:
+        stream = _stream(container)
+        # A key frame by the times that were dealt out again may not be one that can be sought.
+        can_seek = not times_are_made_up(container, stream)
+        for frame in decoded(container, stream):
+            if frame.pts is None:
+                continue
+            pts.append(frame.pts)
+            _check("frames", len(pts), limits.max_frames)
+            if frame.key_frame and can_seek:
+                keys.append(frame.pts)
     return pts, keys
 
 

@@ -3,6 +3,9 @@
 The demuxer is chosen by the first bytes of the file, never by its name, and given to FFmpeg
 explicitly; playlists and other formats that can name further files or addresses are therefore
 never parsed. Only local paths are opened.
+
+PyAV's logging stays off, as it is by default: a decoder's thread that logs would wait for the lock
+of the interpreter, which the thread that closes the decoder holds while it waits for that one.
 """
 
 import os

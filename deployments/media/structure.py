@@ -14,6 +14,7 @@ from deployments.errors import NotAVideoError
 _ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
 _STILL_BRANDS = frozenset((b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"))
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_LONGEST_HEADER = 4096  # of Matroska, before the segment; a few dozen bytes in files
 MOST_BOXES = 500_000
 """Files have a handful at the top, or two a fragment."""
 
@@ -71,10 +72,10 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """
     position = 0
     for _ in range(MOST_BOXES):
+        if position + 8 > size:
+            return
         file.seek(position)
         head = file.read(16)
-        if len(head) < 8:
-            return
         length, kind, start = int.from_bytes(head[:4], "big"), head[4:8], position + 8
         if length == 1:
             length, start = int.from_bytes(head[8:], "big"), position + 16
@@ -104,6 +105,8 @@ def _segment_end(file: BinaryIO) -> int:
     """End of a Matroska file's only segment; 0 if unknown, as in live recordings."""
     file.seek(4)
     header, _ = _ebml_length(file)
+    if header > _LONGEST_HEADER:
+        return 0
     file.seek(header, os.SEEK_CUR)
     if file.read(4) != _SEGMENT:
         return 0

@@ -121,6 +121,19 @@ def test_overwritten_bytes_in_the_middle_do_no_harm_elsewhere(tmp_path, name):
     assert all(0 <= i < found.frame_count for i in indices)
 
 
+def test_a_file_that_cannot_be_sought_is_read_from_its_beginning(tmp_path):
+    """The space for an index claims to be as long as no file; FFmpeg then refuses to seek."""
+    data = bytearray(video("h264_avi").path.read_bytes())
+    data[data.index(b"JUNK", 200) + 6] = 0x80
+    path = tmp_path / "damaged.avi"
+    path.write_bytes(data)
+
+    media, numbers = numbers_read(path)
+
+    assert media.frame_count == 20
+    assert numbers == [(i, i) for i in range(20)]
+
+
 def without_picture(path, name, lost):
     """A video whose picture ``lost`` is overwritten with zeros."""
     data = bytearray(video(name).path.read_bytes())

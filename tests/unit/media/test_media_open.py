@@ -118,3 +118,8 @@ def test_nothing_stays_open(open_files, name):
         probe(bad(name), ROOMY)
 
     assert open_files() == []
+
+
+def test_ffmpegs_messages_do_not_pass_through_the_interpreter():
+    """A decoder's thread could wait for it for ever."""
+    assert av.logging.get_level() is None

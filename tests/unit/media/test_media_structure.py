@@ -97,6 +97,22 @@ def test_lengths_of_64_bits(tmp_path):
     assert missing_bytes(path, "mov") == 0
 
 
+@pytest.mark.parametrize("length", [1 << 40, (1 << 63) - 1, (1 << 64) - 1])
+def test_lengths_that_no_file_has_end_the_walk(tmp_path, length):
+    path = tmp_path / "long.mp4"
+    path.write_bytes(struct.pack(">I4sQ", 1, b"free", length) + box(b"moov"))
+
+    assert not has_box(path, b"moov")
+    assert missing_bytes(path, "mov") == 0
+
+
+def test_a_header_of_matroska_that_no_file_has_says_nothing(tmp_path):
+    path = tmp_path / "long.mkv"
+    path.write_bytes(b"\x1a\x45\xdf\xa3\x01" + b"\x7f" * 7 + bytes(99))
+
+    assert missing_bytes(path, "matroska") == 0
+
+
 @pytest.mark.parametrize("length", [2, 7])
 def test_boxes_shorter_than_their_header_end_the_walk(tmp_path, length):
     path = tmp_path / "broken.mp4"
