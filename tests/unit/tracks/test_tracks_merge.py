@@ -182,6 +182,18 @@ def test_a_body_found_twice_for_a_while_fills_what_was_missed():
     assert (clip.model == 0).all()
 
 
+def test_a_body_found_three_times_in_turn_is_one_person():
+    # The third is hardly beside the first, but beside the second, which is part of the first.
+    spans = [(0.0, 3.65), (0.6, 4.2), (2.0, 9.0)]
+    parts = [
+        observe([replace(CROWD[1], from_s=a, to_s=b)], INFO, seed=i)
+        for i, (a, b) in enumerate(spans)
+    ]
+    clip = merge([both(*parts)], INFO)
+    assert len(clip.track_id) == 1
+    assert (clip.model == 0).all()
+
+
 def test_two_people_close_together_stay_two():
     walkers = [CROWD[1], Walker(straight(460 + 100, Y, 200), 310)]
     clip = merge([observe(walkers, INFO)], INFO)
