@@ -1,6 +1,5 @@
 """Several callers' pictures through one network call, each with its own outcome."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -28,9 +27,7 @@ async def run_batch(
         items: one a caller. infer: takes (n, h, w, 3), gives a sequence of n that can be sliced.
     """
     try:
-        together = await infer(items[0] if len(items) == 1 else np.concatenate(items))
-    except asyncio.CancelledError:
-        raise
+        together = await _all(items, infer)
     except Exception as error:
         logger.warning("a batch of %d calls failed: %s", len(items), error)
         if len(items) == 1:
@@ -38,6 +35,16 @@ async def run_batch(
         return [(await run_batch([item], infer))[0] for item in items]
     ends = np.cumsum([len(item) for item in items])
     return [together[end - len(item) : end] for item, end in zip(items, ends, strict=True)]
+
+
+async def _all(
+    items: Sequence[U8], infer: Callable[[U8], Awaitable[Sequence[Answer]]]
+) -> Sequence[Answer]:
+    pictures = items[0] if len(items) == 1 else np.concatenate(items)
+    answers = await infer(pictures)
+    if len(answers) != len(pictures):
+        raise InferenceError(f"the network answered for {len(answers)} of {len(pictures)} pictures")
+    return answers
 
 
 def _typed(error: Exception) -> InferenceError:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ UNHEALTHY_AFTER = 5
 class BatchConfig(BaseModel):
     """``user_config`` of a model deployment; changes without a restart."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     max_batch_size: int = Field(64, ge=1, le=1024, description="Most pictures in a batch.")
     batch_wait_timeout_s: float = Field(
@@ -30,18 +31,25 @@ class BatchConfig(BaseModel):
     )
 
 
-def count_pictures(items: Sequence[U8]) -> int:
-    """Size of a batch for Serve: pictures, not calls."""
-    return sum(len(item) for item in items)
-
-
 class ModelReplica:
     """One loaded model; the batch goes to a thread, so that the replica stays responsive."""
 
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         self._engine: Any = choice.load(search, options)
+        self._share = options.share_batches
         self._thread = ThreadPoolExecutor(1, choice.role)
         self._failures = 0
+        self._config = BatchConfig()
+
+        @serve.batch(
+            max_batch_size=self._config.max_batch_size,
+            batch_wait_timeout_s=self._config.batch_wait_timeout_s,
+            batch_size_fn=self.batch_size,
+        )  # type: ignore[untyped-decorator]
+        async def together(items: list[U8]) -> list[Any]:
+            return await run_batch(items, self._infer)
+
+        self._together = together
 
     async def status(self) -> ModelStatus:
         """What the model says of itself."""
@@ -60,15 +68,20 @@ class ModelReplica:
                 unhealthy.
         """
         try:
-            config = BatchConfig.model_validate(user_config)
+            self._config = BatchConfig.model_validate(user_config)
         except ValidationError as error:
             raise ConfigurationError(f"user_config of a model: {error}") from error
-        self._batched.set_max_batch_size(config.max_batch_size)
-        self._batched.set_batch_wait_timeout_s(config.batch_wait_timeout_s)
+        self._together.set_max_batch_size(self._config.max_batch_size)
+        self._together.set_batch_wait_timeout_s(self._config.batch_wait_timeout_s)
 
-    @serve.batch(max_batch_size=64, batch_wait_timeout_s=0.01, batch_size_fn=count_pictures)  # type: ignore[untyped-decorator]
-    async def _batched(self, items: list[U8]) -> list[Any]:
-        return await run_batch(items, self._infer)
+    def batch_size(self, items: Sequence[U8]) -> int:
+        """Size of a batch for Serve: pictures, not calls.
+
+        One alone always fits. It was cut to the limit, but that may have been lowered since, and
+        Serve fails what is too large; if its caller has gone, Serve's queue ends with it.
+        """
+        pictures = sum(len(item) for item in items)
+        return min(pictures, self._config.max_batch_size) if len(items) == 1 else pictures
 
     async def _infer(self, pictures: U8) -> Any:
         call: Callable[[U8], Any] = self._engine.infer
@@ -80,18 +93,25 @@ class ModelReplica:
         self._failures = 0
         return answer
 
-    async def _answer(self, nested: list[Any]) -> Any:
-        """The answer for pictures that come as a nested object reference.
+    async def _answer(self, nested: list[Any]) -> list[Any]:
+        """The answers for pictures that come as a nested object reference, in pieces to be joined.
 
         A nested reference survives both of Serve's transports; an array of this size as an argument
         does not.
         """
         if isinstance(self._engine, ModelStatus):
             raise NotReadyError(f"{self._engine.role}: {self._engine.reason}")
-        outcome = await self._batched(await nested[0])
-        if isinstance(outcome, InferenceError):
-            raise outcome
-        return outcome
+        pictures: U8 = await nested[0]
+        if self._share:
+            most = self._config.max_batch_size
+            pieces = [pictures[i : i + most] for i in range(0, len(pictures), most)]
+            outcomes = await asyncio.gather(*(self._together(piece) for piece in pieces))
+        else:
+            outcomes = await run_batch([pictures], self._infer)
+        for outcome in outcomes:
+            if isinstance(outcome, InferenceError):
+                raise outcome
+        return outcomes
 
 
 class PoseReplica(ModelReplica):
@@ -103,7 +123,7 @@ class PoseReplica(ModelReplica):
         Raises:
             NotReadyError: no model is loaded. InferenceError: the network failed on these crops.
         """
-        poses = await self._answer(nested)
+        poses = CropPoses.concatenate(await self._answer(nested))
         return (await self.status()).name, poses
 
 
@@ -116,7 +136,7 @@ class DetectorReplica(ModelReplica):
         Raises:
             NotReadyError: no model is loaded. InferenceError: the network failed.
         """
-        return list(await self._answer(nested))
+        return list(chain.from_iterable(await self._answer(nested)))
 
 
 RTMPose = serve.deployment(PoseReplica, name="RTMPose")

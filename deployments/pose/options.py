@@ -14,7 +14,8 @@ class EngineOptions:
         flip_test: average with the mirrored crop.
         threads: of the CPU.
         use_compiled_ops: mmcv's compiled operators where they are installed.
-        batch: most crops in one call of the network.
+        batch: most pictures in one call of the network.
+        share_batches: a deployment puts pictures of different calls into one call of the network.
     """
 
     device: str = "auto"
@@ -23,3 +24,4 @@ class EngineOptions:
     threads: int = 2
     use_compiled_ops: bool = True
     batch: int = 16
+    share_batches: bool = True
