@@ -234,6 +234,7 @@ class ClipPoses:
         keypoints: (f,p,17,2) image pixels; score, raw_score: (f,p,17); sigma: (f,p,17,2).
         model: (f,p) index into ``models``, -1 where absent.
         decoded: (f,) whether the frame could be decoded.
+        left_out: people of least importance that were not kept, to bound memory.
     """
 
     times_s: F64
@@ -249,6 +250,7 @@ class ClipPoses:
     model: I32
     models: tuple[str, ...]
     decoded: Bools
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,8 @@ class ClipBiomechanics:
 
     Attributes:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
-            f, plain JSON values with None for missing, or None where the person is absent.
+            f, plain JSON values with None for missing, or None where the person is absent; of the
+            first so many people as were asked for.
         angles_deg: (f,p,6) the joint angles in the order of ``biomech.skeleton.JOINT_ANGLES``,
             NaN where missing: what the renderer writes beside the joints.
         summary: one JSON object a person.

@@ -1,6 +1,7 @@
 """From segments to the people of a clip, the primary person first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -52,8 +53,10 @@ def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     identity[np.isin(identity, _stray(rows, identity, media))] = -1
     decoded = np.concatenate([s.decoded for s in sorted(segments, key=lambda s: s.first_frame)])
     person = _by_importance(rows, identity, media)
-    person[person >= max(_MOST_CELLS // media.frame_count, 1)] = -1
-    return _clip(rows, person, media, decoded)
+    most = max(_MOST_CELLS // media.frame_count, 1)
+    left_out = max(int(person.max(initial=-1)) + 1 - most, 0)
+    person[person >= most] = -1
+    return replace(_clip(rows, person, media, decoded), left_out=left_out)
 
 
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:

@@ -55,9 +55,13 @@ class GraphStages:
         """See ``Stages``."""
         return await answer(self._decode.analyse.remote(segment, options), "Decode")
 
-    async def biomechanics(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+    async def biomechanics(
+        self, clip: ClipPoses, min_score: float, written: int | None
+    ) -> ClipBiomechanics:
         """See ``Stages``."""
-        return await answer(self._biomechanics.analyse.remote(clip, min_score), "Biomechanics")
+        return await answer(
+            self._biomechanics.analyse.remote(clip, min_score, written), "Biomechanics"
+        )
 
     async def render(
         self, segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions

@@ -72,6 +72,7 @@ class LocalStages:
         self.limits = limits
         self._store = store
         self._biomechanics = biomechanics
+        self._parts = plan.parts
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
         self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
         self._render_thread = ThreadPoolExecutor(1, "render")
@@ -112,10 +113,17 @@ class LocalStages:
 
         return await analyse_segment(segment, options, detect, estimate)
 
-    async def biomechanics(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+    async def biomechanics(
+        self, clip: ClipPoses, min_score: float, written: int | None
+    ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await asyncio.to_thread(
-            analyse_biomechanics, clip, min_score, enabled=self._biomechanics
+            analyse_biomechanics,
+            clip,
+            min_score,
+            enabled=self._biomechanics,
+            parts=self._parts,
+            written=written,
         )
 
     async def render(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from biomech.config import Parts
 from deployments.errors import NotReadyError
 from deployments.messages import ModelStatus
 from deployments.pose.load import ModelChoice, choose
@@ -24,6 +25,11 @@ class ModelPlan:
     choices: Mapping[str, ModelChoice]
     search: tuple[Path, ...]
     options: EngineOptions
+
+    @property
+    def parts(self) -> Parts:
+        """Which parts of the biomechanics the registry file switches on."""
+        return Parts(**self.config.biomechanics.model_dump())
 
 
 def plan_models(settings: Settings) -> ModelPlan:

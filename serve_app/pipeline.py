@@ -57,8 +57,10 @@ class Stages(Protocol):
         """Find the people of a segment and their keypoints."""
         ...
 
-    async def biomechanics(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
-        """Angles, scores and alignment of the whole clip."""
+    async def biomechanics(
+        self, clip: ClipPoses, min_score: float, written: int | None
+    ) -> ClipBiomechanics:
+        """Angles, scores and alignment of the clip; frames of ``written`` people, None for all."""
         ...
 
     async def render(
@@ -82,7 +84,8 @@ class Job:
         path: local file. folder: working files of this job, removed by the caller.
         key: file name of the annotated video in the store.
         min_score: keypoints below are missing.
-        video, data: what is asked for.
+        video: whether it is to be drawn.
+        written: so many people, the primary first, have their frames written down; None for all.
     """
 
     path: Path
@@ -91,7 +94,7 @@ class Job:
     options: AnalysisOptions
     min_score: float
     video: bool = True
-    data: bool = True
+    written: int | None = 1
     segment_s: float = 4.0
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
@@ -129,11 +132,14 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     )
     if not any(part.decoded.any() for part in parts):
         raise NoFramesError("no frame of the video could be decoded")
-    clip = merge(parts, media)
-    biomechanics = await stages.biomechanics(clip, job.min_score)
+    # In a thread: it takes half a minute for half an hour of a crowd.
+    clip = await asyncio.to_thread(merge, parts, media)
+    biomechanics = await stages.biomechanics(clip, job.min_score, job.written)
     timings = _summed(part.timings_s for part in parts)
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
     warnings += biomechanics.warnings
+    if clip.left_out:
+        warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))
 
     stored = None
     if job.video:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from biomech.frames import FIELDS
+from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, ModelStatus
 from serve_app.pipeline import Outcome
 from serve_app.schemas import (
@@ -28,15 +29,7 @@ from serve_app.schemas import (
 )
 from serve_app.versions import package_version
 
-NO_BIOMECHANICS = Biomechanics(
-    joint_angles=dict.fromkeys(JOINT_ANGLES),
-    movement_analysis=dict.fromkeys(
-        ("pose_quality", "stability_score", "symmetry_index", "athletic_readiness")
-    ),
-    body_alignment=dict.fromkeys(
-        ("spine_angle", "hip_level_difference", "shoulder_level_difference")
-    ),
-)
+NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
 
 
 def respond(

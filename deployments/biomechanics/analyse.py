@@ -20,6 +20,7 @@ def analyse(
     enabled: bool = True,
     parts: Parts = ALL_PARTS,
     subject: Subject | None = None,
+    written: int | None = None,
 ) -> ClipBiomechanics:
     """Angles, alignment and scores of every person of a clip, frame by frame, unsmoothed.
 
@@ -29,20 +30,24 @@ def analyse(
         enabled: False leaves every field null, with the reason.
         parts: which fields are given; the others are null, with the reason.
         subject: what is known of the primary person; nothing is known of the others.
+        written: so many people, the primary first, have their frames written; None for all. The
+            objects of a frame are large, and the others are seldom asked for.
 
     Raises:
         ValueError: ``min_score`` is negative or not a number.
     """
     config = BmConfig(min_score=min_score)
+    written = len(clip.track_id) if written is None else written
     if not enabled:
-        return _disabled(clip)
+        return _disabled(clip, written)
     frames: list[list[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
     for p, person_id in enumerate(clip.track_id.tolist()):
         track = track_of(clip, p)
         metrics = person_metrics(track, config, subject if p == 0 else None).only(parts)
-        frames.append(frame_blocks(metrics, track.present))
+        if p < written:
+            frames.append(frame_blocks(metrics, track.present))
         summaries.append(summary(person_id, metrics, config))
         for i, name in enumerate(JOINT_ANGLES):
             angles[:, p, i] = metrics.joint_angles[name].value
@@ -64,9 +69,9 @@ def track_of(clip: ClipPoses, person: int) -> Track:
     )
 
 
-def _disabled(clip: ClipPoses) -> ClipBiomechanics:
+def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
     shape = (len(clip.times_s), len(clip.track_id))
-    present = clip.model >= 0
+    present = clip.model[:, :written] >= 0
     return ClipBiomechanics(
         [[disabled_block() if there else None for there in column] for column in present.T],
         np.full((*shape, len(JOINT_ANGLES)), np.nan),

@@ -16,10 +16,12 @@ class BiomechanicsReplica:
         self._enabled = enabled
         self._parts = parts
 
-    async def analyse(self, clip: ClipPoses, min_score: float) -> ClipBiomechanics:
+    async def analyse(
+        self, clip: ClipPoses, min_score: float, written: int | None = None
+    ) -> ClipBiomechanics:
         """See :func:`deployments.biomechanics.analyse.analyse`."""
         return await asyncio.to_thread(
-            analyse, clip, min_score, enabled=self._enabled, parts=self._parts
+            analyse, clip, min_score, enabled=self._enabled, parts=self._parts, written=written
         )
 
 

@@ -3,13 +3,16 @@
 import json
 import re
 
+import httpx
 import pytest
 
 from deployments.errors import MediaError
+from deployments.messages import ModelStatus
 from serve_app.api import create_app
 from serve_app.client import _all_errors
 from serve_app.schemas import Health, PoseResponse, Problem
-from serve_app.service import LiveConfig
+from serve_app.service import LiveConfig, PoseService
+from tests.asgi import AsgiTransport
 from tests.conftest import ROOT, SQUAT_FRAMES
 from tests.loopback_server import Server, closed_port, reply
 
@@ -211,6 +214,20 @@ def test_too_many_at_once_are_told_when_to_come_again(http, service, squat_video
     problem = problem_of(response)
     assert (problem.status, problem.code, problem.retryable) == (429, "overloaded", True)
     assert int(response.headers["retry-after"]) >= 1
+
+
+def test_without_a_model_nothing_is_answered_but_why(service, squat_video):
+    missing = {"rtmpose": ModelStatus(role="rtmpose", loaded=False, reason="no weights")}
+    bare = PoseService(service.settings, service.plan, service.stages, lambda: missing)
+    with httpx.Client(transport=AsgiTransport(create_app(bare)), base_url="http://test") as http:
+        assert http.get("/livez").status_code == 200
+        assert http.get("/readyz").status_code == 503
+        health = http.get("/healthz")
+        assert (health.status_code, health.json()["status"]) == (503, "not_ready")
+        response = http.post("/pose", files={"file": squat_video.read_bytes()})
+    problem = problem_of(response)
+    assert (problem.status, problem.code, problem.retryable) == (503, "not_ready", True)
+    assert "rtmpose: no weights" in problem.detail
 
 
 def test_health_readiness_and_liveness_of_a_good_service(http):

@@ -1,5 +1,6 @@
 """The response from arrays: who is listed, what is null and why, notices."""
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from deployments.messages import ClipPoses, MediaInfo, ModelStatus, StoredVideo
 from serve_app.pipeline import Outcome
 from serve_app.response import encode, respond, to_json
 from serve_app.schemas import PoseOptions, PoseResponse
+from serve_app.service import PoseService
 from tests.stick_figure import FIGURE
 
 MODELS = {"RTMPose-Medium": ModelStatus(role="rtmpose", loaded=True, name="RTMPose-Medium")}
@@ -130,3 +132,21 @@ def test_what_was_not_asked_for_is_null():
 def test_the_document_is_plain_json_and_comes_back_as_it_was():
     response = answer(clip_of([[1, 1], [0, 1]], decoded=[1, 1]), people="all")
     assert to_json(PoseResponse.model_validate_json(encode(response))) == to_json(response)
+
+
+def test_frames_of_the_others_are_not_even_made_unless_asked_for(service, squat_video, tmp_path):
+    made = []
+
+    class Watched:
+        def __getattr__(self, name):
+            return getattr(service.stages, name)
+
+        async def biomechanics(self, clip, min_score, written):
+            made.append(written)
+            return await service.stages.biomechanics(clip, min_score, written)
+
+    lone = PoseService(service.settings, service.plan, Watched(), lambda: service.stages.statuses)
+    for options in ({"people": "primary"}, {"people": "all"}, {"data": False}):
+        chosen = PoseOptions(video=False, **options)
+        asyncio.run(lone.analyze_file(squat_video, tmp_path, chosen, "id"))
+    assert made == [1, None, 0]
