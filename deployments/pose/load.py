@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.errors import ModelError, WeightsMissingError
+from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
 from deployments.messages import ModelStatus
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.options import EngineOptions
@@ -27,6 +27,7 @@ def load_pose_model(
 
     Raises:
         WeightsCorruptError: damaged, or another network.
+        ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
     if checkpoint.suffix == ".onnx":
@@ -43,6 +44,7 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
 
     Raises:
         WeightsCorruptError: damaged, or another network.
+        ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
     if checkpoint.suffix == ".onnx":
@@ -72,7 +74,11 @@ class ModelChoice:
     def load(
         self, search: Sequence[Path], options: EngineOptions
     ) -> PoseModel | PersonDetector | ModelStatus:
-        """The first model whose file is there; a status that says why if there is none."""
+        """The first model whose file is there; a status that says why if there is none.
+
+        Raises:
+            ConfigurationError: a setting does not fit this machine or the model.
+        """
         if self.disabled:
             return ModelStatus(role=self.role, loaded=False, reason=self.disabled)
         missing = []
@@ -80,8 +86,10 @@ class ModelChoice:
             try:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
-                missing.append(f"{error.detail}; get it by: {error.hint}")
+                missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
                 continue
+            if missing:
+                logger.warning("%s answers as %s: %s", entry.name, self.role, "; ".join(missing))
             try:
                 if self.role == "detector":
                     return load_detector(entry, checkpoint, options)
@@ -110,7 +118,7 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
         enabled: False leaves the stage empty, and says so.
 
     Raises:
-        UnknownModelError: no entry is called ``key``.
+        UnknownModelError: no entry is called ``key``, or it is of the other task.
     """
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
@@ -118,5 +126,8 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "stand_in")
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:
+        if config.entry(key).task != task:
+            fitting = ", ".join(e.key for e in config.models.values() if e.task == task)
+            raise UnknownModelError(f"{key!r} cannot be {role}; those that can are {fitting}")
         entries = [config.entry(key), *(e for e in entries if e.role == "stand_in")]
     return ModelChoice(role, tuple(dict.fromkeys(entries)))

@@ -60,9 +60,16 @@ def verify(entry: ModelEntry, path: Path) -> str:
     """The digest of ``path``, which must begin with the registry's, where that has one.
 
     Raises:
-        WeightsCorruptError: it does not.
+        WeightsCorruptError: it does not, or the file cannot be read.
     """
-    found = sha256_of(path)
+    try:
+        found = sha256_of(path)
+    except OSError as error:
+        raise WeightsCorruptError(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Let the user that the service runs as read it.",
+            file=path.name,
+        ) from error
     if entry.sha256 and not found.startswith(entry.sha256):
         again = f"Delete it, then mmpose-service models download {entry.key}. " if entry.url else ""
         raise WeightsCorruptError(
