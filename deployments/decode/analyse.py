@@ -17,6 +17,7 @@ from deployments.crops import crop_transforms, sigma_to_image, to_image
 from deployments.decode.associate import BoxRows, People, between, follow, select
 from deployments.decode.intervals import Interval, IntervalReader
 from deployments.errors import InferenceError
+from deployments.media.picture import Picture
 from deployments.messages import (
     F64,
     I64,
@@ -78,9 +79,9 @@ async def analyse_segment(
                         continue
                 intervals, found = waiting.popleft()
                 maps, cut = boxes.extend(intervals, await found, options)
+                del intervals  # from here on only ``cut`` holds the pictures
                 with crop_watch.running():
                     crops = await asyncio.to_thread(cut)
-                del intervals, cut  # they hold the pictures, and calls may now be waited for
                 await poses.send(crops, maps)
             await poses.flush()
     except BaseExceptionGroup as failures:
@@ -141,9 +142,10 @@ class _Boxes:
         """Add intervals with the people at their ends.
 
         Returns:
-            The (n,2,3) maps from crop to image pixels of the rows added, and what cuts the crops.
+            The (n,2,3) maps from crop to image pixels of the rows added, and what cuts the crops,
+            once, and lets go of each picture.
         """
-        jobs = []
+        jobs: deque[tuple[Picture, F64]] = deque()
         grown: list[F64] = [np.empty((0, 2, 3))]
         for interval, detections in zip(intervals, found, strict=True):
             pictures = [p for p in interval.pictures if p.index < self._stop]
@@ -155,8 +157,15 @@ class _Boxes:
             self._decoded[frames - self._segment.first_frame] = True
             self._frames.append(frames[rows.frame])
             self._rows.append(rows)
-        size = options.pose_input
-        return np.concatenate(grown), lambda: [p.crop(map_, size) for p, map_ in jobs]
+
+        def cut() -> list[U8]:
+            crops = []
+            while jobs:
+                picture, map_ = jobs.popleft()
+                crops.append(picture.crop(map_, options.pose_input))
+            return crops
+
+        return np.concatenate(grown), cut
 
     def with_poses(
         self, models: list[str], poses: CropPoses, maps: F64, timings_s: dict[str, float]
