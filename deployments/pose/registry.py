@@ -94,7 +94,13 @@ class BiomechanicsFlags(_Strict):
 
 
 class Performance(_Strict):
-    """Defaults that environment variables and requests override."""
+    """Defaults that environment variables and requests override.
+
+    Attributes:
+        confidence_threshold: keypoints below are missing.
+        max_concurrent_requests: more are refused.
+        batch_processing: pictures of different calls go through a network together.
+    """
 
     confidence_threshold: float = Field(0.3, ge=0, le=1)
     max_concurrent_requests: int = Field(4, ge=1)

@@ -45,7 +45,7 @@ class OpenVinoPose:
         shapes = _output_shapes(model, checkpoint, {"simcc_x": 3, "simcc_y": 3})
         self._codec = _codec_of(shapes, entry, checkpoint)
         self._compiled, precision = _compile(
-            model, options, reverse_channels=True, mean=_RGB_MEAN, std=_RGB_STD
+            model, checkpoint, options, reverse_channels=True, mean=_RGB_MEAN, std=_RGB_STD
         )
         self._options = options
         self.status = status_of(
@@ -87,7 +87,7 @@ class OpenVinoDetector:
         model = _read(checkpoint, entry.input_size, batch=1)
         _output_shapes(model, checkpoint, {"dets": 3, "labels": 2})
         self._compiled, precision = _compile(
-            model, options, reverse_channels=False, mean=_BGR_MEAN, std=_BGR_STD
+            model, checkpoint, options, reverse_channels=False, mean=_BGR_MEAN, std=_BGR_STD
         )
         self.status = status_of(
             entry,
@@ -168,6 +168,7 @@ def _codec_of(shapes: dict[str, Any], entry: ModelEntry, checkpoint: Path) -> Si
 
 def _compile(
     model: Any,
+    checkpoint: Path,
     options: EngineOptions,
     *,
     reverse_channels: bool,
@@ -190,17 +191,17 @@ def _compile(
     core = ov.Core()
     capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     bf16 = options.precision == "mixed" and capable
-    compiled = core.compile_model(
-        pre.build(),
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": options.threads,
-            "NUM_STREAMS": 1,
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-            "ENABLE_CPU_PINNING": False,
-        },
-    )
+    settings = {
+        "INFERENCE_NUM_THREADS": options.threads,
+        "NUM_STREAMS": 1,
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
+    try:
+        compiled = core.compile_model(pre.build(), "CPU", settings)
+    except RuntimeError as error:
+        raise _corrupt(checkpoint, f"OpenVINO cannot run it ({_last_line(error)})") from error
     return compiled, "bf16" if bf16 else "fp32"
 
 
@@ -221,4 +222,4 @@ def _corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
 
 
 def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
+    return (str(error).strip() or repr(error)).splitlines()[-1]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 from dot_networks import (
@@ -134,8 +135,6 @@ def test_status_tells_what_runs(model, dot_file):
 
 
 def test_mixed_precision_is_bf16_where_the_cpu_has_it(dot_file, model):
-    import openvino
-
     mixed = OpenVinoPose(entry(), dot_file, options(precision="mixed"), "rtmpose")
     abilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     assert mixed.status.precision == ("bf16" if "BF16" in abilities else "fp32")
@@ -226,6 +225,15 @@ def test_a_file_of_another_interface_is_refused_with_the_reason(tmp_path, write,
     assert str(path) in caught.value.detail
     assert "\n" not in caught.value.detail
     assert caught.value.facts["file"] == "net.onnx"
+
+
+def test_a_model_that_openvino_cannot_run_is_refused_with_the_reason(dot_file, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("Exception from src/core.cpp:1:\nunsupported operation: Foo")
+
+    monkeypatch.setattr(openvino.Core, "compile_model", fail)
+    with pytest.raises(WeightsCorruptError, match=r"cannot run it \(unsupported operation: Foo\)"):
+        OpenVinoPose(entry(), dot_file, options(), "rtmpose")
 
 
 def test_a_pose_network_is_no_detector_and_the_reverse(dot_file, tmp_path):
