@@ -69,7 +69,7 @@ def _write(
         av.open(str(out), "w", format="mp4", options=options) as target,
         open_media(media.path) as source,
     ):
-        streams = [_pictures(parts, _video_stream(target, parts[0]), int(media.pts[0]))]
+        streams = [_pictures(parts, _video_stream(target, parts[0]), start_s)]
         sound = sound_stream(source)
         if way is not None and sound is not None:
             streams.append(from_time(way(source, sound, target), start_s))
@@ -83,9 +83,9 @@ def _video_stream(target: OutputContainer, part: EncodedSegment) -> VideoStream:
 
 
 def _pictures(
-    parts: Sequence[EncodedSegment], stream: VideoStream, start: int
+    parts: Sequence[EncodedSegment], stream: VideoStream, start_s: Fraction
 ) -> Iterator[AnyPacket]:
-    """Packets of all segments in order, moved by ``start`` ticks of the source."""
+    """Packets of all segments in order, moved by ``start_s`` seconds."""
     header: bytes | None = None
     for part in parts:
         with av.open(part.path, format=SEGMENT_FORMAT) as container:
@@ -94,9 +94,10 @@ def _pictures(
                 raise StorageError("the encoded segments have different headers", retryable=False)
             header = source.codec_context.extradata
             for packet in container.demux(source):
-                if packet.pts is None:
+                if packet.pts is None or packet.time_base is None:
                     continue  # the empty one at the end
-                packet.pts -= start
+                # NUT counts in ticks of its own, in which those of the source are whole.
+                packet.pts -= round(start_s / packet.time_base)
                 packet.dts = packet.pts
                 packet.stream = stream
                 yield packet
