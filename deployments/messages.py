@@ -340,6 +340,7 @@ class ModelStatus:
         input_size: (width, height).
         checkpoint: file name in use.
         nms: ``compiled`` or ``python`` for the mmcv operator in use.
+        gpu: name of the GPU it runs on, or None.
         reason: why it is not loaded, with the places searched and the command that helps.
         notice: what a user of the results must know (a stand-in model), or None.
     """
@@ -356,5 +357,6 @@ class ModelStatus:
     input_size: tuple[int, int] = (0, 0)
     checkpoint: str = ""
     nms: str = ""
+    gpu: str | None = None
     reason: str | None = None
     notice: str | None = None

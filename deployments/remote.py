@@ -1,11 +1,20 @@
-"""Calling another deployment: what its errors mean to the caller."""
+"""What deployments share of Serve: calling another one, and where log records go."""
 
+import logging
 from collections.abc import Awaitable
 from typing import TypeVar
 
 from deployments.errors import OverloadedError, ServiceError, StageFailedError
 
 Result = TypeVar("Result")
+
+
+def log_as_serve() -> None:
+    """Send the service's log records where Serve sends its own, in its format, with request ids.
+
+    To be called by the constructor of a replica.
+    """
+    logging.getLogger("mmpose_service").parent = logging.getLogger("ray.serve")
 
 
 async def answer(response: Awaitable[Result], stage: str) -> Result:

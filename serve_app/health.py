@@ -46,7 +46,7 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
             detector_loaded=loaded["detector"],
             stages={role: asdict(status) for role, status in statuses.items()},
         ),
-        system=system(),
+        system=system(next((s.gpu for s in statuses.values() if s.gpu), None)),
         reasons=reasons,
     )
 

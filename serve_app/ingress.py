@@ -24,7 +24,7 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.remote import answer
+from deployments.remote import answer, log_as_serve
 from serve_app.api import create_app
 from serve_app.models import ModelPlan
 from serve_app.response import to_json
@@ -32,6 +32,7 @@ from serve_app.schemas import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
 from serve_app.upload import parse_options
+from serve_app.versions import system
 
 logger = logging.getLogger("mmpose_service")
 
@@ -123,6 +124,8 @@ class IngressReplica:
         models: Mapping[str, Any],
     ) -> None:
         """Take the handles: ``stages`` by name, and the three models by role."""
+        log_as_serve()
+        system(None)  # it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
         self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
         self._polling: asyncio.Task[None] | None = None

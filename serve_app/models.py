@@ -56,6 +56,7 @@ def plan_models(settings: Settings) -> ModelPlan:
             threads=settings.threads,
             use_compiled_ops=settings.mmcv_with_ops,
             batch=settings.batch_size,
+            share_batches=config.performance.batch_processing,
         ),
     )
 

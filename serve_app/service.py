@@ -166,6 +166,12 @@ class PoseService:
         job = self._job(path, folder, options, statuses, min_score)
         async with self._deadline():
             outcome = await run(job, self.stages, progress)
+        logger.info(
+            "request %s: %d frames, %s",
+            request_id,
+            outcome.media.frame_count,
+            ", ".join(f"{stage} {s:.2f} s" for stage, s in outcome.timings_s.items()),
+        )
         # In a thread: an hour of video is a hundred thousand frames to write down.
         return await asyncio.to_thread(
             respond,

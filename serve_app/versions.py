@@ -19,18 +19,26 @@ def package_version(*names: str) -> str:
     return "not installed"
 
 
-@cache
-def system() -> HealthSystem:
-    """The ``system`` block of ``/healthz``."""
-    import torch
+def system(gpu: str | None) -> HealthSystem:
+    """The ``system`` block of ``/healthz``.
 
-    cuda = torch.cuda.is_available()
+    Args:
+        gpu: that the models run on: on a cluster, another machine's than this process's.
+    """
+    here = _gpu_here()
     return HealthSystem(
-        cuda_available=cuda,
-        gpu_device=torch.cuda.get_device_name(0) if cuda else None,
+        cuda_available=bool(gpu or here),
+        gpu_device=gpu or here,
         mmpose_version=package_version("mmpose"),
         mmcv_version=package_version("mmcv", "mmcv-lite"),
         mmdet_version=package_version("mmdet"),
         torch_version=package_version("torch"),
         ray_version=package_version("ray"),
     )
+
+
+@cache
+def _gpu_here() -> str | None:
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

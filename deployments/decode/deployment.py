@@ -19,7 +19,7 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
-from deployments.remote import answer
+from deployments.remote import answer, log_as_serve
 
 
 class DecodeReplica:
@@ -27,6 +27,7 @@ class DecodeReplica:
 
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
+        log_as_serve()
         self._limits = limits
         self._detector = detector
         self._poses = poses

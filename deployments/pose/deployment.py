@@ -15,6 +15,7 @@ from deployments.messages import U8, CropPoses, Detections, ModelStatus
 from deployments.pose.batching import run_batch
 from deployments.pose.load import ModelChoice
 from deployments.pose.options import EngineOptions
+from deployments.remote import log_as_serve
 
 UNHEALTHY_AFTER = 5
 """Network calls in a row that fail before the replica asks to be replaced."""
@@ -35,6 +36,7 @@ class ModelReplica:
     """One loaded model; the batch goes to a thread, so that the replica stays responsive."""
 
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
+        log_as_serve()
         self._engine: Any = choice.load(search, options)
         self._share = options.share_batches
         self._thread = ThreadPoolExecutor(1, choice.role)

@@ -14,6 +14,7 @@ from deployments.messages import (
     Segment,
     StoredVideo,
 )
+from deployments.remote import log_as_serve
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store
 
@@ -26,6 +27,7 @@ class RenderReplica:
 
         A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
         """
+        log_as_serve()
         self._store = open_store(output, public_url)
         self._keep_results_s = keep_results_s
 

@@ -15,6 +15,7 @@ def status_of(
     device: str,
     precision: str,
     nms: str = "",
+    gpu: str | None = None,
 ) -> ModelStatus:
     """The status of a loaded model."""
     return ModelStatus(
@@ -30,5 +31,6 @@ def status_of(
         input_size=entry.input_size,
         checkpoint=checkpoint.name,
         nms=nms,
+        gpu=gpu,
         notice=entry.notice,
     )

@@ -54,6 +54,11 @@ class _Runner:
         self._batch = options.batch
 
     @property
+    def gpu(self) -> str | None:
+        """Name of the GPU; None on the CPU."""
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None
+
+    @property
     def precision(self) -> str:
         """``fp32``, ``bf16`` or ``fp16``."""
         names = {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
@@ -136,6 +141,7 @@ class TorchPose:
             engine="torch",
             device=str(self._runner.device),
             precision=self._runner.precision,
+            gpu=self._runner.gpu,
         )
 
     def infer(self, crops: U8) -> CropPoses:
@@ -180,6 +186,7 @@ class TorchDetector:
             engine="torch",
             device=str(self._runner.device),
             precision=self._runner.precision,
+            gpu=self._runner.gpu,
             nms=compat.nms_kind(),
         )
 

@@ -96,6 +96,15 @@ def test_health_is_of_the_fallback_where_the_primary_is_switched_off(marker_conf
     assert not report.models.rtmpose_loaded
 
 
+def test_the_gpu_is_that_of_the_models_wherever_they_run(marker_config, tmp_path):
+    statuses = {**GOOD, "rtmpose": replace(GOOD["rtmpose"], device="cuda:0", gpu="Tesla T4")}
+    report = health.report(service_of(marker_config, tmp_path).plan, statuses)
+    assert (report.system.cuda_available, report.system.gpu_device) == (True, "Tesla T4")
+    assert not report.models.mmcv_cuda
+    compiled = {**statuses, "detector": replace(statuses["rtmpose"], nms="compiled")}
+    assert health.report(service_of(marker_config, tmp_path).plan, compiled).models.mmcv_cuda
+
+
 def test_a_stand_in_is_not_called_rtmpose(marker_config, tmp_path):
     report = health.report(service_of(marker_config, tmp_path).plan, stand_in("rtmpose"))
     assert not report.models.rtmpose_loaded

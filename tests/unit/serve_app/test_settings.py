@@ -147,6 +147,7 @@ def test_the_specifications_own_file_works_unchanged(tmp_path):
         )
     )
     plan = plan_models(load_settings({"config": path}))
+    assert not plan.options.share_batches
     assert {role: choice.entries[0].name for role, choice in plan.choices.items()} == {
         "rtmpose": "RTMPose-Medium",
         "hrnet": "HRNet-W48",
