@@ -6,6 +6,7 @@ converting the whole picture to BGR as long as there are fewer than about five c
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from threading import Lock
 from typing import Self
 
@@ -277,6 +278,7 @@ def _chroma_map(image_from_crop: F64) -> F64:
     return half
 
 
+@cache
 def _matrix(bt709: bool, full_range: bool) -> F64:
     """(3, 4) map from Y, U, V to B, G, R (ITU-R BT.709 and BT.601)."""
     kr, kb = (0.2126, 0.0722) if bt709 else (0.299, 0.114)

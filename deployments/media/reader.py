@@ -20,6 +20,8 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 # A picture may turn out larger than the header says, as browsers' recordings do, up to so many
 # times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
 _GROWTH, _PADDING = 4, 128
+# Pictures that a decoder may put after one that is to be shown later (H.264 and HEVC allow 16).
+_MOST_REORDERED = 16
 # How far to seek back further where a seek goes past the key frame it was asked for.
 _SEEK_BACK_S = (0, 1, 10)
 
@@ -43,7 +45,7 @@ def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
     if segment.closing_pts is not None:
         wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
     last = max(wanted)
-    latest = -1
+    latest, beyond = -1, 0
     with (
         open_media(segment.path) as container,
         Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
@@ -52,7 +54,12 @@ def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
         start = segment.seek_pts if segment.first_frame else None
         for frame in decoded(container, stream, start):
             pts = frame.pts
-            if pts is None or pts > last:
+            if pts is None:
+                continue
+            if pts > last:
+                beyond += 1
+                if beyond > _MOST_REORDERED:
+                    return  # the last one does not decode
                 continue
             index = wanted.get(pts, -1)
             if index > latest:
@@ -104,6 +111,9 @@ def decoded(
         except av.error.FFmpegError:
             continue
         for frame in frames:
+            # What was to be decoded before a key frame is shown before it, or is lost.
+            while times and frame.key_frame and frame.pts is not None and times[0] < frame.pts:
+                heappop(times)
             if times:
                 frame.pts = heappop(times)
             yield frame

@@ -53,4 +53,4 @@ def _frame_rate(path: str) -> Fraction:
     """Pictures a second of a whole video by its container: the same for all its segments."""
     with open_media(path) as container:
         rate = video_stream(container).average_rate
-    return min(Fraction(rate), _HIGHEST_RATE) if rate else _RATE_UNKNOWN
+    return min(Fraction(rate), _HIGHEST_RATE) if rate and rate > 0 else _RATE_UNKNOWN

@@ -170,3 +170,22 @@ def test_pictures_after_the_next_key_frame_are_unharmed(tmp_path):
     assert numbers[0] == 0
     assert 1 not in numbers
     assert {i: numbers[i] for i in np.flatnonzero(later)} == {i: i for i in np.flatnonzero(later)}
+
+
+@pytest.mark.parametrize("lost", range(1, 16))
+def test_times_that_the_file_does_not_store_are_right_again_after_a_key_frame(tmp_path, lost):
+    """AVI with B-frames and a key frame every eight: times are dealt out in order."""
+    data = bytearray(video("h264_avi").path.read_bytes())
+    with open_media(video("h264_avi").path) as container:
+        packet = [p for p in container.demux(video=0) if p.size][lost]
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path = tmp_path / "damaged.avi"
+    path.write_bytes(data)
+    first = probed("h264_avi").pts[0]
+
+    numbers = {p.pts - first: number_of(p.bgr()) for p in read(cut(probe(path, ROOMY)))}
+
+    next_key = 16 if lost >= 8 else 8
+    assert {time: n for time, n in numbers.items() if time >= next_key} == {
+        n: n for n in range(next_key, 20)
+    }

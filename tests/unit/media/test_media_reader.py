@@ -118,6 +118,25 @@ def test_a_few_frames_from_the_middle_cost_a_few_frames(monkeypatch):
     assert len(taken) <= 5
 
 
+def test_reading_ends_soon_after_a_last_picture_that_does_not_decode(monkeypatch):
+    """And not at the end of the file."""
+    media = probed("open_gop")
+    lost, taken = int(media.pts[5]), []
+
+    def counted(*arguments):
+        for frame in decoded(*arguments):
+            if frame.pts != lost:
+                taken.append(frame.pts)
+                yield frame
+
+    monkeypatch.setattr(reader, "decoded", counted)
+
+    pictures = list(read(cut(media, 0, 5)))
+
+    assert [p.index for p in pictures] == [0, 1, 2, 3, 4]
+    assert len(taken) < 25 < media.frame_count
+
+
 def test_times_that_the_file_does_not_have_give_no_picture():
     """The file changed after it was probed, say."""
     media = probed("h264")
