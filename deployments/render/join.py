@@ -14,7 +14,7 @@ from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import open_media
 from deployments.messages import EncodedSegment, MediaInfo
 from deployments.render.encode import SEGMENT_FORMAT, writing
-from deployments.render.sound import AddSound, AnyPacket, from_time, sound_stream, ways_to_add
+from deployments.render.sound import AddSound, AnyPacket, between, sound_stream, ways_to_add
 
 logger = logging.getLogger("mmpose_service")
 
@@ -23,8 +23,8 @@ def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> Path
     """One MP4 of the segments in order, with the source's sound, playable while it loads.
 
     The source's first picture is at time 0, all others where the source has them; the sound is
-    moved by the same amount. Sound that MP4 cannot hold and that cannot be encoded anew is left
-    out.
+    moved by the same amount, and ends a minute after the last picture at the latest. Sound that MP4
+    cannot hold and that cannot be encoded anew is left out.
 
     Raises:
         NoFramesError: there is no picture in any segment.
@@ -63,7 +63,7 @@ def _write(
         "video_track_timescale": str(media.time_base[1]),
         "avoid_negative_ts": "disabled",
     }
-    start_s = int(media.pts[0]) * Fraction(*media.time_base)
+    start_s, end_s = (int(media.pts[i]) * Fraction(*media.time_base) for i in (0, -1))
     with (
         writing("the annotated video"),
         av.open(str(out), "w", format="mp4", options=options) as target,
@@ -72,7 +72,7 @@ def _write(
         streams = [_pictures(parts, _video_stream(target, parts[0]), start_s)]
         sound = sound_stream(source)
         if way is not None and sound is not None:
-            streams.append(from_time(way(source, sound, target), start_s))
+            streams.append(between(way(source, sound, target), start_s, end_s))
         for packet in heapq.merge(*streams, key=_seconds):
             target.mux(packet)
 

@@ -17,6 +17,8 @@ AddSound: TypeAlias = Callable[[InputContainer, AudioStream, OutputContainer], I
 # What MP4 holds and browsers play.
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_RATES = range(4_000, 768_001)  # resampling others takes memory and time without bounds
+_MOST_AFTER_S = 60
 _AAC_BIT_RATE = 64_000  # a channel
 
 
@@ -26,7 +28,9 @@ def sound_stream(source: InputContainer) -> AudioStream | None:
 
 
 def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
-    """How to bring this sound into an MP4, best first."""
+    """How to bring this sound into an MP4, best first; none if it claims what no sound has."""
+    if stream.codec_context.sample_rate not in _RATES:
+        return ()
     if stream.codec.canonical_name in _COPIED:
         return copied, encoded
     return (encoded,)
@@ -61,16 +65,20 @@ def encoded(
     yield from out.encode(None)
 
 
-def from_time(packets: Iterator[AnyPacket], start_s: Fraction) -> Iterator[AnyPacket]:
+def between(
+    packets: Iterator[AnyPacket], start_s: Fraction, end_s: Fraction
+) -> Iterator[AnyPacket]:
     """Packets moved by ``start_s`` seconds, from the one that sounds at this moment.
 
     The one before it is given too, if there is one: a decoder needs it to sound right at the start,
-    and the file says that it is not to be heard.
+    and the file says that it is not to be heard. Sound may go on for a minute after ``end_s``.
     """
     before: AnyPacket | None = None
     for packet in packets:
         if packet.pts is None or packet.time_base is None:
             continue
+        if packet.pts * packet.time_base > end_s + _MOST_AFTER_S:
+            return
         packet.pts -= round(start_s / packet.time_base)
         packet.dts = packet.pts
         if packet.pts + (packet.duration or 0) <= 0:

@@ -1,5 +1,6 @@
 """The source's sound in the annotated video: of any kind, in time with the pictures."""
 
+import struct
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -67,7 +68,8 @@ def with_clicks(
     sound_start_s=0.0,
     rate=RATE,
     layout="mono",
-    missing_s=(9, 9),
+    missing_s=(99, 99),
+    sound_s=2.5,
 ):
     """A grey video of 25 pictures a second from ``start_s`` on, with bursts at these times.
 
@@ -82,7 +84,7 @@ def with_clicks(
             frame.pts, frame.time_base = round(start_s * 12800) + 512 * i, Fraction(1, 12800)
             out.mux(stream.encode(frame.reformat(format="yuv420p")))
         out.mux(stream.encode(None))
-        wave = np.zeros(int(2.5 * rate), np.float32)
+        wave = np.zeros(int(sound_s * rate), np.float32)
         for click in clicks_s:
             at = round((click - sound_start_s) * rate)
             wave[at : at + rate // 50] = 0.8 * np.sin(np.arange(rate // 50) * 0.5)
@@ -191,6 +193,31 @@ def test_sound_longer_than_the_pictures_is_kept(tmp_path):
         assert container.streams.video[0].duration * container.streams.video[
             0
         ].time_base == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+def test_sound_ends_a_minute_after_the_pictures(tmp_path, codec):
+    """A small file can hold hours of silence."""
+    media = with_clicks(tmp_path / "source.mkv", [0.5], codec=codec, rate=8000, sound_s=70)
+
+    path = annotated(media, tmp_path)
+
+    assert packets(path)[-1][0] == pytest.approx(1.96 + 60, abs=0.2)
+
+
+@pytest.mark.parametrize("rate", [1, 3999, 800_000, 968_407_936])
+def test_sound_of_an_absurd_rate_is_left_out(tmp_path, rate):
+    """To resample it would take gigabytes."""
+    media = with_clicks(tmp_path / "source.mkv", [0.5], codec="pcm_s16le")
+    data = Path(media.path).read_bytes()
+    old, new = (b"\xb5\x88" + struct.pack(">d", hertz) for hertz in (RATE, rate))
+    assert data.count(old) == 1
+    Path(media.path).write_bytes(data.replace(old, new))
+
+    path = annotated(media, tmp_path)
+
+    assert probe(path, ROOMY).audio_codec is None
+    assert probe(path, ROOMY).frame_count == 50
 
 
 def test_pictures_and_sound_are_stored_side_by_side(tmp_path):
