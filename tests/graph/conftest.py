@@ -52,6 +52,7 @@ def production_config(port: int, **arguments: Any) -> dict[str, Any]:
         "mixed_precision": False,
         "threads": 1,
         "segment_s": 0.5,
+        "segments_in_flight": 4,
         **arguments,
     }
     for deployment in document["applications"][0]["deployments"]:

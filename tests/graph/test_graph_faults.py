@@ -13,10 +13,12 @@ from tests import markers
 from tests.conftest import SQUAT_FRAMES
 from tests.graph.conftest import replicas
 
+FRAMES = 400  # a replica is killed while they are analysed or drawn
+
 
 @pytest.mark.parametrize("deployment", ["RTMPose", "Decode", "Render"])
 def test_a_killed_replica_is_replaced_and_no_frame_is_lost(graph, client, tmp_path, deployment):
-    long = markers.write_video(tmp_path / "long.mp4", markers.squat(10 * SQUAT_FRAMES))
+    long = markers.write_video(tmp_path / "long.mp4", markers.squat(FRAMES))
     victim = replicas(graph, deployment)[0]["pid"]
 
     def ask():
@@ -29,14 +31,17 @@ def test_a_killed_replica_is_replaced_and_no_frame_is_lost(graph, client, tmp_pa
         os.kill(victim, signal.SIGKILL)
         answer = asked.result()
     numbers = [frame.frame_info.frame_number for frame in answer.data.poses_per_frame]
-    assert numbers == list(range(10 * SQUAT_FRAMES))
+    assert numbers == list(range(FRAMES))
     assert {frame.frame_info.model_used for frame in answer.data.poses_per_frame} <= {
         "Marker-Pose",
         "Marker-Fallback",
     }
-    assert answer.data.processing_summary.successful_poses == 10 * SQUAT_FRAMES
+    assert answer.data.processing_summary.successful_poses == FRAMES
     client.wait_until_ready()
-    assert victim not in {replica["pid"] for replica in replicas(graph, deployment)}
+    end = time.monotonic() + 60  # Serve asks after the health of its replicas now and then
+    while victim in {replica["pid"] for replica in replicas(graph, deployment)}:
+        assert time.monotonic() < end
+        time.sleep(0.5)
 
 
 def test_hrnet_answers_where_it_is_asked_for(client, squat_video):

@@ -64,6 +64,18 @@ def test_a_call_that_fails_in_a_batch_fails_alone(graph):
     assert np.array_equal(poses.keypoints, calls[2].result(timeout_s=30)[1].keypoints)
 
 
+def test_decoding_scales_out_while_segments_wait(graph, tmp_path):
+    long = markers.write_video(tmp_path / "long.mp4", markers.squat(400))
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(_post, graph.url, long) for _ in range(3)]
+        end = time.monotonic() + 60
+        while len(replicas(graph, "Decode")) < 2:
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        answers = [response.result() for response in asked]
+    assert {response.status_code for response in answers} == {200}
+
+
 def test_a_caller_who_goes_leaves_nothing_behind(graph, client, squat_video):
     spool = graph.path.parent / "spool"
     with pytest.raises(httpx.ReadTimeout):
