@@ -16,6 +16,9 @@ from deployments.messages import EncodedSegment, MediaInfo
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AddSound, AnyPacket, between, sound_stream, ways_to_add
 
+# MP4 counts 2**31 ticks from one picture to the next at the most: half an hour of these.
+_SHORTEST_TICKS = 1_000_000
+
 logger = logging.getLogger("mmpose_service")
 
 
@@ -60,7 +63,7 @@ def _write(
     options = {
         "movflags": "+faststart",
         # The source's ticks, and no shift that would hide sound before the first picture.
-        "video_track_timescale": str(media.time_base[1]),
+        "video_track_timescale": str(min(media.time_base[1], _SHORTEST_TICKS)),
         "avoid_negative_ts": "disabled",
     }
     start_s, end_s = (int(media.pts[i]) * Fraction(*media.time_base) for i in (0, -1))

@@ -19,7 +19,7 @@ from deployments.render.join import join
 from deployments.render.storage import VideoStore
 
 _RATE_UNKNOWN = Fraction(25)
-_HIGHEST_RATE = Fraction(240)  # containers that count milliseconds may claim 1000
+_RATES = Fraction(1), Fraction(240)  # containers that count milliseconds may claim 1000
 
 
 def render_segment(
@@ -53,4 +53,5 @@ def _frame_rate(path: str) -> Fraction:
     """Pictures a second of a whole video by its container: the same for all its segments."""
     with open_media(path) as container:
         rate = video_stream(container).average_rate
-    return min(Fraction(rate), _HIGHEST_RATE) if rate and rate > 0 else _RATE_UNKNOWN
+    lowest, highest = _RATES
+    return min(max(Fraction(rate), lowest), highest) if rate else _RATE_UNKNOWN

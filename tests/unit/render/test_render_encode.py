@@ -103,6 +103,21 @@ def test_level_is_of_the_whole_videos_rate(tmp_path, size, rate, level):
         assert level_of(container.streams.video[0].codec_context.extradata) == level
 
 
+@pytest.mark.parametrize(
+    "rate", [Fraction(1, 10), Fraction(1, 100_000), Fraction(30_000, 1001), Fraction(240)], ids=str
+)
+def test_any_rate_of_a_video_can_be_encoded(tmp_path, rate):
+    """Of time-lapses, too."""
+    pts = [round(i / rate * 1000) for i in range(3)]
+    pictures = (moving_picture(i, t, SIZE) for i, t in enumerate(pts))
+
+    encoded = encode_segment(
+        pictures, segment_of(pts, SIZE, (1, 1000)), nothing(3), tmp_path, LOSSLESS_ENOUGH, rate
+    )
+
+    assert [time * 1000 for time, _ in decode(encoded.path)] == pts
+
+
 def test_header_is_the_same_whatever_a_segment_holds(tmp_path):
     """Slow, fast, a single picture, another matrix and range, noise."""
     rng = np.random.default_rng(0)

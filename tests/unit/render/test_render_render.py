@@ -1,5 +1,6 @@
 """Videos drawn segment by segment and joined: every picture at its time, the right way up."""
 
+import struct
 from dataclasses import replace
 from fractions import Fraction
 
@@ -7,9 +8,11 @@ import av
 import numpy as np
 import pytest
 from annotated import decode, nothing
-from corpus import VIDEOS, cut, probed, video
+from corpus import ROOMY, VIDEOS, cut, probed, video
+from corpus_recipe import Recipe, write
 from numbered_pictures import is_upright, number_of
 
+from deployments.decode.probe import probe
 from deployments.errors import MediaError
 from deployments.messages import EncodeOptions
 from deployments.render.join import join
@@ -136,6 +139,40 @@ def test_segments_without_pictures_are_passed_over(tmp_path):
     shown = list(decode(join([first, empty, last], media, tmp_path / "annotated.mp4")))
 
     assert [number_of(rgb[..., ::-1]) for _, rgb in shown] == [*range(8), *range(16, 20)]
+
+
+def in_nanoseconds(data):
+    """A video with 16000 ticks a second and three seconds from picture to picture."""
+    for old, new in ((16_000, 10**9), (48_000, 3 * 10**9)):
+        assert data.count(struct.pack(">I", old)) >= 1
+        data = data.replace(struct.pack(">I", old), struct.pack(">I", new))
+    return data
+
+
+@pytest.mark.parametrize(
+    ("ticks", "per_s", "patch"),
+    [
+        ((0, 48_000, 96_000), 16_000, in_nanoseconds),
+        ((0, 600 * 10**6, 1800 * 10**6), 10**6, None),
+        ((0, 16_000 * 1000, 16_000 * 3000), 16_000, None),
+    ],
+    ids=["nanoseconds", "microseconds", "an hour"],
+)
+def test_pictures_far_apart_keep_their_times(tmp_path, ticks, per_s, patch):
+    """MP4 has 31 bits for the ticks from one picture to the next, as FFmpeg writes it."""
+    write(
+        tmp_path / "source.mp4",
+        Recipe(
+            options={"g": "1", "bf": "0"}, ticks=ticks, time_base=Fraction(1, per_s), patch=patch
+        ),
+    )
+    media = probe(tmp_path / "source.mp4", replace(ROOMY, max_duration_s=10_000))
+    assert media.time_base == (1, 10**9 if patch else per_s)
+
+    shown = list(decode(rendered(media, [0, 1], tmp_path)))
+
+    assert [time for time, _ in shown] == [Fraction(t, per_s) for t in ticks]
+    assert [number_of(rgb[..., ::-1]) for _, rgb in shown] == [0, 1, 2]
 
 
 def test_smaller_output_keeps_the_shape(tmp_path):
