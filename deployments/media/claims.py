@@ -70,12 +70,14 @@ def check_claims(path: Path) -> None:
             and (kind not in (b"free", b"skip") or _HIDDEN.search(data, start, start + 16))
         ]
         _check("bytes of index", sum(end - start for _, start, end in parts), _MOST_INDEX_BYTES)
-        tracks = [_Track()]
+        tracks, count = [_Track()], 0
         for kind, start, end in parts:
             if _NAMES.fullmatch(kind):
                 _take(kind, data[start : start + 16], tracks)
             for name in _NAMES.finditer(data, start, end):
                 _take(name.group(), data[name.end() : name.end() + 16], tracks)
+                count += 1
+                _check("boxes", count, MOST_BOXES)
     _check("tracks", len(tracks) - 1, MOST_TRACKS)
     _check("samples", sum(track.entries() for track in tracks), MOST_SAMPLES)
 

@@ -144,6 +144,15 @@ def test_a_long_index_is_refused_unread(tmp_path, monkeypatch, limit, quantity):
     assert caught.value.facts["quantity"] == quantity
 
 
+def test_countless_boxes_within_the_index_are_refused(tmp_path, monkeypatch):
+    path = written(tmp_path, box(b"moov", *[box(b"hdlr")] * 50))
+    check_claims(path)
+    monkeypatch.setattr(claims, "MOST_BOXES", 49)
+
+    with pytest.raises(TooLargeError, match="boxes"):
+        check_claims(path)
+
+
 @pytest.mark.parametrize("end", range(8, 60, 5))
 def test_claims_that_end_early_are_no_claims(tmp_path, end):
     whole = written(tmp_path, box(b"moov", track(sizes(9), times((9, 9))))).read_bytes()
