@@ -36,7 +36,7 @@ logger = logging.getLogger("mmpose_service")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
-"""Called with the stage's name, units done and units in all."""
+"""Called with the stage's name, segments done and segments in all; first with 0 done."""
 
 
 def no_progress(*_: object) -> None:
@@ -124,6 +124,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     media = await stages.probe(job.path)
     segments = split(media, job.options.detector_stride, job.segment_s)
 
+    progress("analyse", 0, len(segments))
     parts = await fan_out(
         segments,
         lambda segment: stages.analyse(segment, job.options),
@@ -143,6 +144,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
 
     stored = None
     if job.video:
+        progress("render", 0, len(segments))
         encoded = await fan_out(
             segments,
             lambda segment: stages.render(

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from serve_app.pipeline import Progress as Report
 
@@ -16,6 +23,7 @@ _WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
 def progress_of(what: str) -> Iterator[Report]:
     """A bar for each stage of one job, called with stage, done and total."""
     with Progress(
+        SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),

@@ -112,7 +112,7 @@ def test_without_a_video_nothing_is_drawn_and_progress_is_told(service, squat_vi
     outcome = asyncio.run(run(job, service.stages, lambda *report: told.append(report)))
     assert outcome.stored is None
     assert "encode" not in outcome.timings_s
-    assert told == [("analyse", done, outcome.segments) for done in range(1, outcome.segments + 1)]
+    assert told == [("analyse", done, outcome.segments) for done in range(outcome.segments + 1)]
 
 
 def test_a_video_of_which_nothing_decodes_has_no_frames(service, squat_video, tmp_path):
