@@ -13,8 +13,8 @@ from corpus_recipe import Recipe, write
 from numbered_pictures import is_upright, number_of
 
 from deployments.decode.probe import probe
-from deployments.errors import MediaError
-from deployments.messages import EncodeOptions
+from deployments.errors import MediaError, NoFramesError, StorageError
+from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
@@ -139,6 +139,30 @@ def test_segments_without_pictures_are_passed_over(tmp_path):
     shown = list(decode(join([first, empty, last], media, tmp_path / "annotated.mp4")))
 
     assert [number_of(rgb[..., ::-1]) for _, rgb in shown] == [*range(8), *range(16, 20)]
+
+
+def test_without_any_picture_there_is_no_video(tmp_path):
+    media = probed("h264")
+    parts = [replace(EncodedSegment("never read", 0, 0), index=i) for i in range(3)]
+
+    with pytest.raises(NoFramesError):
+        join(parts, media, tmp_path / "annotated.mp4")
+
+    assert not (tmp_path / "annotated.mp4").exists()
+
+
+def test_segments_that_do_not_fit_together_are_refused(tmp_path):
+    """Of another size, as after a change of the settings between two tries."""
+    media = probed("h264")
+    parts = [
+        render_segment(cut(media, a, b, i), nothing(b - a), tmp_path, replace(FINE, max_height=h))
+        for i, (a, b, h) in enumerate([(0, 8, 32), (8, 20, 48)])
+    ]
+
+    with pytest.raises(StorageError, match="different headers") as caught:
+        join(parts, media, tmp_path / "annotated.mp4")
+
+    assert not caught.value.retryable
 
 
 def in_nanoseconds(data):
