@@ -9,6 +9,7 @@ then the whole, in which the stages overlap. CPU time is of the process with all
 import argparse
 import asyncio
 import json
+import logging
 import math
 import os
 import platform
@@ -195,6 +196,7 @@ def main() -> None:
     given = parser.parse_args()
     if not given.videos:
         parser.error("no video was given, and there is no shared/videos")
+    logging.basicConfig(level=logging.ERROR)
     settings = load_settings()
     plan = plan_models(settings)
     console = Console(width=110)

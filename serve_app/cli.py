@@ -61,7 +61,7 @@ def main(verbose: bool) -> None:
     Settings come from the environment, as for the service: see docs/operator.md.
     """
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
+        level=logging.INFO if verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
     )
 

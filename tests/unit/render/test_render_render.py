@@ -143,7 +143,7 @@ def test_segments_without_pictures_are_passed_over(tmp_path):
 
 def test_without_any_picture_there_is_no_video(tmp_path):
     media = probed("h264")
-    parts = [replace(EncodedSegment("never read", 0, 0), index=i) for i in range(3)]
+    parts = [EncodedSegment("never read", i, 0) for i in range(3)]
 
     with pytest.raises(NoFramesError):
         join(parts, media, tmp_path / "annotated.mp4")
