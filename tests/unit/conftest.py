@@ -1,10 +1,15 @@
-"""What this process holds open."""
+"""What this process holds open; and properties are checked however long an example takes."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An example on a busy machine takes longer than one on an idle one.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture
