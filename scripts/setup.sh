@@ -15,13 +15,17 @@ command -v cc >/dev/null || command -v gcc >/dev/null || {
 "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check uv==0.13.9
 
-# Where pip is told to look for local wheels (a CPU build of torch, say), let uv look too.
-links=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-$("$venv/bin/python" -m pip config get global.find-links 2>/dev/null || true)}}
+# uv reads nothing of pip's configuration: pass on where pip is told to look for packages, and for
+# local wheels (a CPU build of torch, say). Certificates are the system's, as a company's own may be.
+of_pip() { "$venv/bin/python" -m pip config get "global.$1" 2>/dev/null || true; }
+links=${UV_FIND_LINKS:-${PIP_FIND_LINKS:-$(of_pip find-links)}}
 [ -z "$links" ] || export UV_FIND_LINKS="$links"
+index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(of_pip index-url)}}
+[ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 
 locks="-r requirements.lock"
 [ "${2:-}" = --no-dev ] || locks="$locks -r requirements-dev.lock"
-install() { "$venv/bin/uv" pip install -q --python "$venv/bin/python" --no-deps "$@"; }
+install() { "$venv/bin/uv" pip install -q --system-certs --python "$venv/bin/python" --no-deps "$@"; }
 grep -v '^xtcocotools==' requirements.lock > "$venv/wheels.lock"
 # shellcheck disable=SC2086  # the list is meant to be split
 install $(echo "$locks" | sed "s#requirements.lock#$venv/wheels.lock#")
