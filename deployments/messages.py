@@ -319,11 +319,12 @@ class EncodedSegment:
 
 @dataclass(frozen=True, slots=True)
 class StoredVideo:
-    """Where the annotated video went: its address, size in bytes and sha256."""
+    """Where the annotated video went: its address, size in bytes and sha256; warnings by code."""
 
     url: str
     size_bytes: int
     sha256: str
+    warnings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         )
         stored = await stages.join(encoded, media, job.folder, job.key)
         timings |= _summed(part.timings_s for part in encoded)
+        warnings += stored.warnings
     timings["total"] = time.perf_counter() - started
     return Outcome(
         media, clip, biomechanics, stored, len(segments), timings, tuple(dict.fromkeys(warnings))

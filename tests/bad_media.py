@@ -13,11 +13,11 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from corpus import video
-from corpus_recipe import tone
-from numbered_pictures import numbered
 
 from deployments import errors
+from tests.corpus import video
+from tests.corpus_recipe import tone
+from tests.numbered_pictures import numbered
 
 
 @dataclass(frozen=True)

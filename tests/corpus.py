@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from av.video.reformatter import Colorspace
-from corpus_recipe import Recipe, write
-from numbered_pictures import BLOCK, Corner
 
 from deployments.decode.probe import MediaLimits, probe
 from deployments.messages import MediaInfo, Segment
+from tests.corpus_recipe import Recipe, write
+from tests.numbered_pictures import BLOCK, Corner
 
 ROOMY = MediaLimits(
     max_bytes=10**8, max_duration_s=3600, max_pixels=8192 * 8192, max_frames=100_000

@@ -8,7 +8,8 @@ from pathlib import Path
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
-from numbered_pictures import numbered
+
+from tests.numbered_pictures import numbered
 
 _TAGS = {Colorspace.ITU709: 1, Colorspace.ITU601: 6, Colorspace.BT2020: 9}
 

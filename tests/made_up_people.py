@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numbered_pictures import number_of
 
 from deployments.messages import CropPoses, Detections
+from tests.numbered_pictures import number_of
 
 POINTS = 17
 

@@ -1,6 +1,7 @@
 """The two verbs of the stage: draw a segment, and make one stored video of all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -43,10 +44,22 @@ def join_and_store(
 ) -> StoredVideo:
     """Join the segments with the source's sound and put the video into the store under ``key``.
 
+    Where the sound could not be kept, a warning says so.
+
     Raises:
         StorageError: it cannot be written or stored.
     """
-    return store.put(join(encoded, media, folder / "annotated.mp4"), key)
+    video = join(encoded, media, folder / "annotated.mp4")
+    stored = store.put(video, key)
+    if media.audio_codec is None or _has_sound(video):
+        return stored
+    told = ("sound_left_out", f"the sound ({media.audio_codec}) cannot be kept in an MP4")
+    return replace(stored, warnings=(told,))
+
+
+def _has_sound(video: Path) -> bool:
+    with open_media(video) as container:
+        return bool(container.streams.audio)
 
 
 def _frame_rate(path: str) -> Fraction:

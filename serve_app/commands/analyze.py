@@ -1,6 +1,7 @@
 """`mmpose-service analyze`: videos in, results in a folder."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -83,9 +84,11 @@ def analyze_one(
     with progress_of(stem.name) as report:
         response = asyncio.run(_analyze(service, source, options, report))
     if response.video_url is not None:
-        video = Path(f"{stem}.annotated.mp4")
-        (stem.parent / response.video_url.rpartition("/")[2]).replace(video)
-        response.video_url = video.resolve().as_uri()
+        # Copied rather than moved: the store's files are its owner's alone.
+        stored, video = stem.parent / response.video_url.rpartition("/")[2], f"{stem}.annotated.mp4"
+        shutil.copyfile(stored, video)
+        stored.unlink()
+        response.video_url = Path(video).resolve().as_uri()
     document = encode(response)
     Path(f"{stem}.json").write_bytes(document + b"\n")
     if formats.csv:

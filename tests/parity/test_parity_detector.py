@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from random_networks import (
+
+from deployments.pose.evaluate import detected_boxes, letterbox
+from deployments.pose.load import load_detector
+from deployments.pose.options import EngineOptions
+from tests.random_networks import (
     config_of,
     import_apis,
     quiet,
@@ -13,10 +17,6 @@ from random_networks import (
     scope,
     write_checkpoint,
 )
-
-from deployments.pose.evaluate import detected_boxes, letterbox
-from deployments.pose.load import load_detector
-from deployments.pose.options import EngineOptions
 
 BOX_PX, SCORE = 1e-3, 1e-5
 """Most that boxes and scores differ on the same weights."""

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from random_networks import quiet, random_pose_network, write_checkpoint
 
 from deployments.crops import crop_transforms
 from deployments.pose.evaluate import cut_crops, detected_boxes
 from deployments.pose.load import load_detector, load_pose_model
 from deployments.pose.options import EngineOptions
+from tests.random_networks import quiet, random_pose_network, write_checkpoint
 
 SIZE = (192, 256)
 

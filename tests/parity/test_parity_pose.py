@@ -5,7 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from random_networks import (
+
+from deployments.crops import PADDING, crop_transforms, to_image
+from deployments.pose.evaluate import cut_crops
+from deployments.pose.load import load_pose_model
+from deployments.pose.options import EngineOptions
+from tests.random_networks import (
     config_of,
     import_apis,
     quiet,
@@ -13,11 +18,6 @@ from random_networks import (
     scope,
     write_checkpoint,
 )
-
-from deployments.crops import PADDING, crop_transforms, to_image
-from deployments.pose.evaluate import cut_crops
-from deployments.pose.load import load_pose_model
-from deployments.pose.options import EngineOptions
 
 SIZE = (192, 256)
 PEOPLE = 2  # of each photograph: HRNet takes a quarter of a second for one

@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from stick_figure import FIGURE, from_the_side
 
 from biomech.config import Parts, Subject
 from biomech.frames import FIELDS
 from deployments.biomechanics.analyse import analyse, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
 from deployments.messages import ClipPoses
+from tests.stick_figure import FIGURE, from_the_side
 
 
 def clip_of(*people, frames=1, present=None, sigma=np.nan, score=0.9):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 from biomech.angles import AngleMaker, magnitude
 from biomech.config import BmConfig
@@ -11,6 +10,7 @@ from biomech.geometry import ANGLES, TRUNK, keypoints_of, trunk_line
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
 from biomech.uncertainty import oks_sigma
 from biomech.view import view_of
+from tests.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BmConfig()
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stick_figure import FIGURE, from_the_side, mirrored, without
 
 from biomech.balance import (
     Size,
@@ -19,6 +18,7 @@ from biomech.config import BmConfig
 from biomech.mass import centre_of_mass, segment_masses, velocity_of_mass
 from biomech.skeleton import INDEX, KEYPOINTS
 from biomech.view import stature_px, view_of
+from tests.stick_figure import FIGURE, from_the_side, mirrored, without
 
 CONFIG = BmConfig()
 STATURE_PX = 436.639550

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 from biomech.config import BmConfig, Parts, Subject
 from biomech.frames import FIELDS, disabled_block, frame_blocks, summary
 from biomech.metrics import person_metrics
 from biomech.skeleton import INDEX, JOINT_ANGLES
+from tests.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BmConfig()
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from stick_figure import FIGURE
 
 from biomech import reasons
 from biomech.gate import gate
 from biomech.skeleton import INDEX
+from tests.stick_figure import FIGURE
 
 SIZE = (640, 480)
 NOSE = INDEX["nose"]

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from stick_figure import FIGURE, from_the_side, rotated, turned_in_depth
 
 from biomech.geometry import (
     ANGLES,
@@ -23,6 +22,7 @@ from biomech.geometry import (
     wrap,
 )
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, MIRROR
+from tests.stick_figure import FIGURE, from_the_side, rotated, turned_in_depth
 
 
 @st.composite

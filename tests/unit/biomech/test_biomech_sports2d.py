@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sports2d_files import PEOPLE, read_angles, read_points
 
 from biomech.geometry import ANGLES, LEVELS, flexion, tilt, trunk_lean
+from tests.sports2d_files import PEOPLE, read_angles, read_points
 
 MINIMUM_COMPARED = 1900
 """Of the 1,960 angles of joints that the files of the three people hold."""

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from stick_figure import FIGURE, from_the_side, without
 
 from biomech.geometry import (
     ANGLES,
@@ -23,6 +22,7 @@ from biomech.geometry import (
 )
 from biomech.skeleton import INDEX, KEYPOINTS
 from biomech.uncertainty import end_sigma, flexion_sigma, lean_sigma, oks_sigma, tilt_sigma
+from tests.stick_figure import FIGURE, from_the_side, without
 
 QUANTITIES = {
     **{

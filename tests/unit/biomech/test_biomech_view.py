@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from stick_figure import FIGURE, from_the_side, mirrored, seen, turned_in_depth, without
 
 from biomech.config import BmConfig
 from biomech.skeleton import INDEX
 from biomech.view import apparent_size, classify, near_side, scale_drifts, stature_px, view_of
+from tests.stick_figure import FIGURE, from_the_side, mirrored, seen, turned_in_depth, without
 
 CONFIG = BmConfig()
 FACE = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")

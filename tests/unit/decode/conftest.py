@@ -5,7 +5,8 @@ import socket
 from typing import Any
 
 import pytest
-from downloads import Resolver
+
+from tests.downloads import Resolver
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from corpus import cut, probed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_people import Model, boxes_at, detector, people_in, pose_model, poses_in
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.decode import intervals
@@ -17,6 +15,8 @@ from deployments.decode.intervals import detection_frames
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, CropPoses, Detections, SegmentPoses
 from deployments.tracks import merge
+from tests.corpus import cut, probed
+from tests.made_up_people import Model, boxes_at, detector, people_in, pose_model, poses_in
 
 OPTIONS = AnalysisOptions(pose_input=(48, 64), detector_input=(96, 96), batch=5)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from corpus import cut, probed
-from made_up_people import Model, detector, people_in, pose_model, poses_in
 
 from deployments.decode import intervals
 from deployments.decode.analyse import analyse_segment
 from deployments.errors import InferenceError, MediaError, NotAVideoError
 from deployments.media.picture import Picture
 from deployments.messages import AnalysisOptions, Detections, Segment
+from tests.corpus import cut, probed
+from tests.made_up_people import Model, detector, people_in, pose_model, poses_in
 
 OPTIONS = AnalysisOptions(
     pose_input=(48, 64), detector_input=(96, 96), batch=4, window=2, detector_stride=2

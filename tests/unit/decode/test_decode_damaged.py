@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from corpus import ROOMY, cut, probed, video
-from numbered_pictures import number_of
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, NotAVideoError, TruncatedError
 from deployments.media.open import open_media
 from deployments.media.reader import read
 from deployments.media.structure import boxes
+from tests.corpus import ROOMY, cut, probed, video
+from tests.numbered_pictures import number_of
 
 
 def cuts(data, count=60):

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from downloads import BODY, Resolver, get, refused
-from loopback_server import Answer, Server, closed_port, raw, reply, reset
 
 from deployments.decode.addresses import AddressPolicy
 from deployments.decode.fetch import FetchLimits
@@ -15,6 +13,8 @@ from deployments.errors import (
     SourceNotFoundError,
     UnreachableError,
 )
+from tests.downloads import BODY, Resolver, get, refused
+from tests.loopback_server import Answer, Server, closed_port, raw, reply, reset
 
 
 def test_download(tmp_path: Path) -> None:

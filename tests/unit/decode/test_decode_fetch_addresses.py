@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from downloads import BODY, ONLY_SECOND, Resolver, get, refused
-from loopback_server import Server, forever, reply
 
 from deployments.decode import addresses
 from deployments.decode.addresses import AddressPolicy
@@ -15,6 +13,8 @@ from deployments.errors import (
     ServiceError,
     SourceError,
 )
+from tests.downloads import BODY, ONLY_SECOND, Resolver, get, refused
+from tests.loopback_server import Server, forever, reply
 
 
 @pytest.fixture

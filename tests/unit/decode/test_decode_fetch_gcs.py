@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gcs_emulator import GcsEmulator, StoredObject
 from google.auth.exceptions import DefaultCredentialsError
-from loopback_server import closed_port
 
 from deployments.decode import fetch as fetch_module
 from deployments.decode.addresses import AddressPolicy
@@ -20,6 +18,8 @@ from deployments.errors import (
     TooLargeError,
     UnreachableError,
 )
+from tests.gcs_emulator import GcsEmulator, StoredObject
+from tests.loopback_server import closed_port
 
 pytestmark = [
     # Google's client mentions a package it can do without, once, when it is imported; and it leaves

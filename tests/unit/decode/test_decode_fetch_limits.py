@@ -5,8 +5,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from downloads import BODY, LIMITS, refused
-from loopback_server import Server, forever, reply
 
 from deployments.decode.connect import Budget
 from deployments.decode.fetch import FetchCancelledError, FetchLimits
@@ -16,6 +14,8 @@ from deployments.errors import (
     TooLargeError,
     UnreachableError,
 )
+from tests.downloads import BODY, LIMITS, refused
+from tests.loopback_server import Server, forever, reply
 
 
 def test_announced_too_large(tmp_path: Path) -> None:

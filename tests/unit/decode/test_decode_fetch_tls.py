@@ -8,14 +8,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from downloads import BODY, Resolver, get, refused
-from loopback_server import Server, reply
 
 from deployments.decode.addresses import AddressPolicy
 from deployments.errors import (
     AddressNotAllowedError,
     UnreachableError,
 )
+from tests.downloads import BODY, Resolver, get, refused
+from tests.loopback_server import Server, reply
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import struct
 
 import numpy as np
 import pytest
-from corpus import video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segments import split
 from deployments.errors import MediaError
 from deployments.media.reader import read
+from tests.corpus import video
 
 LIMITS = MediaLimits(max_bytes=10**6, max_duration_s=100, max_pixels=10**5, max_frames=500)
 NAMES = ["h264", "faststart", "fragmented", "mkv", "vp9_live", "vp8_hidden_frames", "hevc", "av1",

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from corpus import cut, probed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.decode.intervals import IntervalReader, detection_frames
 from deployments.messages import Segment
+from tests.corpus import cut, probed
 
 
 def segment_of(first, count, closing):

@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from corpus import ROOMY, VIDEOS, cut, probed, video
 
 from deployments.decode.probe import probe
 from deployments.errors import TooLargeError
 from deployments.media.reader import read
+from tests.corpus import ROOMY, VIDEOS, cut, probed, video
 
 CONTAINERS = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from corpus import VIDEOS, probed
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.decode.segments import split
 from deployments.media.reader import read
 from deployments.messages import MediaInfo
+from tests.corpus import VIDEOS, probed
 
 
 def media_of(pts, keys, time_base=(1, 1000)):

@@ -4,8 +4,6 @@ import logging
 from pathlib import Path
 
 import pytest
-from downloads import BODY, LIMITS, LOOPBACK, refused
-from loopback_server import Answer, Server, raw, reply
 
 from deployments.decode.fetch import fetch
 from deployments.errors import (
@@ -14,6 +12,8 @@ from deployments.errors import (
     SourceError,
     SourceNotFoundError,
 )
+from tests.downloads import BODY, LIMITS, LOOPBACK, refused
+from tests.loopback_server import Answer, Server, raw, reply
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import struct
 import zlib
 
 import pytest
-from bad_media import box
-from corpus import ROOMY, VIDEOS, video
 
 from deployments.decode.probe import probe
 from deployments.errors import NotAVideoError, TooLargeError
 from deployments.media import claims
 from deployments.media.claims import MOST_SAMPLES, MOST_TRACKS, check_claims
+from tests.bad_media import box
+from tests.corpus import ROOMY, VIDEOS, video
 
 
 def full(*numbers):

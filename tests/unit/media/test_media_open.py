@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import av
 import pytest
-from bad_media import BAD, bad, playlists
-from corpus import ROOMY, video
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media.open import open_media
+from tests.bad_media import BAD, bad, playlists
+from tests.corpus import ROOMY, video
 
 LOCAL, REMOTE = "a local file", "an address"
 SUFFIXES = [".mp4", ".m3u8", ".mpd", ".ffconcat", ".mov", ""]

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from corpus import VIDEOS, cut, probed, video
-from numbered_pictures import is_upright, number_of
 
 from deployments.errors import MediaError
 from deployments.media import reader
 from deployments.media.open import open_media
 from deployments.media.reader import decoded, read, video_stream
 from deployments.messages import ticks_to_seconds
+from tests.corpus import VIDEOS, cut, probed, video
+from tests.numbered_pictures import is_upright, number_of
 
 
 def planes(picture):

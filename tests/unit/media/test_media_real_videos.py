@@ -3,11 +3,11 @@
 from zlib import crc32
 
 import pytest
-from corpus import ROOMY, cut
 
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.reader import read
+from tests.corpus import ROOMY, cut
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ import struct
 from pathlib import Path
 
 import pytest
-from bad_media import box
-from corpus import VIDEOS, video
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import NotAVideoError
 from deployments.media.structure import has_box, missing_bytes, sniff
+from tests.bad_media import box
+from tests.corpus import VIDEOS, video
 
 DEMUXER = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
 # Whose lengths say where the file ends.

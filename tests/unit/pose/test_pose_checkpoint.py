@@ -10,11 +10,11 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
-from random_networks import write_checkpoint
 from torch import nn
 
 from deployments.errors import WeightsCorruptError
 from deployments.pose.checkpoint import load_state, read_state
+from tests.random_networks import write_checkpoint
 
 
 def network():

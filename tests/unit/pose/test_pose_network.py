@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 from numpy.testing import assert_array_equal
-from random_networks import config_of, import_apis, quiet, write_checkpoint
 
 from deployments.errors import ConfigurationError, WeightsCorruptError
 from deployments.pose.network import load_network
 from deployments.pose.registry import load_model_config
+from tests.random_networks import config_of, import_apis, quiet, write_checkpoint
 
 CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 SMALL = CONFIG.entry("rtmpose_small")

@@ -5,7 +5,14 @@ import onnx
 import openvino
 import pytest
 import torch
-from dot_networks import (
+from numpy.testing import assert_allclose, assert_array_equal
+from onnx import helper
+
+from deployments.errors import InferenceError, WeightsCorruptError
+from deployments.pose.engines.openvino_engine import OpenVinoDetector, OpenVinoPose
+from deployments.pose.options import EngineOptions
+from deployments.pose.simcc import SimccCodec, target_sigma_bins
+from tests.dot_networks import (
     MEAN,
     SIZE,
     STD,
@@ -18,13 +25,6 @@ from dot_networks import (
     write_detector,
     write_pose,
 )
-from numpy.testing import assert_allclose, assert_array_equal
-from onnx import helper
-
-from deployments.errors import InferenceError, WeightsCorruptError
-from deployments.pose.engines.openvino_engine import OpenVinoDetector, OpenVinoPose
-from deployments.pose.options import EngineOptions
-from deployments.pose.simcc import SimccCodec, target_sigma_bins
 
 DOTS = [(3, 5), (10, 40), (20, 0), (7, 47), (15, 24)]
 

@@ -5,7 +5,6 @@ import logging
 import numpy as np
 import pytest
 import torch
-from dot_networks import MEAN, SIZE, STD, DotNetwork, entry, keypoints, pictures, responses, score
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.errors import ConfigurationError, InferenceError
@@ -14,6 +13,17 @@ from deployments.pose.engines.torch_engine import TorchDetector, TorchPose, choo
 from deployments.pose.network import Network
 from deployments.pose.options import EngineOptions
 from deployments.pose.simcc import SimccCodec, target_sigma_bins
+from tests.dot_networks import (
+    MEAN,
+    SIZE,
+    STD,
+    DotNetwork,
+    entry,
+    keypoints,
+    pictures,
+    responses,
+    score,
+)
 
 DOTS = [(3, 5), (10, 40), (20, 0), (7, 47), (15, 24)]
 

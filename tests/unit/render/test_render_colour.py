@@ -3,10 +3,10 @@
 import av
 import numpy as np
 import pytest
-from annotated import rgb_of_planes
 from av.video.reformatter import ColorRange, Colorspace
 
 from deployments.render.colour import to_bt709, yuv
+from tests.annotated import rgb_of_planes
 
 PATCHES = np.array(
     [

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from annotated import grey_planes, rgb_of_planes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -18,6 +17,7 @@ from deployments.render.draw import (
     draw,
 )
 from deployments.render.labels import label_size
+from tests.annotated import grey_planes, rgb_of_planes
 
 GREY = 90
 SIZES = {"360p": (640, 360), "1080p": (1920, 1080), "2160p": (3840, 2160), "upright": (1080, 1920)}

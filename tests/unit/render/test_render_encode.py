@@ -5,15 +5,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from annotated import (
-    LOSSLESS_ENOUGH,
-    RATE,
-    decode,
-    grey_picture,
-    moving_picture,
-    nothing,
-    segment_of,
-)
 from av.video.reformatter import ColorRange, Colorspace
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +14,15 @@ from deployments.errors import MediaError, StorageError
 from deployments.messages import EncodeOptions
 from deployments.render.draw import LEFT_RGB, RIGHT_RGB
 from deployments.render.encode import encode_segment, output_size
+from tests.annotated import (
+    LOSSLESS_ENOUGH,
+    RATE,
+    decode,
+    grey_picture,
+    moving_picture,
+    nothing,
+    segment_of,
+)
 
 SIZE = (320, 240)
 TIMES = {

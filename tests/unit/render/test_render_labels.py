@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from annotated import grey_planes, rgb_of_planes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.render.canvas import Canvas
 from deployments.render.labels import Label, label_size, write_labels
+from tests.annotated import grey_planes, rgb_of_planes
 
 GREY = 90
 SIZES = {

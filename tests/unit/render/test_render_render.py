@@ -7,10 +7,6 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from annotated import decode, nothing
-from corpus import ROOMY, VIDEOS, cut, probed, video
-from corpus_recipe import Recipe, write
-from numbered_pictures import is_upright, number_of
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, StorageError
@@ -18,6 +14,10 @@ from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
+from tests.annotated import decode, nothing
+from tests.corpus import ROOMY, VIDEOS, cut, probed, video
+from tests.corpus_recipe import Recipe, write
+from tests.numbered_pictures import is_upright, number_of
 
 FINE = EncodeOptions(preset="ultrafast", crf=8)
 

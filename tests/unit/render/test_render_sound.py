@@ -8,15 +8,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from annotated import nothing
-from corpus import ROOMY, cut, probed
 
 from deployments.decode.probe import probe
 from deployments.errors import StorageError
 from deployments.messages import EncodeOptions
 from deployments.render import join as join_module
 from deployments.render.join import join
-from deployments.render.render import render_segment
+from deployments.render.render import join_and_store, render_segment
+from deployments.render.storage import LocalStore
+from tests.annotated import nothing
+from tests.corpus import ROOMY, cut, probed
 
 RATE = 48_000
 FINE = EncodeOptions(preset="ultrafast", crf=20)
@@ -218,6 +219,19 @@ def test_sound_of_an_absurd_rate_is_left_out(tmp_path, rate):
 
     assert probe(path, ROOMY).audio_codec is None
     assert probe(path, ROOMY).frame_count == 50
+
+
+@pytest.mark.parametrize(("kept", "codes"), [(True, []), (False, ["sound_left_out"])])
+def test_sound_that_is_left_out_is_told_of(tmp_path, monkeypatch, kept, codes):
+    media = with_clicks(tmp_path / "source.mkv", [0.5], codec="pcm_s16le")
+    if not kept:
+        monkeypatch.setattr(join_module, "ways_to_add", lambda _: ())
+    part = render_segment(cut(media), nothing(media.frame_count), tmp_path, FINE)
+    (tmp_path / "store").mkdir()
+
+    stored = join_and_store([part], media, tmp_path, "a.mp4", LocalStore(tmp_path / "store", "x"))
+
+    assert [code for code, _ in stored.warnings] == codes
 
 
 def test_pictures_and_sound_are_stored_side_by_side(tmp_path):

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gcs_emulator import GcsEmulator, StoredObject
 from google.auth.exceptions import DefaultCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loopback_server import closed_port
 
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
 from deployments.messages import StoredVideo
 from deployments.render.storage import GcsStore, LocalStore, VideoStore, open_store
+from tests.gcs_emulator import GcsEmulator, StoredObject
+from tests.loopback_server import closed_port
 
 pytestmark = [
     # Google's client mentions a package it can do without, once, when it is imported; and it leaves

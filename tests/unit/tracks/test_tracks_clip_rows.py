@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_people import Walker, cut, media, observe, straight
 
 from biomech.skeleton import INDEX
 from deployments.clip_rows import by_first_appearance, collect, overlap, pairs_in_frame, same_body
+from tests.simulated_people import Walker, cut, media, observe, straight
 
 STRIDE = 4
 INFO = media(90)

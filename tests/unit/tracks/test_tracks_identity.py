@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from simulated_people import Walker, media, observe, shown_in, straight
 
 from deployments.clip_rows import collect
 from deployments.identity import resolve
+from tests.simulated_people import Walker, media, observe, shown_in, straight
 
 Y = 500.0
 STRIDES = (1, 4, 6)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_people import Walker, media, observe
 
 from deployments.clip_rows import collect
 from deployments.links import End, Fragment, best_links, end_of, fragment_of, link_price
+from tests.simulated_people import Walker, media, observe
 
 UNLINKED = 9.0
 POSE = np.linspace(-0.5, 0.5, 34).reshape(17, 2)

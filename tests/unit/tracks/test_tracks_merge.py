@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulated_people import Walker, cut, media, observe, shown_in, straight
 
 from deployments import tracks
 from deployments.messages import CropPoses
 from deployments.tracks import merge
+from tests.simulated_people import Walker, cut, media, observe, shown_in, straight
 
 Y = 540.0
 INFO = media(151)

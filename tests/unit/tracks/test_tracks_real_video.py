@@ -8,7 +8,6 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from sports2d_files import PEOPLE, read_points
 
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
@@ -16,6 +15,7 @@ from deployments.tracks import merge
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.settings import load_settings
+from tests.sports2d_files import PEOPLE, read_points
 
 STRIDE = 4
 HUMAN = np.array([0, 1, 0])
