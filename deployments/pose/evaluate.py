@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval, Params
 
 from deployments.crops import PADDING, crop_transforms, to_image
 from deployments.errors import BadParameterError
+from deployments.media.picture import LETTERBOX_FILL
 from deployments.messages import F64, U8, Bools
 from deployments.pose.interface import PersonDetector, PoseModel
 
@@ -29,7 +30,6 @@ OKS_THRESHOLD: Final = 0.9
 """Of two predictions more alike than this, the weaker goes."""
 
 _PERSON = 1
-_LETTERBOX_FILL = 114
 _LAYOUTS: Final = (
     ("annotations/person_keypoints_val2017.json", "val2017"),
     ("annotations/person_keypoints_val2017.json", "images/val2017"),
@@ -209,7 +209,7 @@ def letterbox(picture: U8, size: tuple[int, int]) -> tuple[U8, tuple[int, int]]:
     height, width = picture.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     scaled = (int(width * scale + 0.5), int(height * scale + 0.5))
-    whole = np.full((size[1], size[0], 3), _LETTERBOX_FILL, np.uint8)
+    whole = np.full((size[1], size[0], 3), LETTERBOX_FILL, np.uint8)
     whole[: scaled[1], : scaled[0]] = cv2.resize(picture, scaled, interpolation=cv2.INTER_LINEAR)
     return whole, scaled
 
