@@ -3,7 +3,7 @@
 Everything here is a pure function of one pair of consecutive detection frames. Nothing is carried
 along the video, so a video gives the same boxes whether it is cut into one segment or ten, and the
 crops of the frames in between do not depend on one another. Identity over longer times is decided
-on the whole clip, in ``deployments.tracks``.
+on the whole clip, in ``deployments.tracking.tracks``.
 """
 
 from dataclasses import dataclass

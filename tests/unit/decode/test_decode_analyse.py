@@ -14,7 +14,7 @@ from deployments.decode.analyse import analyse_segment
 from deployments.decode.intervals import detection_frames
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, CropPoses, Detections, SegmentPoses
-from deployments.tracks import merge
+from deployments.tracking.tracks import merge
 from tests.corpus import cut, probed
 from tests.made_up_people import Model, boxes_at, detector, people_in, pose_model, poses_in
 

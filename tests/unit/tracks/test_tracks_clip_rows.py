@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomech.skeleton import INDEX
-from deployments.clip_rows import by_first_appearance, collect, overlap, pairs_in_frame, same_body
+from deployments.tracking.clip_rows import (
+    by_first_appearance,
+    collect,
+    overlap,
+    pairs_in_frame,
+    same_body,
+)
 from tests.simulated_people import Walker, cut, media, observe, straight
 
 STRIDE = 4

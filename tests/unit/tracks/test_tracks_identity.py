@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deployments.clip_rows import collect
-from deployments.identity import resolve
+from deployments.tracking.clip_rows import collect
+from deployments.tracking.identity import resolve
 from tests.simulated_people import Walker, media, observe, shown_in, straight
 
 Y = 500.0

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.clip_rows import collect
-from deployments.links import End, Fragment, best_links, end_of, fragment_of, link_price
+from deployments.tracking.clip_rows import collect
+from deployments.tracking.links import End, Fragment, best_links, end_of, fragment_of, link_price
 from tests.simulated_people import Walker, media, observe
 
 UNLINKED = 9.0

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments import tracks
 from deployments.messages import CropPoses
-from deployments.tracks import merge
+from deployments.tracking import tracks
+from deployments.tracking.tracks import merge
 from tests.simulated_people import Walker, cut, media, observe, shown_in, straight
 
 Y = 540.0

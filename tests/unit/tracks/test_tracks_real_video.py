@@ -11,7 +11,7 @@ import pytest
 
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
-from deployments.tracks import merge
+from deployments.tracking.tracks import merge
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.settings import load_settings

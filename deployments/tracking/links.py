@@ -12,8 +12,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-from deployments.clip_rows import ClipRows
 from deployments.messages import F64, I64
+from deployments.tracking.clip_rows import ClipRows
 
 MAX_GAP_S = 3.0
 """Who is lost for longer is another track when he comes back."""

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from deployments.clip_rows import (
+from deployments.messages import F32, I64, Bools, ClipPoses, MediaInfo, SegmentPoses
+from deployments.tracking.clip_rows import (
     ClipRows,
     by_first_appearance,
     collect,
     pairs_in_frame,
     same_body,
 )
-from deployments.identity import resolve
-from deployments.messages import F32, I64, Bools, ClipPoses, MediaInfo, SegmentPoses
+from deployments.tracking.identity import resolve
 
 _SHORT_S = 0.3
 _SHORT_SHARE = 0.5  # of the clip, where that is shorter still

@@ -3,15 +3,15 @@
 The association from one detection frame to the next errs where people pass one another: their boxes
 coincide, one of them is hidden, and the boxes may come apart the wrong way round. So rows near
 another person are set aside, the clean fragments before and after are linked anew by motion, size
-and pose over the whole clip (``deployments.links``), and the rows set aside are given to the
-identities whose paths they follow. The same links close the gaps of missed detections.
+and pose over the whole clip (``deployments.tracking.links``), and the rows set aside are given to
+the identities whose paths they follow. The same links close the gaps of missed detections.
 """
 
 import numpy as np
 
-from deployments.clip_rows import ClipRows, pairs_in_frame, same_body
-from deployments.links import best_links, end_of, fragment_of
 from deployments.messages import F64, I64, Bools
+from deployments.tracking.clip_rows import ClipRows, pairs_in_frame, same_body
+from deployments.tracking.links import best_links, end_of, fragment_of
 
 _TOUCHING = 0.15  # body sizes between the centres
 _SPEED_OVER_S = 0.2
