@@ -29,7 +29,7 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.tracks import merge
+from deployments.tracking.tracks import merge
 
 logger = logging.getLogger("mmpose_service")
 
