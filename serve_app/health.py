@@ -14,8 +14,9 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
     """Health by the registry's plan and the statuses by role.
 
-    ``healthy``: the planned model answers. ``degraded``: another one does (the fallback, or a
-    stand-in). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not there.
+    ``healthy``: the planned models answer. ``degraded``: others do (the fallback, a stand-in, or a
+    demonstration model). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not
+    there.
     """
     try:
         answering = statuses[pose_order(statuses, "auto")[0]]
@@ -26,7 +27,7 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
         reasons += _shortfalls(plan, role, statuses.get(role), ready)
     loaded = {role: bool(s and s.loaded) for role in ROLES for s in [statuses.get(role)]}
     return Health(
-        status=_status(plan, answering),
+        status=_status(plan, answering, statuses),
         service=HealthService(
             service=plan.config.service,
             version=package_version(SERVICE_DISTRIBUTION),
@@ -52,12 +53,13 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
 
 
 def _status(
-    plan: ModelPlan, answering: ModelStatus | None
+    plan: ModelPlan, answering: ModelStatus | None, statuses: Mapping[str, ModelStatus]
 ) -> Literal["healthy", "degraded", "not_ready"]:
     if answering is None:
         return "not_ready"
     planned = next(role for role in POSE_ROLES if not plan.choices[role].disabled)
-    return "healthy" if answering.role == planned and not answering.notice else "degraded"
+    noted = answering.notice or statuses["detector"].notice
+    return "healthy" if answering.role == planned and not noted else "degraded"
 
 
 def _shortfalls(plan: ModelPlan, role: str, status: ModelStatus | None, ready: bool) -> list[str]:

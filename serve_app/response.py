@@ -62,9 +62,9 @@ def respond(
 def model_notices(clip: ClipPoses, models: dict[str, ModelStatus]) -> list[tuple[str, str]]:
     """What a reader must know of the models that answered, stand-ins above all."""
     return [
-        ("model_notice", f"{name}: {notice}")
-        for name in clip.models
-        if (status := models.get(name)) and (notice := status.notice)
+        ("model_notice", f"{status.name} is {status.notice}")
+        for status in models.values()
+        if status.notice and (status.role == "detector" or status.name in clip.models)
     ]
 
 

@@ -96,6 +96,11 @@ class PoseService:
         except ValidationError as error:
             raise ConfigurationError(f"user_config of the Ingress: {error}") from error
 
+    @property
+    def models(self) -> list[ModelStatus]:
+        """What each model says of itself."""
+        return list(self._statuses().values())
+
     def health(self) -> Health:
         """What is loaded, and whether requests can be answered."""
         return health.report(self.plan, self._statuses())

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from deployments.errors import BadParameterError, ServiceError
-from serve_app.commands.progress import STDERR, progress_of
+from serve_app.commands.progress import STDERR, announce, progress_of
 from serve_app.local import local_service
 from serve_app.response import encode
 from serve_app.schemas import PoseOptions, PoseResponse
@@ -53,6 +53,7 @@ def analyze(
     formats = Formats(csv=csv, to_stdout=to_stdout)
     failures = 0
     with local_service(results_in(out)) as service:
+        announce(service.models)
         for source, name in zip(sources, names_of(sources), strict=True):
             try:
                 analyze_one(service, source, PoseOptions(**options), out / name, formats)
@@ -97,7 +98,7 @@ def analyze_one(
     if formats.to_stdout:
         click.echo(document)
     STDERR.print(f"{source}: {stem}.*  {_in_words(response)}")
-    for notice in response.warnings:
+    for notice in (n for n in response.warnings if n.code != "model_notice"):
         STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow")
     return response
 

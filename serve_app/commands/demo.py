@@ -9,6 +9,7 @@ from rich.table import Table
 
 from biomech.skeleton import JOINT_ANGLES
 from serve_app.commands.analyze import Formats, analyze_one, results_in
+from serve_app.commands.progress import announce
 from serve_app.local import local_service
 from serve_app.schemas import PoseData, PoseOptions
 from serve_app.sheet import angle_values, write_sheet
@@ -25,7 +26,17 @@ from serve_app.sheet import angle_values, write_sheet
 )
 def demo(video: Path, out: Path) -> None:
     """Analyse VIDEO and show what was found."""
+    show(video, out)
+
+
+def show(video: Path, out: Path) -> PoseData:
+    """Analyse ``video``, write all results into ``out`` and print what was found and where.
+
+    Raises:
+        ServiceError: whatever went wrong.
+    """
     with local_service(results_in(out)) as service:
+        announce(service.models)
         response = analyze_one(
             service, str(video), PoseOptions(), out / video.stem, Formats(csv=True)
         )
@@ -44,6 +55,7 @@ def demo(video: Path, out: Path) -> None:
         ("contact sheet", sheet),
     ):
         console.print(f"{what:>16}: {path}", highlight=False, soft_wrap=True)
+    return response.data
 
 
 def _title(video: Path, data: PoseData) -> str:

@@ -1,6 +1,6 @@
 """Progress on stderr, so that stdout holds results alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -13,10 +13,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from deployments.messages import ModelStatus
 from serve_app.pipeline import Progress as Report
 
 STDERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 _WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
+
+
+def announce(models: Iterable[ModelStatus]) -> None:
+    """Say before anything else what a user of the results must know of the models."""
+    for model in models:
+        if model.loaded and model.notice:
+            STDERR.print(f"{model.name} is {model.notice}", style="bold yellow")
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""What makes things of this project, and is not part of the service."""

@@ -1,0 +1,106 @@
+"""RTMPose-t by MMPose's own config, on the portraits."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from tools.training.common import backbone_type, package_file
+
+CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
+BATCH = 32
+
+
+def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1.5e-3) -> Config:
+    """MMPose's config with the data, schedule and batch of this training.
+
+    Args:
+        train, held_out: data sets of :func:`tools.training.data.render`.
+        work: folder for checkpoints and logs.
+    """
+    c = Config.fromfile(package_file("mmpose", CONFIG))
+    c.model.backbone.init_cfg = (
+        None  # it would be downloaded; this one is trained on the athlete alone
+    )
+    c.model.backbone |= {"type": backbone_type(), "norm_cfg": {"type": "BN"}}
+    c.model.test_cfg = {"flip_test": False}
+    codec = c.codec
+    pipeline = [
+        {"type": "LoadImage"},
+        {"type": "GetBBoxCenterScale"},
+        {"type": "RandomFlip", "direction": "horizontal"},
+        {"type": "RandomHalfBody", "prob": 0.1},
+        {
+            "type": "RandomBBoxTransform",
+            "shift_factor": 0.08,
+            "shift_prob": 0.6,
+            "scale_factor": [0.8, 1.25],
+            "scale_prob": 1.0,
+            "rotate_factor": 25,
+            "rotate_prob": 0.5,
+        },
+        {"type": "TopdownAffine", "input_size": codec["input_size"]},
+        {"type": "mmdet.YOLOXHSVRandomAug"},
+        {"type": "GenerateTarget", "encoder": codec},
+        {"type": "PackPoseInputs"},
+    ]
+    c.train_dataloader = _loader(train, pipeline, test=False)
+    c.val_dataloader = c.test_dataloader = _loader(held_out, c.val_pipeline, test=True)
+    c.val_evaluator = c.test_evaluator = [
+        {"type": "PCKAccuracy", "thr": 0.05},
+        {"type": "EPE"},
+    ]
+    c.train_cfg = {"by_epoch": True, "max_epochs": epochs, "val_interval": 1}
+    c.optim_wrapper = {
+        "type": "OptimWrapper",
+        "optimizer": {"type": "AdamW", "lr": lr, "weight_decay": 0.01},
+        "clip_grad": {"max_norm": 35},
+        "paramwise_cfg": {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True},
+    }
+    c.param_scheduler = [
+        {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 300},
+        {
+            "type": "CosineAnnealingLR",
+            "eta_min": lr * 0.01,
+            "begin": 0,
+            "end": epochs,
+            "T_max": epochs,
+            "by_epoch": True,
+            "convert_to_iter_based": True,
+        },
+    ]
+    c.custom_hooks = [
+        {"type": "EMAHook", "ema_type": "ExpMomentumEMA", "momentum": 0.001, "update_buffers": True}
+    ]
+    c.default_hooks.checkpoint = {
+        "type": "CheckpointHook",
+        "interval": 1,
+        "max_keep_ckpts": 2,
+        "save_best": None,
+    }
+    c.default_hooks.logger.interval = 50
+    c.visualizer = {"type": "mmengine.Visualizer", "vis_backends": []}
+    del c.default_hooks["visualization"]
+    c.work_dir = str(work)
+    c.resume = True
+    c.randomness = {"seed": 21}
+    return c
+
+
+def _loader(data: Path, pipeline: Any, *, test: bool) -> dict[str, Any]:
+    return {
+        "batch_size": 64 if test else BATCH,
+        "num_workers": 1,
+        "persistent_workers": True,
+        "drop_last": not test,
+        "sampler": {"type": "DefaultSampler", "shuffle": not test, "round_up": False},
+        "dataset": {
+            "type": "CocoDataset",
+            "data_root": str(data),
+            "data_mode": "topdown",
+            "ann_file": "annotations.json",
+            "data_prefix": {"img": "images/"},
+            "pipeline": pipeline,
+            "test_mode": test,
+        },
+    }
