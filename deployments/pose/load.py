@@ -112,8 +112,8 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
 
     Args:
         config: the registry.
-        role: ``rtmpose`` takes the primary pose model, else a stand-in; ``hrnet`` the fallback;
-            ``detector`` the primary detector, else a stand-in.
+        role: ``rtmpose`` takes the primary pose model, else a stand-in, else the demonstration
+            model; ``hrnet`` the fallback; ``detector`` the primary detector, else likewise.
         key: entry that takes the first place, or None.
         enabled: False leaves the stage empty, and says so.
 
@@ -123,11 +123,13 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
     task: Task = "detect" if role == "detector" else "pose"
-    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "stand_in")
+    roles: tuple[Role, ...] = (
+        ("fallback",) if role == "hrnet" else ("primary", "stand_in", "demonstration")
+    )
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:
         if config.entry(key).task != task:
             fitting = ", ".join(e.key for e in config.models.values() if e.task == task)
             raise UnknownModelError(f"{key!r} cannot be {role}; those that can are {fitting}")
-        entries = [config.entry(key), *(e for e in entries if e.role == "stand_in")]
+        entries = [config.entry(key), *(e for e in entries if e.role in roles[1:])]
     return ModelChoice(role, tuple(dict.fromkeys(entries)))

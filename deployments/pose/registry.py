@@ -17,7 +17,7 @@ from deployments.pose.published import PUBLISHED, Codec, Family, Task
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "stand_in", "optional"]
+Role = Literal["primary", "fallback", "stand_in", "demonstration", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -35,7 +35,8 @@ class ModelEntry:
         sha256: whole digest, or its first digits (8 at least), or None where none is known.
         url: where it is published, or None.
         input_size: (width, height).
-        role: primary and fallback answer by default, a stand-in where their weights are missing.
+        role: primary and fallback answer by default, a stand-in where their weights are missing,
+            the demonstration model that comes with the code where there is no stand-in either.
         published_ap: COCO val2017 AP in per cent, with flip test.
         notice: what a user of its results must know.
     """

@@ -9,6 +9,8 @@ from deployments.pose.registry import ModelEntry
 
 # Checkpoints of the specification's layout lie in a folder of this name.
 SUBFOLDER = "mmpose"
+DEMONSTRATION = Path(__file__).with_name("demonstration")
+"""Folder of the checkpoints that come with the code."""
 
 
 def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
@@ -18,8 +20,8 @@ def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
         root: of the checkout, which has ``weights/`` and has ``shared/weights`` in or beside it.
         weights_dir: ``$MMPOSE_WEIGHTS_DIR``, searched first.
     """
-    folders = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")
-    return (weights_dir, *folders) if weights_dir else folders
+    beside = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")
+    return (*((weights_dir,) if weights_dir else ()), *beside, DEMONSTRATION)
 
 
 def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:

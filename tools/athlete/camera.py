@@ -1,5 +1,6 @@
 """A pinhole camera that looks at the athlete."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,10 @@ class Camera:
         return self.height_px * self.distance / np.maximum(depth, 0.05)
 
     def _axes(self) -> tuple[Array, Array, Array]:
-        a, e = np.radians([self.azimuth, self.elevation])
-        ahead = -np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-        right = np.array([-np.sin(a), np.cos(a), 0.0])
-        return right, np.cross(ahead, right), ahead
+        """Unit vectors of the picture's right and down, and of the way the camera looks."""
+        a, e = math.radians(self.azimuth), math.radians(self.elevation)
+        cos_a, sin_a, cos_e, sin_e = math.cos(a), math.sin(a), math.cos(e), math.sin(e)
+        right = np.array([-sin_a, cos_a, 0.0])
+        down = np.array([sin_e * cos_a, sin_e * sin_a, -cos_e])
+        ahead = np.array([-cos_e * cos_a, -cos_e * sin_a, -sin_e])
+        return right, down, ahead

@@ -8,7 +8,13 @@ import pytest
 
 from deployments.errors import WeightsCorruptError, WeightsMissingError
 from deployments.pose.registry import load_model_config
-from deployments.pose.weights import default_search, find_weights, sha256_of, verify
+from deployments.pose.weights import (
+    DEMONSTRATION,
+    default_search,
+    find_weights,
+    sha256_of,
+    verify,
+)
 
 CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 ENTRY = CONFIG.entry("rtmpose_medium")
@@ -31,6 +37,7 @@ def test_searches_the_given_folder_then_the_checkout_then_the_shared_ones(tmp_pa
         root / "weights",
         root / "shared" / "weights",
         tmp_path / "shared" / "weights",
+        DEMONSTRATION,
     )
     assert default_search(root, None) == folders[1:]
 
@@ -38,7 +45,7 @@ def test_searches_the_given_folder_then_the_checkout_then_the_shared_ones(tmp_pa
 def test_takes_the_first_place_that_has_it(tmp_path):
     configured = tmp_path / "app" / "weights" / "mmpose" / NAME
     entry = replace(ENTRY, checkpoint=str(configured))
-    search = default_search(tmp_path / "repository", tmp_path / "mine")
+    search = [tmp_path / "mine", tmp_path / "repository" / "weights", tmp_path / "shared"]
     places = [configured]
     for folder in search:
         places += [folder / NAME, folder / "mmpose" / NAME]
