@@ -1,6 +1,6 @@
 """Balance: the extrapolated centre of mass in its base of support, and sway.
 
-Along the picture's horizontal only. Positions and velocities are of measured points, unsmoothed.
+Along the picture's horizontal only.
 """
 
 from dataclasses import dataclass

@@ -13,6 +13,14 @@ class BmConfig:
 
     Attributes:
         min_score: keypoints below are missing.
+        cutoff_hz: of the low-pass filter; lower for slow videos, see ``cutoff_limited``.
+        max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
+        swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
+            :class:`biomech.clean.SwapCosts`.
+        outlier_window_s: half the window that a stray point is far from the median of.
+        outlier_deviations, outlier_floor_px: by so many deviations, which are at least the floor.
+        outlier_score, outlier_bone: and whose score is below, or a limb of which is off its usual
+            length by more than this share: fast wrists are real.
         frontal_ratio, sagittal_ratio: shoulder width over its width seen from the front, at or
             above and at or below which a view is frontal or sagittal; between is oblique.
         level_ratio: the same ratio below which level differences are not given.
@@ -47,6 +55,18 @@ class BmConfig:
     """
 
     min_score: float = 0.3
+    cutoff_hz: float = 6.0
+    max_gap_s: float = 0.20
+    gap_neighbours: int = 3
+    swap_switch: float = 9.0
+    swap_tolerance: float = 0.02
+    swap_longest_s: float = 0.5
+    swap_least_gain: float = 0.5
+    outlier_window_s: float = 0.117
+    outlier_deviations: float = 3.0
+    outlier_floor_px: float = 0.5
+    outlier_score: float = 0.7
+    outlier_bone: float = 0.30
     frontal_ratio: float = 0.87
     sagittal_ratio: float = 0.50
     level_ratio: float = 0.70

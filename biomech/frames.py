@@ -17,6 +17,7 @@ from biomech.angles import Angle
 from biomech.config import DEFINITIONS, BmConfig
 from biomech.geometry import Array
 from biomech.metrics import PersonMetrics
+from biomech.pipeline import Smoothed
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
 from biomech.scores import Score
 from biomech.skeleton import JOINT_ANGLES
@@ -37,6 +38,7 @@ Z95 = 1.959963984540054
 """Half width of a 95 % interval in standard deviations."""
 
 _DECIMALS = 3
+_TIME_DECIMALS = 6
 _CM = 100.0
 
 Column = list[Any]
@@ -77,14 +79,47 @@ def summary(person_id: int, metrics: PersonMetrics, config: BmConfig) -> dict[st
         "person_id": person_id,
         "definitions": DEFINITIONS,
         "view": metrics.view.of_clip(),
-        "filter": {"type": "none"},
-        "stature_px": _numbers(np.array([metrics.size.stature_px]))[0],
+        "filter": filter_block(metrics.points),
+        "stature_px": _number(metrics.size.stature_px),
         "height_m": metrics.size.height_m,
         "shoulder_reference": _shoulder_reference(metrics),
         "sigma_source": sources[0] if len(sources) == 1 else "mixed" if sources else None,
         "sigma_calibrated": False,
         "flags": ["roll_assumed_level"] + ["scale_drift"] * metrics.scale_drifts,
         "config": asdict(config),
+    }
+
+
+def filter_block(points: Smoothed) -> dict[str, Any]:
+    """What smoothed and repaired the points of one person, JSON-ready.
+
+    Times are those of the first and last frame.
+    """
+    used = points.filter
+    times = np.round(points.track.times_s, _TIME_DECIMALS)
+    return {
+        "type": used.type,
+        "order": used.order,
+        "cutoff_hz": _number(used.cutoff_hz),
+        "fs_hz": _number(used.rate_hz),
+        "resampled": used.resampled,
+        "cutoff_limited": used.limited,
+        "suggested_cutoff_hz": _number(used.suggested_cutoff_hz),
+        "swaps_fixed": [
+            {
+                "limbs": swap.limbs,
+                "t_start": float(times[swap.start]),
+                "t_end": float(times[swap.stop - 1]),
+            }
+            for swap in points.swaps
+        ],
+        "points": {
+            "measured": int((points.gated.reason == "").sum()),
+            "outliers": int(points.outlier.sum()),
+            "filled": int(points.filled.sum()),
+            "unsmoothed": int(points.unsmoothed.sum()),
+        },
+        "sigma_inflation": _number(points.sigma_inflation),
     }
 
 
@@ -200,6 +235,10 @@ def _row(columns: Mapping[str, Column], frame: int) -> dict[str, Any]:
 
 def _words(column: NDArray[np.str_]) -> Column:
     return [word or None for word in column.tolist()]
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else _numbers(np.array([value]))[0]
 
 
 def _numbers(column: Array) -> Column:

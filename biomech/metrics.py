@@ -10,13 +10,13 @@ from biomech import reasons, scores
 from biomech.angles import Angle, AngleMaker, magnitude
 from biomech.balance import Balance, Size, balance_of
 from biomech.config import BmConfig, Parts, Subject
-from biomech.gate import Gated, gate
-from biomech.geometry import LEVELS, Array, combine, trunk_line
+from biomech.gate import Gated
+from biomech.geometry import LEVELS, Array, combine, keypoints_of, trunk_line
+from biomech.pipeline import Smoothed, preprocess
 from biomech.reasons import Flags
 from biomech.scores import Score
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
 from biomech.track import Track
-from biomech.uncertainty import oks_sigma
 from biomech.view import (
     OBLIQUE,
     SAGITTAL,
@@ -36,6 +36,7 @@ class PersonMetrics:
     """All metrics of one person.
 
     Attributes:
+        points: what they are made of.
         joint_angles, body_alignment, movement: the three blocks of the response.
         hips: included angles of the hips. sagittal, frontal: signed angles of those planes.
         tilts: signed. levels_px: (f,) by part, how much higher the left is.
@@ -46,6 +47,7 @@ class PersonMetrics:
         sigma_source: (f,) ``model``, ``oks_prior`` or ``mixed``; empty where nothing is seen.
     """
 
+    points: Smoothed
     joint_angles: Mapping[str, Angle]
     body_alignment: Mapping[str, Angle]
     movement: Mapping[str, Score]
@@ -90,29 +92,25 @@ class PersonMetrics:
 
 
 def person_metrics(track: Track, config: BmConfig, subject: Subject | None = None) -> PersonMetrics:
-    """Metrics of one person, frame by frame, of the measured points: nothing is smoothed.
+    """Metrics of one person, frame by frame, of the smoothed points where they were measured.
 
-    ``subject`` is what is known of this person.
+    The measurement itself (``pose_quality``) is judged by the scores as they came. ``subject`` is
+    what is known of this person.
     """
     subject = subject or Subject()
-    gated = gate(track.xy, track.score, track.size, config.min_score)
+    points = preprocess(track, config)
+    gated = points.gated
     view = view_of(track.times_s, gated.xy, config)
     near = near_side(view, gated.xy, track.present, config)
     trunk = trunk_line(near)
     drifts = scale_drifts(gated.xy, config)
     size = Size(stature_px(gated.xy, trunk), None if drifts else subject.height_m)
-    from_model = np.isfinite(track.sigma)
-    make = AngleMaker(
-        gated,
-        np.where(from_model, track.sigma, oks_sigma(track.box)),
-        np.where(from_model, track.sigma, 0.0),
-        view,
-        trunk,
-        config,
-    )
+    model_sigma = np.where(points.from_model[..., None], points.sigma, 0.0)
+    make = AngleMaker(gated, points.sigma, model_sigma, view, trunk, config)
     lean, tilts = make.lean(), make.tilts()
     balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config)
     return PersonMetrics(
+        points=points,
         joint_angles=make.joint_angles(),
         body_alignment={
             "spine_angle": magnitude(lean),
@@ -124,19 +122,41 @@ def person_metrics(track: Track, config: BmConfig, subject: Subject | None = Non
         frontal=make.frontal(),
         tilts=tilts,
         levels_px={part: combine(line, gated.xy)[:, 1] for part, line in LEVELS.items()},
-        joint_flags=make.joint_flags(),
+        joint_flags=_joint_flags(points, make),
         flags={
             "roll_assumed_level": track.present,
             "projected": view.kind == OBLIQUE,
             "far_side_unreliable": view.kind == SAGITTAL,
+            **_repairs(points),
         },
         balance=balance,
         view=view,
         size=size,
         scale_drifts=drifts,
         near_side=near,
-        sigma_source=_sigma_source(gated, from_model),
+        sigma_source=_sigma_source(gated, points.from_model),
     )
+
+
+def _repairs(points: Smoothed) -> dict[str, Flags]:
+    """(f,) by flag, what was done to points of the body in a frame."""
+    body = slice(len(KEYPOINTS) - len(BODY), None)
+    return {
+        "sides_exchanged": points.swapped(),
+        "outlier_removed": np.asarray(points.outlier[:, body].any(1)),
+        "unsmoothed": np.asarray(points.unsmoothed[:, body].any(1)),
+    }
+
+
+def _joint_flags(points: Smoothed, make: AngleMaker) -> dict[str, dict[str, Flags]]:
+    """See :meth:`AngleMaker.joint_flags`; and where a point of the joint alone is not smoothed."""
+    flags = make.joint_flags()
+    if points.filter.cutoff_hz is None:
+        return flags
+    for name in JOINT_ANGLES:
+        needed = [INDEX[keypoint] for keypoint in keypoints_of(name, make.segments)]
+        flags[name]["unsmoothed"] = np.asarray(points.unsmoothed[:, needed].any(1))
+    return flags
 
 
 def _movement(
@@ -166,9 +186,8 @@ def _movement(
 
 def _sigma_source(gated: Gated, from_model: Flags) -> NDArray[np.str_]:
     seen = gated.reason == ""
-    measured = from_model.all(-1)
     return np.select(
-        [~seen.any(1), (measured | ~seen).all(1), ~(measured & seen).any(1)],
+        [~seen.any(1), (from_model | ~seen).all(1), ~(from_model & seen).any(1)],
         ["", "model", "oks_prior"],
         "mixed",
     )

@@ -11,6 +11,7 @@ Reasons = NDArray[np.str_]
 
 LOW_CONFIDENCE: Final = "low_confidence"
 OUT_OF_FRAME: Final = "out_of_frame"
+OUTLIER: Final = "outlier"
 DEGENERATE_GEOMETRY: Final = "degenerate_geometry"
 VIEW_MISMATCH: Final = "view_mismatch"
 FACING_UNKNOWN: Final = "facing_unknown"

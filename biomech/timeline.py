@@ -1,8 +1,9 @@
-"""Windows and derivatives on true time stamps, of what was measured: nothing is smoothed here.
+"""Windows, runs and derivatives on true time stamps: nothing is smoothed here.
 
 NaN is missing. Windows are centred and closed, and shorter at the ends of a clip.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,21 +36,28 @@ class Windows:
 
     def median(self, values: Array) -> Array:
         """(f,) median of what is there, NaN where nothing is."""
-        width = int((self.stop - self.start).max(initial=0))
         out = np.full(len(values), np.nan)
-        step = max(_CELLS // max(width, 1), 1)
-        for begin in range(0, len(values), step):
-            chunk = slice(begin, begin + step)
-            index = self.start[chunk, None] + np.arange(width)
-            inside = index < self.stop[chunk, None]
-            near = np.where(inside, values[np.minimum(index, len(values) - 1)], np.nan)
-            near.sort(axis=1)  # NaN last
-            count = np.isfinite(near).sum(1)
-            low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, width - 1)
-            rows = np.arange(len(near))
-            middle = (near[rows, low] + near[rows, high]) / 2
-            out[chunk] = np.where(count > 0, middle, np.nan)
+        for chunk, near in self._gathered(values, np.arange(len(values))):
+            out[chunk] = _sorted_median(near)
         return out
+
+    def median_deviation(self, values: Array, frames: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Median in the windows of ``frames`` (n,), and the median distance from it, (n,) both."""
+        middle, spread = np.full((2, len(frames)), np.nan)
+        for chunk, near in self._gathered(values, frames):
+            middle[chunk] = _sorted_median(near)
+            spread[chunk] = _sorted_median(np.abs(near - middle[chunk, None]))
+        return middle, spread
+
+    def _gathered(self, values: Array, frames: NDArray[np.intp]) -> Iterator[tuple[slice, Array]]:
+        """The values in the windows of some frames, a row each, NaN where a window is shorter."""
+        width = int((self.stop - self.start).max(initial=0))
+        step = max(_CELLS // max(width, 1), 1)
+        for begin in range(0, len(frames), step):
+            chunk = slice(begin, begin + step)
+            index = self.start[frames[chunk], None] + np.arange(width)
+            inside = index < self.stop[frames[chunk], None]
+            yield chunk, np.where(inside, values[np.minimum(index, len(values) - 1)], np.nan)
 
     def sum(self, values: Array) -> Array:
         """(f,) sum of what is there, 0 where nothing is."""
@@ -79,6 +87,27 @@ class Windows:
             times_s[valid[np.maximum(last, 0)]] - times_s[valid[np.minimum(first, len(valid) - 1)]]
         )
         return np.where(last >= first, span, np.nan)
+
+
+def runs_of(there: NDArray[np.bool_], times_s: Array, max_gap_s: float) -> NDArray[np.intp]:
+    """(r, 2) first frame, and the one after the last, of each run of ``there`` (f,).
+
+    Frames more than ``max_gap_s`` apart are not of one run.
+    """
+    after_gap = np.concatenate([[True], np.diff(times_s) > max_gap_s + _EDGE_S])
+    before = np.concatenate([[False], there[:-1]])
+    first = np.flatnonzero(there & (~before | after_gap[: len(there)]))
+    stop = np.flatnonzero(there & ~(np.append(there[1:], False) & ~np.append(after_gap[1:], True)))
+    return np.stack([first, stop + 1], axis=1)
+
+
+def _sorted_median(rows: Array) -> Array:
+    """(n,) medians of what is there in rows (n, w), which are sorted in place."""
+    rows.sort(axis=1)  # NaN last
+    count = np.isfinite(rows).sum(1)
+    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1)
+    index = np.arange(len(rows))
+    return np.where(count > 0, (rows[index, low] + rows[index, high]) / 2, np.nan)
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

@@ -76,12 +76,22 @@ def _hanging(clockwise_deg):
 
 
 def from_the_side(
-    *, facing=1, lean=0.0, hip=0.0, knee=0.0, shoulder=0.0, elbow=0.0, at=(320.0, 300.0), scale=1.0
+    *,
+    facing=1,
+    lean=0.0,
+    hip=0.0,
+    knee=0.0,
+    shoulder=0.0,
+    elbow=0.0,
+    at=(320.0, 300.0),
+    scale=1.0,
+    legs=(100.0, 100.0),
 ):
     """(..., 17, 2) pixels of someone seen from the side, by forward kinematics.
 
     Flexions in degrees, forward positive; each a number for both sides or a pair (left, right),
-    of numbers or of (f,) arrays. ``at`` is the mid-hip, ``scale`` 1 a trunk of 120 pixels.
+    of numbers or of (f,) arrays. ``at`` is the mid-hip, ``scale`` 1 a trunk of 120 pixels;
+    ``legs`` are thigh and shank.
     """
     hip, knee, shoulder, elbow = (
         v if isinstance(v, tuple) else (v, v) for v in (hip, knee, shoulder, elbow)
@@ -92,8 +102,8 @@ def from_the_side(
     parts["right_hip"], parts["right_shoulder"] = parts["left_hip"], parts["left_shoulder"]
     for i, side in enumerate(("left", "right")):
         thigh = lean - hip[i]
-        parts[f"{side}_knee"] = parts[f"{side}_hip"] + 100.0 * _hanging(thigh)
-        parts[f"{side}_ankle"] = parts[f"{side}_knee"] + 100.0 * _hanging(thigh + knee[i])
+        parts[f"{side}_knee"] = parts[f"{side}_hip"] + legs[0] * _hanging(thigh)
+        parts[f"{side}_ankle"] = parts[f"{side}_knee"] + legs[1] * _hanging(thigh + knee[i])
         arm = lean - shoulder[i]
         parts[f"{side}_elbow"] = parts[f"{side}_shoulder"] + 75.0 * _hanging(arm)
         parts[f"{side}_wrist"] = parts[f"{side}_elbow"] + 65.0 * _hanging(arm - elbow[i])

@@ -99,7 +99,7 @@ def test_oracle_object():
     assert detail["view"] == {
         "class": "frontal", "yaw_deg": 15, "ratio": 0.964, "facing": "camera",
     }  # fmt: skip
-    assert detail["flags"] == ["roll_assumed_level"]
+    assert detail["flags"] == ["roll_assumed_level", "unsmoothed"]
     assert detail["sigma_source"] == "model"
     assert detail["sigma_calibrated"] is False
 
@@ -212,7 +212,23 @@ def test_flags_and_joints_marked_are_of_the_frame():
     assert made[0]["detail"]["joint_flags"] == {}
     assert made[39]["detail"]["joint_flags"] == {"left_knee": ["out_of_plane"]}
     oblique = block(FIGURE * [0.7, 1.0])["detail"]["flags"]
-    assert oblique == ["roll_assumed_level", "projected"]
+    assert oblique == ["roll_assumed_level", "projected", "unsmoothed"]
+
+
+def test_what_was_done_to_points_is_told_where_it_was_done():
+    score = np.full((60, 17), 0.9)
+    score[20:26, INDEX["left_ankle"]] = score[30:, INDEX["left_ankle"]] = 0.1
+    score[36:40, INDEX["left_ankle"]] = 0.9
+    xy = np.stack([FIGURE] * 60)
+    xy[50, INDEX["right_wrist"]] = xy[50, INDEX["right_elbow"]] + [60.0, 110.0]
+    made = blocks(xy, sigma=1.0, score=score)
+    marked = {f: obj["detail"]["flags"][1:] for f, obj in enumerate(made)}
+    assert {f: names for f, names in marked.items() if names} == {
+        **{f: ["unsmoothed"] for f in (26, 27, 28, 29, 36, 37, 38, 39)},
+        50: ["outlier_removed"],
+    }
+    assert made[38]["detail"]["joint_flags"] == {"left_knee": ["unsmoothed"]}
+    assert made[50]["detail"]["nulls"]["right_elbow"] == "outlier"
 
 
 def test_the_trunk_in_use_is_named_where_it_is_not_the_midline():
@@ -261,7 +277,18 @@ def test_the_summary_of_a_clip():
     assert (told["stature_px"], told["height_m"]) == (436.64, 1.75)
     assert told["sigma_source"] == "model"
     assert told["flags"] == ["roll_assumed_level"]
-    assert told["filter"] == {"type": "none"}
+    assert told["filter"] == {
+        "type": "none",
+        "order": None,
+        "cutoff_hz": None,
+        "fs_hz": 30.0,
+        "resampled": False,
+        "cutoff_limited": False,
+        "suggested_cutoff_hz": None,
+        "swaps_fixed": [],
+        "points": {"measured": 85, "outliers": 0, "filled": 0, "unsmoothed": 85},
+        "sigma_inflation": 1.0,
+    }
 
 
 def test_the_summary_of_someone_hardly_seen():

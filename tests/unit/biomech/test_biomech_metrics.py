@@ -129,8 +129,10 @@ def test_variable_frame_rate_gives_the_values_of_the_same_instants():
     xy = from_the_side(hip=knees / 2, knee=knees)
     kept = np.flatnonzero(np.random.default_rng(4).uniform(size=121) < 0.6)
     whole, thinned = metrics(xy, times_s=times), metrics(xy[kept], times_s=times[kept])
+    inner = slice(5, -5)  # filters know less at the ends
     for name, angle in whole.sagittal.items():
-        assert thinned.sagittal[name].value == pytest.approx(angle.value[kept], abs=1e-9), name
+        value = thinned.sagittal[name].value
+        assert value[inner] == pytest.approx(angle.value[kept][inner], abs=0.3), name
 
 
 def test_variable_frame_rate_keeps_the_balance():

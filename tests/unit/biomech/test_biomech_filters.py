@@ -1,0 +1,214 @@
+"""Filters: gains of the corrected design, no phase, uneven times, short runs, the causal one."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biomech.filters import (
+    MIN_SAMPLES,
+    OneEuro,
+    design_cutoff,
+    is_even,
+    lowpass,
+    rate_of,
+    residual_cutoff,
+)
+
+GAP_S = 0.2
+
+
+def filtered(times, values, cutoff=6.0):
+    """One series through the low-pass."""
+    smooth, done = lowpass(times, values[:, None, None], cutoff, GAP_S)
+    return smooth[:, 0, 0], done[:, 0]
+
+
+def response(hertz, fps, cutoff):
+    """Gain and phase (degrees) of the low-pass for a long sine, far from its ends."""
+    times = np.arange(round(40 * fps)) / fps
+    smooth, _ = filtered(times, np.sin(2 * np.pi * hertz * times), cutoff)
+    middle = slice(round(10 * fps), round(30 * fps))  # whole periods of every tenth of a hertz
+    carrier = np.exp(-2j * np.pi * hertz * times[middle])
+    amplitude = 2j * np.mean(smooth[middle] * carrier)
+    return abs(amplitude), np.degrees(np.angle(amplitude))
+
+
+@pytest.mark.parametrize(
+    ("fps", "cutoff", "design"),
+    [
+        (25, 6, 6.873980), (30, 6, 7.027534), (50, 6, 7.296540), (60, 6, 7.349544),
+        (120, 6, 7.445405), (240, 6, 7.470540),
+        (30, 10, 10.857932), (60, 10, 11.913809), (120, 10, 12.312877),
+    ],
+)  # fmt: skip
+def test_the_design_is_corrected_in_the_warped_domain(fps, cutoff, design):
+    assert design_cutoff(cutoff, fps) == pytest.approx(design, abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("hertz", "gain"),
+    [(1, 0.999720), (3, 0.977148), (6, 0.707107), (10, 0.194958), (12, 0.088064)],
+)
+def test_gains_are_the_oracles_and_there_is_no_phase(hertz, gain):
+    found, phase = response(hertz, 60, 6.0)
+    assert found == pytest.approx(gain, abs=5e-7)
+    assert abs(phase) < 1e-6
+
+
+@pytest.mark.parametrize("fps", [15, 24, 25, 30, 50, 120, 240])
+def test_half_the_power_passes_at_the_cut_off_whatever_the_frame_rate(fps):
+    gain, phase = response(6.0, fps, 6.0)
+    assert gain == pytest.approx(np.sqrt(0.5), abs=1e-6)
+    assert abs(phase) < 1e-6
+
+
+@settings(max_examples=25)
+@given(st.floats(-500, 500), st.floats(-300, 300), st.integers(MIN_SAMPLES, 90))
+def test_rest_and_even_motion_pass_unchanged(offset, slope, frames):
+    times = np.arange(frames) / 30.0
+    smooth, done = filtered(times, offset + slope * times)
+    assert smooth == pytest.approx(offset + slope * times, abs=1e-9 + 1e-3 * abs(slope) / 30)
+    assert done.all()
+
+
+def test_short_runs_stay_as_they_are():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0, 1, 40)
+    values[[9, 20]] = np.nan  # runs of 9, 10 and 19
+    smooth, done = filtered(np.arange(40) / 30.0, values)
+    assert np.array_equal(done, np.r_[[False] * 10, [True] * 10, [False], [True] * 19])
+    assert np.array_equal(smooth[:9], values[:9])
+    assert np.isnan(smooth[[9, 20]]).all()
+    assert not np.isclose(smooth[10:20], values[10:20]).any()
+
+
+def test_a_run_is_filtered_as_if_it_were_alone():
+    values = np.random.default_rng(1).normal(0, 1, (60, 2, 2))
+    values[30, 1] = np.nan
+    times = np.arange(60) / 30.0
+    smooth, _ = lowpass(times, values, 6.0, GAP_S)
+    for part in (slice(0, 30), slice(31, 60)):
+        alone, _ = lowpass(times[part], values[part], 6.0, GAP_S)
+        assert np.array_equal(smooth[part, 1], alone[:, 1])
+    whole, _ = lowpass(times, values[:, :1], 6.0, GAP_S)
+    assert smooth[:, 0] == pytest.approx(whole[:, 0], abs=1e-12)
+
+
+def test_a_hole_in_time_ends_a_run():
+    times = np.r_[np.arange(20), 1000 + np.arange(20)] / 30.0
+    values = np.r_[np.zeros(20), np.full(20, 100.0)]
+    smooth, done = filtered(times, values)
+    assert done.all()
+    assert smooth == pytest.approx(values, abs=1e-9)
+
+
+def test_an_uneven_frame_rate_gives_what_an_even_one_does():
+    rng = np.random.default_rng(2)
+    even = np.arange(600) / 30.0
+    times = even + rng.uniform(-0.3, 0.3, 600) / 30.0
+    wave = lambda t: 40 * np.sin(2 * np.pi * 1.2 * t)  # noqa: E731
+    smooth, done = filtered(times, wave(times))
+    gain, _ = response(1.2, 30, 6.0)
+    error = (smooth - gain * wave(times))[30:-30]
+    assert done.all()
+    assert np.sqrt(np.mean(error**2)) < 0.03
+    # By index instead of by time the same filter is wrong by more than a pixel.
+    by_index, _ = filtered(even, wave(times))
+    assert np.sqrt(np.mean((by_index - gain * wave(times))[30:-30] ** 2)) > 0.5
+
+
+def test_frames_dropped_by_the_camera_are_no_disturbance():
+    times = np.delete(np.arange(300) / 30.0, [50, 51, 120, 200, 201, 202])
+    values = 40 * np.sin(2 * np.pi * 1.2 * times)
+    smooth, _ = filtered(times, values)
+    gain, _ = response(1.2, 30, 6.0)
+    assert smooth[20:-20] == pytest.approx(gain * values[20:-20], abs=0.3)
+
+
+def test_frames_in_bunches_are_left_alone():
+    times = np.sort(np.r_[np.arange(20) * 0.15, np.arange(40) * 1e-6])
+    times = np.unique(times)
+    values = np.sin(times)
+    smooth, done = filtered(times, values)
+    assert not done.any()
+    assert np.array_equal(smooth, values)
+
+
+def test_a_cut_off_beyond_what_frames_can_show_is_refused():
+    times = np.arange(30) / 30.0
+    assert filtered(times, times, 12.0)[1].all()
+    with pytest.raises(ValueError, match=r"12\.1 Hz is too high for 30 frames"):
+        filtered(times, times, 12.1)
+
+
+def test_rates_and_evenness_of_times():
+    assert rate_of(np.arange(5) / 25.0) == pytest.approx(25.0)
+    assert np.isnan(rate_of(np.zeros(1)))
+    assert is_even(np.zeros(1))
+    assert is_even(np.array([0.0, 0.1, 0.2, 0.3019]))
+    assert not is_even(np.array([0.0, 0.1, 0.2, 0.303]))
+
+
+def test_more_noise_suggests_a_lower_cut_off_and_faster_motion_a_higher_one():
+    times = np.arange(900) / 60.0
+    rng = np.random.default_rng(3)
+    noise = rng.normal(0, 1, (900, 2))
+
+    def suggested(hertz, sd):
+        motion = 40 * np.sin(2 * np.pi * hertz * times)[:, None] * [1.0, 0.5]
+        return residual_cutoff(times, motion + sd * noise)
+
+    slow, noisy, fast = suggested(1.0, 1.0), suggested(1.0, 6.0), suggested(3.0, 1.0)
+    assert 1.0 < noisy < slow < fast < 15.0
+
+
+@pytest.mark.parametrize(
+    ("times", "values"),
+    [
+        (np.arange(25) / 30.0, np.random.default_rng(4).normal(0, 1, (25, 2))),
+        (np.arange(60) / 30.0, np.full((60, 2), 7.0)),
+        (np.cumsum(np.random.default_rng(5).uniform(0.01, 0.05, 60)), np.ones((60, 2))),
+        (np.arange(60) / 4.0, np.random.default_rng(6).normal(0, 1, (60, 2))),
+    ],
+    ids=["too short", "constant", "uneven", "too slow"],
+)
+def test_no_cut_off_is_suggested_without_grounds(times, values):
+    assert np.isnan(residual_cutoff(times, values))
+
+
+def test_the_causal_filter_is_the_oracles():
+    smoother = OneEuro()
+    steps = [float(smoother.step(i / 30.0, np.array(float(i > 0)))) for i in range(6)]
+    assert steps == pytest.approx([0, 0.713491, 0.923330, 0.977995, 0.993028, 0.997556], abs=5e-7)
+
+
+def test_the_causal_filter_starts_anew_after_a_gap_and_keeps_values_apart():
+    smoother = OneEuro()
+    for i in range(10):
+        smoother.step(i / 30.0, np.array([0.0, 1.0]))
+    assert smoother.step(10 / 30.0, np.array([np.nan, 1.0])) == pytest.approx(
+        [np.nan, 1.0], nan_ok=True
+    )
+    short = smoother.step(12 / 30.0, np.array([1.0, 1.0]))
+    assert 0 < short[0] < 1
+    assert short[1] == pytest.approx(1.0)
+    late = smoother.step(12 / 30.0 + 0.25, np.array([5.0, np.nan]))
+    assert late == pytest.approx([5.0, np.nan], nan_ok=True)
+
+
+def test_the_causal_filter_lags_behind_a_ramp_less_the_faster_it_is():
+    def lag(speed):
+        smoother = OneEuro()
+        for i in range(90):
+            value = smoother.step(i / 30.0, np.array(speed * i / 30.0))
+        return (speed * 89 / 30.0 - float(value)) / speed
+
+    assert lag(4.0) < lag(0.5) < 1 / (2 * np.pi * 1.5)
+
+
+def test_the_causal_filter_refuses_to_go_back():
+    smoother = OneEuro()
+    smoother.step(1.0, np.zeros(2))
+    with pytest.raises(ValueError, match="not after"):
+        smoother.step(1.0, np.zeros(2))
