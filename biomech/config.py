@@ -1,10 +1,20 @@
 """Every threshold and weight of the definitions ``bm-1``, echoed in each result."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 DEFINITIONS = "bm-1"
 """Version of the definitions: changes with every change of meaning, not of speed."""
+
+
+_DIVISORS: Final = (
+    "symmetry_span_deg",
+    "lean_span_deg",
+    "tilt_span_deg",
+    "sway_scale",
+    "cutoff_hz",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +23,7 @@ class BmConfig:
 
     Attributes:
         min_score: keypoints below are missing.
-        cutoff_hz: of the low-pass filter; lower for slow videos, see ``cutoff_limited``.
+        cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.clean.SwapCosts`.
@@ -108,14 +118,25 @@ class BmConfig:
             # Written so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{item.name} is {value}, must not be negative")
-        for name in ("symmetry_span_deg", "lean_span_deg", "tilt_span_deg", "sway_scale"):
+        for name in _DIVISORS:
             if getattr(self, name) == 0:
-                raise ValueError(f"{name} divides, must not be 0")
+                raise ValueError(f"{name} must not be 0")
         if self.sagittal_ratio + 2 * self.view_hysteresis >= self.frontal_ratio:
             raise ValueError("sagittal_ratio and frontal_ratio leave no room between them")
         for name in ("stability_weights", "readiness_weights"):
             if abs(sum(getattr(self, name)) - 1) > 1e-9:
                 raise ValueError(f"{name} must sum to 1")
+
+
+CUTOFFS_HZ: Final[Mapping[str, float]] = {
+    "auto": 6.0,
+    "squat": 6.0,
+    "gait": 6.0,
+    "run": 10.0,
+    "jump": 10.0,
+    "throw": 12.0,
+}
+"""Cut-off of the low-pass filter by the movement that a caller names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +145,84 @@ class Subject:
 
     Attributes:
         height_m: stature in metres, None unknown. sex: ``male`` or ``female``, None unknown.
+        involved_side: ``left`` or ``right``, the one that was injured; None where there is none.
 
     Raises:
-        ValueError: not a height of a human in metres, or another word for the sex.
+        ValueError: not a height of a human in metres, or another word for the sex or the side.
     """
 
     height_m: float | None = None
     sex: str | None = None
+    involved_side: str | None = None
 
     def __post_init__(self) -> None:
         if self.height_m is not None and not 0.4 <= self.height_m <= 2.8:
             raise ValueError(f"height_m is {self.height_m}, must be 0.4 to 2.8")
         if self.sex not in (None, "male", "female"):
             raise ValueError(f"sex is {self.sex!r}, must be male, female or None")
+        if self.involved_side not in (None, "left", "right"):
+            raise ValueError(
+                f"involved_side is {self.involved_side!r}, must be left, right or None"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """What is known of the camera beside the pictures.
+
+    Attributes:
+        roll_deg: by how much the scene appears turned clockwise; None unknown, taken as level.
+        slowmo_factor: seconds of the video for one of the world.
+
+    Raises:
+        ValueError: a roll beyond a quarter turn, or a factor that is not 0.01 to 100.
+    """
+
+    roll_deg: float | None = None
+    slowmo_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.roll_deg is not None and not -90 <= self.roll_deg <= 90:
+            raise ValueError(f"roll_deg is {self.roll_deg}, must be -90 to 90")
+        if not 0.01 <= self.slowmo_factor <= 100:
+            raise ValueError(f"slowmo_factor is {self.slowmo_factor}, must be 0.01 to 100")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a caller says of a clip.
+
+    Attributes:
+        movement: of :data:`CUTOFFS_HZ`. cutoff_hz: None as the movement says.
+        subject: of the primary person; nothing is known of the others. camera: of all.
+
+    Raises:
+        ValueError: an unknown movement, or a cut-off that is not above 0.
+    """
+
+    movement: str = "auto"
+    cutoff_hz: float | None = None
+    subject: Subject = Subject()
+    camera: Camera = Camera()
+
+    def __post_init__(self) -> None:
+        if self.movement not in CUTOFFS_HZ:
+            raise ValueError(f"movement is {self.movement!r}, must be one of {list(CUTOFFS_HZ)}")
+        if self.cutoff_hz is not None and not self.cutoff_hz > 0:
+            raise ValueError(f"cutoff_hz is {self.cutoff_hz}, must be above 0")
+
+    def config(self, min_score: float) -> BmConfig:
+        """The thresholds for this clip.
+
+        Raises:
+            ValueError: ``min_score`` is negative or not a number.
+        """
+        cutoff = CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz
+        config = BmConfig(min_score=min_score, cutoff_hz=cutoff)
+        return config if self.camera.roll_deg is None else replace(config, sigma_roll_deg=0.0)
+
+
+NO_CONTEXT: Final = Context()
 
 
 @dataclass(frozen=True, slots=True)

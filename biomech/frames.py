@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.angles import Angle
-from biomech.config import DEFINITIONS, BmConfig
+from biomech.config import DEFINITIONS, NO_CONTEXT, BmConfig, Context
 from biomech.geometry import Array
 from biomech.metrics import PersonMetrics
 from biomech.pipeline import Smoothed
@@ -72,20 +72,33 @@ def disabled_block() -> dict[str, Any]:
     }
 
 
-def summary(person_id: int, metrics: PersonMetrics, config: BmConfig) -> dict[str, Any]:
+def summary(
+    person_id: int,
+    metrics: PersonMetrics,
+    config: BmConfig,
+    context: Context = NO_CONTEXT,
+) -> dict[str, Any]:
     """What holds for the whole clip of one person, JSON-ready."""
+    camera = context.camera
+    assumed = camera.roll_deg is None
     sources = sorted({str(s) for s in metrics.sigma_source if s})
     return {
         "person_id": person_id,
         "definitions": DEFINITIONS,
+        "movement": context.movement,
         "view": metrics.view.of_clip(),
+        "camera": {
+            "roll_deg": camera.roll_deg or 0.0,
+            "roll_source": "assumed" if assumed else "request",
+            "slowmo_factor": camera.slowmo_factor,
+        },
         "filter": filter_block(metrics.points),
         "stature_px": _number(metrics.size.stature_px),
         "height_m": metrics.size.height_m,
         "shoulder_reference": _shoulder_reference(metrics),
         "sigma_source": sources[0] if len(sources) == 1 else "mixed" if sources else None,
         "sigma_calibrated": False,
-        "flags": ["roll_assumed_level"] + ["scale_drift"] * metrics.scale_drifts,
+        "flags": ["roll_assumed_level"] * assumed + ["scale_drift"] * metrics.scale_drifts,
         "config": asdict(config),
     }
 

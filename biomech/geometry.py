@@ -98,6 +98,14 @@ def length(vector: Vector, xy: Array) -> Array:
     return size
 
 
+def derotated(xy: Array, roll_deg: float, centre: Array) -> Array:
+    """Points (..., 2) turned back about ``centre`` by a scene turned clockwise on the screen."""
+    a = np.radians(roll_deg)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    turned: Array = (xy - centre) @ turn + centre
+    return turned
+
+
 def wrap(degrees: Array) -> Array:
     """Angles in (-180, 180]."""
     wrapped: Array = 180.0 - (180.0 - np.asarray(degrees, np.float64)) % 360.0

@@ -91,14 +91,19 @@ class PersonMetrics:
         )
 
 
-def person_metrics(track: Track, config: BmConfig, subject: Subject | None = None) -> PersonMetrics:
+def person_metrics(
+    track: Track,
+    config: BmConfig,
+    subject: Subject | None = None,
+    roll_deg: float | None = None,
+) -> PersonMetrics:
     """Metrics of one person, frame by frame, of the smoothed points where they were measured.
 
     The measurement itself (``pose_quality``) is judged by the scores as they came. ``subject`` is
-    what is known of this person.
+    what is known of this person, ``roll_deg`` the camera's roll, None to take it as level.
     """
     subject = subject or Subject()
-    points = preprocess(track, config)
+    points = preprocess(track, config, roll_deg or 0.0)
     gated = points.gated
     view = view_of(track.times_s, gated.xy, config)
     near = near_side(view, gated.xy, track.present, config)
@@ -124,7 +129,7 @@ def person_metrics(track: Track, config: BmConfig, subject: Subject | None = Non
         levels_px={part: combine(line, gated.xy)[:, 1] for part, line in LEVELS.items()},
         joint_flags=_joint_flags(points, make),
         flags={
-            "roll_assumed_level": track.present,
+            "roll_assumed_level": track.present & (roll_deg is None),
             "projected": view.kind == OBLIQUE,
             "far_side_unreliable": view.kind == SAGITTAL,
             **_repairs(points),

@@ -26,7 +26,7 @@ from biomech.filters import (
     residual_cutoff,
 )
 from biomech.gate import Gated, gate
-from biomech.geometry import Array
+from biomech.geometry import Array, derotated
 from biomech.reasons import Flags
 from biomech.skeleton import KEYPOINTS
 from biomech.timeline import runs_of
@@ -109,10 +109,14 @@ class Smoothed:
         return found
 
 
-def preprocess(track: Track, config: BmConfig) -> Smoothed:
+def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothed:
     """Gate, repair of sides, stray points, gaps, low-pass filter, in this order.
 
     What is too short to filter, a single picture above all, is only gated.
+
+    Args:
+        track: as measured. config: thresholds.
+        roll_deg: by which the scene is turned clockwise; points are turned back by it.
 
     Raises:
         ValueError: time stamps do not ascend.
@@ -123,6 +127,10 @@ def preprocess(track: Track, config: BmConfig) -> Smoothed:
     sigma = np.where(from_model[..., None], track.sigma, oks_sigma(track.box))
     seen = gate(track.xy, track.score, track.size, config.min_score)
     score = track.score
+    if roll_deg:
+        centre = (np.array(track.size) - 1.0) / 2.0
+        seen = Gated(derotated(seen.xy, roll_deg, centre), seen.reason)
+        sigma = _turned_sigma(sigma, roll_deg)
     swaps = find_swaps(track.times_s, seen.xy, np.nan_to_num(sigma), _swap_costs(seen.xy, config))
     if swaps:
         seen = Gated(exchange(seen.xy, swaps), exchange(seen.reason, swaps))
@@ -169,6 +177,14 @@ def choose_filter(times_s: Array, config: BmConfig) -> Filter:
         resampled=not is_even(times_s),
         limited=config.cutoff_hz > highest,
     )
+
+
+def _turned_sigma(sigma: Array, roll_deg: float) -> Array:
+    """Standard deviations along turned axes; that they then depend on one another is left out."""
+    a = np.radians(roll_deg)
+    c, s = np.cos(a) ** 2, np.sin(a) ** 2
+    turned: Array = np.sqrt(sigma**2 @ np.array([[c, s], [s, c]]))
+    return turned
 
 
 def _swap_costs(xy: Array, config: BmConfig) -> SwapCosts:

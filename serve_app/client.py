@@ -6,6 +6,7 @@
 It imports neither Ray nor torch.
 """
 
+import json
 import time
 from pathlib import Path
 from types import TracebackType
@@ -191,4 +192,4 @@ def _unreachable(address: httpx.URL, error: httpx.TransportError) -> Unreachable
 
 
 def _form_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return json.dumps(value) if isinstance(value, bool | dict) else str(value)

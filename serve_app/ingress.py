@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
+from biomech.config import Context
 from deployments.errors import BadParameterError, ServiceError
 from deployments.messages import (
     AnalysisOptions,
@@ -57,11 +58,11 @@ class GraphStages:
         return await answer(self._decode.analyse.remote(segment, options), "Decode")
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None
+        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await answer(
-            self._biomechanics.analyse.remote(clip, min_score, written), "Biomechanics"
+            self._biomechanics.analyse.remote(clip, min_score, written, context), "Biomechanics"
         )
 
     async def render(

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from biomech.config import Context
 from deployments.biomechanics.analyse import analyse as analyse_biomechanics
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
@@ -114,7 +115,7 @@ class LocalStages:
         return await analyse_segment(segment, options, detect, estimate)
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None
+        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await asyncio.to_thread(
@@ -123,6 +124,7 @@ class LocalStages:
             min_score,
             enabled=self._biomechanics,
             parts=self._parts,
+            context=context,
             written=written,
         )
 

@@ -15,8 +15,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from biomech.config import NO_CONTEXT, Context
+from biomech.filters import MAX_SHARE
 from deployments.decode.segments import split
-from deployments.errors import NoFramesError, ServiceError, StageFailedError
+from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
@@ -58,7 +60,7 @@ class Stages(Protocol):
         ...
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None
+        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
     ) -> ClipBiomechanics:
         """Angles, scores and alignment of the clip; frames of ``written`` people, None for all."""
         ...
@@ -86,6 +88,7 @@ class Job:
         min_score: keypoints below are missing.
         video: whether it is to be drawn.
         written: so many people, the primary first, have their frames written down; None for all.
+        context: what the caller says of the clip.
     """
 
     path: Path
@@ -95,6 +98,7 @@ class Job:
     min_score: float
     video: bool = True
     written: int | None = 1
+    context: Context = NO_CONTEXT
     segment_s: float = 4.0
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
@@ -122,6 +126,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     """
     started = time.perf_counter()
     media = await stages.probe(job.path)
+    _check_cutoff(media, job.context)
     segments = split(media, job.options.detector_stride, job.segment_s)
 
     progress("analyse", 0, len(segments))
@@ -135,7 +140,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         raise NoFramesError("no frame of the video could be decoded")
     # In a thread: it takes half a minute for half an hour of a crowd.
     clip = await asyncio.to_thread(merge, parts, media)
-    biomechanics = await stages.biomechanics(clip, job.min_score, job.written)
+    biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     timings = _summed(part.timings_s for part in parts)
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
     warnings += biomechanics.warnings
@@ -163,6 +168,17 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     return Outcome(
         media, clip, biomechanics, stored, len(segments), timings, tuple(dict.fromkeys(warnings))
     )
+
+
+def _check_cutoff(media: MediaInfo, context: Context) -> None:
+    highest = MAX_SHARE * media.fps * context.camera.slowmo_factor
+    if context.cutoff_hz is not None and media.fps and context.cutoff_hz > highest:
+        raise BadParameterError(
+            f"cutoff_hz: {context.cutoff_hz:g} Hz is too high for this video's frame rate; "
+            f"at most {highest:.4g} Hz",
+            field="cutoff_hz",
+            limit=highest,
+        )
 
 
 async def fan_out(

@@ -3,11 +3,60 @@
 The response is the specification's, field for field; what this service adds stands beside it.
 """
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
+
+
+def _parsed(value: Any) -> Any:
+    """The object that a form has as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError("must be a JSON object") from error
+
+
+FormObject = BeforeValidator(_parsed)
+
+
+class SubjectOptions(BaseModel):
+    """What is known of the athlete."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    height_m: float | None = Field(
+        None, ge=0.4, le=2.8, description="Stature: lengths are then given in metres too."
+    )
+    sex: Literal["male", "female"] | None = Field(
+        None, description="For the distribution of body mass and for limits that differ by sex."
+    )
+    involved_side: Literal["left", "right"] | None = Field(
+        None, description="The injured side, for the limb symmetry index."
+    )
+
+
+class CameraOptions(BaseModel):
+    """What is known of the camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roll_deg: float | None = Field(
+        None, ge=-90, le=90, description="How far the scene appears turned clockwise; else level."
+    )
+    slowmo_factor: float = Field(
+        1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
+    )
+
+
+def _inline(kind: type[BaseModel]) -> WithJsonSchema:
+    """The schema of an optional object, in place: a reference would be to another document."""
+    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
 
 
 class PoseOptions(BaseModel):
@@ -31,6 +80,32 @@ class PoseOptions(BaseModel):
     people: Literal["primary", "all"] = Field(
         "primary", description="Whether frames also list the other people, under `people`."
     )
+    movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
+        "auto", description="What is done: sets the low-pass filter's cut-off frequency."
+    )
+    cutoff_hz: float | None = Field(
+        None,
+        gt=0,
+        le=1000,
+        description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
+        "6 Hz, 10 for run and jump, 12 for throw.",
+    )
+    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+        None, description="The primary person. In a form: as JSON."
+    )
+    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+        None, description="In a form: as JSON."
+    )
+
+    @property
+    def context(self) -> Context:
+        """What the caller says of the clip."""
+        return Context(
+            movement=self.movement,
+            cutoff_hz=self.cutoff_hz,
+            subject=Subject(**(self.subject or SubjectOptions()).model_dump()),
+            camera=Camera(**(self.camera or CameraOptions()).model_dump()),
+        )
 
 
 class PoseRequest(PoseOptions):

@@ -230,6 +230,7 @@ class PoseService:
             min_score=min_score,
             video=options.video,
             written=0 if not options.data else None if options.people == "all" else 1,
+            context=options.context,
             segment_s=settings.segment_s,
             segments_in_flight=settings.segments_in_flight,
             encode=EncodeOptions(

@@ -1,4 +1,4 @@
-"""A stick figure that moves by known angles at known times, seen from the side: the truth of events.
+"""A stick figure that moves by known angles at known times, from the side: the truth of events.
 
 Lengths in pixels; the ground is at y = ``GROUND``. Angles are those that
 :func:`tests.stick_figure.from_the_side` takes, so that every flexion and every time of an event is

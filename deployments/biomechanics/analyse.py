@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from biomech.config import ALL_PARTS, DEFINITIONS, BmConfig, Parts, Subject
+from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, Context, Parts
 from biomech.frames import disabled_block, frame_blocks, summary
 from biomech.metrics import person_metrics
 from biomech.reasons import DISABLED
@@ -19,24 +19,24 @@ def analyse(
     *,
     enabled: bool = True,
     parts: Parts = ALL_PARTS,
-    subject: Subject | None = None,
+    context: Context = NO_CONTEXT,
     written: int | None = None,
 ) -> ClipBiomechanics:
-    """Angles, alignment and scores of every person of a clip, frame by frame, unsmoothed.
+    """Angles, alignment and scores of every person of a clip, frame by frame.
 
     Args:
         clip: the people; a single picture is a clip of one frame.
         min_score: keypoints below are missing.
         enabled: False leaves every field null, with the reason.
         parts: which fields are given; the others are null, with the reason.
-        subject: what is known of the primary person; nothing is known of the others.
+        context: what the caller says of the clip; its subject is the primary person.
         written: so many people, the primary first, have their frames written; None for all. The
             objects of a frame are large, and the others are seldom asked for.
 
     Raises:
         ValueError: ``min_score`` is negative or not a number.
     """
-    config = BmConfig(min_score=min_score)
+    config = context.config(min_score)
     written = len(clip.track_id) if written is None else written
     if not enabled:
         return _disabled(clip, written)
@@ -44,22 +44,23 @@ def analyse(
     summaries: list[dict[str, Any]] = []
     angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
     for p, person_id in enumerate(clip.track_id.tolist()):
-        track = track_of(clip, p)
-        metrics = person_metrics(track, config, subject if p == 0 else None).only(parts)
+        track = track_of(clip, p, context.camera.slowmo_factor)
+        subject = context.subject if p == 0 else None
+        metrics = person_metrics(track, config, subject, context.camera.roll_deg).only(parts)
         if p < written:
             frames.append(frame_blocks(metrics, track.present))
-        summaries.append(summary(person_id, metrics, config))
+        summaries.append(summary(person_id, metrics, config, context))
         for i, name in enumerate(JOINT_ANGLES):
             angles[:, p, i] = metrics.joint_angles[name].value
     return ClipBiomechanics(frames, angles, summaries)
 
 
-def track_of(clip: ClipPoses, person: int) -> Track:
-    """Person number ``person`` of ``clip``, NaN where absent."""
+def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
+    """Person number ``person`` of ``clip``, NaN where absent, in seconds of the world."""
     present = clip.model[:, person] >= 0
     here = present[:, None, None]
     return Track(
-        times_s=clip.times_s,
+        times_s=clip.times_s / slowmo_factor,
         xy=np.where(here, clip.keypoints[:, person].astype(np.float64), np.nan),
         score=np.where(present[:, None], clip.score[:, person].astype(np.float64), np.nan),
         sigma=np.where(here, clip.sigma[:, person].astype(np.float64), np.nan),

@@ -4,7 +4,7 @@ import asyncio
 
 from ray import serve
 
-from biomech.config import ALL_PARTS, Parts
+from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import ClipBiomechanics, ClipPoses
 
@@ -17,11 +17,21 @@ class BiomechanicsReplica:
         self._parts = parts
 
     async def analyse(
-        self, clip: ClipPoses, min_score: float, written: int | None = None
+        self,
+        clip: ClipPoses,
+        min_score: float,
+        written: int | None = None,
+        context: Context = NO_CONTEXT,
     ) -> ClipBiomechanics:
         """See :func:`deployments.biomechanics.analyse.analyse`."""
         return await asyncio.to_thread(
-            analyse, clip, min_score, enabled=self._enabled, parts=self._parts, written=written
+            analyse,
+            clip,
+            min_score,
+            enabled=self._enabled,
+            parts=self._parts,
+            context=context,
+            written=written,
         )
 
 

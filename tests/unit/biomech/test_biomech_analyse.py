@@ -6,15 +6,15 @@ import json
 import numpy as np
 import pytest
 
-from biomech.config import Parts, Subject
+from biomech.config import Camera, Context, Parts, Subject
 from biomech.frames import FIELDS
 from deployments.biomechanics.analyse import analyse, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
 from deployments.messages import ClipPoses
-from tests.stick_figure import FIGURE, from_the_side
+from tests.stick_figure import FIGURE, from_the_side, rotated
 
 
-def clip_of(*people, frames=1, present=None, sigma=np.nan, score=0.9):
+def clip_of(*people, frames=1, present=None, sigma=3.0, score=0.9):
     """A clip of people with (17, 2) or (f, 17, 2) points, there in the frames of ``present``."""
     shape = (frames, len(people))
     there = np.ones(shape, bool) if present is None else np.asarray(present)
@@ -118,8 +118,47 @@ def test_a_wrong_threshold_is_refused(threshold):
 
 
 def test_what_is_known_of_the_subject_is_of_the_primary_person():
-    result = analyse(clip_of(FIGURE, FIGURE + 5, frames=2), 0.3, subject=Subject(height_m=1.8))
+    result = analyse(
+        clip_of(FIGURE, FIGURE + 5, frames=2), 0.3, context=Context(subject=Subject(height_m=1.8))
+    )
     assert [told["height_m"] for told in result.summary] == [1.8, None]
+
+
+def test_a_known_roll_is_taken_out_of_angles_and_not_of_keypoints():
+    clip = clip_of(rotated(FIGURE, 10.0, about=(319.5, 319.5)))
+    level = analyse(clip_of(FIGURE), 0.3).frames[0][0]
+    rolled = analyse(clip, 0.3, context=Context(camera=Camera(roll_deg=10.0)))
+    (obj,) = rolled.frames[0]
+    assert obj["body_alignment"] == pytest.approx(level["body_alignment"], abs=2e-3)
+    assert obj["detail"]["flags"] == ["unsmoothed"]
+    assert rolled.summary[0]["flags"] == []
+    assert rolled.summary[0]["camera"] == {
+        "roll_deg": 10.0, "roll_source": "request", "slowmo_factor": 1.0,
+    }  # fmt: skip
+    assumed = analyse(clip, 0.3)
+    assert assumed.frames[0][0]["body_alignment"]["spine_angle"] == pytest.approx(10, abs=1e-3)
+    assert assumed.summary[0]["flags"] == ["roll_assumed_level"]
+    # A known roll leaves less doubt in what is measured against the vertical.
+    low, high = obj["detail"]["ci95"]["spine_angle"]
+    wide_low, wide_high = level["detail"]["ci95"]["spine_angle"]
+    assert high - low < wide_high - wide_low
+
+
+def test_slow_motion_is_seen_in_the_time_of_the_world():
+    clip = clip_of(FIGURE, frames=40)
+    slowed = analyse(clip, 0.3, context=Context(camera=Camera(slowmo_factor=4.0))).summary[0]
+    assert slowed["filter"]["fs_hz"] == pytest.approx(120.0)
+    assert analyse(clip, 0.3).summary[0]["filter"]["fs_hz"] == pytest.approx(30.0)
+
+
+def test_a_movement_is_filtered_as_it_needs():
+    clip = clip_of(FIGURE, frames=40)
+    told = [
+        analyse(clip, 0.3, context=context).summary[0]
+        for context in (Context("run"), Context("run", cutoff_hz=5.0), Context("throw"))
+    ]
+    assert [s["filter"]["cutoff_hz"] for s in told] == [10.0, 5.0, 12.0]
+    assert [s["movement"] for s in told] == ["run", "run", "throw"]
 
 
 def test_switched_off_everything_is_null_with_the_reason():

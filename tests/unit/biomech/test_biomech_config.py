@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import pytest
 
-from biomech.config import ALL_PARTS, BmConfig, Parts, Subject
+from biomech.config import ALL_PARTS, BmConfig, Camera, Context, Parts, Subject
 
 DEFAULT = BmConfig()
 
@@ -20,6 +20,15 @@ def test_defaults_are_those_of_the_definitions():
     assert DEFAULT.half_foot_breadth * 2 == 0.055
     assert (DEFAULT.foot_length, DEFAULT.heel_share) == (0.152, 0.25)
     assert (DEFAULT.omega0_default, DEFAULT.sway_scale) == (3.2, 0.1)
+    assert (DEFAULT.cutoff_hz, DEFAULT.max_gap_s, DEFAULT.gap_neighbours) == (6.0, 0.2, 3)
+    assert (DEFAULT.swap_switch, DEFAULT.swap_tolerance) == (9.0, 0.02)
+    assert (DEFAULT.swap_longest_s, DEFAULT.swap_least_gain) == (0.5, 0.5)
+    assert (DEFAULT.outlier_window_s, DEFAULT.outlier_deviations) == (0.117, 3.0)
+    assert (DEFAULT.outlier_floor_px, DEFAULT.outlier_score, DEFAULT.outlier_bone) == (
+        0.5,
+        0.7,
+        0.3,
+    )
     assert DEFAULT.stability_weights == (0.6, 0.4)
     assert DEFAULT.readiness_weights == (0.3, 0.3, 0.2, 0.2)
     assert (DEFAULT.symmetry_span_deg, DEFAULT.lean_span_deg, DEFAULT.tilt_span_deg) == (60, 20, 10)
@@ -35,10 +44,10 @@ def test_every_field_refuses_what_is_no_amount(name, bad):
 
 
 @pytest.mark.parametrize(
-    "name", ["symmetry_span_deg", "lean_span_deg", "tilt_span_deg", "sway_scale"]
+    "name", ["symmetry_span_deg", "lean_span_deg", "tilt_span_deg", "sway_scale", "cutoff_hz"]
 )
 def test_divisors_are_not_zero(name):
-    with pytest.raises(ValueError, match=f"{name} divides"):
+    with pytest.raises(ValueError, match=f"{name} must not be 0"):
         replace(DEFAULT, **{name: 0.0})
 
 
@@ -92,6 +101,38 @@ def test_sexes_of_the_tables(sex):
 def test_other_words_for_the_sex_are_refused(sex):
     with pytest.raises(ValueError, match="must be male, female or None"):
         Subject(sex=sex)
+
+
+@pytest.mark.parametrize(
+    ("movement", "cutoff"),
+    [("auto", 6), ("squat", 6), ("gait", 6), ("run", 10), ("jump", 10), ("throw", 12)],
+)
+def test_movements_set_the_cut_off_unless_it_is_named(movement, cutoff):
+    assert Context(movement).config(0.4).cutoff_hz == cutoff
+    assert Context(movement, cutoff_hz=7.5).config(0.4).cutoff_hz == 7.5
+    assert Context(movement).config(0.4).min_score == 0.4
+
+
+def test_a_known_roll_adds_no_doubt():
+    assert Context().config(0.3).sigma_roll_deg == 2.0
+    assert Context(camera=Camera(roll_deg=0.0)).config(0.3).sigma_roll_deg == 0.0
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Context("dance"), "movement is 'dance'"),
+        (lambda: Context(cutoff_hz=0.0), "cutoff_hz is 0.0"),
+        (lambda: Context(cutoff_hz=float("nan")), "cutoff_hz is nan"),
+        (lambda: Subject(involved_side="both"), "involved_side is 'both'"),
+        (lambda: Camera(roll_deg=90.1), "roll_deg is 90.1"),
+        (lambda: Camera(roll_deg=float("nan")), "roll_deg is nan"),
+        (lambda: Camera(slowmo_factor=0.0), "slowmo_factor is 0.0"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(make, says):
+    with pytest.raises(ValueError, match=says):
+        make()
 
 
 def test_all_parts_are_given_unless_told():
