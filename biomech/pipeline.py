@@ -128,8 +128,7 @@ def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothe
     seen = gate(track.xy, track.score, track.size, config.min_score)
     score = track.score
     if roll_deg:
-        centre = (np.array(track.size) - 1.0) / 2.0
-        seen = Gated(derotated(seen.xy, roll_deg, centre), seen.reason)
+        seen = Gated(derotated(seen.xy, roll_deg, track.centre), seen.reason)
         sigma = _turned_sigma(sigma, roll_deg)
     swaps = find_swaps(track.times_s, seen.xy, np.nan_to_num(sigma), _swap_costs(seen.xy, config))
     if swaps:

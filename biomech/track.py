@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from biomech.geometry import Array
 from biomech.reasons import Flags
 
@@ -26,3 +28,8 @@ class Track:
     box: Array
     present: Flags
     size: tuple[int, int]
+
+    @property
+    def centre(self) -> Array:
+        """(2,) pixels: the middle of the picture."""
+        return (np.array(self.size, np.float64) - 1.0) / 2.0

@@ -264,12 +264,15 @@ class ClipBiomechanics:
         angles_deg: (f,p,6) the joint angles in the order of ``biomech.skeleton.JOINT_ANGLES``,
             NaN where missing: what the renderer writes beside the joints.
         summary: one JSON object a person.
+        primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not
+            measured: what the angles are of. None where nobody is there or nothing was analysed.
         warnings: (code, text).
     """
 
     frames: list[list[dict[str, Any] | None]]
     angles_deg: F64
     summary: list[dict[str, Any]]
+    primary_points: F32 | None = None
     warnings: tuple[tuple[str, str], ...] = ()
 
 

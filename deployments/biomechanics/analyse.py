@@ -6,11 +6,13 @@ import numpy as np
 
 from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, Context, Parts
 from biomech.frames import disabled_block, frame_blocks, summary
+from biomech.geometry import derotated
 from biomech.metrics import person_metrics
+from biomech.pipeline import Smoothed
 from biomech.reasons import DISABLED
 from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
-from deployments.messages import ClipBiomechanics, ClipPoses
+from deployments.messages import F32, ClipBiomechanics, ClipPoses
 
 
 def analyse(
@@ -42,6 +44,7 @@ def analyse(
         return _disabled(clip, written)
     frames: list[list[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
+    drawn: F32 | None = None
     angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
     for p, person_id in enumerate(clip.track_id.tolist()):
         track = track_of(clip, p, context.camera.slowmo_factor)
@@ -49,10 +52,12 @@ def analyse(
         metrics = person_metrics(track, config, subject, context.camera.roll_deg).only(parts)
         if p < written:
             frames.append(frame_blocks(metrics, track.present))
+        if p == 0:
+            drawn = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
         summaries.append(summary(person_id, metrics, config, context))
         for i, name in enumerate(JOINT_ANGLES):
             angles[:, p, i] = metrics.joint_angles[name].value
-    return ClipBiomechanics(frames, angles, summaries)
+    return ClipBiomechanics(frames, angles, summaries, drawn)
 
 
 def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
@@ -70,6 +75,12 @@ def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
     )
 
 
+def _in_picture(points: Smoothed, roll_deg: float) -> F32:
+    """The points that angles are of, as the picture shows them."""
+    centre = points.track.centre
+    return derotated(points.gated.xy, -roll_deg, centre).astype(np.float32)
+
+
 def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
     shape = (len(clip.times_s), len(clip.track_id))
     present = clip.model[:, :written] >= 0
@@ -80,5 +91,5 @@ def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
             {"person_id": person, "definitions": DEFINITIONS, "reason": DISABLED}
             for person in clip.track_id.tolist()
         ],
-        (("biomechanics_disabled", "biomechanics are switched off by the settings"),),
+        warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),
     )

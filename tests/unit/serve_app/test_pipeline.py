@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from biomech.geometry import flexion, unsigned
+from deployments.biomechanics.analyse import analyse
 from deployments.errors import MediaError, NoFramesError, StageFailedError
-from deployments.messages import AnalysisOptions
+from deployments.messages import AnalysisOptions, ClipPoses
 from serve_app import pipeline
-from serve_app.pipeline import Job, fan_out, run
+from serve_app.pipeline import Job, fan_out, overlay_of, run
+from tests.annotated import segment_of
+from tests.stick_figure import FIGURE
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +130,51 @@ def test_a_video_of_which_nothing_decodes_has_no_frames(service, squat_video, tm
 
     with pytest.raises(NoFramesError):
         asyncio.run(run(job_of(service, squat_video, tmp_path), Blind()))
+
+
+def test_the_primary_person_is_drawn_as_the_angles_are_and_the_others_as_measured():
+    frames = 40
+    rng = np.random.default_rng(0)
+    shift = np.array([0.0, 60.0]).reshape(1, 2, 1, 1)
+    xy = (FIGURE + shift + rng.normal(0, 3, (frames, 2, 17, 2))).astype(np.float32)
+    score = np.full((frames, 2, 17), 0.9, np.float32)
+    score[:, :, 9] = 0.1
+    clip = clip_of(xy, score)
+    segment = segment_of(range(30, 40), (640, 640), first_frame=30)
+    whole = analyse(clip, 0.3)
+    drawn = overlay_of(segment, clip, whole, 0.3)
+    assert np.array_equal(drawn.keypoints[:, 1], xy[30:, 1])
+    assert np.array_equal(drawn.score[:, 1], score[30:, 1])
+    seen = np.arange(17) != 9
+    assert np.array_equal(drawn.score[:, 0] >= 0.3, np.broadcast_to(seen, (10, 17)))
+    knee = included_knee(drawn.keypoints[:, 0].astype(float))
+    assert knee == pytest.approx(whole.angles_deg[30:, 0, 2], abs=1e-3)
+    assert knee != pytest.approx(included_knee(xy[30:, 0].astype(float)), abs=0.5)
+    raw = overlay_of(segment, clip, analyse(clip, 0.3, enabled=False), 0.3)
+    assert np.array_equal(raw.keypoints, xy[30:])
+
+
+def clip_of(xy, score):
+    """A clip of people who are there all the time, (f, p, 17, 2)."""
+    frames, people = xy.shape[:2]
+    box = np.concatenate([xy.min(2), xy.max(2)], -1)
+    return ClipPoses(
+        times_s=np.arange(frames) / 30.0,
+        width=640,
+        height=640,
+        track_id=np.arange(1, people + 1, dtype=np.int32),
+        box=box,
+        box_score=np.full((frames, people), 0.9, np.float32),
+        keypoints=xy,
+        score=score,
+        raw_score=score,
+        sigma=np.full(xy.shape, 3.0, np.float32),
+        model=np.zeros((frames, people), np.int32),
+        models=("Simulated",),
+        decoded=np.ones(frames, bool),
+    )
+
+
+def included_knee(xy):
+    """Left, degrees, of (f, 17, 2)."""
+    return unsigned("left_knee", flexion("left_knee", xy))
