@@ -1,7 +1,9 @@
 """Angles of one person over a clip, each with its standard deviation and why it is null."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Final
 
 import numpy as np
 
@@ -22,12 +24,22 @@ from biomech.geometry import (
     tilt,
     trunk_lean,
     unsigned,
+    wrap,
 )
 from biomech.reasons import Flags, Reasons
-from biomech.skeleton import JOINT_ANGLES
+from biomech.skeleton import INDEX, JOINT_ANGLES
 from biomech.timeline import percentile
-from biomech.uncertainty import end_sigma, flexion_sigma, lean_sigma, tilt_sigma
+from biomech.uncertainty import (
+    drawn_intervals,
+    end_sigma,
+    flexion_sigma,
+    lean_sigma,
+    tilt_sigma,
+)
 from biomech.view import FRONTAL, SAGITTAL, View
+
+Z95: Final = 1.959963984540054
+"""Half width of a 95 % interval in standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,8 @@ class Angle:
         value: (f,) degrees, NaN where null. reason: (f,) why it is null, empty where it is not.
         sigma: (f,) standard deviation in degrees, NaN where the segments are too short for one.
         low, high: range of the value.
+        drawn: (f, 2) 95 % intervals by drawing, NaN where ``sigma`` makes them or nothing does;
+            None for nowhere.
     """
 
     value: Array
@@ -45,6 +59,15 @@ class Angle:
     sigma: Array
     low: float
     high: float
+    drawn: Array | None = None
+
+    def interval(self) -> Array:
+        """(f, 2) 95 % interval within the range, NaN where there is none."""
+        spread = Z95 * self.sigma
+        ends = np.stack([self.value - spread, self.value + spread], axis=-1)
+        if self.drawn is not None:
+            ends = np.where(np.isfinite(self.drawn), self.drawn, ends)
+        return np.clip(ends, self.low, self.high)
 
     def disabled(self) -> "Angle":
         """The same where it is not to be given: null."""
@@ -52,6 +75,7 @@ class Angle:
             self,
             value=np.full(len(self.value), np.nan),
             reason=reasons.where(np.ones(len(self.value), np.bool_), reasons.DISABLED),
+            drawn=None,
         )
 
 
@@ -98,12 +122,17 @@ class AngleMaker:
 
     def joint_angles(self) -> dict[str, Angle]:
         """The six angles of the response."""
-        return {name: self.unsigned(name) for name in JOINT_ANGLES}
+        return {name: self.unsigned[name] for name in JOINT_ANGLES}
 
-    def unsigned(self, name: str) -> Angle:
-        """The included angle of elbow, knee or hip; the elevation of the shoulder; 0-180."""
-        signed = self.flexions[name]
-        return Angle(unsigned(name, signed.value), signed.reason, signed.sigma, 0.0, 180.0)
+    @cached_property
+    def unsigned(self) -> dict[str, Angle]:
+        """Included angles of elbows, knees and hips; elevation of the shoulders; 0-180."""
+        made = {}
+        for name, signed in self.flexions.items():
+            terms = [(sign, self.segments[segment]) for sign, segment in ANGLES[name]]
+            angle = Angle(unsigned(name, signed.value), signed.reason, signed.sigma, 0.0, 180.0)
+            made[name] = self._with_drawn(angle, terms, partial(unsigned, name))
+        return made
 
     def lean(self) -> Angle:
         """Inclination of the trunk, + toward image right."""
@@ -132,6 +161,18 @@ class AngleMaker:
                 (-90.0, 90.0),
             )
         return made
+
+    def body_alignment(self, lean: Angle, tilts: Mapping[str, Angle]) -> dict[str, Angle]:
+        """The three angles of the response, unsigned, of :meth:`lean` and :meth:`tilts`."""
+        return {
+            "spine_angle": self._with_drawn(magnitude(lean), [(1, self.trunk)], _off_vertical),
+            **{
+                f"{part}_level_difference": self._with_drawn(
+                    magnitude(tilts[part]), [(1, line)], _off_level
+                )
+                for part, line in LEVELS.items()
+            },
+        }
 
     def sagittal(self) -> dict[str, Angle]:
         """Signed flexions and forward lean; null but in sagittal views of known facing."""
@@ -180,7 +221,7 @@ class AngleMaker:
         """
         made = {}
         for name in JOINT_ANGLES:
-            angle = self.unsigned(name)
+            angle = self.unsigned[name]
             fold = np.minimum(angle.value, 180.0 - angle.value)
             short = np.zeros(len(fold), bool)
             for _, segment in ANGLES[name]:
@@ -191,6 +232,30 @@ class AngleMaker:
                 "out_of_plane": short & np.isfinite(angle.value),
             }
         return made
+
+    def _with_drawn(
+        self, angle: Angle, terms: list[tuple[int, Vector]], fold: Callable[[Array], Array]
+    ) -> Angle:
+        """With intervals by drawing where the closed form has none.
+
+        Only where the model says how sure it is: the prior is so wide that a short segment between
+        two of its points could lie anyhow.
+        """
+        needed = [INDEX[name] for _, vector in terms for name in vector]
+        told = (self.model_sigma[:, needed] > 0).all((1, 2))
+        frames = np.flatnonzero(np.isfinite(angle.value) & ~np.isfinite(angle.sigma) & told)
+        if not len(frames):
+            return angle
+        absolute = len(terms) == 1  # one direction alone is against the picture's axes
+        drawn = np.full((len(angle.value), 2), np.nan)
+        drawn[frames] = drawn_intervals(
+            terms,
+            fold,
+            self.gated.xy[frames],
+            self.sigma[frames],
+            self.config.sigma_roll_deg if absolute else 0.0,
+        )
+        return replace(angle, drawn=drawn)
 
     def _angle(
         self,
@@ -219,6 +284,15 @@ class AngleMaker:
             np.where(there & ~vague, sigma, np.nan),
             *bounds,
         )
+
+
+def _off_vertical(direction_deg: Array) -> Array:
+    return np.abs(wrap(direction_deg - 90.0))
+
+
+def _off_level(direction_deg: Array) -> Array:
+    turned = np.abs(direction_deg)
+    return np.minimum(turned, 180.0 - turned)
 
 
 def magnitude(angle: Angle) -> Angle:

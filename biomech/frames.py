@@ -34,9 +34,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """Fields of the response by block."""
 
-Z95 = 1.959963984540054
-"""Half width of a 95 % interval in standard deviations."""
-
 _DECIMALS = 3
 _TIME_DECIMALS = 6
 _CM = 100.0
@@ -185,11 +182,10 @@ def _detail_rows(metrics: PersonMetrics) -> Callable[[int], dict[str, Any]]:
 
 
 def _intervals(angle: Angle) -> Column:
-    """95 % intervals by frame within the angle's range; None where there is none."""
-    spread = Z95 * angle.sigma
-    low = _numbers(np.clip(angle.value - spread, angle.low, angle.high))
-    high = _numbers(np.clip(angle.value + spread, angle.low, angle.high))
-    return [None if a is None else [a, b] for a, b in zip(low, high, strict=True)]
+    """95 % intervals by frame; None where there is none."""
+    ends = np.round(angle.interval(), _DECIMALS) + 0.0
+    known = np.asarray(np.isfinite(ends).all(-1)).tolist()
+    return [pair if there else None for pair, there in zip(ends.tolist(), known, strict=True)]
 
 
 def _level_columns(metrics: PersonMetrics) -> dict[str, dict[str, Column]]:

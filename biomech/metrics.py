@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech import reasons, scores
-from biomech.angles import Angle, AngleMaker, magnitude
+from biomech.angles import Angle, AngleMaker
 from biomech.balance import Balance, Size, balance_of
 from biomech.config import BmConfig, Parts, Subject
 from biomech.gate import Gated
@@ -117,12 +117,9 @@ def person_metrics(
     return PersonMetrics(
         points=points,
         joint_angles=make.joint_angles(),
-        body_alignment={
-            "spine_angle": magnitude(lean),
-            **{f"{part}_level_difference": magnitude(tilts[part]) for part in LEVELS},
-        },
+        body_alignment=make.body_alignment(lean, tilts),
         movement=_movement(track, make, lean, tilts, balance),
-        hips={name: make.unsigned(name) for name in ("left_hip", "right_hip")},
+        hips={name: make.unsigned[name] for name in ("left_hip", "right_hip")},
         sagittal=make.sagittal(),
         frontal=make.frontal(),
         tilts=tilts,
@@ -170,7 +167,7 @@ def _movement(
     config, view = make.config, make.view
     quality = scores.pose_quality(track.score, config.min_score)
     sides = {
-        joint: (make.unsigned(f"left_{joint}").value, make.unsigned(f"right_{joint}").value)
+        joint: (make.unsigned[f"left_{joint}"].value, make.unsigned[f"right_{joint}"].value)
         for joint in ("elbow", "shoulder", "hip", "knee")
     }
     missing = make.gated.missing(BODY)
