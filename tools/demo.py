@@ -11,12 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from biomech.skeleton import JOINT_ANGLES
 from serve_app.commands.demo import show
 from serve_app.schemas import PoseData
-from serve_app.sheet import angle_values
 from tools.athlete.clip import Take, Truth, film
 from tools.athlete.motion import Style
+from tools.score import score
 
 SQUAT = Take(
     movement="squat",
@@ -46,36 +45,19 @@ def main(out: Path) -> None:
 def against(truth: Truth, data: PoseData) -> Table:
     """True and measured joint angles side by side."""
     table = Table(
-        "joint angle", "true", "measured", "mean error", "95 % of errors under", "in the interval",
-        title="filmed against measured, degrees (least to greatest)",
-    )  # fmt: skip
+        *("joint angle", "filmed", "measured in", "mean error", "worst of 95 %", "in the interval"),
+        title="filmed against measured, degrees",
+    )
     for column in table.columns[1:]:
         column.justify = "right"
-    frames = data.poses_per_frame
-    for name in JOINT_ANGLES:
-        true, found = truth.angle(name), angle_values(frames, name)
-        there = np.isfinite(found)
-        if not there.any():
-            table.add_row(name, _span(true), "nowhere", "", "", "")
-            continue
-        errors = np.abs(found - true)[there]
-        intervals = [frame.biomechanics.detail.get("ci95", {}).get(name) for frame in frames]
-        held = [
-            pair[0] <= value <= pair[1] for value, pair in zip(true, intervals, strict=True) if pair
-        ]
-        table.add_row(
-            name,
-            _span(true),
-            _span(found[there]),
-            f"{errors.mean():.1f}",
-            f"{np.percentile(errors, 95):.1f}",
-            f"{100 * np.mean(held):.0f} %" if held else "",
-        )
+    for name, angle in score(truth, data).angles.items():
+        true = truth.angle(name)
+        row = [f"{true.min():.0f} to {true.max():.0f}", f"{100 * angle.measured:.0f} %"]
+        if len(angle.errors):
+            row += [f"{angle.mae:.1f}", f"{np.percentile(np.abs(angle.errors), 95):.1f}"]
+            row += [f"{100 * angle.coverage:.0f} %"]
+        table.add_row(name, *row)
     return table
-
-
-def _span(values: np.ndarray) -> str:  # type: ignore[type-arg]
-    return f"{values.min():.0f} to {values.max():.0f}"
 
 
 if __name__ == "__main__":

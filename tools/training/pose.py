@@ -90,8 +90,8 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1.5
 def _loader(data: Path, pipeline: Any, *, test: bool) -> dict[str, Any]:
     return {
         "batch_size": 64 if test else BATCH,
-        "num_workers": 1,
-        "persistent_workers": True,
+        "num_workers": 0,  # one would compete with the threads of the network for two cores
+        "persistent_workers": False,
         "drop_last": not test,
         "sampler": {"type": "DefaultSampler", "shuffle": not test, "round_up": False},
         "dataset": {
