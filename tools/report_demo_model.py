@@ -1,7 +1,7 @@
 """What the demonstration models can do, as a table: python -m tools.report_demo_model
 
-On films of the athlete with bodies, clothes and places that they were not trained on, and, where the
-shared photographs and videos are, on real people, for whom they are not made.
+On films of the athlete with bodies, clothes and places that they were not trained on, and, where
+the shared photographs and videos are, on real people, for whom they are not made.
 """
 
 import asyncio
