@@ -11,7 +11,7 @@ from tools.athlete.look import Look, background
 from tools.athlete.motion import MOVEMENTS, Style, freely
 from tools.athlete.scene import Scene
 
-_FREE = 0.45  # of the pictures show no named movement
+_WILD = 0.3  # of the portraits are unlike anything that is filmed here
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 
@@ -30,16 +30,21 @@ class Sample:
 
 
 def portrait(seed: int) -> Sample:
-    """One person who fills most of the picture, at times cut by its edge, with another behind."""
+    """One person who fills most of the picture, at times cut by its edge, with another behind.
+
+    Most are as the films of :mod:`tools.athlete.clip`; the wild rest is posed, seen, hidden and
+    damaged in ways that no film is.
+    """
     random = np.random.default_rng([seed, 1])
-    person = _person(random, float(np.exp(random.uniform(np.log(130), np.log(340)))))
-    person, size = _framed(person, random)
+    wild = random.random() < _WILD
+    height_px = float(np.exp(random.uniform(np.log(130), np.log(340))))
+    person, size = _framed(_person(random, height_px, wild=wild), random, wild=wild)
     others = []
-    if random.random() < 0.2:
+    if random.random() < (0.2 if wild else 0.05):
         other = _person(random, person.camera.height_px * random.uniform(0.5, 1.1))
         at = random.uniform(0, 1, 2) * size
         others = [_moved(other, size, (float(at[0]), float(at[1])))]
-    picture = _drawn([*others, person], size, random, front=1)
+    picture = _drawn([*others, person], size, random, front=1, wild=wild)
     return Sample(picture, person.keypoints, person.boxes)
 
 
@@ -61,11 +66,11 @@ def group(seed: int, longest: int = 320) -> Sample:
     return Sample(picture, np.concatenate([scene.keypoints for scene in people]), boxes)
 
 
-def _person(random: np.random.Generator, height_px: float) -> Scene:
-    """Someone at the origin, seen from anywhere."""
+def _person(random: np.random.Generator, height_px: float, *, wild: bool = True) -> Scene:
+    """Someone at the origin, seen from any side."""
     style = Style.sample(random)
     time = np.array([random.uniform(0, 10)])
-    if random.random() < _FREE:
+    if random.random() < (0.45 if wild else 0.1):
         movement = freely(time, style, random)
     else:
         movement = MOVEMENTS[str(random.choice(list(MOVEMENTS)))](time, style)
@@ -75,9 +80,9 @@ def _person(random: np.random.Generator, height_px: float) -> Scene:
     camera = Camera(
         size=(16, 16),
         azimuth=0.0,  # the heading is anywhere
-        elevation=float(np.clip(random.normal(6, 9), -15, 45)),
-        roll=float(random.normal(0, 4)),
-        distance=float(random.uniform(1.8, 9)),
+        elevation=float(np.clip(random.normal(6, 9 if wild else 3), -15, 45)),
+        roll=float(random.normal(0, 4 if wild else 1)),
+        distance=float(random.uniform(1.8, 9) if wild else random.uniform(3.5, 7)),
         target=(0.0, 0.0, 0.5),
         height_px=height_px,
     )
@@ -85,12 +90,14 @@ def _person(random: np.random.Generator, height_px: float) -> Scene:
     return Scene(movement, Shape.sample(random), Look.sample(random), camera, _NOTHING, noise=0)
 
 
-def _framed(person: Scene, random: np.random.Generator) -> tuple[Scene, tuple[int, int]]:
+def _framed(
+    person: Scene, random: np.random.Generator, *, wild: bool
+) -> tuple[Scene, tuple[int, int]]:
     """The person in a picture around them, with margins, or cut where a margin is negative."""
     low, high = person.extent[0, :2], person.extent[0, 2:]
     extent = high - low
     before, after = random.uniform(0.08, 0.55, (2, 2)) * extent.max() * (0.7, 0.7)
-    if random.random() < 0.15:
+    if random.random() < (0.15 if wild else 0.04):
         cut = random.integers(4)
         (before if cut < 2 else after)[cut % 2] = -random.uniform(0.05, 0.4) * extent[cut % 2]
     size = np.maximum(np.ceil(extent + before + after), 32).astype(int)
@@ -111,15 +118,20 @@ def _with_camera(person: Scene, size: tuple[int, int], shift: tuple[float, float
 
 
 def _drawn(
-    people: list[Scene], size: tuple[int, int], random: np.random.Generator, *, front: int
+    people: list[Scene],
+    size: tuple[int, int],
+    random: np.random.Generator,
+    *,
+    front: int,
+    wild: bool = True,
 ) -> Array:
     """People over a background, the last ``front`` of them at times partly hidden, then damaged."""
     picture = background(size, random)
     for i, scene in enumerate(people):
         scene.draw_on(picture, 0)
-        if i >= len(people) - front and random.random() < 0.3:
+        if i >= len(people) - front and random.random() < (0.3 if wild else 0.08):
             _hide(picture, scene.boxes[0], random)
-    return _damaged(picture, random)
+    return _damaged(picture, random, 1.0 if wild else 0.35)
 
 
 def _hide(picture: Array, box: Array, random: np.random.Generator) -> None:
@@ -136,20 +148,21 @@ def _hide(picture: Array, box: Array, random: np.random.Generator) -> None:
         cv2.ellipse(picture, centre, axes, random.uniform(0, 180), 0, 360, colour, -1)
 
 
-def _damaged(picture: Array, random: np.random.Generator) -> Array:
-    """As cameras and encoders leave it: blurred, noisy, dark or bright, compressed."""
-    if random.random() < 0.2:
+def _damaged(picture: Array, random: np.random.Generator, share: float) -> Array:
+    """As cameras and encoders leave it, so often and so far: blurred, noisy, dark or bright."""
+    if random.random() < 0.2 * share:
         length = int(random.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)
         kernel[length // 2] = 1 / length
         turn = cv2.getRotationMatrix2D(((length - 1) / 2,) * 2, random.uniform(0, 180), 1)
         kernel = cv2.warpAffine(kernel, turn, (length, length))
         picture = cv2.filter2D(picture, -1, kernel / max(kernel.sum(), 1e-6))
-    elif random.random() < 0.4:
+    elif random.random() < 0.4 * share:
         picture = cv2.GaussianBlur(picture, (0, 0), random.uniform(0.4, 1.8))
-    picture = picture ** np.float32(np.exp(random.normal(0, 0.25)))
-    picture = picture * np.float32(random.uniform(0.7, 1.15)) + np.float32(random.normal(0, 0.03))
+    picture = picture ** np.float32(np.exp(random.normal(0, 0.25 * share)))
+    picture = picture * np.float32(random.uniform(1 - 0.3 * share, 1 + 0.15 * share))
+    picture = picture + np.float32(random.normal(0, 0.03 * share))
     if random.random() < 0.6:
         noise = random.standard_normal(picture.shape, np.float32)
-        picture = picture + noise * np.float32(random.uniform(0.003, 0.04))
+        picture = picture + noise * np.float32(random.uniform(0.003, 0.04 * share))
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from deployments.pose.weights import sha256_of
+from tools.training.common import TRAINING_ONLY
 
 
 def export(checkpoint: Path, target: Path, meta: dict[str, Any]) -> str:
@@ -24,7 +25,8 @@ def export(checkpoint: Path, target: Path, meta: dict[str, Any]) -> str:
     kept = {
         name: value.half() if value.is_floating_point() else value
         for name, value in state.items()
-        if not name.startswith("data_preprocessor.") and not name.endswith("num_batches_tracked")
+        if not name.startswith(("data_preprocessor.", TRAINING_ONLY))
+        and not name.endswith("num_batches_tracked")
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"state_dict": kept, "meta": meta}, target)

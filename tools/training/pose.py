@@ -9,35 +9,43 @@ from tools.training.common import backbone_type, package_file
 
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
 BATCH = 32
+CHANNELS = [192, 384]
+"""Of the backbone's last two levels."""
 
 
-def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1.5e-3) -> Config:
+def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-3) -> Config:
     """MMPose's config with the data, schedule and batch of this training.
 
     Args:
         train, held_out: data sets of :func:`tools.training.data.render`.
         work: folder for checkpoints and logs.
     """
+    import tools.training.coarse  # noqa: F401  registers what is named below
+
     c = Config.fromfile(package_file("mmpose", CONFIG))
     c.model.backbone.init_cfg = (
         None  # it would be downloaded; this one is trained on the athlete alone
     )
-    c.model.backbone |= {"type": backbone_type(), "norm_cfg": {"type": "BN"}}
+    c.model.backbone |= {
+        "type": backbone_type(),
+        "norm_cfg": {"type": "BN"},
+        "out_indices": (3, 4),  # the head looks at the last alone
+    }
+    c.model |= {"type": "CoarselySupervised", "channels": CHANNELS}
     c.model.test_cfg = {"flip_test": False}
     codec = c.codec
     pipeline = [
         {"type": "LoadImage"},
         {"type": "GetBBoxCenterScale"},
         {"type": "RandomFlip", "direction": "horizontal"},
-        {"type": "RandomHalfBody", "prob": 0.1},
         {
             "type": "RandomBBoxTransform",
-            "shift_factor": 0.08,
+            "shift_factor": 0.06,
             "shift_prob": 0.6,
-            "scale_factor": [0.8, 1.25],
+            "scale_factor": [0.85, 1.2],
             "scale_prob": 1.0,
-            "rotate_factor": 25,
-            "rotate_prob": 0.5,
+            "rotate_factor": 15,
+            "rotate_prob": 0.4,
         },
         {"type": "TopdownAffine", "input_size": codec["input_size"]},
         {"type": "mmdet.YOLOXHSVRandomAug"},
@@ -58,7 +66,7 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1.5
         "paramwise_cfg": {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True},
     }
     c.param_scheduler = [
-        {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 300},
+        {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 150},
         {
             "type": "CosineAnnealingLR",
             "eta_min": lr * 0.01,
