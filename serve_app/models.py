@@ -51,12 +51,14 @@ def plan_models(settings: Settings) -> ModelPlan:
         search=default_search(ROOT, settings.weights_dir),
         options=EngineOptions(
             device=settings.device,
+            engine=settings.engine,
             precision="mixed" if settings.mixed_precision else "fp32",
             flip_test=settings.flip_test,
             threads=settings.threads,
             use_compiled_ops=settings.mmcv_with_ops,
             batch=settings.batch_size,
             share_batches=config.performance.batch_processing,
+            cache_dir=settings.cache_dir,
         ),
     )
 

@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -70,7 +70,12 @@ class Settings(BaseSettings):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where models run."
     )
-    threads: int = Field(2, ge=1, le=256, description="CPU threads of one model replica.")
+    engine: Literal["auto", "torch", "openvino"] = Field(
+        "auto", description="What runs .pth checkpoints; auto: OpenVINO on a CPU, torch on a GPU."
+    )
+    threads: int | None = Field(
+        None, ge=1, le=256, description="CPU threads of one model replica; default: its share."
+    )
     mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
     batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
@@ -78,6 +83,11 @@ class Settings(BaseSettings):
         True,
         validation_alias=_named("mmcv_with_ops"),
         description="Use mmcv's compiled operators where they are installed.",
+    )
+
+    cache_dir: Path | None = Field(
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmpose-service",
+        description="Where converted networks are kept.",
     )
 
     # Analysis.
@@ -110,6 +120,9 @@ class Settings(BaseSettings):
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
     max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
     max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
+    max_result_bytes: int = Field(
+        32 * 1024**2, ge=1, description="Largest result that POST /export takes."
+    )
     allowed_hosts: HostList = Field(
         frozenset(), description="Hosts, host:port or networks fetched from although not public."
     )

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ray import serve
+from ray import get_runtime_context, serve
 
 from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import U8, CropPoses, Detections, ModelStatus
@@ -32,12 +33,22 @@ class BatchConfig(BaseModel):
     )
 
 
+def _threads(options: EngineOptions) -> int | None:
+    """As told; else the CPUs that Ray set aside for this replica, if that is one at least.
+
+    Shares of a CPU are how several replicas are fitted onto a machine, not how fast one may be.
+    """
+    context = get_runtime_context()
+    share = context.get_assigned_resources().get("CPU", 0) if context.get_actor_id() else 0
+    return options.threads or (int(share) if share >= 1 else None)
+
+
 class ModelReplica:
     """One loaded model; the batch goes to a thread, so that the replica stays responsive."""
 
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         log_as_serve()
-        self._engine: Any = choice.load(search, options)
+        self._engine: Any = choice.load(search, replace(options, threads=_threads(options)))
         self._share = options.share_batches
         self._thread = ThreadPoolExecutor(1, choice.role)
         self._failures = 0

@@ -19,7 +19,7 @@ logger = logging.getLogger("mmpose_service")
 def load_pose_model(
     entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
 ) -> PoseModel:
-    """Load a pose network: ``.onnx`` by OpenVINO, ``.pth`` by torch.
+    """Load a pose network: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
 
     Args:
         entry: what it is. checkpoint: its file. options: how to run it.
@@ -30,7 +30,7 @@ def load_pose_model(
         ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
-    if checkpoint.suffix == ".onnx":
+    if checkpoint.suffix == ".onnx" or _by_openvino(options):
         from deployments.pose.engines.openvino_engine import OpenVinoPose
 
         return OpenVinoPose(entry, checkpoint, options, role)
@@ -40,7 +40,7 @@ def load_pose_model(
 
 
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
-    """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by torch.
+    """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
 
     Raises:
         WeightsCorruptError: damaged, or another network.
@@ -51,9 +51,26 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
         from deployments.pose.engines.openvino_engine import OpenVinoDetector
 
         return OpenVinoDetector(entry, checkpoint, options)
+    if _by_openvino(options):
+        from deployments.pose.engines.converted import ConvertedDetector
+
+        return ConvertedDetector(entry, checkpoint, options)
     from deployments.pose.engines.torch_engine import TorchDetector
 
     return TorchDetector(entry, checkpoint, options)
+
+
+def _by_openvino(options: EngineOptions) -> bool:
+    """Whether a ``.pth`` is run by OpenVINO.
+
+    Raises:
+        ConfigurationError: the device is not here.
+    """
+    if options.engine != "auto":
+        return options.engine == "openvino"
+    from deployments.pose.engines.torch_engine import choose_device
+
+    return choose_device(options.device).type == "cpu"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from biomech.skeleton import KEYPOINTS
 from deployments.errors import ConfigurationError
 from deployments.pose import checkpoint as checkpoints
 from deployments.pose import compat
+from deployments.pose.heatmap import HeatmapCodec
 from deployments.pose.registry import ModelEntry
+from deployments.pose.responses import Codec
+from deployments.pose.simcc import SimccCodec
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +47,32 @@ def load_network(entry: ModelEntry, path: Path, *, use_compiled_ops: bool = True
         WeightsCorruptError: the file is damaged or of another network.
     """
     state = checkpoints.read_state(path)
-    package, _, below = entry.mm_config.partition("::")
-    if not below:
-        raise ConfigurationError(
-            f"models.{entry.key}.mm_config: a .pth file needs a config, such as "
-            "mmpose::configs/body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_aic-coco-256x192.py"
-        )
-    config = _read_config(entry, package, below)
-    module = _build(config.model, package, use_compiled_ops=use_compiled_ops)
+    model_config = read_model_config(entry)
+    package, _, _ = entry.mm_config.partition("::")
+    module = _build(model_config, package, use_compiled_ops=use_compiled_ops)
     checkpoints.load_state(module, state, path)
-    normalisation = config.model.data_preprocessor
+    normalisation = model_config.data_preprocessor
     return Network(
         module=module.eval().requires_grad_(requires_grad=False),
-        model_config=config.model,
+        model_config=model_config,
         mean=torch.tensor(normalisation.mean),
         std=torch.tensor(normalisation.std),
         bgr_to_rgb=bool(normalisation.get("bgr_to_rgb", False)),
     )
 
 
-def _read_config(entry: ModelEntry, package: str, below: str) -> Any:
+def read_model_config(entry: ModelEntry) -> Any:
+    """The ``model`` section of the config of ``entry``, without references to other weights.
+
+    Raises:
+        ConfigurationError: the config is not there.
+    """
+    package, _, below = entry.mm_config.partition("::")
+    if not below:
+        raise ConfigurationError(
+            f"models.{entry.key}.mm_config: a .pth file needs a config, such as "
+            "mmpose::configs/body_2d_keypoint/rtmpose/coco/rtmpose-m_8xb256-420e_aic-coco-256x192.py"
+        )
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ConfigurationError(f"models.{entry.key}.mm_config: {package} is not installed")
@@ -75,7 +85,41 @@ def _read_config(entry: ModelEntry, package: str, below: str) -> Any:
 
         config = Config.fromfile(file)
     _drop_pretrained(config.model)
-    return config
+    return config.model
+
+
+def codec_of(model_config: Any, entry: ModelEntry) -> Codec:
+    """The codec that a config states; ``model_config`` is the ``model`` section of it.
+
+    Raises:
+        ConfigurationError: it is not one that is decoded here, or does not fit the entry.
+    """
+    decoder = model_config.head.decoder
+    known = {"SimCCLabel": "simcc", "MSRAHeatmap": "heatmap"}
+    refined = decoder.get("use_dark") or decoder.get("unbiased")
+    if known.get(decoder.type) != entry.codec or refined:
+        raise ConfigurationError(
+            f"models.{entry.key}: the config's codec is {dict(decoder)}, which is not decoded as "
+            f"{entry.codec}"
+        )
+    if tuple(decoder.input_size) != entry.input_size:
+        raise ConfigurationError(
+            f"models.{entry.key}.input_size is {entry.input_size}, its config has "
+            f"{tuple(decoder.input_size)}"
+        )
+    keypoints = model_config.head.out_channels
+    if keypoints != len(KEYPOINTS):
+        raise ConfigurationError(
+            f"models.{entry.key} has {keypoints} keypoints, {len(KEYPOINTS)} are needed"
+        )
+    if entry.codec == "simcc":
+        return SimccCodec(float(decoder.simcc_split_ratio), tuple(decoder.sigma))
+    width, height = decoder.heatmap_size
+    return HeatmapCodec(
+        stride=(entry.input_size[0] / width, entry.input_size[1] / height),
+        target_sigma=float(decoder.sigma),
+        shift=bool(model_config.test_cfg.get("shift_heatmap", False)),
+    )
 
 
 def _drop_pretrained(section: Any) -> None:

@@ -1,7 +1,10 @@
 """How networks are run."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from deployments.cpus import usable_cpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,16 +15,25 @@ class EngineOptions:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``mixed`` is bf16 on CPUs that have it and fp16 on GPUs.
         flip_test: average with the mirrored crop.
-        threads: of the CPU.
+        engine: what runs ``.pth`` checkpoints: ``auto`` is OpenVINO on a CPU, torch on a GPU.
+        threads: of the CPU; None for all that this process may use.
         use_compiled_ops: mmcv's compiled operators where they are installed.
         batch: most pictures in one call of the network.
         share_batches: a deployment puts pictures of different calls into one call of the network.
+        cache_dir: where converted networks are kept; None for nowhere.
     """
 
     device: str = "auto"
     precision: Literal["fp32", "mixed"] = "fp32"
     flip_test: bool = False
-    threads: int = 2
+    engine: Literal["auto", "torch", "openvino"] = "torch"
+    threads: int | None = None
     use_compiled_ops: bool = True
     batch: int = 16
     share_batches: bool = True
+    cache_dir: Path | None = None
+
+    @property
+    def cpu_threads(self) -> int:
+        """Threads of the CPU."""
+        return self.threads or usable_cpus()

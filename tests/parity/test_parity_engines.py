@@ -1,4 +1,4 @@
-"""One network by both engines: an RTMPose of random weights, and its export."""
+"""One network by each engine: an RTMPose of random weights, its export, and real detectors."""
 
 from dataclasses import replace
 
@@ -55,16 +55,35 @@ def files(registry, crops, tmp_path_factory):
 
 
 @pytest.mark.parametrize("flip_test", [False, True], ids=["once", "flip test"])
-def test_both_engines_give_the_same_arrays(files, crops, flip_test):
+def test_all_engines_give_the_same_arrays(files, crops, flip_test):
     entry, checkpoint, onnx = files
     options = EngineOptions(flip_test=flip_test, threads=1, batch=5)
     by_torch = load_pose_model(entry, checkpoint, options, "rtmpose").infer(crops)
     exported = load_pose_model(entry, onnx, options, "rtmpose").infer(crops)
-    assert_allclose(exported.raw_score, by_torch.raw_score, atol=1e-4)
-    assert_allclose(exported.score, by_torch.score, atol=1e-4)
-    same = np.abs(exported.keypoints - by_torch.keypoints) <= 0.01
-    assert same.mean() > 0.99  # two bins may be alike to the last digits
-    assert_allclose(exported.sigma[same], by_torch.sigma[same], atol=0.01)
+    options = replace(options, engine="openvino")
+    converted = load_pose_model(entry, checkpoint, options, "rtmpose").infer(crops)
+    for other in (exported, converted):
+        assert_allclose(other.raw_score, by_torch.raw_score, atol=1e-4)
+        assert_allclose(other.score, by_torch.score, atol=1e-4)
+        same = np.abs(other.keypoints - by_torch.keypoints) <= 0.01
+        assert same.mean() > 0.99  # two bins may be alike to the last digits
+        assert_allclose(other.sigma[same], by_torch.sigma[same], atol=0.01)
+
+
+def test_the_real_detector_is_the_same_converted(shared, registry, photographs):
+    entry = registry.entry("rtmdet_nano_folded")
+    path = shared / "weights" / entry.checkpoint
+    by_torch, converted = (
+        load_detector(entry, path, EngineOptions(threads=1, engine=engine))
+        for engine in ("torch", "openvino")
+    )
+    assert converted.status.engine == "openvino"
+    for photograph in photographs:
+        boxes, score = detected_boxes(photograph.pixels, by_torch)
+        other, other_score = detected_boxes(photograph.pixels, converted)
+        assert len(boxes) == len(other) >= 1
+        assert_allclose(boxes, other, atol=1e-2)
+        assert_allclose(score, other_score, atol=1e-4)
 
 
 @pytest.mark.parametrize("key", ["rtmdet_nano_folded", "rtmdet_nano_onnx"])

@@ -1,8 +1,4 @@
-"""Exported ``.onnx`` models on CPU by OpenVINO.
-
-The runtime sends nothing anywhere: OpenVINO's telemetry belongs to its model converter, which is
-not used.
-"""
+"""Models on the CPU by OpenVINO: exported ``.onnx`` files, and pose networks from ``.pth``."""
 
 from pathlib import Path
 from typing import Any
@@ -12,8 +8,9 @@ import torch
 from torch import Tensor
 
 from biomech.skeleton import KEYPOINTS
-from deployments.errors import InferenceError, WeightsCorruptError
-from deployments.messages import F32, U8, CropPoses, Detections
+from deployments.messages import U8, CropPoses, Detections
+from deployments.pose.engines.converted import PoseSource, converted_pose
+from deployments.pose.engines.openvino_runtime import call, compile_network, corrupt, last_line
 from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.status import status_of
 from deployments.pose.options import EngineOptions
@@ -27,25 +24,33 @@ _BGR_MEAN, _BGR_STD = _RGB_MEAN[::-1], _RGB_STD[::-1]
 
 
 class OpenVinoPose:
-    """A pose network with RTMPose's exported interface. One call at a time.
+    """A pose network: one exported with RTMPose's interface, or converted from a checkpoint.
 
-    Input ``(n, 3, h, w)``, outputs ``simcc_x`` and ``simcc_y``. Scaling, channel order and layout
-    are compiled into the network, so that uint8 pictures go in.
+    Scaling, channel order and layout are compiled into the network, so that uint8 pictures go in.
+    One call at a time.
     """
 
     def __init__(
         self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
     ) -> None:
-        """Compile ``checkpoint``.
+        """Compile ``checkpoint``, ``.onnx`` or ``.pth``.
 
         Raises:
-            WeightsCorruptError: not a model of this interface.
+            WeightsCorruptError: not a model of this interface, or of another network.
+            ConfigurationError: the entry does not fit its config.
         """
-        model = _read(checkpoint, entry.input_size, batch=-1)
-        shapes = _output_shapes(model, checkpoint, {"simcc_x": 3, "simcc_y": 3})
-        self._codec = _codec_of(shapes, entry, checkpoint)
-        self._compiled, precision = _compile(
-            model, checkpoint, options, reverse_channels=True, mean=_RGB_MEAN, std=_RGB_STD
+        if checkpoint.suffix == ".onnx":
+            source = _exported_pose(entry, checkpoint)
+        else:
+            source = converted_pose(entry, checkpoint, options)
+        self._codec, self._places = source.codec, source.places
+        self._compiled, precision = compile_network(
+            source.model,
+            checkpoint,
+            options,
+            reverse_channels=source.reverse_channels,
+            mean=source.mean,
+            std=source.std,
         )
         self._options = options
         self.status = status_of(
@@ -68,8 +73,8 @@ class OpenVinoPose:
         return self._codec.decode(responses)
 
     def _run(self, crops: U8) -> list[Tensor]:
-        out = _call(self._compiled, crops)
-        return [torch.from_numpy(out[name]).float() for name in ("simcc_x", "simcc_y")]
+        out = call(self._compiled, crops)
+        return [torch.from_numpy(out[i]).float() for i in self._places]
 
 
 class OpenVinoDetector:
@@ -86,7 +91,8 @@ class OpenVinoDetector:
         """
         model = _read(checkpoint, entry.input_size, batch=1)
         _output_shapes(model, checkpoint, {"dets": 3, "labels": 2})
-        self._compiled, precision = _compile(
+        self._places = _places(model, "dets", "labels")
+        self._compiled, precision = compile_network(
             model, checkpoint, options, reverse_channels=False, mean=_BGR_MEAN, std=_BGR_STD
         )
         self.status = status_of(
@@ -105,12 +111,32 @@ class OpenVinoDetector:
         return [self._one(image[None]) for image in images]
 
     def _one(self, image: U8) -> Detections:
-        out = _call(self._compiled, image)
-        rows, labels = out["dets"][0], out["labels"][0]
+        out = call(self._compiled, image)
+        rows, labels = (out[i][0] for i in self._places)
         # MMDeploy's graph adds a row of zeros, so that its output is never empty.
         rows = rows[(labels == PERSON) & (rows[:, 4] > 0)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         return Detections(boxes=rows[:, :4].copy(), score=rows[:, 4].copy())
+
+
+def _exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:
+    """Input ``(n, 3, h, w)``, outputs ``simcc_x`` and ``simcc_y``."""
+    model = _read(checkpoint, entry.input_size, batch=-1)
+    shapes = _output_shapes(model, checkpoint, {"simcc_x": 3, "simcc_y": 3})
+    return PoseSource(
+        model=model,
+        places=_places(model, "simcc_x", "simcc_y"),
+        codec=_codec_of(shapes, entry, checkpoint),
+        reverse_channels=True,
+        mean=_RGB_MEAN,
+        std=_RGB_STD,
+    )
+
+
+def _places(model: Any, *names: str) -> tuple[int, ...]:
+    """Where the outputs called ``names`` are among all of them."""
+    by_name = {name: i for i, o in enumerate(model.outputs) for name in o.get_names()}
+    return tuple(by_name[name] for name in names)
 
 
 def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
@@ -122,14 +148,14 @@ def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
     try:
         model = ov.Core().read_model(checkpoint)
         if len(model.inputs) != 1:
-            raise _corrupt(checkpoint, f"it has {len(model.inputs)} inputs, one picture is needed")
+            raise corrupt(checkpoint, f"it has {len(model.inputs)} inputs, one picture is needed")
         shape = model.inputs[0].get_partial_shape()
         if not shape.compatible(wanted):
-            raise _corrupt(checkpoint, f"its input is {shape}, not {wanted} as in the registry")
+            raise corrupt(checkpoint, f"its input is {shape}, not {wanted} as in the registry")
         model.reshape(wanted)
     except RuntimeError as error:
-        raise _corrupt(
-            checkpoint, f"it is not a readable ONNX model ({_last_line(error)})"
+        raise corrupt(
+            checkpoint, f"it is not a readable ONNX model ({last_line(error)})"
         ) from error
     return model
 
@@ -143,9 +169,9 @@ def _output_shapes(model: Any, checkpoint: Path, wanted: dict[str, int]) -> dict
     shapes = {name: o.get_partial_shape() for o in model.outputs for name in o.get_names()}
     for name, rank in wanted.items():
         if name not in shapes:
-            raise _corrupt(checkpoint, f"its outputs are {sorted(shapes)}, not {sorted(wanted)}")
+            raise corrupt(checkpoint, f"its outputs are {sorted(shapes)}, not {sorted(wanted)}")
         if shapes[name].rank.is_dynamic or len(shapes[name]) != rank:
-            raise _corrupt(checkpoint, f"its output {name} is {shapes[name]}, not of rank {rank}")
+            raise corrupt(checkpoint, f"its output {name} is {shapes[name]}, not of rank {rank}")
     return shapes
 
 
@@ -155,71 +181,12 @@ def _codec_of(shapes: dict[str, Any], entry: ModelEntry, checkpoint: Path) -> Si
     for name, pixels in zip(("simcc_x", "simcc_y"), entry.input_size, strict=True):
         pictures, keypoints, bins = shapes[name]
         if pictures.is_static:  # which would answer for the first picture of a batch alone
-            raise _corrupt(checkpoint, f"its batch is always {pictures}, any number is needed")
+            raise corrupt(checkpoint, f"its batch is always {pictures}, any number is needed")
         if not (keypoints.is_static and keypoints.get_length() == len(KEYPOINTS)):
-            raise _corrupt(checkpoint, f"it has {keypoints} keypoints, {len(KEYPOINTS)} are needed")
+            raise corrupt(checkpoint, f"it has {keypoints} keypoints, {len(KEYPOINTS)} are needed")
         if not bins.is_static:
-            raise _corrupt(checkpoint, f"its output {name} is {shapes[name]}, of no known length")
+            raise corrupt(checkpoint, f"its output {name} is {shapes[name]}, of no known length")
         ratios.add(bins.get_length() / pixels)
     if len(ratios) != 1:
-        raise _corrupt(checkpoint, f"its outputs have {sorted(ratios)} bins a pixel, one is needed")
+        raise corrupt(checkpoint, f"its outputs have {sorted(ratios)} bins a pixel, one is needed")
     return SimccCodec(ratios.pop(), target_sigma_bins(entry.input_size))
-
-
-def _compile(
-    model: Any,
-    checkpoint: Path,
-    options: EngineOptions,
-    *,
-    reverse_channels: bool,
-    mean: list[float],
-    std: list[float],
-) -> tuple[Any, str]:
-    """The network with its preprocessing, and the precision it runs in."""
-    import openvino as ov
-    from openvino.preprocess import ColorFormat, PrePostProcessor
-
-    pre = PrePostProcessor(model)
-    tensor = pre.input().tensor()
-    tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    tensor.set_color_format(ColorFormat.BGR)
-    steps = pre.input().preprocess()
-    if reverse_channels:
-        steps.convert_color(ColorFormat.RGB)
-    steps.convert_element_type(ov.Type.f32).mean(mean).scale(std)
-    pre.input().model().set_layout(ov.Layout("NCHW"))
-    core = ov.Core()
-    capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    bf16 = options.precision == "mixed" and capable
-    settings = {
-        "INFERENCE_NUM_THREADS": options.threads,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
-    try:
-        compiled = core.compile_model(pre.build(), "CPU", settings)
-    except RuntimeError as error:
-        raise _corrupt(checkpoint, f"OpenVINO cannot run it ({_last_line(error)})") from error
-    return compiled, "bf16" if bf16 else "fp32"
-
-
-def _call(compiled: Any, pictures: U8) -> dict[str, F32]:
-    try:
-        results = compiled(np.ascontiguousarray(pictures))
-    except RuntimeError as error:
-        raise InferenceError(f"OpenVINO: {_last_line(error)}") from error
-    return {name: results[output] for output in compiled.outputs for name in output.get_names()}
-
-
-def _corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
-    return WeightsCorruptError(
-        f"{checkpoint} cannot be used: {what}",
-        hint="The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
-        file=checkpoint.name,
-    )
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[-1]

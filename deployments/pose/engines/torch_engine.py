@@ -13,24 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from biomech.skeleton import KEYPOINTS
 from deployments.errors import ConfigurationError, InferenceError
 from deployments.messages import U8, CropPoses, Detections
 from deployments.pose import compat
 from deployments.pose.engines.pictures import check_pictures
+from deployments.pose.engines.rtmdet import people_of
 from deployments.pose.engines.status import status_of
-from deployments.pose.heatmap import HeatmapCodec
-from deployments.pose.network import Network, load_network
+from deployments.pose.network import Network, codec_of, load_network
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
-from deployments.pose.responses import Codec
-from deployments.pose.simcc import SimccCodec
 
 logger = logging.getLogger("mmpose_service")
 
 Answer = TypeVar("Answer")
-
-PERSON = 0
 
 
 class _Runner:
@@ -39,7 +34,7 @@ class _Runner:
     def __init__(self, network: Network, entry: ModelEntry, options: EngineOptions) -> None:
         self.device = choose_device(options.device)
         if self.device.type == "cpu":
-            torch.set_num_threads(options.threads)
+            torch.set_num_threads(options.cpu_threads)
         self._half = _half_precision(self.device) if options.precision == "mixed" else None
         if self._half is None:
             # Else convolutions on a GPU would be computed with 10 bits of mantissa.
@@ -131,7 +126,7 @@ class TorchPose:
             WeightsCorruptError: the file is damaged or of another network.
         """
         network = load_network(entry, checkpoint, use_compiled_ops=options.use_compiled_ops)
-        self._codec = _codec_of(network, entry)
+        self._codec = codec_of(network.model_config, entry)
         self._runner = _Runner(network, entry, options)
         self._options = options
         self.status = status_of(
@@ -200,11 +195,7 @@ class TorchDetector:
         inputs = self._runner.normalise(images)
         with self._runner.autocast():
             levels = module.bbox_head(module.extract_feat(inputs))
-        # Boxes and suppression in fp32 whatever the network runs in.
-        levels = [[level.float() for level in kind] for kind in levels]
-        metas = [{"img_shape": images.shape[1:3]}] * len(images)
-        found = module.bbox_head.predict_by_feat(*levels, batch_img_metas=metas, rescale=False)
-        return [_people(instances) for instances in found]
+        return people_of(module.bbox_head, levels, images.shape[1:3])
 
 
 def choose_device(name: str) -> torch.device:
@@ -236,44 +227,3 @@ def _half_precision(device: torch.device) -> torch.dtype | None:
     abilities = torch.cpu.get_capabilities()
     fast = any(abilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.bfloat16 if fast else None
-
-
-def _codec_of(network: Network, entry: ModelEntry) -> Codec:
-    """The codec that the config of ``network`` states.
-
-    Raises:
-        ConfigurationError: it is not one that is decoded here, or does not fit the entry.
-    """
-    decoder = network.model_config.head.decoder
-    known = {"SimCCLabel": "simcc", "MSRAHeatmap": "heatmap"}
-    refined = decoder.get("use_dark") or decoder.get("unbiased")
-    if known.get(decoder.type) != entry.codec or refined:
-        raise ConfigurationError(
-            f"models.{entry.key}: the config's codec is {dict(decoder)}, which is not decoded as "
-            f"{entry.codec}"
-        )
-    if tuple(decoder.input_size) != entry.input_size:
-        raise ConfigurationError(
-            f"models.{entry.key}.input_size is {entry.input_size}, its config has "
-            f"{tuple(decoder.input_size)}"
-        )
-    keypoints = network.model_config.head.out_channels
-    if keypoints != len(KEYPOINTS):
-        raise ConfigurationError(
-            f"models.{entry.key} has {keypoints} keypoints, {len(KEYPOINTS)} are needed"
-        )
-    if entry.codec == "simcc":
-        return SimccCodec(float(decoder.simcc_split_ratio), tuple(decoder.sigma))
-    width, height = decoder.heatmap_size
-    return HeatmapCodec(
-        stride=(entry.input_size[0] / width, entry.input_size[1] / height),
-        target_sigma=float(decoder.sigma),
-        shift=bool(network.model_config.test_cfg.get("shift_heatmap", False)),
-    )
-
-
-def _people(instances: Any) -> Detections:
-    person = instances.labels == PERSON
-    return Detections(
-        boxes=instances.bboxes[person].cpu().numpy(), score=instances.scores[person].cpu().numpy()
-    )
