@@ -236,7 +236,7 @@ def fill_gaps(times_s: Array, xy: Array, longest_s: float, neighbours: int) -> t
     Args:
         times_s: (f,). xy: (f, 17, 2).
         longest_s: from the last point before a gap to the first after it.
-        neighbours: points without a gap that there must be on both sides.
+        neighbours: points without a gap that there must be on both sides; fewer lie in the gap.
     """
     filled = xy.copy()
     there = np.asarray(np.isfinite(xy).all(-1))
@@ -254,11 +254,10 @@ def fill_gaps(times_s: Array, xy: Array, longest_s: float, neighbours: int) -> t
 def _short_gaps(
     times_s: Array, there: Flags, longest_s: float, neighbours: int
 ) -> NDArray[np.intp]:
-    """Frames of the gaps that may be filled."""
+    """Frames of the gaps that may be filled: too short a stretch of points is part of a gap."""
     runs = runs_of(there, times_s, math.inf)
-    long = runs[:, 1] - runs[:, 0] >= neighbours
+    runs = runs[runs[:, 1] - runs[:, 0] >= neighbours]
     ends, starts = runs[:-1, 1], runs[1:, 0]
-    short = times_s[starts] - times_s[ends - 1] <= longest_s + 1e-6
-    gaps = np.flatnonzero(short & long[:-1] & long[1:])
-    frames = [np.arange(ends[gap], starts[gap]) for gap in gaps]
+    short = np.flatnonzero(times_s[starts] - times_s[ends - 1] <= longest_s + 1e-6)
+    frames = [ends[gap] + np.flatnonzero(~there[ends[gap] : starts[gap]]) for gap in short]
     return np.concatenate(frames) if frames else np.empty(0, np.intp)

@@ -42,6 +42,24 @@ def design_cutoff(cutoff_hz: float, rate_hz: float) -> float:
     return rate_hz / math.pi * math.atan(warped)
 
 
+def noise_gains(cutoff_hz: float, rate_hz: float) -> tuple[float, float]:
+    """What becomes of white noise of standard deviation 1.
+
+    Returns:
+        the standard deviation of what the low-pass takes away, and of the speed (central
+        differences, a second) of what it lets pass.
+    """
+    turn = np.pi * (np.arange(_BINS) + 0.5) / _BINS  # radians a sample, up to half the rate
+    design = math.tan(math.pi * design_cutoff(cutoff_hz, rate_hz) / rate_hz)
+    gain = 1.0 / (1.0 + (np.tan(turn / 2.0) / design) ** ORDER)
+    taken = np.sqrt(np.mean((1.0 - gain) ** 2))
+    passed = np.sqrt(np.mean((rate_hz * np.sin(turn) * gain) ** 2))
+    return float(taken), float(passed)
+
+
+_BINS: Final = 512
+
+
 def rate_of(times_s: Array) -> float:
     """Frames a second by the median interval; NaN for a single frame."""
     return 1.0 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else float("nan")

@@ -36,17 +36,21 @@ class Windows:
 
     def median(self, values: Array) -> Array:
         """(f,) median of what is there, NaN where nothing is."""
+        return self.quantile(values, 0.5)
+
+    def quantile(self, values: Array, share: float) -> Array:
+        """(f,) quantile of what is there, NaN where nothing is."""
         out = np.full(len(values), np.nan)
         for chunk, near in self._gathered(values, np.arange(len(values))):
-            out[chunk] = _sorted_median(near)
+            out[chunk] = _quantile(near, share)
         return out
 
     def median_deviation(self, values: Array, frames: NDArray[np.intp]) -> tuple[Array, Array]:
         """Median in the windows of ``frames`` (n,), and the median distance from it, (n,) both."""
         middle, spread = np.full((2, len(frames)), np.nan)
         for chunk, near in self._gathered(values, frames):
-            middle[chunk] = _sorted_median(near)
-            spread[chunk] = _sorted_median(np.abs(near - middle[chunk, None]))
+            middle[chunk] = _quantile(near, 0.5)
+            spread[chunk] = _quantile(np.abs(near - middle[chunk, None]), 0.5)
         return middle, spread
 
     def _gathered(self, values: Array, frames: NDArray[np.intp]) -> Iterator[tuple[slice, Array]]:
@@ -101,13 +105,16 @@ def runs_of(there: NDArray[np.bool_], times_s: Array, max_gap_s: float) -> NDArr
     return np.stack([first, stop + 1], axis=1)
 
 
-def _sorted_median(rows: Array) -> Array:
-    """(n,) medians of what is there in rows (n, w), which are sorted in place."""
+def _quantile(rows: Array, share: float) -> Array:
+    """(n,) quantiles of what is there in rows (n, w), which are sorted in place."""
     rows.sort(axis=1)  # NaN last
-    count = np.isfinite(rows).sum(1)
-    low, high = np.maximum(count - 1, 0) // 2, np.minimum(count // 2, rows.shape[1] - 1)
+    last = np.maximum(np.isfinite(rows).sum(1) - 1, 0)
+    low = np.floor(share * last).astype(np.intp)
+    high = np.minimum(low + 1, last)
     index = np.arange(len(rows))
-    return np.where(count > 0, (rows[index, low] + rows[index, high]) / 2, np.nan)
+    at, above = rows[index, low], rows[index, high]
+    quantiles: Array = at + (above - at) * (share * last - low)
+    return quantiles
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

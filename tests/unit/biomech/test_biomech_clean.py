@@ -189,14 +189,16 @@ def filled(there, times=None, longest=0.2):
         ([1] * 2 + [0] * 2 + [1] * 6, []),
         ([1] * 6 + [0] * 2 + [1] * 2, []),
         ([0] * 2 + [1] * 6 + [0] * 2, []),
-        ([1] * 6 + [0] + [1] * 2 + [0] + [1] * 6, []),
+        ([1] * 6 + [0] + [1] * 2 + [0] + [1] * 6, [6, 9]),
+        ([1] * 6 + [0] + [1] * 2 + [0] * 3 + [1] * 6, []),
         ([1] * 4 + [0] * 2 + [1] * 4 + [0] * 9 + [1] * 4 + [0] + [1] * 4, [4, 5, 23]),
         ([0] * 8, []),
         ([1] * 8, []),
     ],
     ids=[
         "one", "as long as allowed", "too long", "just enough about it", "too few before",
-        "too few after", "ends", "islands", "two of three", "nothing", "no gap",
+        "too few after", "ends", "an island", "too long with its island", "two of three", "nothing",
+        "no gap",
     ],
 )  # fmt: skip
 def test_only_short_gaps_between_enough_points_are_filled(there, expected):

@@ -11,6 +11,7 @@ from biomech.filters import (
     design_cutoff,
     is_even,
     lowpass,
+    noise_gains,
     rate_of,
     residual_cutoff,
 )
@@ -175,6 +176,16 @@ def test_more_noise_suggests_a_lower_cut_off_and_faster_motion_a_higher_one():
 )
 def test_no_cut_off_is_suggested_without_grounds(times, values):
     assert np.isnan(residual_cutoff(times, values))
+
+
+@pytest.mark.parametrize(("fps", "cutoff"), [(30, 6), (60, 6), (60, 12), (240, 6)])
+def test_noise_leaves_the_filter_as_is_told(fps, cutoff):
+    times = np.arange(40_000) / fps
+    noise = np.random.default_rng(1).standard_normal(len(times))
+    smooth, _ = filtered(times, noise, cutoff)
+    taken, passed = noise_gains(cutoff, fps)
+    assert np.std(noise - smooth) == pytest.approx(taken, rel=0.02)
+    assert np.std(np.gradient(smooth, times)) == pytest.approx(passed, rel=0.03)
 
 
 def test_the_causal_filter_is_the_oracles():

@@ -33,9 +33,12 @@ def test_windows_gather_what_lies_within_half_their_width(data, width):
         at, some = inside(times, values, i, width)
         assert windows.sum(values)[i] == pytest.approx(some.sum(), abs=1e-8)
         expected = (
-            [np.median(some), some.mean(), some.std(), np.ptp(at)] if len(some) else [np.nan] * 4
+            [np.quantile(some, 0.1), np.median(some), some.mean(), some.std(), np.ptp(at)]
+            if len(some)
+            else [np.nan] * 5
         )
         results = (
+            windows.quantile(values, 0.1),
             windows.median(values),
             windows.mean(values),
             windows.deviation(values),

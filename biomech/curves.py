@@ -1,0 +1,148 @@
+"""Signals of one person over a clip that speeds and events are made of: gaps filled, no jumps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from biomech.config import BmConfig
+from biomech.filters import noise_gains
+from biomech.geometry import (
+    ANGLES,
+    SIDES,
+    Array,
+    combine,
+    flexion,
+    segments_with,
+    trunk_lean,
+    trunk_line,
+)
+from biomech.metrics import PersonMetrics
+from biomech.skeleton import INDEX
+from biomech.timeline import runs_of
+from biomech.uncertainty import flexion_sigma
+from biomech.view import SAGITTAL
+
+_KNOWN_FACING: Final = 0.7
+"""Share of a sagittal clip in which the side faced must be known for its angles to have a sign."""
+
+_MAD_TO_SD: Final = 1.4826
+_MID_HIP: Final = {"left_hip": 0.5, "right_hip": 0.5}
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Signals (f,), NaN where unknown. Lengths in statures, + up and, where signed, forward.
+
+    Attributes:
+        times_s: (f,) seconds.
+        max_gap_s: frames further apart do not hang together.
+        flexion: degrees by name of :data:`biomech.geometry.ANGLES`; signed, forward positive, where
+            the clip shows the person from the side and facing one; else the size alone.
+        signed: which of the two.
+        lean: of the trunk, degrees; forward where ``signed``, else toward image right.
+        sigma: degrees by flexion, of a frame. jitter: degrees a second by flexion, of the whole
+            clip: how far the speed is off by the scatter that the filter lets pass.
+        hip_height: of mid-hip over the picture's lower edge.
+        hip_height_raw: the same, not smoothed.
+        ankle_height: of each ankle over the same, by side; not smoothed.
+        ankle_ahead: of each ankle before mid-hip, by side; NaN where the side faced is unknown.
+        stature_px: what a stature is.
+        rate_hz: frames a second.
+    """
+
+    times_s: Array
+    max_gap_s: float
+    flexion: Mapping[str, Array]
+    signed: bool
+    lean: Array
+    sigma: Mapping[str, Array]
+    jitter: Mapping[str, float]
+    hip_height: Array
+    hip_height_raw: Array
+    ankle_height: Mapping[str, Array]
+    ankle_ahead: Mapping[str, Array]
+    stature_px: float
+    rate_hz: float
+
+
+def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
+    """The curves of one person who was filmed long enough to be filtered.
+
+    Raises:
+        ValueError: nothing was filtered.
+    """
+    points = metrics.points
+    used = points.filter
+    if used.cutoff_hz is None or used.rate_hz is None:
+        raise ValueError("too short to be filtered: there are no curves")
+    times, xy = points.track.times_s, points.curve
+    trunk = trunk_line(metrics.near_side)
+    segments = segments_with(trunk)
+    facing = np.where(metrics.view.facing == 0, np.nan, metrics.view.facing)
+    signed = _faces_aside(metrics)
+    smooth = {name: flexion(name, xy, segments) for name in ANGLES}
+    size = metrics.size.stature_px
+    hips = combine(_MID_HIP, xy)
+    ankles = {side: xy[:, INDEX[f"{side}_ankle"]] for side in SIDES}
+    # A foot that meets the ground stops at once: the filter would round that corner.
+    sharp = np.where(np.isfinite(points.raw), points.raw, xy)
+    foot = float(points.track.size[1])
+    return Curves(
+        times_s=times,
+        max_gap_s=config.max_gap_s,
+        flexion={
+            name: _unwrapped(value * facing, times, config.max_gap_s) if signed else np.abs(value)
+            for name, value in smooth.items()
+        },
+        signed=signed,
+        lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
+        sigma={name: flexion_sigma(name, xy, points.sigma, segments) for name in ANGLES},
+        jitter={
+            name: _jitter(
+                flexion(name, points.raw, segments), smooth[name], used.cutoff_hz, used.rate_hz
+            )
+            for name in ANGLES
+        },
+        hip_height=(foot - hips[:, 1]) / size,
+        hip_height_raw=(foot - combine(_MID_HIP, sharp)[:, 1]) / size,
+        ankle_height={side: (foot - sharp[:, INDEX[f"{side}_ankle"], 1]) / size for side in SIDES},
+        ankle_ahead={
+            side: facing * (ankle[:, 0] - hips[:, 0]) / size for side, ankle in ankles.items()
+        },
+        stature_px=size,
+        rate_hz=used.rate_hz,
+    )
+
+
+def _faces_aside(metrics: PersonMetrics) -> bool:
+    """Whether the clip is sagittal, and the side faced mostly known."""
+    view = metrics.view
+    present = metrics.points.track.present
+    aside = (view.kind == SAGITTAL) & present
+    known = (view.facing != 0) & aside
+    return bool(view.of_clip() == SAGITTAL and known.sum() >= _KNOWN_FACING * aside.sum())
+
+
+def _unwrapped(degrees: Array, times_s: Array, max_gap_s: float) -> Array:
+    """Angles that go on beyond a half turn instead of jumping, within runs."""
+    result = degrees.copy()
+    for start, stop in runs_of(np.isfinite(degrees), times_s, max_gap_s).tolist():
+        part = np.unwrap(degrees[start:stop], period=360.0)
+        # Which turn a run is of, its middle says: most of it is within the usual range.
+        result[start:stop] = part - 360.0 * round(float(np.median(part)) / 360.0)
+    return result
+
+
+def _jitter(raw: Array, smooth: Array, cutoff_hz: float, rate_hz: float) -> float:
+    """Standard deviation of a speed that white scatter leaves after the filter, degrees a second.
+
+    How much scatter there is, is told by what the filter took away of it.
+    """
+    apart = np.abs((raw - smooth + 180.0) % 360.0 - 180.0)
+    apart = apart[np.isfinite(apart)]
+    if not len(apart):
+        return float("nan")
+    taken, passed = noise_gains(cutoff_hz, rate_hz)
+    return float(_MAD_TO_SD * np.median(apart) / taken * passed)

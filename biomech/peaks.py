@@ -1,0 +1,67 @@
+"""Peaks of a signal over true times: where, how sharp, and between the frames."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import find_peaks
+
+from biomech.geometry import Array
+
+Indices = NDArray[np.intp]
+
+
+def peaks_of(times_s: Array, values: Array, prominence: float, apart_s: float = 0.0) -> Indices:
+    """Frames of the peaks of (f,) values without NaN, ascending.
+
+    Args:
+        times_s: (f,). values: (f,).
+        prominence: a peak stands out at least so much from the valleys on both sides.
+        apart_s: of two peaks nearer to each other the lower is none.
+    """
+    found: Indices = find_peaks(values, prominence=prominence)[0]
+    if apart_s <= 0 or len(found) < 2:
+        return found
+    kept = np.ones(len(found), np.bool_)
+    for i in np.argsort(-values[found], kind="stable").tolist():
+        if kept[i]:
+            kept &= np.abs(times_s[found] - times_s[found[i]]) >= apart_s
+            kept[i] = True
+    return found[kept]
+
+
+def vertex_s(times_s: Array, values: Array, peaks: Indices) -> Array:
+    """Seconds (n,) of the vertices of the parabolas through each peak and its two neighbours."""
+    inner = peaks[(peaks > 0) & (peaks < len(values) - 1)]
+    t = [times_s[inner + k] - times_s[inner] for k in (-1, 1)]
+    d = [values[inner + k] - values[inner] for k in (-1, 1)]
+    # Through the origin: d = a t^2 + b t at both neighbours; the vertex is at -b / 2a.
+    bend = d[0] * t[1] - d[1] * t[0]
+    slope = d[1] * t[0] ** 2 - d[0] * t[1] ** 2
+    offset = np.where(bend != 0, -0.5 * slope / np.where(bend != 0, bend, 1.0), 0.0)
+    exact = times_s[peaks].copy()
+    exact[(peaks > 0) & (peaks < len(values) - 1)] += np.clip(offset, t[0], t[1])
+    return exact
+
+
+def crest_s(times_s: Array, values: Array, peak: int, depth: float) -> float:
+    """Seconds at which the crest about ``peak`` is highest, by the parabola that fits it best.
+
+    The crest is all that hangs together with the peak and lies less than ``depth`` below it: of a
+    rounded peak a single frame's noise says little about the time.
+    """
+    high = values >= values[peak] - depth
+    before = np.flatnonzero(~high[: peak + 1])
+    after = np.flatnonzero(~high[peak:])
+    start = int(before[-1]) + 1 if len(before) else 0
+    stop = peak + int(after[0]) if len(after) else len(values)
+    if stop - start < _LEAST_FITTED:
+        return float(vertex_s(times_s, values, np.array([peak]))[0])
+    t = times_s[start:stop] - times_s[peak]
+    scale = float(np.abs(t).max())
+    _, slope, bend = np.polynomial.polynomial.polyfit(t / scale, values[start:stop], 2)
+    if bend >= 0:
+        return float(times_s[peak])
+    vertex = float(np.clip(-0.5 * slope / bend * scale, t[0], t[-1]))
+    return float(times_s[peak]) + vertex
+
+
+_LEAST_FITTED = 4

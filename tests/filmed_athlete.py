@@ -1,0 +1,66 @@
+"""The athlete of ``tools.athlete`` as keypoints with noise, and what truly happened when."""
+
+import numpy as np
+
+from biomech.config import BmConfig, Subject
+from biomech.curves import curves_of
+from biomech.metrics import person_metrics
+from biomech.skeleton import INDEX
+from tests.stick_figure import seen
+from tools.athlete.body import Shape, stand
+from tools.athlete.camera import Camera
+from tools.athlete.motion import MOVEMENTS, Style
+
+SIZE = (1280, 720)
+HEIGHT_PX = 420.0
+HEADING = {"from the left": 90.0, "from the right": -90.0, "from the front": 0.0}
+
+
+def exact(movement, times_s, *, view="from the left", style=None, treadmill=False):
+    """The movement and its exact points: (f, 17, 2) pixels, and (f, 17, 3) statures."""
+    style = style or Style()
+    made = MOVEMENTS[movement](np.asarray(times_s, float), style)
+    at = None if treadmill else made.at
+    body = stand(made.angles, Shape(), at=at, lift=made.lift)
+    camera = Camera(
+        size=SIZE,
+        azimuth=style.heading + HEADING[view],
+        distance=6.0,
+        target=(0.0, 0.0, 0.52),
+        height_px=HEIGHT_PX,
+        elevation=2.0,
+    )
+    return made, camera.project(body.keypoints)[0], body.keypoints
+
+
+def filmed(
+    movement,
+    *,
+    view="from the left",
+    seconds=8.0,
+    fps=30.0,
+    noise_px=2.0,
+    seed=0,
+    style=None,
+    times_s=None,
+    treadmill=False,
+):
+    """The movement, a track of its points with noise, and the exact points."""
+    times = np.arange(round(seconds * fps) + 1) / fps if times_s is None else np.asarray(times_s)
+    made, xy, _ = exact(movement, times, view=view, style=style, treadmill=treadmill)
+    random = np.random.default_rng([seed, 11])
+    noisy = xy + random.normal(0, noise_px, xy.shape)
+    return made, seen(noisy, times_s=times, sigma=max(noise_px, 0.1), size=SIZE), xy
+
+
+def metrics_and_curves(track, *, height_m=None, **config):
+    """Metrics of the track and its curves."""
+    setting = BmConfig(**config)
+    metrics = person_metrics(track, setting, Subject(height_m=height_m))
+    return metrics, curves_of(metrics, setting)
+
+
+def ankle_ahead(xyz, side):
+    """(f,) how far before mid-hip an ankle is, for someone walking along +x, statures."""
+    hips = (xyz[:, INDEX["left_hip"], 0] + xyz[:, INDEX["right_hip"], 0]) / 2
+    return xyz[:, INDEX[f"{side}_ankle"], 0] - hips
