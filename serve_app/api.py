@@ -14,6 +14,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from deployments.errors import BadParameterError, ServiceError
+from serve_app.export.route import add_export
 from serve_app.problems import CONTENT_TYPE, problem
 from serve_app.response import encode
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
@@ -61,6 +62,7 @@ def create_app(service: PoseService) -> FastAPI:
     )
     _add_errors(app)
     _add_pose(app, service)
+    add_export(app, service, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
     return app

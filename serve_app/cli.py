@@ -23,6 +23,7 @@ from serve_app.commands.check import check
 from serve_app.commands.demo import demo
 from serve_app.commands.deploy import deploy
 from serve_app.commands.evaluate import evaluate
+from serve_app.commands.export import export_command
 from serve_app.commands.models import models
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
@@ -66,5 +67,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (analyze, demo, models, evaluate, check, deploy):
+for command in (analyze, demo, export_command, models, evaluate, check, deploy):
     main.add_command(command)

@@ -114,6 +114,16 @@ class PoseService:
             OverloadedError: all places are taken.
         """
         pose_order(self._statuses(), "auto")
+        with self.place():
+            yield
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among the requests under way, for one that needs no model.
+
+        Raises:
+            OverloadedError: all places are taken.
+        """
         if self._under_way >= self.live.max_concurrent_requests:
             raise OverloadedError(
                 f"{self._under_way} requests are under way, which is the limit",

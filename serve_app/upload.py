@@ -49,13 +49,13 @@ async def save_upload(request: Request, folder: Path, max_bytes: int) -> tuple[P
     return path, options
 
 
-async def read_json(request: Request) -> bytes:
-    """A small body.
+async def read_json(request: Request, limit: int = _JSON_BYTES) -> bytes:
+    """A body of at most ``limit`` bytes.
 
     Raises:
-        TooLargeError: over 64 KiB.
+        TooLargeError: it is larger; found out while it comes.
     """
-    return b"".join([chunk async for chunk in _limited(request, _JSON_BYTES)])
+    return b"".join([chunk async for chunk in _limited(request, limit)])
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Saved results as files of other programs."""

@@ -1,0 +1,55 @@
+"""C3D by ezc3d: the points in millimetres."""
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from deployments.errors import BadParameterError
+from serve_app.export.points import MARKERS, Markers
+
+_MM: Final = 1000.0
+_MISSING: Final = -1.0
+_MOST_FRAMES: Final = 65_535
+"""What the format's header can count."""
+
+
+def c3d(markers: Markers) -> bytes:
+    """A C3D file of ``markers``: X right, Y up, Z 0; a point that is missing has residual -1.
+
+    Raises:
+        BadParameterError: the points are pixels, or more than the format holds.
+    """
+    if not markers.metres:
+        raise BadParameterError(
+            "C3D is in millimetres, and the scale of this result is not known",
+            hint="Give the athlete's height; where the apparent size drifts (flag scale_drift), "
+            "take trc, which is then in pixels.",
+            field="height_m",
+        )
+    frames = len(markers.xy)
+    if frames > _MOST_FRAMES:
+        raise BadParameterError(
+            f"C3D holds {_MOST_FRAMES} frames, and these are {frames}",
+            hint="Cut the video, or take trc or parquet.",
+        )
+    import ezc3d
+
+    file = ezc3d.c3d()
+    file["parameters"]["POINT"]["RATE"]["value"] = [markers.even.rate_hz]
+    file["parameters"]["POINT"]["LABELS"]["value"] = list(MARKERS)
+    file["parameters"]["POINT"]["UNITS"]["value"] = ["mm"]
+    file.add_parameter("POINT", "X_SCREEN", ["+X"])
+    file.add_parameter("POINT", "Y_SCREEN", ["+Y"])
+    points = np.zeros((4, len(MARKERS), frames))
+    points[:2] = _MM * markers.xy.transpose(2, 1, 0)
+    points[3] = 1.0
+    missing = ~np.isfinite(points[:2]).all(0)
+    points[:3, missing] = np.nan
+    file["data"]["points"] = points
+    file["data"]["meta_points"]["residuals"] = np.where(missing, _MISSING, 0.0)[None]
+    with tempfile.TemporaryDirectory() as folder:  # ezc3d writes to a path
+        path = Path(folder) / "points.c3d"
+        file.write(str(path))
+        return path.read_bytes()

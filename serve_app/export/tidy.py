@@ -1,0 +1,255 @@
+"""The tidy table: one row a person, frame and variable, as CSV or Parquet."""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from biomech.config import DEFINITIONS
+from biomech.frames import FIELDS
+from biomech.geometry import Array
+from biomech.skeleton import KEYPOINTS
+from serve_app.export.limits import LIMITS
+from serve_app.export.saved import Person, SavedResult
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Stage = Literal["raw", "smoothed"]
+
+COLUMNS: Final = (
+    "run_id",
+    "person_id",
+    "frame",
+    "t_s",
+    "variable",
+    "side",
+    "value",
+    "unit",
+    "sd",
+    "ci_lo",
+    "ci_hi",
+    "stage",
+    "null_reason",
+)
+
+NO_POINT: Final = "no_point"
+NOT_SHOWN: Final = "view_mismatch"
+"""Why a signed angle of the other plane has no value: the response leaves it out."""
+
+_Z95: Final = 1.96
+_ROUNDED: Final = 0.003
+"""An interval whose halves differ by less is symmetric: the response has three decimals."""
+
+_UNSIGNED: Final[dict[str, str]] = {
+    **{
+        f"{side}_{joint}_flexion": f"{side}_{joint}"
+        for side in ("left", "right")
+        for joint in ("knee", "shoulder", "elbow")
+    },
+    **{f"{side}_fppa": f"{side}_knee" for side in ("left", "right")},
+    "trunk_lean": "spine_angle",
+    "hip_tilt": "hip_level_difference",
+    "shoulder_tilt": "shoulder_level_difference",
+}
+"""Signed angles by the unsigned one whose standard deviation they share."""
+
+_UNITS: Final = {
+    **dict.fromkeys(FIELDS["joint_angles"] + FIELDS["body_alignment"], "deg"),
+    **dict.fromkeys(FIELDS["movement_analysis"], "score"),
+    "symmetry_index": "1",
+}
+_LEVEL_UNITS: Final = {"px": "px", "pct_stature": "%H", "cm": "cm"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """One variable of one person in the n frames that show it; ``name`` may begin with a side."""
+
+    name: str
+    unit: str
+    stage: Stage
+    value: Array
+    reason: list[str | None]
+    sd: Array | None = None
+    interval: Array | None = None
+
+
+def table(result: SavedResult, run_id: str) -> "pa.Table":
+    """The rows of ``result``: by person, variable and frame.
+
+    The primary person has rows in all frames, with the reason where it is not seen; others in those
+    that show them.
+
+    Args:
+        result: with any number of people, the primary one first.
+        run_id: written in every row.
+    """
+    import pyarrow as pa
+
+    schema = _schema()
+    parts = [
+        _rows(result, person, variable, run_id, schema)
+        for person in result.people
+        for variable in _variables(person)
+    ]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def csv(result: SavedResult, run_id: str) -> bytes:
+    """The table as CSV; an empty cell is missing."""
+    from pyarrow.csv import WriteOptions, write_csv
+
+    sink = io.BytesIO()
+    write_csv(table(result, run_id), sink, WriteOptions(quoting_style="needed"))
+    return sink.getvalue()
+
+
+def parquet(result: SavedResult, run_id: str) -> bytes:
+    """The table as Parquet; the schema's metadata has the definitions and the limits."""
+    from pyarrow.parquet import write_table
+
+    sink = io.BytesIO()
+    write_table(table(result, run_id), sink)
+    return sink.getvalue()
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    kinds: dict[str, pa.DataType] = {
+        **dict.fromkeys(COLUMNS, pa.string()),
+        **dict.fromkeys(("person_id", "frame"), pa.int32()),
+        **dict.fromkeys(("t_s", "value", "sd", "ci_lo", "ci_hi"), pa.float64()),
+    }
+    metadata = {"definitions": DEFINITIONS, "limits": json.dumps(LIMITS)}
+    return pa.schema([(name, kinds[name]) for name in COLUMNS], metadata)
+
+
+def _rows(
+    result: SavedResult, person: Person, variable: _Variable, run_id: str, schema: "pa.Schema"
+) -> "pa.Table":
+    import pyarrow as pa
+
+    if person.primary:
+        variable = _in_all_frames(result, person, variable)
+        rows = np.arange(len(result.frame))
+    else:
+        rows = person.rows
+    count = len(rows)
+    side, name = _sided(variable.name)
+    low, high = (None, None) if variable.interval is None else variable.interval.T
+    columns = {
+        "run_id": [run_id] * count,
+        "person_id": np.full(count, person.person_id, np.int32),
+        "frame": result.frame[rows],
+        "t_s": np.round(result.times_s[rows], 6),
+        "variable": [name] * count,
+        "side": [side] * count,
+        "value": variable.value,
+        "unit": [variable.unit] * count,
+        "sd": variable.sd,
+        "ci_lo": low,
+        "ci_hi": high,
+        "stage": [variable.stage] * count,
+        "null_reason": variable.reason,
+    }
+    arrays = [
+        pa.nulls(count, field.type)
+        if columns[field.name] is None
+        else pa.array(columns[field.name], field.type, from_pandas=True)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _in_all_frames(result: SavedResult, person: Person, variable: _Variable) -> _Variable:
+    reason = list(result.reason)
+    for row, why in zip(person.rows.tolist(), variable.reason, strict=True):
+        reason[row] = why
+    sd, interval = variable.sd, variable.interval
+    return replace(
+        variable,
+        value=result.over_frames(person, variable.value),
+        reason=reason,
+        sd=None if sd is None else result.over_frames(person, sd),
+        interval=None if interval is None else result.over_frames(person, interval),
+    )
+
+
+def _sided(name: str) -> tuple[str | None, str]:
+    side, _, rest = name.partition("_")
+    return (side, rest) if side in ("left", "right") else (None, name)
+
+
+def _variables(person: Person) -> Iterator[_Variable]:
+    yield from _point_variables(person)
+    for name, value in person.values.items():
+        stage: Stage = "raw" if name == "pose_quality" else "smoothed"
+        interval = person.ci95.get(name)
+        reason = _reasons(person, name, value)
+        sd = None if interval is None else _deviation(value, interval)
+        yield _Variable(name, _UNITS.get(name, "1"), stage, value, reason, sd, interval)
+    for name, value in person.signed.items():
+        yield _signed(person, name, value)
+    for name, value in person.included.items():
+        yield _Variable(name, "deg", "smoothed", value, _reasons(person, name, value))
+    for (part, unit), value in person.levels.items():
+        reason = _reasons(person, f"{part}_level_difference", value)
+        yield _Variable(
+            f"{part}_level_{unit}", _LEVEL_UNITS.get(unit, "1"), "smoothed", value, reason
+        )
+
+
+def _point_variables(person: Person) -> Iterator[_Variable]:
+    for i, keypoint in enumerate(KEYPOINTS):
+        for axis, letter in enumerate("xy"):
+            value, sd = person.xy[:, i, axis], person.sigma[:, i, axis]
+            reason = [None if known else NO_POINT for known in np.isfinite(value)]
+            yield _Variable(
+                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, _about(value, sd)
+            )
+        score = person.score[:, i]
+        yield _Variable(f"{keypoint}_confidence", "1", "raw", score, [None] * len(score))
+
+
+def _signed(person: Person, name: str, value: Array) -> _Variable:
+    unsigned = _UNSIGNED.get(name, "")
+    sd: Array | None = None
+    if unsigned in person.ci95 and unsigned in person.values:
+        sd = np.where(
+            np.isfinite(value),
+            _deviation(person.values[unsigned], person.ci95[unsigned]),
+            np.nan,
+        )
+    interval = None if sd is None else _about(value, sd)
+    reason = _reasons(person, name, value, NOT_SHOWN)
+    return _Variable(name, "deg", "smoothed", value, reason, sd, interval)
+
+
+def _about(value: Array, sd: Array) -> Array:
+    """(n, 2) 95 % intervals."""
+    ends: Array = np.round(np.stack([value - _Z95 * sd, value + _Z95 * sd], axis=-1), 3)
+    return ends
+
+
+def _deviation(value: Array, interval: Array) -> Array:
+    """(n,) standard deviation by an interval; NaN where it was cut off at an end of the range, or
+    drawn, and so is not symmetric."""
+    below, above = value - interval[:, 0], interval[:, 1] - value
+    even = np.abs(below - above) < _ROUNDED
+    return np.asarray(
+        np.where(even, np.round((below + above) / (2.0 * _Z95), 4), np.nan), np.float64
+    )
+
+
+def _reasons(
+    person: Person, name: str, value: Array, otherwise: str | None = None
+) -> list[str | None]:
+    return [
+        None if known else nulls.get(name, otherwise)
+        for known, nulls in zip(np.isfinite(value), person.nulls, strict=True)
+    ]
