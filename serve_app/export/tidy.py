@@ -218,16 +218,12 @@ def _point_variables(person: Person) -> Iterator[_Variable]:
 
 def _signed(person: Person, name: str, value: Array) -> _Variable:
     unsigned = _UNSIGNED.get(name, "")
-    sd: Array | None = None
-    if unsigned in person.ci95 and unsigned in person.values:
-        sd = np.where(
-            np.isfinite(value),
-            _deviation(person.values[unsigned], person.ci95[unsigned]),
-            np.nan,
-        )
-    interval = None if sd is None else _about(value, sd)
     reason = _reasons(person, name, value, NOT_SHOWN)
-    return _Variable(name, "deg", "smoothed", value, reason, sd, interval)
+    if unsigned not in person.ci95 or unsigned not in person.values:
+        return _Variable(name, "deg", "smoothed", value, reason)
+    sd = _deviation(person.values[unsigned], person.ci95[unsigned])
+    sd[~np.isfinite(value)] = np.nan
+    return _Variable(name, "deg", "smoothed", value, reason, sd, _about(value, sd))
 
 
 def _about(value: Array, sd: Array) -> Array:

@@ -263,7 +263,9 @@ def test_a_request_id_is_given_back_and_made_up_where_none_fits(http):
 
 def test_the_description_has_every_route_with_examples_and_errors(service):
     document = create_app(service).openapi()
-    assert set(document["paths"]) == {"/pose", "/healthz", "/readyz", "/livez", "/videos/{key}"}
+    assert set(document["paths"]) == {
+        *("/pose", "/export", "/healthz", "/readyz", "/livez", "/videos/{key}")
+    }
     pose = document["paths"]["/pose"]["post"]
     body = pose["requestBody"]["content"]
     assert body["application/json"]["schema"]["examples"][0]["confidence"] == 0.3
