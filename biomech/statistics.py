@@ -1,0 +1,135 @@
+"""Sides compared, trends, and how large a change must be to be one."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.stats import norm, rankdata, theilslopes
+
+from biomech.geometry import Array
+
+Z95: Final = float(norm.ppf(0.975))
+_LEAST_TREND: Final = 3
+
+
+def symmetry_index(left: float, right: float) -> float:
+    """Difference of the sides over their mean, per cent, + right larger (Robinson 1987).
+
+    Of quantities with a true zero only; NaN where both are 0.
+    """
+    mean = (left + right) / 2
+    return 100.0 * (right - left) / mean if mean else math.nan
+
+
+def symmetry_angle(left: float, right: float) -> float:
+    """Per cent, + right larger: how far (right, left) is off the line of equals (Zifchock 2008).
+
+    NaN where both are 0.
+    """
+    if not left and not right:
+        return math.nan
+    return 100.0 * (45.0 - math.degrees(math.atan2(left, right))) / 90.0
+
+
+def limb_symmetry(involved: float, uninvolved: float) -> float:
+    """The injured side in per cent of the other; NaN where the other is 0."""
+    return 100.0 * involved / uninvolved if uninvolved else math.nan
+
+
+def detectable_change(error: float) -> float:
+    """Smallest change of a measurement beyond its standard error, 95 % (Weir 2005)."""
+    return Z95 * math.sqrt(2.0) * error
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A line through points by the median of all slopes between two of them (Theil, Sen).
+
+    Attributes:
+        slope, low, high: with its 95 % interval. intercept: at 0.
+    """
+
+    slope: float
+    low: float
+    high: float
+    intercept: float
+
+
+def theil_sen(times: Array, values: Array) -> Slope:
+    """Median slope of (n,) values over (n,) times.
+
+    Raises:
+        ValueError: fewer than two points, or all at one time.
+    """
+    if len(values) < 2 or np.ptp(times) == 0:
+        raise ValueError("a slope needs points at two times")
+    found = theilslopes(values, times, alpha=0.95)
+    return Slope(*(float(v) for v in (found[0], found[2], found[3], found[1])))
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """Mann and Kendall's test for a trend.
+
+    Attributes:
+        s: pairs that rise less pairs that fall. z: standardised, with continuity. p: two-sided.
+        correction: factor of the variance for values that depend on the ones before, 1 for none.
+    """
+
+    s: int
+    z: float
+    p: float
+    correction: float
+
+
+def mann_kendall(values: Array) -> Trend:
+    """Test of (n,) values in the order of time; equal ones are allowed for.
+
+    Where what the trend leaves depends on its predecessor, the variance is widened by Hamed & Rao
+    (1998); it is never narrowed.
+
+    Raises:
+        ValueError: fewer than three values.
+    """
+    n = len(values)
+    if n < _LEAST_TREND:
+        raise ValueError(f"{n} values have no trend, {_LEAST_TREND} are needed")
+    s = int(np.sign(values[None, :] - values[:, None])[np.triu_indices(n, 1)].sum())
+    _, ties = np.unique(values, return_counts=True)
+    variance = (n * (n - 1) * (2 * n + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))) / 18
+    correction = _dependence(values)
+    z = (s - np.sign(s)) / math.sqrt(variance * correction) if variance else 0.0
+    return Trend(s, float(z), float(2 * norm.sf(abs(z))), correction)
+
+
+def _dependence(values: Array) -> float:
+    """Hamed & Rao's factor from the autocorrelation of ranks of what the trend leaves.
+
+    Of the lags up to the first that is not significant: later ones are chance, or made by taking
+    the trend away.
+    """
+    n = len(values)
+    times = np.arange(n, dtype=float)
+    rest = values - theil_sen(times, values).slope * times
+    ranks = rankdata(rest) - (n + 1) / 2
+    power = float((ranks**2).sum())
+    if not power:
+        return 1.0
+    lags = np.arange(1, n)
+    rho = np.array([(ranks[lag:] * ranks[:-lag]).sum() for lag in lags.tolist()]) / power
+    real = np.abs(rho) > Z95 / math.sqrt(n)
+    real = np.logical_and.accumulate(real)
+    weights = (n - lags) * (n - lags - 1) * (n - lags - 2)
+    factor = 1.0 + 2.0 / (n * (n - 1) * (n - 2)) * float((weights * rho)[real].sum())
+    return max(factor, 1.0)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values of several tests at once, in their order, by Holm's step-down method."""
+    order = np.argsort(p, kind="stable")
+    scaled = np.asarray(p)[order] * (len(p) - np.arange(len(p)))
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return [float(v) for v in adjusted]
