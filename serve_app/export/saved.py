@@ -1,154 +1,23 @@
-"""A saved response, checked and turned back into arrays: what exports and reports are made of.
-
-A result comes from anywhere, so nothing in it is taken on trust: names are of a plain alphabet,
-numbers finite and within bounds, time stamps ascending, keypoints the skeleton's.
-"""
+"""A saved response turned back into arrays: what exports are made of."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from biomech.config import CUTOFFS_HZ, BmConfig
 from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.errors import BadParameterError
+from serve_app.export.document import HINT, Camera, Frame, Posed, Summary, parse
 
 MOST_FRAMES_A_SECOND: Final = 4000
 """Denser time stamps are refused: windows of seconds would hold too many frames."""
 
-_SHOWN_ERRORS = 3
 _MOST_NAMES = 64
-_LONGEST_KEY = 40
-_HINT = "Give the JSON that `mmpose-service analyze` wrote or that POST /pose answered."
-
-Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-_Share = Annotated[float, Field(ge=0, le=1)]
-_Deviation = Annotated[float, Field(ge=0, le=1e6)]
-_Quantities = dict[Word, Number | None]
-
-
-def _whole(points: dict[str, "_Point"]) -> dict[str, "_Point"]:
-    if points.keys() != set(KEYPOINTS):
-        raise ValueError(f"must be the {len(KEYPOINTS)} COCO keypoints")
-    return points
-
-
-class _Point(BaseModel):
-    x: Number | None
-    y: Number | None
-    confidence: _Share
-    sigma: tuple[_Deviation, _Deviation] | None = None
-
-
-_Points = Annotated[dict[str, _Point], AfterValidator(_whole)]
-
-
-class _Box(BaseModel):
-    x1: Number
-    y1: Number
-    x2: Number
-    y2: Number
-
-
-class _Detail(BaseModel):
-    signed: _Quantities = {}
-    included: _Quantities = {}
-    levels: dict[Word, _Quantities] = {}
-    ci95: dict[Word, tuple[Number, Number] | None] = {}
-    nulls: dict[Word, Word] = {}
-    sigma_calibrated: bool = False
-
-
-class _Biomechanics(BaseModel):
-    joint_angles: _Quantities
-    movement_analysis: _Quantities
-    body_alignment: _Quantities
-    detail: _Detail = _Detail()
-
-
-class _Posed(BaseModel):
-    """One person in one frame."""
-
-    track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    box: _Box
-    keypoints: _Points
-    biomechanics: _Biomechanics
-
-
-class _FrameInfo(BaseModel):
-    frame_number: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    timestamp: Annotated[float, Field(ge=0, le=1e6)]
-
-
-class _Pose(BaseModel):
-    track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    box: _Box
-
-
-class _Frame(BaseModel):
-    keypoints: _Points | None
-    biomechanics: _Biomechanics
-    frame_info: _FrameInfo
-    pose: _Pose | None
-    reason: Word | None = None
-    people: list[_Posed] | None = None
-
-    def primary(self) -> _Posed | None:
-        """The primary person, if it is there."""
-        if self.pose is None or self.keypoints is None:
-            return None
-        return _Posed.model_construct(
-            track_id=self.pose.track_id,
-            box=self.pose.box,
-            keypoints=self.keypoints,
-            biomechanics=self.biomechanics,
-        )
-
-
-class _VideoInfo(BaseModel):
-    width: Annotated[int, Field(ge=1, le=100_000)]
-    height: Annotated[int, Field(ge=1, le=100_000)]
-
-
-class _Processing(BaseModel):
-    video_info: _VideoInfo
-    confidence_threshold: _Share
-
-
-class _Camera(BaseModel):
-    roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
-    slowmo_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
-
-
-class _Filter(BaseModel):
-    cutoff_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
-
-
-class _Summary(BaseModel):
-    person_id: int
-    view: str | None = None
-    camera: _Camera = _Camera()
-    filter: _Filter = _Filter()
-    stature_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    height_m: Annotated[float, Field(ge=0.4, le=2.8)] | None = None
-    flags: list[str] = []
-
-
-class _Data(BaseModel):
-    poses_per_frame: list[_Frame]
-    processing_summary: _Processing
-    biomechanics_summary: list[dict[str, Any]] = []
-
-
-class _Response(BaseModel):
-    data: _Data | None
-    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,31 +125,13 @@ def read_result(body: bytes) -> SavedResult:
     Raises:
         BadParameterError: not such a document, or one without poses; says where.
     """
-    try:
-        response = _Response.model_validate_json(body)
-    except ValidationError as error:
-        raise BadParameterError(
-            f"this is not a result of the service: {_explain(error)}", hint=_HINT
-        ) from error
-    if response.data is None or not response.data.poses_per_frame:
-        raise BadParameterError(
-            "the result has no poses", hint="Analyse the video again with `data: true`."
-        )
-    data = response.data
+    data, summaries, request_id = parse(body)
     frames = data.poses_per_frame
-    try:
-        summaries = {
-            s.person_id: s for s in map(_Summary.model_validate, data.biomechanics_summary)
-        }
-        rows = [frame.primary() for frame in frames]
-    except (ValidationError, ValueError) as error:
-        raise BadParameterError(
-            f"this is not a result of the service: {_explain(error)}", hint=_HINT
-        ) from error
-    main = next((s.camera for s in summaries.values()), _Camera())
+    rows = [frame.primary() for frame in frames]
+    main = next((s.camera for s in summaries.values()), Camera())
     info = data.processing_summary.video_info
     return SavedResult(
-        request_id=response.request_id,
+        request_id=request_id,
         frame=np.array([f.frame_info.frame_number for f in frames], np.int32),
         times_s=_times(frames, main.slowmo_factor),
         size=(info.width, info.height),
@@ -292,50 +143,33 @@ def read_result(body: bytes) -> SavedResult:
     )
 
 
-def _explain(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    found = error.errors(include_url=False, include_input=False)
-    told = "; ".join(
-        f"{'.'.join(map(_printable, item['loc'][:8])) or 'document'}: {item['msg']}"
-        for item in found[:_SHOWN_ERRORS]
-    )
-    more = len(found) - _SHOWN_ERRORS
-    return told + (f"; and {more} more" if more > 0 else "")
-
-
-def _printable(part: int | str) -> str:
-    """A part of a place in the document, whose keys anybody may have chosen."""
-    return "".join(c if c.isprintable() else "?" for c in str(part)[:_LONGEST_KEY])
-
-
-def _times(frames: list[_Frame], slowmo_factor: float) -> Array:
+def _times(frames: list[Frame], slowmo_factor: float) -> Array:
     times = np.array([f.frame_info.timestamp for f in frames]) / slowmo_factor
     numbers = np.array([f.frame_info.frame_number for f in frames])
     if np.any(np.diff(times) <= 0) or np.any(np.diff(numbers) <= 0):
-        raise BadParameterError("frames of the result are not in the order of time", hint=_HINT)
+        raise BadParameterError("frames of the result are not in the order of time", hint=HINT)
     dense = np.arange(len(times)) - np.searchsorted(times, times - 1.0)
     if dense.max(initial=0) >= MOST_FRAMES_A_SECOND:
         raise BadParameterError(
-            f"the result has more than {MOST_FRAMES_A_SECOND} frames a second", hint=_HINT
+            f"the result has more than {MOST_FRAMES_A_SECOND} frames a second", hint=HINT
         )
     return times
 
 
 def _people(
-    frames: list[_Frame], primary: list[_Posed | None], summaries: Mapping[int, _Summary]
+    frames: list[Frame], primary: list[Posed | None], summaries: Mapping[int, Summary]
 ) -> tuple[Person, ...]:
-    tracks: dict[int, dict[int, _Posed]] = {}
+    tracks: dict[int, dict[int, Posed]] = {}
     for f, row in enumerate(primary):
         if row is not None:
             tracks.setdefault(row.track_id, {})[f] = row
     main = set(tracks)
     if len(main) > 1:
-        raise BadParameterError("the result has several primary people", hint=_HINT)
+        raise BadParameterError("the result has several primary people", hint=HINT)
     for f, frame in enumerate(frames):
         for row in frame.people or ():
             if row.track_id in main or f in tracks.setdefault(row.track_id, {}):
-                raise BadParameterError("a person is twice in one frame of the result", hint=_HINT)
+                raise BadParameterError("a person is twice in one frame of the result", hint=HINT)
             tracks[row.track_id][f] = row
     return tuple(
         _person(number, number in main, rows, summaries.get(number))
@@ -344,9 +178,9 @@ def _people(
 
 
 def _person(
-    number: int, primary: bool, rows: Mapping[int, _Posed], summary: _Summary | None
+    number: int, primary: bool, rows: Mapping[int, Posed], summary: Summary | None
 ) -> Person:
-    summary = summary or _Summary(person_id=number)
+    summary = summary or Summary(person_id=number)
     points = [[row.keypoints[name] for name in KEYPOINTS] for row in rows.values()]
     blocks = [row.biomechanics for row in rows.values()]
     details = [block.detail for block in blocks]
@@ -383,9 +217,7 @@ def _columns(rows: Iterable[Mapping[Any, Any]], missing: Any = np.nan) -> dict[A
     listed = list(rows)
     names = dict.fromkeys(name for row in listed for name in row)
     if len(names) > _MOST_NAMES:
-        raise BadParameterError(
-            f"the result has more than {_MOST_NAMES} kinds of value", hint=_HINT
-        )
+        raise BadParameterError(f"the result has more than {_MOST_NAMES} kinds of value", hint=HINT)
     return {
         name: np.array(
             [missing if (value := row.get(name)) is None else value for row in listed], np.float64

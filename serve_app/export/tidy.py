@@ -228,8 +228,8 @@ def _signed(person: Person, name: str, value: Array) -> _Variable:
 
 def _about(value: Array, sd: Array) -> Array:
     """(n, 2) 95 % intervals."""
-    ends: Array = np.round(np.stack([value - _Z95 * sd, value + _Z95 * sd], axis=-1), 3)
-    return ends
+    ends = np.stack([value - _Z95 * sd, value + _Z95 * sd], axis=-1)
+    return np.asarray(np.round(ends, 3), np.float64)
 
 
 def _deviation(value: Array, interval: Array) -> Array:

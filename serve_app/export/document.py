@@ -1,0 +1,204 @@
+"""What exports and reports read of a response document, and within which bounds.
+
+A result comes from anywhere, so nothing in it is taken on trust: names are of a plain alphabet,
+numbers finite and within bounds, keypoints the skeleton's.
+"""
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+
+from biomech.skeleton import KEYPOINTS
+from deployments.errors import BadParameterError
+
+_SHOWN_ERRORS = 3
+_LONGEST_KEY = 40
+HINT: Final = "Give the JSON that `mmpose-service analyze` wrote or that POST /pose answered."
+
+Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Deviation = Annotated[float, Field(ge=0, le=1e6)]
+_Quantities = dict[Word, Number | None]
+
+
+def _whole(points: dict[str, "Point"]) -> dict[str, "Point"]:
+    if points.keys() != set(KEYPOINTS):
+        raise ValueError(f"must be the {len(KEYPOINTS)} COCO keypoints")
+    return points
+
+
+class Point(BaseModel):
+    """A keypoint in pixels of the upright picture."""
+
+    x: Number | None
+    y: Number | None
+    confidence: _Share
+    sigma: tuple[_Deviation, _Deviation] | None = None
+
+
+Points = Annotated[dict[str, Point], AfterValidator(_whole)]
+
+
+class Box(BaseModel):
+    """A person's box, pixels."""
+
+    x1: Number
+    y1: Number
+    x2: Number
+    y2: Number
+
+
+class Detail(BaseModel):
+    """Beside the numbers of a frame: signed angles, intervals, reasons."""
+
+    signed: _Quantities = {}
+    included: _Quantities = {}
+    levels: dict[Word, _Quantities] = {}
+    ci95: dict[Word, tuple[Number, Number] | None] = {}
+    nulls: dict[Word, Word] = {}
+    sigma_calibrated: bool = False
+
+
+class Biomechanics(BaseModel):
+    """The numbers of one person in one frame; null is missing."""
+
+    joint_angles: _Quantities
+    movement_analysis: _Quantities
+    body_alignment: _Quantities
+    detail: Detail = Detail()
+
+
+class Posed(BaseModel):
+    """One person in one frame."""
+
+    track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    box: Box
+    keypoints: Points
+    biomechanics: Biomechanics
+
+
+class FrameInfo(BaseModel):
+    """Which frame, and when in seconds of the video."""
+
+    frame_number: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    timestamp: Annotated[float, Field(ge=0, le=1e6)]
+
+
+class Pose(BaseModel):
+    """Which person is the primary one, and where."""
+
+    track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    box: Box
+
+
+class Frame(BaseModel):
+    """One frame: the primary person, and others where they were asked for."""
+
+    keypoints: Points | None
+    biomechanics: Biomechanics
+    frame_info: FrameInfo
+    pose: Pose | None
+    reason: Word | None = None
+    people: list[Posed] | None = None
+
+    def primary(self) -> Posed | None:
+        """The primary person, if it is there."""
+        if self.pose is None or self.keypoints is None:
+            return None
+        return Posed.model_construct(
+            track_id=self.pose.track_id,
+            box=self.pose.box,
+            keypoints=self.keypoints,
+            biomechanics=self.biomechanics,
+        )
+
+
+class VideoInfo(BaseModel):
+    """The size of the upright picture."""
+
+    width: Annotated[int, Field(ge=1, le=100_000)]
+    height: Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Processing(BaseModel):
+    """How the clip was analysed."""
+
+    video_info: VideoInfo
+    confidence_threshold: _Share
+
+
+class Camera(BaseModel):
+    """What was known of the camera."""
+
+    roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
+    slowmo_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
+
+
+class Filter(BaseModel):
+    """The low-pass filter in force."""
+
+    cutoff_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
+
+
+class Summary(BaseModel):
+    """What holds for one person through the clip."""
+
+    person_id: int
+    view: str | None = None
+    camera: Camera = Camera()
+    filter: Filter = Filter()
+    stature_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    height_m: Annotated[float, Field(ge=0.4, le=2.8)] | None = None
+    flags: list[str] = []
+
+
+class Data(BaseModel):
+    """The numbers of a clip."""
+
+    poses_per_frame: list[Frame]
+    processing_summary: Processing
+    biomechanics_summary: list[dict[str, Any]] = []
+
+
+class Response(BaseModel):
+    """A response of `POST /pose`."""
+
+    data: Data | None
+    request_id: str = ""
+
+
+def parse(body: bytes) -> tuple[Data, dict[int, Summary], str]:
+    """The data of a response document, its summaries by person, and its request id.
+
+    Raises:
+        BadParameterError: not such a document, or one without poses; says where.
+    """
+    try:
+        response = Response.model_validate_json(body)
+        data = response.data
+        listed = [Summary.model_validate(s) for s in (data.biomechanics_summary if data else ())]
+    except ValidationError as error:
+        raise BadParameterError(
+            f"this is not a result of the service: {_explain(error)}", hint=HINT
+        ) from error
+    if data is None or not data.poses_per_frame:
+        raise BadParameterError(
+            "the result has no poses", hint="Analyse the video again with `data: true`."
+        )
+    return data, {summary.person_id: summary for summary in listed}, response.request_id
+
+
+def _explain(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False)
+    told = "; ".join(
+        f"{'.'.join(map(_printable, item['loc'][:8])) or 'document'}: {item['msg']}"
+        for item in found[:_SHOWN_ERRORS]
+    )
+    more = len(found) - _SHOWN_ERRORS
+    return told + (f"; and {more} more" if more > 0 else "")
+
+
+def _printable(part: int | str) -> str:
+    """A part of a place in the document, whose keys anybody may have chosen."""
+    return "".join(c if c.isprintable() else "?" for c in str(part)[:_LONGEST_KEY])
