@@ -1,0 +1,81 @@
+"""Progress: what changed from one result to another, and whether a change can be told at all."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from biomech.applications.guidelines import Limits
+from biomech.applications.outcome import (
+    INSUFFICIENT_DATA,
+    NOT_COMPARABLE,
+    Outcome,
+    number,
+    ok,
+    without,
+)
+from biomech.applications.technique import differences
+from biomech.statistics import Z95
+
+IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
+NO_CHANGE = "no_detectable_change"
+
+
+def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> Outcome:
+    """What changed in the ``measures`` that two results of one person have in common.
+
+    Both are objects of ``data.biomechanics_summary`` of a response. A change counts beyond the
+    smallest detectable change of ``limits`` and 1.96 standard errors of the difference of means;
+    it is ``improved`` or ``worse`` only where the limits say which way is better.
+
+    Returns:
+        ``changes``: ``{metric, side, unit, before, after, delta, se, mdc, verdict}``; the verdict
+        is None where the limits have nothing for the metric. ``not_comparable`` where definitions,
+        view, movement, model, filter or unit of length differ.
+    """
+    mismatch = differences(before, after)
+    mismatch += [
+        f"{name}: {before.get(name)} and {after.get(name)}"
+        for name in ("model", "length_unit")
+        if before.get(name) != after.get(name)
+    ]
+    if mismatch:
+        return without(NOT_COMPARABLE, "; ".join(mismatch), changes=[])
+    earlier = {(m["metric"], m["side"]): m for m in before.get("measures") or ()}
+    changes = [
+        _change(earlier[m["metric"], m["side"]], m, limits)
+        for m in after.get("measures") or ()
+        if (m["metric"], m["side"]) in earlier
+    ]
+    if not changes:
+        return without(INSUFFICIENT_DATA, "the results have no measure in common", changes=[])
+    return ok(changes=changes)
+
+
+def _change(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    delta = after["mean"] - before["mean"]
+    error = _error_of_difference(before, after)
+    limit = limits.get(after["metric"])
+    verdict = None
+    if limit is not None:
+        told = abs(delta) > limit.mdc and not abs(delta) <= Z95 * error
+        verdict = CHANGED if told else NO_CHANGE
+        if told and limit.better:
+            verdict = IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
+    return {
+        "metric": after["metric"],
+        "side": after["side"],
+        "unit": after["unit"],
+        "before": number(before["mean"]),
+        "after": number(after["mean"]),
+        "delta": number(delta),
+        "se": number(error),
+        "mdc": limit.mdc if limit else None,
+        "verdict": verdict,
+    }
+
+
+def _error_of_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
+    """Standard error of the difference of two means; NaN where one of them is of a single value."""
+    if a["sd"] is None or b["sd"] is None:
+        return math.nan
+    return math.sqrt(a["sd"] ** 2 / a["n"] + b["sd"] ** 2 / b["n"])

@@ -1,0 +1,99 @@
+"""Technique compared: the mean repetition or stride of one result laid over that of another."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from biomech.applications.outcome import (
+    INSUFFICIENT_DATA,
+    NOT_COMPARABLE,
+    Outcome,
+    number,
+    ok,
+    without,
+)
+from biomech.geometry import Array
+from biomech.warping import dtw, timing
+
+TOLERANCE_DEG: Final = 10.0
+"""What a degree is measured in, where the reference does not vary by more."""
+
+_MUST_MATCH: Final = ("definitions", "view", "movement")
+_NOTHING: Final[Outcome] = {"of": None, "dtw_norm": None, "timing": None, "joints": {}}
+
+
+def technique(
+    athlete: Mapping[str, Any],
+    reference: Mapping[str, Any],
+    tolerance_deg: float = TOLERANCE_DEG,
+) -> Outcome:
+    """How the movement of ``athlete`` differs from that of ``reference``.
+
+    Both are objects of ``data.biomechanics_summary`` of a response: one person of one clip each.
+    Their mean curves (``phases``) are compared as they are, point by point of 101 (``rmsd_deg``,
+    ``max_dev_deg`` at ``at_pct`` of the movement), and warped to each other's pace: ``dtw_norm`` is
+    what then still differs, in tolerances, ``timing`` by how much of the movement they were out of
+    step. The tolerance is the scatter of the reference's own repetitions, ``tolerance_deg`` at
+    least.
+
+    Returns:
+        ``not_comparable`` where view, definitions, movement, filter or kind of angle differ.
+    """
+    mismatch = differences(athlete, reference)
+    mine, other = athlete.get("phases"), reference.get("phases")
+    if not mine or not other:
+        which = "reference" if mine else "result"
+        return without(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
+    if mine["of"] != other["of"]:
+        mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
+    elif mine["driver"] != other["driver"]:
+        mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
+    if mine["signed"] != other["signed"]:
+        mismatch.append("only one of the two has signed angles")
+    if mismatch:
+        return without(NOT_COMPARABLE, "; ".join(mismatch), **_NOTHING)
+    names = [name for name in mine["joints"] if name in other["joints"]]
+    if not names:
+        return without(INSUFFICIENT_DATA, "no joint is seen in both", **_NOTHING)
+    a, b = (_means(phases["joints"], names) for phases in (mine, other))
+    warp = dtw(a, b, _tolerance(other["joints"], names, tolerance_deg))
+    return ok(
+        of=mine["of"],
+        dtw_norm=number(warp.norm),
+        timing=number(timing(warp.path, len(a))),
+        joints={name: _apart(a[:, i] - b[:, i]) for i, name in enumerate(names)},
+    )
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """Why two results do not compare: what they were made by and from where they were filmed."""
+    found = [
+        f"{name}: {a.get(name)} and {b.get(name)}"
+        for name in _MUST_MATCH
+        if a.get(name) != b.get(name)
+    ]
+    cutoffs = [(result.get("filter") or {}).get("cutoff_hz") for result in (a, b)]
+    if cutoffs[0] != cutoffs[1]:
+        found.append(f"filter.cutoff_hz: {cutoffs[0]} and {cutoffs[1]}")
+    return found
+
+
+def _means(joints: Mapping[str, Any], names: list[str]) -> Array:
+    """(101, j) degrees."""
+    return np.array([joints[name]["mean"] for name in names], np.float64).T
+
+
+def _tolerance(joints: Mapping[str, Any], names: list[str], least_deg: float) -> Array:
+    """(j,) degrees; a reference of one repetition has no scatter."""
+    scatter = [np.mean(joints[name]["sd"]) if joints[name]["sd"] else 0.0 for name in names]
+    return np.maximum(np.array(scatter, np.float64), least_deg)
+
+
+def _apart(deviation: Array) -> dict[str, float | None]:
+    largest = int(np.abs(deviation).argmax())
+    return {
+        "rmsd_deg": number(float(np.sqrt(np.mean(deviation**2)))),
+        "max_dev_deg": number(float(deviation[largest])),
+        "at_pct": number(100.0 * largest / (len(deviation) - 1)),
+    }
