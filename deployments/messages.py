@@ -345,6 +345,7 @@ class ModelStatus:
         checkpoint: file name in use.
         nms: ``compiled`` or ``python`` for the mmcv operator in use.
         gpu: name of the GPU it runs on, or None.
+        calibrated: whether its standard deviations and confidences are.
         reason: why it is not loaded, with the places searched and the command that helps.
         notice: what a user of the results must know (a stand-in model), or None.
     """
@@ -362,5 +363,6 @@ class ModelStatus:
     checkpoint: str = ""
     nms: str = ""
     gpu: str | None = None
+    calibrated: bool = False
     reason: str | None = None
     notice: str | None = None

@@ -19,6 +19,7 @@ from deployments.errors import (
     WeightsMissingError,
 )
 from serve_app.commands.analyze import analyze
+from serve_app.commands.calibrate import calibrate
 from serve_app.commands.check import check
 from serve_app.commands.demo import demo
 from serve_app.commands.deploy import deploy
@@ -67,5 +68,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (analyze, demo, export_command, models, evaluate, check, deploy):
+for command in (analyze, demo, export_command, models, evaluate, calibrate, check, deploy):
     main.add_command(command)

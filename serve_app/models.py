@@ -7,6 +7,7 @@ from pathlib import Path
 from biomech.config import Parts
 from deployments.errors import NotReadyError
 from deployments.messages import ModelStatus
+from deployments.pose.calibration import load_calibrations
 from deployments.pose.load import ModelChoice, choose
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelConfig, load_model_config
@@ -36,7 +37,7 @@ def plan_models(settings: Settings) -> ModelPlan:
     """The plan of ``settings``.
 
     Raises:
-        ConfigurationError: the registry file is wrong.
+        ConfigurationError: the registry file, or the calibration, is wrong.
         UnknownModelError: a setting names a model that is not in it.
     """
     config = load_model_config(settings.config)
@@ -59,6 +60,7 @@ def plan_models(settings: Settings) -> ModelPlan:
             batch=settings.batch_size,
             share_batches=config.performance.batch_processing,
             cache_dir=settings.cache_dir,
+            calibrations=load_calibrations(settings.calibration) if settings.calibration else (),
         ),
     )
 

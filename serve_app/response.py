@@ -48,6 +48,7 @@ def respond(
         models: status of the models by display name.
         request_id: of this request.
     """
+    _tell_calibrated(outcome, models)
     warnings = list(outcome.warnings) + model_notices(outcome.clip, models)
     if not len(outcome.clip.track_id):
         warnings.append(("nobody_found", "no person was found in any frame of the video"))
@@ -66,6 +67,22 @@ def model_notices(clip: ClipPoses, models: dict[str, ModelStatus]) -> list[tuple
         for status in models.values()
         if status.notice and (status.role == "detector" or status.name in clip.models)
     ]
+
+
+def _tell_calibrated(outcome: Outcome, models: dict[str, ModelStatus]) -> None:
+    """Set ``sigma_calibrated`` where the deviations are those of a calibrated model alone."""
+    clip, biomechanics = outcome.clip, outcome.biomechanics
+    calibrated = [name in models and models[name].calibrated for name in clip.models]
+    if not any(calibrated):
+        return
+    for p, summary in enumerate(biomechanics.summary):
+        used = np.unique(clip.model[:, p])
+        if summary.get("sigma_source") == "model" and all(calibrated[m] for m in used if m >= 0):
+            summary["sigma_calibrated"] = True
+    for p, frames in enumerate(biomechanics.frames):
+        for f, block in enumerate(frames):
+            if block and block["detail"].get("sigma_source") == "model":
+                block["detail"]["sigma_calibrated"] = calibrated[clip.model[f, p]]
 
 
 def _data(

@@ -141,7 +141,8 @@ class Keypoint(BaseModel):
     confidence: float = Field(ge=0, le=1, description="Model's confidence, clamped to [0, 1].")
     raw_score: float = Field(description="As the network gave it; a SimCC maximum can exceed 1.")
     sigma: tuple[float, float] | None = Field(
-        description="Standard deviation of x and y by the spread of the response, uncalibrated."
+        description="Standard deviation of x and y by the spread of the response; whether it is "
+        "calibrated, `detail.sigma_calibrated` says."
     )
 
 

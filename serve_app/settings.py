@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
     batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
+    calibration: Path | None = Field(
+        None, description="File of `mmpose-service calibrate`, put to use for its models."
+    )
     mmcv_with_ops: bool = Field(
         True,
         validation_alias=_named("mmcv_with_ops"),

@@ -39,7 +39,9 @@ def height_of(metres):
     return Context(subject=Subject(height_m=metres))
 
 
-def saved(*people, times_s=None, context=NO_CONTEXT, score=0.9, sigma=SIGMA, **options):
+def saved(
+    *people, times_s=None, context=NO_CONTEXT, score=0.9, sigma=SIGMA, calibrated=False, **options
+):
     """The response document of people (f, 17, 2), the primary first, NaN where not seen."""
     xy = np.stack(people, axis=1).astype(np.float32)
     frames, count = xy.shape[:2]
@@ -68,7 +70,7 @@ def saved(*people, times_s=None, context=NO_CONTEXT, score=0.9, sigma=SIGMA, **o
     pts = np.arange(frames)
     media = MediaInfo("v.mp4", "mov", "h264", "yuv420p", *SIZE, 0, (1, 30), pts, pts[:1])
     outcome = Outcome(media, clip, analyse(clip, 0.3, context=context), None, 1, {"total": 1.0}, ())
-    models = {MODEL: ModelStatus(role="rtmpose", loaded=True, name=MODEL)}
+    models = {MODEL: ModelStatus(role="rtmpose", loaded=True, name=MODEL, calibrated=calibrated)}
     people_asked = "all" if count > 1 else "primary"
     return encode(
         respond(outcome, PoseOptions(people=people_asked, **options), 0.3, models, "run-7")

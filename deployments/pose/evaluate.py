@@ -115,7 +115,7 @@ def evaluate(
             be read.
         InferenceError: a network failed.
     """
-    truth, people = _read_labels(annotations)
+    truth, people = read_labels(annotations)
     rows: list[dict[str, Any]] = []
     waiting: list[_Crops] = []
     size = model.status.input_size
@@ -146,7 +146,12 @@ def evaluate(
     )
 
 
-def _read_labels(annotations: Path) -> tuple[Any, int]:
+def read_labels(annotations: Path) -> tuple[Any, int]:
+    """pycocotools' ``COCO`` of a keypoint file, and how many people it labels.
+
+    Raises:
+        BadParameterError: it is none, or labels nobody.
+    """
     try:
         with _quiet():
             truth = COCO(str(annotations))
@@ -160,8 +165,8 @@ def _read_labels(annotations: Path) -> tuple[Any, int]:
     return truth, people
 
 
-def labelled_boxes(truth: Any, image_id: int) -> tuple[F64, F64]:
-    """Boxes (n,4) and scores (n,), all 1, of the people that MMPose's COCO dataset takes.
+def labelled_people(truth: Any, image_id: int) -> list[tuple[list[float], dict[str, Any]]]:
+    """Box (4,) and label of the people that MMPose's COCO dataset takes.
 
     Those are no crowds and have some labelled keypoint and some area.
 
@@ -170,13 +175,19 @@ def labelled_boxes(truth: Any, image_id: int) -> tuple[F64, F64]:
     """
     picture = truth.imgs[image_id]
     last = np.array([picture["width"], picture["height"]]) - 1
-    boxes = []
+    people = []
     for label in truth.imgToAnns[image_id]:
         if label["category_id"] == _PERSON and not label["iscrowd"] and label["num_keypoints"]:
             corner, extent = np.array(label["bbox"], np.float64).reshape(2, 2)
             low, high = np.clip(corner, 0, last), np.clip(corner + extent, 0, last)
             if (high > low).all():
-                boxes.append([*low, *high])
+                people.append(([*low, *high], label))
+    return people
+
+
+def labelled_boxes(truth: Any, image_id: int) -> tuple[F64, F64]:
+    """Boxes (n,4) and scores (n,), all 1, of the labelled people of a picture."""
+    boxes = [box for box, _ in labelled_people(truth, image_id)]
     return np.array(boxes, np.float64).reshape(-1, 4), np.ones(len(boxes))
 
 

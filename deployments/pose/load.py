@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
 from deployments.messages import ModelStatus
+from deployments.pose.calibration import calibrated
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.options import EngineOptions
 from deployments.pose.published import Task
@@ -110,7 +111,8 @@ class ModelChoice:
             try:
                 if self.role == "detector":
                     return load_detector(entry, checkpoint, options)
-                return load_pose_model(entry, checkpoint, options, self.role)
+                model = load_pose_model(entry, checkpoint, options, self.role)
+                return calibrated(model, options.calibrations, options.flip_test)
             except ModelError as error:
                 logger.error("%s", error.detail)  # noqa: TRY400  the detail is the whole story
                 return ModelStatus(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from deployments.cpus import usable_cpus
+from deployments.pose.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class EngineOptions:
         use_compiled_ops: mmcv's compiled operators where they are installed.
         batch: most pictures in one call of the network.
         share_batches: a deployment puts pictures of different calls into one call of the network.
+        calibrations: of models, each put to use where its own model is loaded.
         cache_dir: where converted networks are kept; None for nowhere.
     """
 
@@ -32,6 +34,7 @@ class EngineOptions:
     batch: int = 16
     share_batches: bool = True
     cache_dir: Path | None = None
+    calibrations: tuple[Calibration, ...] = ()
 
     @property
     def cpu_threads(self) -> int:

@@ -38,12 +38,12 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
     plan = plan_models(load_settings())
     annotations, images = find_coco(coco_dir)
     candidates = (plan.config.entry(model),) if model else plan.choices["rtmpose"].entries
-    entry, checkpoint = _first_here(candidates, plan)
+    entry, checkpoint = first_here(candidates, plan)
     if entry.task != "pose":
         raise BadParameterError(f"{entry.key} is not a pose model", field="model")
     detector = None
     if boxes == "detector":
-        detector = load_detector(*_first_here(plan.choices["detector"].entries, plan), plan.options)
+        detector = load_detector(*first_here(plan.choices["detector"].entries, plan), plan.options)
     with progress_of(entry.name) as report:
         result = measure(
             annotations,
@@ -56,7 +56,7 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
     click.echo(json.dumps(asdict(result)) if as_json else _text(result, plan.options.flip_test))
 
 
-def _first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[ModelEntry, Path]:
+def first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[ModelEntry, Path]:
     """The first model whose checkpoint is here, and the checkpoint.
 
     Raises:
