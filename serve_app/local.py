@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from biomech.config import Context
 from deployments.biomechanics.analyse import analyse as analyse_biomechanics
+from deployments.cpus import usable_cpus
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
 from deployments.errors import InferenceError, NotReadyError
@@ -36,6 +37,9 @@ from serve_app.service import PoseService
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
+
+_MOST_RENDERING = 4
+"""Segments drawn and encoded at once; the encoder of each has threads of its own."""
 
 
 @contextmanager
@@ -76,7 +80,8 @@ class LocalStages:
         self._parts = plan.parts
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
         self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
-        self._render_thread = ThreadPoolExecutor(1, "render")
+        # An encoder alone leaves a part of every CPU idle; more than a few only take memory.
+        self._render_threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_RENDERING), "render")
 
     @property
     def statuses(self) -> Mapping[str, ModelStatus]:
@@ -88,7 +93,7 @@ class LocalStages:
 
     def close(self) -> None:
         """End the threads."""
-        for pool in (*self._threads.values(), self._render_thread):
+        for pool in (*self._threads.values(), self._render_threads):
             pool.shutdown(cancel_futures=True)
 
     async def probe(self, path: Path) -> MediaInfo:
@@ -133,7 +138,7 @@ class LocalStages:
     ) -> EncodedSegment:
         """See ``Stages``."""
         return await asyncio.get_running_loop().run_in_executor(
-            self._render_thread, render_segment, segment, overlay, folder, options
+            self._render_threads, render_segment, segment, overlay, folder, options
         )
 
     async def join(

@@ -129,8 +129,10 @@ def _add_stream(
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
     context.flags |= av.codec.context.Flags.global_header
-    # As many on any machine, since x264's output depends on it; segments are what spreads.
-    context.thread_count = _THREADS
+    # As many on any machine, since x264's output depends on it; segments are what spreads. Whole
+    # pictures beside each other: by slices, PyAV's default, threads wait for each other at every
+    # picture, and the file is larger.
+    context.thread_count, context.thread_type = _THREADS, "FRAME"
     return stream
 
 

@@ -1,6 +1,7 @@
 """One segment drawn and encoded: times, sizes, colours, headers, failures."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -75,6 +76,16 @@ def test_stream_is_playable_everywhere(tmp_path, preset):
         assert (context.color_primaries, context.color_trc) == (1, 1)
     assert not [f for f in frames if f.pict_type == av.video.frame.PictureType.B]
     assert [i for i, f in enumerate(frames) if f.key_frame] == [0, 50]  # every two seconds
+
+
+def test_pictures_are_encoded_whole_beside_each_other(tmp_path):
+    pictures = (grey_picture(i, i, SIZE) for i in range(3))
+    encoded = encode_segment(
+        pictures, segment_of(range(3), SIZE), nothing(3), tmp_path, EncodeOptions(), RATE
+    )
+    told = Path(encoded.path).read_bytes()  # x264 writes its settings into the stream
+    assert b"threads=4 " in told
+    assert b"sliced_threads=0" in told
 
 
 def level_of(extradata):
