@@ -233,6 +233,7 @@ class PoseService:
                 pose_input=statuses[order[0]].input_size,
                 detector_input=statuses["detector"].input_size,
                 detector_stride=live.detector_stride,
+                finest_stride=settings.finest_stride,
                 min_box_score=live.min_box_score,
                 max_people=live.max_people,
                 batch=settings.batch_size,

@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     detector_stride: int = Field(
         4, ge=1, le=60, description="People are detected every so many frames."
     )
+    finest_stride: int | None = Field(
+        None, ge=1, le=60, description="Where people move, they are detected down to so often."
+    )
     min_box_score: float = Field(0.3, ge=0, le=1, description="Weaker detections are ignored.")
     max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
     segment_s: float = Field(4.0, gt=0, le=600, description="Length of a unit of work, seconds.")

@@ -16,9 +16,11 @@ import numpy as np
 from deployments.crops import crop_transforms, sigma_to_image, to_image
 from deployments.decode.associate import BoxRows, People, between, follow, select
 from deployments.decode.intervals import Interval, IntervalReader
+from deployments.decode.refine import refined
 from deployments.errors import InferenceError
 from deployments.media.picture import Picture
 from deployments.messages import (
+    F32,
     F64,
     I64,
     U8,
@@ -77,8 +79,18 @@ async def analyse_segment(
                     waiting.append((intervals, tasks.create_task(find(intervals))))
                     if len(waiting) < _DETECTIONS_UNDER_WAY:
                         continue
-                intervals, found = waiting.popleft()
-                maps, cut = boxes.extend(intervals, await found, options)
+                intervals, finding = waiting.popleft()
+                found = await finding
+                if options.finest_stride:
+                    intervals, found = await refined(
+                        boxes.last,
+                        intervals,
+                        found,
+                        options.finest_stride,
+                        options.detector_input,
+                        find,
+                    )
+                maps, cut = boxes.extend(intervals, found, options)
                 del intervals  # from here on only ``cut`` holds the pictures
                 with crop_watch.running():
                     crops = await asyncio.to_thread(cut)
@@ -135,6 +147,11 @@ class _Boxes:
         self._tracklets = 0
         self._frames = [np.empty(0, np.int64)]
         self._rows = [BoxRows.empty()]
+
+    @property
+    def last(self) -> F32 | None:
+        """(n,4) boxes of the last detection frame; None if it is not known."""
+        return None if self._people is None else self._people.box
 
     def extend(
         self, intervals: list[Interval], found: list[Detections | None], options: AnalysisOptions

@@ -54,10 +54,14 @@ def assert_equal(a, b):
     "name", ["h264", "one_gop", "variable", "vp9_live", "h264_avi", "rotated_90"]
 )
 @settings(max_examples=12, deadline=None, derandomize=True)
-@given(stride=st.integers(1, 5), cuts=st.sets(st.integers(1, 23), max_size=6))
-def test_the_clip_is_the_same_wherever_it_is_cut(name, stride, cuts):
+@given(
+    stride=st.integers(1, 5),
+    finest=st.sampled_from([None, 1, 2]),
+    cuts=st.sets(st.integers(1, 23), max_size=6),
+)
+def test_the_clip_is_the_same_wherever_it_is_cut(name, stride, finest, cuts):
     media = probed(name)
-    options = replace(OPTIONS, detector_stride=stride)
+    options = replace(OPTIONS, detector_stride=stride, finest_stride=finest)
     starts = sorted({0, *(c * stride for c in cuts if c * stride < media.frame_count)})
 
     parts = analyse_in_parts(media, starts, options)
