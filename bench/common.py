@@ -1,0 +1,108 @@
+"""What the benchmarks share: facts of the machine, videos, engines as `analyze` has them, results."""
+
+import json
+import logging
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deployments.cpus import usable_cpus
+from deployments.messages import AnalysisOptions
+from deployments.render.storage import open_store
+from serve_app.local import LocalStages
+from serve_app.models import plan_models
+from serve_app.settings import ROOT, load_settings
+
+RESULTS = ROOT / "bench" / "results"
+CONSOLE = Console(width=120, highlight=False)
+
+
+def shared() -> Path | None:
+    """The folder of test data in or beside the checkout."""
+    return next((f for f in (ROOT / "shared", ROOT.parent / "shared") if f.is_dir()), None)
+
+
+def shared_videos() -> list[Path]:
+    """Its videos; none if it is not there."""
+    folder = shared()
+    return sorted((folder / "videos").glob("*.mp4")) if folder else []
+
+
+def machine() -> dict[str, Any]:
+    """Facts without which a time says nothing."""
+    cpu = Path("/proc/cpuinfo")
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return {
+        "cpu": names[0] if names else platform.machine(),
+        "cpus_used": usable_cpus(),
+        "cpus": os.cpu_count(),
+        "instructions": [
+            f for f in ("avx2", "avx512_bf16", "avx512_vnni", "amx_bf16") if f in flags
+        ],
+        "load_before": round(os.getloadavg()[0], 2),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "packages": {n: version(n) for n in ("torch", "openvino", "av", "numpy", "ray")},
+        "commit": _commit(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+def in_words(facts: Mapping[str, Any]) -> str:
+    """The machine on a line."""
+    return f"{facts['cpus_used']} of {facts['cpus']} x {facts['cpu']}, load {facts['load_before']}"
+
+
+def stages_of(out: Path, **settings: Any) -> tuple[LocalStages, AnalysisOptions]:
+    """Engines in this process under ``settings``, and what they are asked for."""
+    logging.getLogger("mmpose_service").setLevel(logging.ERROR)  # stand-ins are printed
+    made = load_settings(settings)
+    stages = LocalStages(plan_models(made), made.media_limits, open_store(str(out), "file://"))
+    pose, detector = stages.statuses["rtmpose"], stages.statuses["detector"]
+    return stages, AnalysisOptions(
+        pose_input=pose.input_size,
+        detector_input=detector.input_size,
+        detector_stride=made.detector_stride,
+        finest_stride=made.finest_stride,
+        batch=made.batch_size,
+    )
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print; every column but the first to the right."""
+    made = Table(*columns, title=title)
+    for column in made.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        made.add_row(*map(str, row))
+    CONSOLE.print(made)
+
+
+def save(name: str, figures: Mapping[str, Any], folder: Path = RESULTS) -> Path:
+    """Write figures with the machine's facts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(figures, indent=1) + "\n")
+    CONSOLE.print(f"written: {path}")
+    return path
+
+
+def _commit() -> str | None:
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return told.stdout.strip() or None
