@@ -13,9 +13,6 @@ from mmengine.runner import Runner
 
 from deployments.pose import compat
 
-TRAINING_ONLY = "cells."
-"""Prefix of the weights that are not exported."""
-
 _operators: list[torch.library.Library] = []  # of torchvision, as long as they are declared
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from deployments.pose.weights import sha256_of
-from tools.training.common import TRAINING_ONLY
+
+TRAINING_ONLY = "cells."
+"""Prefix of the weights of :mod:`tools.training.coarse`, of no use to a user."""
 
 
 def export(checkpoint: Path, target: Path, meta: dict[str, Any]) -> str:
