@@ -26,6 +26,7 @@ from serve_app.commands.deploy import deploy
 from serve_app.commands.evaluate import evaluate
 from serve_app.commands.export import export_command
 from serve_app.commands.models import models
+from serve_app.commands.report import report
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
@@ -68,5 +69,5 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (analyze, demo, export_command, models, evaluate, calibrate, check, deploy):
+for command in (analyze, demo, export_command, report, models, evaluate, calibrate, check, deploy):
     main.add_command(command)

@@ -1,5 +1,6 @@
 """One picture of a whole result: the athlete in the annotated video, over curves of the angles."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,14 @@ def write_sheet(response: PoseResponse, video: Path, out: Path, title: str) -> N
         raise ValueError("the response has no data")
     frames = response.data.poses_per_frame
     times = np.array([frame.frame_info.timestamp for frame in frames])
-    pictures = _pictures(video, _spread(frames))
+    info = response.data.processing_summary.video_info
+    found = pictures_of(video, _spread(frames), (info.width, info.height))
 
     figure = Figure(figsize=(16, 10), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=14)
-    grid = figure.add_gridspec(4, max(len(pictures), 1), height_ratios=[2.2, 1, 1, 1])
-    for column, (index, picture) in enumerate(pictures):
+    grid = figure.add_gridspec(4, max(len(found), 1), height_ratios=[2.2, 1, 1, 1])
+    for column, (index, picture) in enumerate(found):
         axes = figure.add_subplot(grid[0, column])
         axes.imshow(picture)
         axes.set_title(f"{times[index]:.2f} s", fontsize=10)
@@ -48,7 +50,7 @@ def write_sheet(response: PoseResponse, video: Path, out: Path, title: str) -> N
     for row, joint in enumerate(_JOINTS, 1):
         axes = figure.add_subplot(grid[row, :])
         _draw_joint(axes, joint, times, frames)
-        for index, _ in pictures:
+        for index, _ in found:
             axes.axvline(times[index], color="0.8", linewidth=0.8, zorder=0)
         if row == 1:
             axes.legend(loc="lower right", fontsize=9, frameon=False, ncols=2)
@@ -103,23 +105,37 @@ def _spread(frames: list[FramePose]) -> dict[int, Box | None]:
     return {i: pose.box if (pose := frames[i].pose) else None for i in chosen}
 
 
-def _pictures(video: Path, wanted: dict[int, Box | None]) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Frames of a video by index, RGB, each cut to the person in it."""
+def pictures_of(
+    video: Path, wanted: Mapping[int, Box | None], size: tuple[int, int]
+) -> list[tuple[int, NDArray[np.uint8]]]:
+    """Frames of a video by index, RGB, each cut to the person in it.
+
+    Args:
+        video: an MP4. wanted: box of the person by index of the frame.
+        size: (width, height) of the picture that the boxes are of; the video may be smaller.
+    """
     import av
 
+    found = []
+    last = max(wanted, default=-1)
     with av.open(str(video), format="mp4") as container:
-        return [
-            (i, _cut(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), wanted[i]))
-            for i, frame in enumerate(container.decode(video=0))
-            if i in wanted
-        ]
+        for i, frame in enumerate(container.decode(video=0)):
+            if i in wanted:
+                picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+                found.append((i, _cut(picture, wanted[i], picture.shape[1] / size[0])))
+            if i >= last:
+                break
+    return found
 
 
-def _cut(picture: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
-    """An upright part of a picture around a box, 3 by 4, as far as the picture reaches."""
+def _cut(picture: NDArray[np.uint8], box: Box | None, scale: float) -> NDArray[np.uint8]:
+    """An upright part of a picture around a box, 3 by 4, as far as the picture reaches.
+
+    ``scale`` is pixels of the picture for one of the box.
+    """
     if box is None:
         return picture
-    half = max((box.x2 - box.x1) / 3 * 4, box.y2 - box.y1) * (0.5 + _MARGIN)
-    x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
+    half = scale * max((box.x2 - box.x1) / 3 * 4, box.y2 - box.y1) * (0.5 + _MARGIN)
+    x, y = scale * (box.x1 + box.x2) / 2, scale * (box.y1 + box.y2) / 2
     left, top = (max(round(v), 0) for v in (x - 0.75 * half, y - half))
     return picture[top : max(round(y + half), 1), left : max(round(x + 0.75 * half), 1)]

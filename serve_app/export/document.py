@@ -115,10 +115,12 @@ class Frame(BaseModel):
 
 
 class VideoInfo(BaseModel):
-    """The size of the upright picture."""
+    """The video: size of the upright picture, frames a second, seconds."""
 
     width: Annotated[int, Field(ge=1, le=100_000)]
     height: Annotated[int, Field(ge=1, le=100_000)]
+    fps: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    duration_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
 
 
 class Processing(BaseModel):
@@ -126,6 +128,7 @@ class Processing(BaseModel):
 
     video_info: VideoInfo
     confidence_threshold: _Share
+    models_used: dict[str, int] = {}
 
 
 class Camera(BaseModel):
@@ -161,15 +164,23 @@ class Data(BaseModel):
     biomechanics_summary: list[dict[str, Any]] = []
 
 
+class Notice(BaseModel):
+    """A warning of the response."""
+
+    code: str
+    detail: str
+
+
 class Response(BaseModel):
     """A response of `POST /pose`."""
 
     data: Data | None
+    warnings: list[Notice] = []
     request_id: str = ""
 
 
-def parse(body: bytes) -> tuple[Data, dict[int, Summary], str]:
-    """The data of a response document, its summaries by person, and its request id.
+def parse(body: bytes) -> tuple[Response, Data, dict[int, Summary]]:
+    """A response document, its data, and its summaries by person.
 
     Raises:
         BadParameterError: not such a document, or one without poses; says where.
@@ -179,14 +190,17 @@ def parse(body: bytes) -> tuple[Data, dict[int, Summary], str]:
         data = response.data
         listed = [Summary.model_validate(s) for s in (data.biomechanics_summary if data else ())]
     except ValidationError as error:
-        raise BadParameterError(
-            f"this is not a result of the service: {_explain(error)}", hint=HINT
-        ) from error
+        raise not_a_result(error) from error
     if data is None or not data.poses_per_frame:
         raise BadParameterError(
             "the result has no poses", hint="Analyse the video again with `data: true`."
         )
-    return data, {summary.person_id: summary for summary in listed}, response.request_id
+    return response, data, {summary.person_id: summary for summary in listed}
+
+
+def not_a_result(error: ValidationError) -> BadParameterError:
+    """What to raise where a part of a document is not what it should be; says where."""
+    return BadParameterError(f"this is not a result of the service: {_explain(error)}", hint=HINT)
 
 
 def _explain(error: ValidationError) -> str:

@@ -12,7 +12,16 @@ from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.errors import BadParameterError
-from serve_app.export.document import HINT, Camera, Frame, Posed, Summary, parse
+from serve_app.export.document import (
+    HINT,
+    Camera,
+    Frame,
+    Notice,
+    Posed,
+    Processing,
+    Summary,
+    parse,
+)
 
 MOST_FRAMES_A_SECOND: Final = 4000
 """Denser time stamps are refused: windows of seconds would hold too many frames."""
@@ -70,6 +79,8 @@ class SavedResult:
         size: (width, height) of the picture. min_score: confidence threshold in force.
         reason: by frame, why there is no primary person; None where there is.
         people: the primary person first; empty if nobody was found.
+        processing: how the clip was analysed. warnings: of the response.
+        summaries: of the clip by person, as they stand in the document: not checked.
     """
 
     request_id: str
@@ -79,6 +90,9 @@ class SavedResult:
     min_score: float
     reason: tuple[str | None, ...]
     people: tuple[Person, ...]
+    processing: Processing
+    warnings: tuple[Notice, ...]
+    summaries: Mapping[int, Mapping[str, Any]]
 
     def person(self, person_id: int | None = None) -> Person:
         """The person of that number, the primary one by default.
@@ -125,13 +139,13 @@ def read_result(body: bytes) -> SavedResult:
     Raises:
         BadParameterError: not such a document, or one without poses; says where.
     """
-    data, summaries, request_id = parse(body)
+    response, data, summaries = parse(body)
     frames = data.poses_per_frame
     rows = [frame.primary() for frame in frames]
     main = next((s.camera for s in summaries.values()), Camera())
     info = data.processing_summary.video_info
     return SavedResult(
-        request_id=request_id,
+        request_id=response.request_id,
         frame=np.array([f.frame_info.frame_number for f in frames], np.int32),
         times_s=_times(frames, main.slowmo_factor),
         size=(info.width, info.height),
@@ -140,6 +154,9 @@ def read_result(body: bytes) -> SavedResult:
             None if row else frame.reason for row, frame in zip(rows, frames, strict=True)
         ),
         people=_people(frames, rows, summaries),
+        processing=data.processing_summary,
+        warnings=tuple(response.warnings),
+        summaries={s["person_id"]: s for s in data.biomechanics_summary},
     )
 
 

@@ -1,0 +1,174 @@
+"""The report of one person of a saved result, as HTML that needs nothing beside itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from serve_app.export.limits import LIMITS
+from serve_app.export.saved import Person, SavedResult
+from serve_app.report import chart, tables
+from serve_app.report.chart import Chart, Mark, Series
+from serve_app.report.events import marks_of
+from serve_app.report.pictures import Picture, key_frames
+from serve_app.report.summary import PersonSummary, read_summary
+from serve_app.versions import SERVICE_DISTRIBUTION, package_version
+
+_MOST_CHARTS: Final = 6
+_MOST_LINES: Final = 8
+_LONGEST: Final = 300
+_FLEXIONS: Final = "least to greatest: range [95 % interval]; 0 straight or hanging"
+_ANGLES: Final = "1st to 99th percentile (frames known)"
+_TITLES: Final = {
+    "Knee": "Knee, 180° straight",
+    "Hip": "Hip, 180° straight",
+    "Shoulder": "Shoulder, 0° hanging",
+    "Elbow": "Elbow, 180° straight",
+    "Trunk": "Trunk from vertical",
+    "Hip level": "Slope of the hips",
+    "Shoulder level": "Slope of the shoulders",
+}
+_FLAGS: Final = {
+    "roll_assumed_level": "The camera was taken as level: absolute angles are less certain.",
+    "scale_drift": "The apparent size changes through the clip: there are no metres.",
+}
+_OBLIQUE: Final = "Filmed obliquely: angles are projections, and are too small."
+_UNCALIBRATED: Final = (
+    "The shaded 95 % intervals rest on the network's own spread, which is not calibrated: take "
+    "them as a rough guide."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the page shows; all text is plain, and escaped by the page.
+
+    Attributes:
+        title: of the page. facts: what it is of, by heading.
+        pictures: key frames, or none. charts: angles over time. kinds: of events marked there.
+        ranges, measures: tables. ranged: what the cells of ``ranges`` are.
+        findings: what stands out. judged: whether anything was judged at all.
+        warnings, limits: what a reader must know. made_by: last line.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    pictures: tuple[Picture, ...]
+    charts: tuple[Chart, ...]
+    kinds: tuple[str, ...]
+    ranges: tuple[tables.Row, ...]
+    ranged: str
+    measures: tuple[tables.Row, ...]
+    findings: tuple[str, ...]
+    judged: bool
+    warnings: tuple[str, ...]
+    limits: tuple[str, ...]
+    made_by: str
+
+
+def report_of(
+    result: SavedResult, title: str, video: Path | None = None, person_id: int | None = None
+) -> Report:
+    """The report of a person, the primary one by default.
+
+    Args:
+        result: saved. title: of the page. video: its annotated video, for key frames.
+
+    Raises:
+        BadParameterError: there is no such person, the summary is broken, or the video is.
+    """
+    person = result.person(person_id)
+    summary = read_summary(result.summaries.get(person.person_id, {}))
+    marks = tuple(marks_of(summary))
+    flexions = tuple(tables.flexions(summary))
+    applications = summary.applications
+    told = (applications.monitoring, applications.asymmetry, applications.fatigue)
+    return Report(
+        title=title[:_LONGEST],
+        facts=tuple(_facts(result, person, summary)),
+        pictures=tuple(key_frames(result, person, marks, video)) if video else (),
+        charts=tuple(_charts(result, person, marks)),
+        kinds=tuple(dict.fromkeys(mark.kind for mark in marks)),
+        ranges=flexions or tuple(tables.ranges(result, person)),
+        ranged=_FLEXIONS if flexions else _ANGLES,
+        measures=tuple(tables.measures(summary)),
+        findings=_listed(tables.findings(summary)),
+        judged=any(item is not None and item.status == "ok" for item in told),
+        warnings=_listed(_warnings(result, person, summary)),
+        limits=LIMITS,
+        made_by=f"{SERVICE_DISTRIBUTION} {package_version(SERVICE_DISTRIBUTION)}, "
+        f"definitions {summary.definitions or 'unknown'}",
+    )
+
+
+def to_html(report: Report) -> str:
+    """The page. Everything that comes from the result is escaped in it."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(report=report, chart=chart)
+
+
+def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[tuple[str, str]]:
+    info = result.processing.video_info
+    size = f"{info.width}×{info.height}"
+    cutoff = summary.filter.get("cutoff_hz")
+    height = person.height_m
+    movement = summary.movement
+    return [
+        ("Video", f"{info.duration_s:.1f} s, {info.fps:g} frames/s, {size}"),
+        ("Seen in", f"{len(person.rows)} of {len(result.frame)} frames"),
+        ("View", person.view or "unknown"),
+        ("Movement", "not given" if movement in (None, "auto") else movement),
+        ("Height", "not given: no metres" if height is None else f"{height:.2f} m"),
+        ("Smoothing", f"{cutoff:g} Hz" if isinstance(cutoff, int | float) else "none"),
+        ("Model", ", ".join(result.processing.models_used) or "none"),
+    ]
+
+
+def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> list[Chart]:
+    drawn = []
+    for name, sides in tables.ANGLES.items():
+        series, shaded = {}, False
+        for side_name in sides:
+            values = tables.values_of(person, side_name)
+            if values is None:
+                continue
+            ends = person.ci95.get(side_name, np.full((len(values), 2), np.nan))
+            shaded |= bool(np.isfinite(ends).any())
+            side = side_name.partition("_")[0]
+            series[side if side in ("left", "right") else "both"] = Series(
+                result.over_frames(person, values), result.over_frames(person, ends)
+            )
+        title = _TITLES[name] if shaded else f"{_TITLES[name]} (no interval)"
+        made = chart.draw(title, result.times_s, series, marks)
+        if made is not None:
+            drawn.append(made)
+    return drawn[:_MOST_CHARTS]
+
+
+def _warnings(result: SavedResult, person: Person, summary: PersonSummary) -> list[str]:
+    told = [notice.detail for notice in result.warnings]
+    told += [f"{c.detail} ({c.share:.0%} of the frames)." for c in summary.quality]
+    if person.view == "oblique":
+        told.append(_OBLIQUE)
+    told += [_FLAGS[flag] for flag in summary.flags if flag in _FLAGS]
+    if not person.calibrated:
+        told.append(_UNCALIBRATED)
+    error = tables.expected_error(summary)
+    return told + ([error] if error else [])
+
+
+def _listed(texts: Iterable[str]) -> tuple[str, ...]:
+    """Sentences, no more than a page has room for."""
+    every = [text[:_LONGEST] for text in texts]
+    shown = [text[:1].upper() + text[1:] for text in every[:_MOST_LINES]]
+    more = len(every) - len(shown)
+    return (*shown, f"And {more} more, in the result itself.") if more else tuple(shown)

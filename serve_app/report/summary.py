@@ -1,0 +1,171 @@
+"""What a report reads of the summary of one person, and within which bounds.
+
+All of it may be missing: results differ in what was seen, and in what is switched on.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from serve_app.export.document import Number, Word, not_a_result
+
+Side = Literal["left", "right"] | None
+Text = Annotated[str, Field(max_length=2000)]
+Time = Annotated[float, Field(ge=-1e6, le=1e6)]
+Interval = tuple[Number | None, Number | None]
+
+
+class Measure(BaseModel):
+    """Mean and scatter of the values of a measure, one a repetition, stride, jump or landing."""
+
+    metric: Word
+    side: Side
+    unit: Annotated[str, Field(max_length=16)]
+    n: Annotated[int, Field(ge=1)]
+    mean: Number
+    sd: Number | None
+
+
+class Joint(BaseModel):
+    """Range of a flexion, or of the trunk's lean, over the clip, degrees."""
+
+    min: Number | None = None
+    max: Number | None = None
+    rom: Number | None = None
+    rom_ci95: Interval | None = None
+    expected_error_deg: Number | None = None
+
+
+class Repetition(BaseModel):
+    """One repetition."""
+
+    t_peak_s: Time
+
+
+class Contact(BaseModel):
+    """A contact with the ground, or a toe-off."""
+
+    kind: Literal["contact", "toe_off"]
+    side: Side
+    t_s: Time
+
+
+class Gait(BaseModel):
+    """Walking or running."""
+
+    events: list[Contact] = []
+
+
+class Jump(BaseModel):
+    """A flight."""
+
+    t_takeoff_s: Time
+    t_landing_s: Time
+
+
+class Caution(BaseModel):
+    """Something that stands between the clip and sound numbers."""
+
+    detail: Text
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+class Application(BaseModel):
+    """How one of the applications came out."""
+
+    status: str
+    reason: Text | None = None
+
+
+class Alert(BaseModel):
+    """A range that was left."""
+
+    side: Side = None
+    t_start_s: Time | None = None
+    value: Number | None = None
+    ci95: Interval | None = None
+    text: Text
+    source: Text | None = None
+    note: Text | None = None
+
+
+class Monitoring(Application):
+    """Ranges that were watched."""
+
+    alerts: list[Alert] = []
+
+
+class Difference(BaseModel):
+    """The sides compared in one measure; + is right larger."""
+
+    metric: Word
+    unit: Annotated[str, Field(max_length=16)]
+    diff: Number | None
+    ci95: Interval | None = None
+    real: bool | None = None
+
+
+class Asymmetry(Application):
+    """The sides compared."""
+
+    differences: list[Difference] = []
+
+
+class Trend(BaseModel):
+    """How one measure drifts within the clip."""
+
+    metric: Word
+    side: Side = None
+    unit: Annotated[str, Field(max_length=16)]
+    slope_per_min: Number | None
+    ci95: Interval | None = None
+    total_change: Number | None = None
+    drift: bool | None = None
+
+
+class Fatigue(Application):
+    """Drift within the clip."""
+
+    trends: list[Trend] = []
+
+
+class Applications(BaseModel):
+    """Those that a report tells of."""
+
+    monitoring: Monitoring | None = None
+    asymmetry: Asymmetry | None = None
+    fatigue: Fatigue | None = None
+
+
+class PersonSummary(BaseModel):
+    """The summary of one person."""
+
+    definitions: Annotated[str, Field(max_length=32)] = ""
+    movement: Annotated[str, Field(max_length=32)] | None = None
+    view: Annotated[str, Field(max_length=32)] | None = None
+    model: Text | None = None
+    filter: dict[str, Any] = {}
+    height_m: Number | None = None
+    sigma_source: Annotated[str, Field(max_length=32)] | None = None
+    sigma_calibrated: bool = False
+    flags: list[Annotated[str, Field(max_length=64)]] = []
+    joints: dict[Word, Joint] = {}
+    reps: list[Repetition] = []
+    gait: Gait | None = None
+    jumps: list[Jump] = []
+    quality: list[Caution] = []
+    measures: list[Measure] = []
+    applications: Applications = Applications()
+
+
+def read_summary(document: Mapping[str, Any]) -> PersonSummary:
+    """The summary of one person.
+
+    Raises:
+        BadParameterError: a part is not what it should be; says where.
+    """
+    try:
+        return PersonSummary.model_validate(document)
+    except ValidationError as error:
+        raise not_a_result(error) from error

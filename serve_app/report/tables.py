@@ -1,0 +1,189 @@
+"""Numbers of a report as text: ranges of angles, measures of repetitions, what stands out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy.stats import t as student
+
+from biomech.geometry import Array
+from serve_app.export.saved import Person, SavedResult
+from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
+
+_ENDS: Final = (1, 99)
+_SIDES: Final = ("left", "right")
+_LEAST_KNOWN: Final = 0.1
+_TAIL: Final = 0.975
+_UNITS: Final = {"deg": "°", "deg/s": "°/s", "1": "", "stature": "statures", "1/min": "per min"}
+_DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}
+_NAMES: Final = {"sparc": "smoothness (SPARC)"}
+
+ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Knee": ("left_knee", "right_knee"),
+    "Hip": ("left_hip", "right_hip"),
+    "Shoulder": ("left_shoulder", "right_shoulder"),
+    "Elbow": ("left_elbow", "right_elbow"),
+    "Trunk": ("spine_angle",),
+    "Hip level": ("hip_level_difference",),
+    "Shoulder level": ("shoulder_level_difference",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of a table: what, its unit, and cells; empty where there is nothing.
+
+    ``cells`` are of left and right, or one of the whole body; ``n`` is of how many values.
+    """
+
+    name: str
+    unit: str
+    cells: tuple[str, ...]
+    n: str = ""
+
+
+def values_of(person: Person, name: str) -> Array | None:
+    """(n,) of an angle of the response by its name; None if it is not there."""
+    found = person.values.get(name)
+    return person.included.get(name) if found is None else found
+
+
+def ranges(result: SavedResult, person: Person) -> Iterator[Row]:
+    """Least to greatest of each angle, and the share of frames in which it is known.
+
+    The ends are the 1st and 99th percentile, so that a single frame makes none.
+    """
+    for name, sides in ANGLES.items():
+        cells = [_range(result, values_of(person, side)) for side in sides]
+        if any(cells):
+            yield Row(name, "°", tuple(cells))
+
+
+def _range(result: SavedResult, values: Array | None) -> str:
+    if values is None:
+        return ""
+    known = values[np.isfinite(values)]
+    if len(known) < max(_LEAST_KNOWN * len(values), 2):
+        return ""
+    low, high = np.percentile(known, _ENDS)
+    return f"{low:.0f} to {high:.0f} ({len(known) / len(result.frame):.0%})"
+
+
+def measures(summary: PersonSummary) -> Iterator[Row]:
+    """Mean of each measure, with the 95 % interval of the mean where there are several values."""
+    by_metric: dict[tuple[str, str], dict[str | None, Measure]] = {}
+    for measure in summary.measures:
+        by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
+    for (metric, unit), sides in by_metric.items():
+        shown = (None,) if None in sides else _SIDES
+        counts = dict.fromkeys(str(sides[side].n) for side in shown if side in sides)
+        yield Row(
+            _NAMES.get(metric, words(metric)),
+            _UNITS.get(unit, unit),
+            tuple(_mean(sides.get(side), unit) for side in shown),
+            ", ".join(counts),
+        )
+
+
+def flexions(summary: PersonSummary) -> Iterator[Row]:
+    """Least to greatest flexion of each joint, and the range with its interval."""
+    by_joint: dict[str, dict[str, Joint]] = {}
+    for name, joint in summary.joints.items():
+        side, _, rest = name.partition("_")
+        known = side in _SIDES
+        by_joint.setdefault(f"{rest} flexion" if known else words(name), {})[
+            side if known else ""
+        ] = joint
+    for name, sides in by_joint.items():
+        cells = tuple(_flexion(sides.get(side)) for side in ([""] if "" in sides else _SIDES))
+        if any(cells):
+            yield Row(name, "°", cells)
+
+
+def _flexion(joint: Joint | None) -> str:
+    if joint is None or joint.rom is None or joint.min is None or joint.max is None:
+        return ""
+    ends = f"{number(joint.min, 0)} to {number(joint.max, 0)}"
+    return f"{ends}: {number(joint.rom, 0)}{_within(joint.rom_ci95, 0)}"
+
+
+def expected_error(summary: PersonSummary) -> str | None:
+    """The systematic error of one camera, in a sentence; None where nothing was published."""
+    every = (joint.expected_error_deg for joint in summary.joints.values())
+    known = sorted({error for error in every if error is not None})
+    if not known:
+        return None
+    span = f"{known[0]:g}" if len(known) == 1 else f"{known[0]:g} to {known[-1]:g}"
+    return (
+        f"Intervals are about repeating the measurement; one camera is off by {span}° from motion "
+        "capture on top of them, always in much the same way."
+    )
+
+
+def _mean(measure: Measure | None, unit: str) -> str:
+    if measure is None:
+        return ""
+    decimals = _DECIMALS.get(unit, 2)
+    ends = None
+    if measure.sd is not None and measure.n > 1:
+        half = float(student.ppf(_TAIL, measure.n - 1)) * measure.sd / measure.n**0.5
+        ends = (measure.mean - half, measure.mean + half)
+    return number(measure.mean, decimals) + _within(ends, decimals)
+
+
+def _within(ends: Interval | None, decimals: int) -> str:
+    if ends is None or ends[0] is None or ends[1] is None:
+        return ""
+    return f" [{number(ends[0], decimals)}, {number(ends[1], decimals)}]"
+
+
+def findings(summary: PersonSummary) -> Iterator[str]:
+    """What stands out, in the words of the applications; nothing of it is a diagnosis."""
+    told = summary.applications
+    if told.monitoring:
+        for alert in told.monitoring.alerts:
+            when = "" if alert.t_start_s is None else f" at {alert.t_start_s:.2f} s"
+            value = (
+                ""
+                if alert.value is None
+                else f": {number(alert.value, 1)}°{_within(alert.ci95, 1)}"
+            )
+            note = f". {alert.note}" if alert.note else ""
+            yield f"{_sided(alert.side)}{words(alert.text)}{value}{when}{note}"
+    if told.asymmetry:
+        for item in told.asymmetry.differences:
+            if item.real and item.diff is not None:
+                larger = "right" if item.diff > 0 else "left"
+                yield (
+                    f"{words(item.metric)} differs between sides: {larger} larger by "
+                    f"{_amount(abs(item.diff), item.unit)}; right less left "
+                    f"{_amount(item.diff, item.unit, item.ci95)}"
+                )
+    if told.fatigue:
+        for trend in told.fatigue.trends:
+            if trend.drift and trend.slope_per_min is not None:
+                yield (
+                    f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
+                    f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
+                )
+
+
+def _amount(value: float, unit: str, ends: Interval | None = None) -> str:
+    decimals, written = _DECIMALS.get(unit, 2), _UNITS.get(unit, unit)
+    gap = " " if written[:1].isalpha() else ""
+    return f"{number(value, decimals)}{gap}{written}{_within(ends, decimals)}"
+
+
+def number(value: float, decimals: int) -> str:
+    """A number as it is written; a minus sign is one."""
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+
+
+def words(name: str) -> str:
+    """A name of the response as words."""
+    return name.replace("_", " ").replace(" rom", " range")
+
+
+def _sided(side: str | None) -> str:
+    return f"{side} " if side else ""
