@@ -1,4 +1,4 @@
-"""What the benchmarks share: facts of the machine, videos, engines as `analyze` has them, results."""
+"""What benchmarks share: facts of the machine, videos, engines as `analyze` has them, results."""
 
 import json
 import logging
