@@ -59,6 +59,8 @@ class BmConfig:
         sway_scale: rms sway that halves the sway component.
         stability_weights: margin, sway.
         readiness_weights: stability, symmetry, alignment, smoothness.
+        active_speed_deg_s: of a joint, above which the person counts as in motion.
+        speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
 
     Raises:
         ValueError: a field is negative, or a pair is out of order; names the field.
@@ -111,6 +113,8 @@ class BmConfig:
     sway_scale: float = 0.10
     stability_weights: tuple[float, float] = (0.6, 0.4)
     readiness_weights: tuple[float, float, float, float] = (0.3, 0.3, 0.2, 0.2)
+    active_speed_deg_s: float = 20.0
+    speed_zones_deg_s: tuple[float, ...] = (50.0, 150.0, 300.0)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -123,6 +127,8 @@ class BmConfig:
                 raise ValueError(f"{name} must not be 0")
         if self.sagittal_ratio + 2 * self.view_hysteresis >= self.frontal_ratio:
             raise ValueError("sagittal_ratio and frontal_ratio leave no room between them")
+        if list(self.speed_zones_deg_s) != sorted(set(self.speed_zones_deg_s)):
+            raise ValueError("speed_zones_deg_s must ascend")
         for name in ("stability_weights", "readiness_weights"):
             if abs(sum(getattr(self, name)) - 1) > 1e-9:
                 raise ValueError(f"{name} must sum to 1")

@@ -20,13 +20,15 @@ from biomech.geometry import (
 )
 from biomech.metrics import PersonMetrics
 from biomech.skeleton import INDEX
-from biomech.timeline import runs_of
+from biomech.timeline import runs_of, velocity
 from biomech.uncertainty import flexion_sigma
-from biomech.view import SAGITTAL
+from biomech.view import FRONTAL, SAGITTAL
 
 _KNOWN_FACING: Final = 0.7
 """Share of a sagittal clip in which the side faced must be known for its angles to have a sign."""
 
+_OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
+_ENDS: Final = 2
 _MAD_TO_SD: Final = 1.4826
 _MID_HIP: Final = {"left_hip": 0.5, "right_hip": 0.5}
 
@@ -39,7 +41,8 @@ class Curves:
         times_s: (f,) seconds.
         max_gap_s: frames further apart do not hang together.
         flexion: degrees by name of :data:`biomech.geometry.ANGLES`; signed, forward positive, where
-            the clip shows the person from the side and facing one; else the size alone.
+            the clip shows the person from the side and facing one; else the size alone. From the
+            front knees and hips bend out of the picture and are not there.
         signed: which of the two.
         lean: of the trunk, degrees; forward where ``signed``, else toward image right.
         sigma: degrees by flexion, of a frame. jitter: degrees a second by flexion, of the whole
@@ -82,7 +85,9 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     segments = segments_with(trunk)
     facing = np.where(metrics.view.facing == 0, np.nan, metrics.view.facing)
     signed = _faces_aside(metrics)
-    smooth = {name: flexion(name, xy, segments) for name in ANGLES}
+    frontal = metrics.view.of_clip() == FRONTAL
+    names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
+    smooth = {name: flexion(name, xy, segments) for name in names}
     size = metrics.size.stature_px
     hips = combine(_MID_HIP, xy)
     ankles = {side: xy[:, INDEX[f"{side}_ankle"]] for side in SIDES}
@@ -98,12 +103,12 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         signed=signed,
         lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
-        sigma={name: flexion_sigma(name, xy, points.sigma, segments) for name in ANGLES},
+        sigma={name: flexion_sigma(name, xy, points.sigma, segments) for name in names},
         jitter={
             name: _jitter(
                 flexion(name, points.raw, segments), smooth[name], used.cutoff_hz, used.rate_hz
             )
-            for name in ANGLES
+            for name in names
         },
         hip_height=(foot - hips[:, 1]) / size,
         hip_height_raw=(foot - combine(_MID_HIP, sharp)[:, 1]) / size,
@@ -114,6 +119,18 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         stature_px=size,
         rate_hz=used.rate_hz,
     )
+
+
+def speed_of(curves: Curves, signal: Array) -> Array:
+    """(f,) size of the rate of change of a signal (f,), a second.
+
+    NaN in the two outermost frames of a run: the filter has only one side to go by there.
+    """
+    speed = np.abs(velocity(curves.times_s, signal))
+    for start, stop in runs_of(np.isfinite(signal), curves.times_s, curves.max_gap_s).tolist():
+        speed[start : start + _ENDS] = np.nan
+        speed[max(stop - _ENDS, start) : stop] = np.nan
+    return speed
 
 
 def _faces_aside(metrics: PersonMetrics) -> bool:

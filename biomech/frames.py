@@ -1,4 +1,4 @@
-"""The response's ``biomechanics`` objects of one person: one a frame, and one for the clip.
+"""The response's ``biomechanics`` objects of one person, one a frame.
 
 Numbers are rounded to three decimals. A null of the response's fields has its reason in
 ``detail.nulls``. ``detail.signed`` holds the angles of the plane that the view shows; those of the
@@ -7,17 +7,14 @@ other plane are absent rather than null.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomech.angles import Angle
-from biomech.config import DEFINITIONS, NO_CONTEXT, BmConfig, Context
 from biomech.geometry import Array
 from biomech.metrics import PersonMetrics
-from biomech.pipeline import Smoothed
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
 from biomech.scores import Score
 from biomech.skeleton import JOINT_ANGLES
@@ -35,7 +32,6 @@ FIELDS: dict[str, tuple[str, ...]] = {
 """Fields of the response by block."""
 
 _DECIMALS = 3
-_TIME_DECIMALS = 6
 _CM = 100.0
 
 Column = list[Any]
@@ -69,70 +65,6 @@ def disabled_block() -> dict[str, Any]:
     }
 
 
-def summary(
-    person_id: int,
-    metrics: PersonMetrics,
-    config: BmConfig,
-    context: Context = NO_CONTEXT,
-) -> dict[str, Any]:
-    """What holds for the whole clip of one person, JSON-ready."""
-    camera = context.camera
-    assumed = camera.roll_deg is None
-    sources = sorted({str(s) for s in metrics.sigma_source if s})
-    return {
-        "person_id": person_id,
-        "definitions": DEFINITIONS,
-        "movement": context.movement,
-        "view": metrics.view.of_clip(),
-        "camera": {
-            "roll_deg": camera.roll_deg or 0.0,
-            "roll_source": "assumed" if assumed else "request",
-            "slowmo_factor": camera.slowmo_factor,
-        },
-        "filter": filter_block(metrics.points),
-        "stature_px": _number(metrics.size.stature_px),
-        "height_m": metrics.size.height_m,
-        "shoulder_reference": _shoulder_reference(metrics),
-        "sigma_source": sources[0] if len(sources) == 1 else "mixed" if sources else None,
-        "sigma_calibrated": False,
-        "flags": ["roll_assumed_level"] * assumed + ["scale_drift"] * metrics.scale_drifts,
-        "config": asdict(config),
-    }
-
-
-def filter_block(points: Smoothed) -> dict[str, Any]:
-    """What smoothed and repaired the points of one person, JSON-ready.
-
-    Times are those of the first and last frame.
-    """
-    used = points.filter
-    times = np.round(points.track.times_s, _TIME_DECIMALS)
-    return {
-        "type": used.type,
-        "order": used.order,
-        "cutoff_hz": _number(used.cutoff_hz),
-        "fs_hz": _number(used.rate_hz),
-        "resampled": used.resampled,
-        "cutoff_limited": used.limited,
-        "suggested_cutoff_hz": _number(used.suggested_cutoff_hz),
-        "swaps_fixed": [
-            {
-                "limbs": swap.limbs,
-                "t_start": float(times[swap.start]),
-                "t_end": float(times[swap.stop - 1]),
-            }
-            for swap in points.swaps
-        ],
-        "points": {
-            "measured": int((points.gated.reason == "").sum()),
-            "outliers": int(points.outlier.sum()),
-            "filled": int(points.filled.sum()),
-            "unsmoothed": int(points.unsmoothed.sum()),
-        },
-        "sigma_inflation": _number(points.sigma_inflation),
-    }
-
-
 def _detail_rows(metrics: PersonMetrics) -> Callable[[int], dict[str, Any]]:
     """What makes the ``detail`` of a frame by its index."""
     angles = {**metrics.joint_angles, **metrics.body_alignment}
@@ -159,7 +91,7 @@ def _detail_rows(metrics: PersonMetrics) -> Callable[[int], dict[str, Any]]:
         for joint, named in metrics.joint_flags.items()
     }
     source = metrics.sigma_source.tolist()
-    reference = {"shoulder_reference": _shoulder_reference(metrics)} if metrics.near_side else {}
+    reference = {"shoulder_reference": shoulder_reference(metrics)} if metrics.near_side else {}
 
     def detail(f: int) -> dict[str, Any]:
         marked = {joint: [n for n, c in named.items() if c[f]] for joint, named in joints.items()}
@@ -234,7 +166,8 @@ def _view_columns(metrics: PersonMetrics) -> dict[str, Column]:
     }
 
 
-def _shoulder_reference(metrics: PersonMetrics) -> str:
+def shoulder_reference(metrics: PersonMetrics) -> str:
+    """``ipsilateral`` where one side stands for the trunk, else ``trunk``."""
     return "ipsilateral" if metrics.near_side else "trunk"
 
 
@@ -244,10 +177,6 @@ def _row(columns: Mapping[str, Column], frame: int) -> dict[str, Any]:
 
 def _words(column: NDArray[np.str_]) -> Column:
     return [word or None for word in column.tolist()]
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None else _numbers(np.array([value]))[0]
 
 
 def _numbers(column: Array) -> Column:

@@ -8,8 +8,8 @@ import numpy as np
 from biomech.curves import Curves
 from biomech.geometry import Array
 from biomech.peaks import Indices, crest_s, peaks_of
+from biomech.reasons import Flags
 from biomech.timeline import percentile, runs_of
-from biomech.view import FRONTAL
 
 HIP_HEIGHT: Final = "hip_depth"
 """Driver where no joint bends far enough: how far mid-hip is down, in statures."""
@@ -20,9 +20,6 @@ _PROMINENCE_DEG: Final = 10.0
 _PROMINENCE_STATURE: Final = 0.03
 _APART_S: Final = 0.4
 _LEAST_VALID: Final = 0.7
-_IN_PLANE_ONLY: Final = ("knee", "hip")
-"""Joints whose flexion is out of the picture's plane from the front."""
-
 REST_SHARE: Final = 0.10
 """Of the way from a valley to a peak, the lowest part: there the person rests."""
 
@@ -63,14 +60,14 @@ class Repetitions:
     items: list[Repetition]
 
 
-def repetitions(curves: Curves, view: str | None, present: Array) -> Repetitions:
+def repetitions(curves: Curves, present: Flags) -> Repetitions:
     """Repetitions of the movement of a clip.
 
     Args:
-        curves: of the person. view: the clip's class.
+        curves: of the person.
         present: (f,) frames in which the person is there at all.
     """
-    driver, signal, least = _driver(curves, view, np.asarray(present, bool))
+    driver, signal, least = _driver(curves, present)
     if driver is None:
         return Repetitions(None, signal, least, [])
     spread = percentile(signal, 95) - percentile(signal, 5)
@@ -82,12 +79,10 @@ def repetitions(curves: Curves, view: str | None, present: Array) -> Repetitions
     return Repetitions(driver, signal, prominence, items)
 
 
-def _driver(curves: Curves, view: str | None, present: Array) -> tuple[str | None, Array, float]:
+def _driver(curves: Curves, present: Flags) -> tuple[str | None, Array, float]:
     """Name, signal and least prominence of what moves most."""
     found: list[tuple[float, str, Array, float]] = []
     for name, signal in curves.flexion.items():
-        if view == FRONTAL and name.endswith(_IN_PLANE_ONLY):
-            continue
         sigma = curves.sigma[name]
         usual = float(np.median(sigma[np.isfinite(sigma)])) if np.isfinite(sigma).any() else 0.0
         least = max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG)
@@ -105,7 +100,7 @@ def _driver(curves: Curves, view: str | None, present: Array) -> tuple[str | Non
     return None, depth, _PROMINENCE_DEG
 
 
-def _valid(signal: Array, present: Array) -> bool:
+def _valid(signal: Array, present: Flags) -> bool:
     return bool(np.isfinite(signal[present]).sum() >= _LEAST_VALID * max(present.sum(), 1))
 
 

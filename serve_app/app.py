@@ -35,7 +35,7 @@ def build(args: Settings) -> Application:
     poses = {role: models[role] for role in ("rtmpose", "hrnet")}
     stages = {
         "decode": Decode.bind(settings.media_limits, models["detector"], poses),
-        "biomechanics": Biomechanics.bind(settings.biomechanics, plan.parts),
+        "biomechanics": Biomechanics.bind(settings.biomechanics, plan.parts, plan.guidelines),
         "render": Render.bind(
             settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s
         ),

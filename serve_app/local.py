@@ -78,6 +78,7 @@ class LocalStages:
         self._store = store
         self._biomechanics = biomechanics
         self._parts = plan.parts
+        self._guidelines = plan.guidelines
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
         self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
         # An encoder alone leaves a part of every CPU idle; more than a few only take memory.
@@ -130,6 +131,7 @@ class LocalStages:
             enabled=self._biomechanics,
             parts=self._parts,
             context=context,
+            guidelines=self._guidelines,
             written=written,
         )
 

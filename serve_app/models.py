@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from biomech.applications.guidelines import Guidelines
 from biomech.config import Parts
+from deployments.biomechanics.guidelines import load_guidelines
 from deployments.errors import NotReadyError
 from deployments.messages import ModelStatus
 from deployments.pose.calibration import load_calibrations
@@ -20,12 +22,13 @@ ROLES = (*POSE_ROLES, "detector")
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """What every model stage is to load, by role, and how."""
+    """What every model stage is to load, by role, and how; what the biomechanics go by."""
 
     config: ModelConfig
     choices: Mapping[str, ModelChoice]
     search: tuple[Path, ...]
     options: EngineOptions
+    guidelines: Guidelines
 
     @property
     def parts(self) -> Parts:
@@ -61,6 +64,13 @@ def plan_models(settings: Settings) -> ModelPlan:
             share_batches=config.performance.batch_processing,
             cache_dir=settings.cache_dir,
             calibrations=load_calibrations(settings.calibration) if settings.calibration else (),
+        ),
+        guidelines=load_guidelines(
+            settings.rules,
+            settings.mdc,
+            settings.norms,
+            settings.reference_result,
+            settings.previous_result,
         ),
     )
 

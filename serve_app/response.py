@@ -27,6 +27,7 @@ from serve_app.schemas import (
     ProcessingSummary,
     VideoInfo,
 )
+from serve_app.summary_schema import PersonSummary
 from serve_app.versions import package_version
 
 NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
@@ -93,7 +94,7 @@ def _data(
     return PoseData(
         poses_per_frame=[_frame(outcome, f, everyone) for f in range(len(clip.times_s))],
         processing_summary=_summary(outcome, min_score, models),
-        biomechanics_summary=outcome.biomechanics.summary,
+        biomechanics_summary=[PersonSummary(**told) for told in outcome.biomechanics.summary],
     )
 
 

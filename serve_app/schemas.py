@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
+from serve_app.summary_schema import PersonSummary
 
 
 def _parsed(value: Any) -> Any:
@@ -274,7 +275,7 @@ class PoseData(BaseModel):
 
     poses_per_frame: list[FramePose]
     processing_summary: ProcessingSummary
-    biomechanics_summary: list[dict[str, Any]] = Field(
+    biomechanics_summary: list[PersonSummary] = Field(
         default_factory=list, description="One object a person, the primary first."
     )
 

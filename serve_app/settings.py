@@ -106,6 +106,19 @@ class Settings(BaseSettings):
         validation_alias=_named("biomechanics_analysis"),
         description="Compute angles, scores and alignment.",
     )
+    rules: Path | None = Field(
+        ROOT / "config" / "rules.yaml", description="Ranges of angles that are watched, YAML."
+    )
+    mdc: Path | None = Field(
+        ROOT / "config" / "mdc.yaml", description="Smallest detectable changes by metric, YAML."
+    )
+    norms: Path | None = Field(None, description="Norms of a population of yours, YAML.")
+    reference_result: Path | None = Field(
+        None, description="A saved response whose technique others are compared to."
+    )
+    previous_result: Path | None = Field(
+        None, description="A saved response of the same athlete that progress is told from."
+    )
     detector_stride: int = Field(
         4, ge=1, le=60, description="People are detected every so many frames."
     )

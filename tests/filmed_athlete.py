@@ -1,16 +1,23 @@
 """The athlete of ``tools.athlete`` as keypoints with noise, and what truly happened when."""
 
-import numpy as np
+import json
 
-from biomech.config import BmConfig, Subject
+import numpy as np
+from jsonschema import Draft202012Validator
+
+from biomech.config import NO_CONTEXT, BmConfig, Subject
 from biomech.curves import curves_of
 from biomech.metrics import person_metrics
 from biomech.skeleton import INDEX
+from deployments.biomechanics.analyse import analyse
+from deployments.messages import ClipPoses
+from serve_app.summary_schema import PersonSummary
 from tests.stick_figure import seen
 from tools.athlete.body import Shape, stand
 from tools.athlete.camera import Camera
 from tools.athlete.motion import MOVEMENTS, Style
 
+schema = Draft202012Validator(PersonSummary.model_json_schema())
 SIZE = (1280, 720)
 HEIGHT_PX = 420.0
 HEADING = {"from the left": 90.0, "from the right": -90.0, "from the front": 0.0}
@@ -64,3 +71,34 @@ def ankle_ahead(xyz, side):
     """(f,) how far before mid-hip an ankle is, for someone walking along +x, statures."""
     hips = (xyz[:, INDEX["left_hip"], 0] + xyz[:, INDEX["right_hip"], 0]) / 2
     return xyz[:, INDEX[f"{side}_ankle"], 0] - hips
+
+
+def clip_of(track):
+    """The clip of one person, as the stage gets it."""
+    one = {
+        name: np.asarray(getattr(track, name), np.float32)[:, None]
+        for name in ("box", "xy", "score", "sigma")
+    }
+    frames = len(track.times_s)
+    return ClipPoses(
+        times_s=track.times_s,
+        width=track.size[0],
+        height=track.size[1],
+        track_id=np.array([1], np.int32),
+        box=one["box"],
+        box_score=np.full((frames, 1), 0.9, np.float32),
+        keypoints=one["xy"],
+        score=one["score"],
+        raw_score=one["score"],
+        sigma=one["sigma"],
+        model=np.where(track.present, 0, -1).astype(np.int32)[:, None],
+        models=("Simulated",),
+        decoded=np.ones(frames, bool),
+    )
+
+
+def summarised(track, context=NO_CONTEXT, **options):
+    """The summary of one person, by the whole stage, held against its schema."""
+    (told,) = analyse(clip_of(track), 0.3, context=context, written=0, **options).summary
+    schema.validate(told)
+    return json.loads(json.dumps(told, allow_nan=False))

@@ -92,5 +92,9 @@ class Guidelines:
     reference: Mapping[str, Any] | None = None
     before: Mapping[str, Any] | None = None
 
+    def of_anybody(self) -> "Guidelines":
+        """What holds whoever the person is: rules and detectable changes."""
+        return Guidelines(self.rules, self.limits)
+
 
 NO_GUIDELINES = Guidelines()

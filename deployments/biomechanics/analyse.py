@@ -1,16 +1,19 @@
 """Poses of a clip in, biomechanics out."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, Context, Parts
-from biomech.frames import disabled_block, frame_blocks, summary
+from biomech.applications.guidelines import NO_GUIDELINES, Guidelines
+from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts, Subject
+from biomech.frames import disabled_block, frame_blocks
 from biomech.geometry import derotated
 from biomech.metrics import person_metrics
+from biomech.performance import performance_of
 from biomech.pipeline import Smoothed
-from biomech.reasons import DISABLED
 from biomech.skeleton import JOINT_ANGLES
+from biomech.summary import Occasion, disabled_summary, summary
 from biomech.track import Track
 from deployments.messages import F32, ClipBiomechanics, ClipPoses
 
@@ -22,9 +25,10 @@ def analyse(
     enabled: bool = True,
     parts: Parts = ALL_PARTS,
     context: Context = NO_CONTEXT,
+    guidelines: Guidelines = NO_GUIDELINES,
     written: int | None = None,
 ) -> ClipBiomechanics:
-    """Angles, alignment and scores of every person of a clip, frame by frame.
+    """Angles, alignment and scores of every person frame by frame, and a summary of the clip.
 
     Args:
         clip: the people; a single picture is a clip of one frame.
@@ -32,6 +36,7 @@ def analyse(
         enabled: False leaves every field null, with the reason.
         parts: which fields are given; the others are null, with the reason.
         context: what the caller says of the clip; its subject is the primary person.
+        guidelines: what the applications go by; norms and other results are the primary person's.
         written: so many people, the primary first, have their frames written; None for all. The
             objects of a frame are large, and the others are seldom asked for.
 
@@ -48,13 +53,23 @@ def analyse(
     angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
     for p, person_id in enumerate(clip.track_id.tolist()):
         track = track_of(clip, p, context.camera.slowmo_factor)
-        subject = context.subject if p == 0 else None
-        metrics = person_metrics(track, config, subject, context.camera.roll_deg).only(parts)
+        own = context if p == 0 else replace(context, subject=Subject())
+        metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
+        performance = performance_of(metrics, config, context.movement)
+        metrics = metrics.only(parts)
         if p < written:
             frames.append(frame_blocks(metrics, track.present))
         if p == 0:
             drawn = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
-        summaries.append(summary(person_id, metrics, config, context))
+        occasion = Occasion(
+            config=config,
+            context=own,
+            parts=parts,
+            guidelines=guidelines if p == 0 else guidelines.of_anybody(),
+            model=_model_of(clip, p),
+            others=np.asarray((np.delete(clip.model, p, axis=1) >= 0).any(1)),
+        )
+        summaries.append(summary(person_id, metrics, performance, occasion))
         for i, name in enumerate(JOINT_ANGLES):
             angles[:, p, i] = metrics.joint_angles[name].value
     return ClipBiomechanics(frames, angles, summaries, drawn)
@@ -75,6 +90,13 @@ def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
     )
 
 
+def _model_of(clip: ClipPoses, person: int) -> str | None:
+    """The model that made most of the person's poses."""
+    used = clip.model[:, person]
+    counts = np.bincount(used[used >= 0], minlength=1)
+    return clip.models[int(counts.argmax())] if counts.any() else None
+
+
 def _in_picture(points: Smoothed, roll_deg: float) -> F32:
     """The points that angles are of, as the picture shows them."""
     centre = points.track.centre
@@ -87,9 +109,6 @@ def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
     return ClipBiomechanics(
         [[disabled_block() if there else None for there in column] for column in present.T],
         np.full((*shape, len(JOINT_ANGLES)), np.nan),
-        [
-            {"person_id": person, "definitions": DEFINITIONS, "reason": DISABLED}
-            for person in clip.track_id.tolist()
-        ],
+        [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),
     )

@@ -4,6 +4,7 @@ import asyncio
 
 from ray import serve
 
+from biomech.applications.guidelines import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import ClipBiomechanics, ClipPoses
@@ -12,9 +13,15 @@ from deployments.messages import ClipBiomechanics, ClipPoses
 class BiomechanicsReplica:
     """Poses of a clip in, angles, scores and alignment out."""
 
-    def __init__(self, enabled: bool, parts: Parts = ALL_PARTS) -> None:
+    def __init__(
+        self,
+        enabled: bool,
+        parts: Parts = ALL_PARTS,
+        guidelines: Guidelines = NO_GUIDELINES,
+    ) -> None:
         self._enabled = enabled
         self._parts = parts
+        self._guidelines = guidelines
 
     async def analyse(
         self,
@@ -31,6 +38,7 @@ class BiomechanicsReplica:
             enabled=self._enabled,
             parts=self._parts,
             context=context,
+            guidelines=self._guidelines,
             written=written,
         )
 

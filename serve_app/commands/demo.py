@@ -11,7 +11,7 @@ from biomech.skeleton import JOINT_ANGLES
 from serve_app.commands.analyze import Formats, analyze_one, results_in
 from serve_app.commands.progress import announce
 from serve_app.local import local_service
-from serve_app.schemas import PoseData, PoseOptions
+from serve_app.schemas import PoseData, PoseOptions, PoseResponse
 from serve_app.sheet import angle_values, write_sheet
 
 
@@ -26,41 +26,36 @@ from serve_app.sheet import angle_values, write_sheet
 )
 def demo(video: Path, out: Path) -> None:
     """Analyse VIDEO and show what was found."""
-    show(video, out)
-
-
-def show(video: Path, out: Path) -> PoseData:
-    """Analyse ``video``, write all results into ``out`` and print what was found and where.
-
-    Raises:
-        ServiceError: whatever went wrong.
-    """
     with local_service(results_in(out)) as service:
         announce(service.models)
-        response = analyze_one(
-            service, str(video), PoseOptions(), out / video.stem, Formats(csv=True)
-        )
-    if response.data is None:
+        stem = out / video.stem
+        response = analyze_one(service, str(video), PoseOptions(), stem, Formats(csv=True))
+    show(response, video.name, stem)
+
+
+def show(response: PoseResponse, title: str, stem: Path) -> None:
+    """Draw the contact sheet of results that lie at ``stem`` and print what was found and where.
+
+    Args:
+        response: with its data, the annotated video being ``stem`` with ``.annotated.mp4``.
+        title: of the sheet. stem: path of the results without their suffixes.
+    """
+    data = response.data
+    if data is None:
         raise AssertionError("data was asked for")
-    annotated = out / f"{video.stem}.annotated.mp4"
-    sheet = out / f"{video.stem}.png"
-    write_sheet(response, annotated, sheet, _title(video, response.data))
+    annotated, sheet = Path(f"{stem}.annotated.mp4"), Path(f"{stem}.png")
+    models = ", ".join(data.processing_summary.models_used) or "no pose"
+    write_sheet(response, annotated, sheet, f"{title}: {models}, primary person")
     console = Console()
-    console.print(_angles(response.data))
-    console.print(_findings(response.data))
+    console.print(_angles(data))
+    console.print(_findings(data))
     for what, path in (
-        ("response", out / f"{video.stem}.json"),
-        ("table", out / f"{video.stem}.csv"),
+        ("response", f"{stem}.json"),
+        ("table", f"{stem}.csv"),
         ("annotated video", annotated),
         ("contact sheet", sheet),
     ):
         console.print(f"{what:>16}: {path}", highlight=False, soft_wrap=True)
-    return response.data
-
-
-def _title(video: Path, data: PoseData) -> str:
-    models = ", ".join(data.processing_summary.models_used) or "no pose"
-    return f"{video.name}: {models}, primary person"
 
 
 def _angles(data: PoseData) -> Table:
@@ -92,7 +87,7 @@ def _findings(data: PoseData) -> Table:
         "mean confidence": "none" if confidence is None else f"{confidence:.2f}",
         "people": str(summary.people),
         "views": ", ".join(
-            f"person {s['person_id']}: {s.get('view') or 'unknown'}"
+            f"person {s.person_id}: {s.view or 'unknown'}"
             for s in data.biomechanics_summary
         ),
         "time": f"{seconds:.1f} s, {summary.total_frames / seconds:.0f} fps with the video drawn",

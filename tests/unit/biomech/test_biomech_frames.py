@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomech.config import BmConfig, Parts, Subject
-from biomech.frames import FIELDS, disabled_block, frame_blocks, summary
+from biomech.frames import FIELDS, disabled_block, frame_blocks
 from biomech.metrics import person_metrics
 from biomech.skeleton import INDEX, JOINT_ANGLES
+from biomech.summary import Occasion, summary
 from tests.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BmConfig()
@@ -269,12 +270,12 @@ def test_a_part_left_out_is_null_with_the_reason_and_has_no_details(part, fields
 def test_the_summary_of_a_clip():
     track = seen(np.stack([FIGURE] * 5), sigma=2.0)
     made = person_metrics(track, CONFIG, Subject(height_m=1.75))
-    told = summary(7, made, CONFIG)
+    told = summary(7, made, None, Occasion(CONFIG))
     assert json.loads(json.dumps(told, allow_nan=False))["config"]["min_score"] == 0.3
     assert told["person_id"] == 7
     assert told["definitions"] == "bm-1"
     assert told["view"] == "frontal"
-    assert (told["stature_px"], told["height_m"]) == (436.64, 1.75)
+    assert (told["stature_px"], told["height_m"]) == (436.6396, 1.75)
     assert told["sigma_source"] == "model"
     assert told["flags"] == ["roll_assumed_level"]
     assert told["filter"] == {
@@ -292,14 +293,14 @@ def test_the_summary_of_a_clip():
 
 
 def test_the_summary_of_someone_hardly_seen():
-    told = summary(1, person_metrics(seen(FIGURE, score=0.1), CONFIG), CONFIG)
+    told = summary(1, person_metrics(seen(FIGURE, score=0.1), CONFIG), None, Occasion(CONFIG))
     assert (told["view"], told["stature_px"], told["sigma_source"]) == (None, None, None)
 
 
 def test_the_summary_says_that_the_scale_drifts():
     nearer = FIGURE * np.linspace(1, 3, 40)[:, None, None]
     track = seen(nearer, size=(4000, 4000))
-    told = summary(1, person_metrics(track, CONFIG, Subject(height_m=1.75)), CONFIG)
+    told = summary(1, person_metrics(track, CONFIG, Subject(height_m=1.75)), None, Occasion(CONFIG))
     assert told["flags"] == ["roll_assumed_level", "scale_drift"]
     assert told["height_m"] is None
     assert told["sigma_source"] == "oks_prior"

@@ -18,8 +18,8 @@ FRAME_S = 1 / 30
 
 
 def found(track, **config):
-    metrics, curves = metrics_and_curves(track, **config)
-    return repetitions(curves, metrics.view.of_clip(), track.present)
+    _, curves = metrics_and_curves(track, **config)
+    return repetitions(curves, track.present)
 
 
 def bent(knee, **options):
@@ -91,7 +91,7 @@ def test_times_of_repetitions_are_within_a_frame(fps, true_squats):
 @given(count=st.integers(1, 6), rest_s=st.floats(0.1, 2.0), wave_s=st.floats(0.8, 2.5))
 def test_rests_of_any_length_change_neither_number_nor_length(count, rest_s, wave_s):
     knee, middles = waves(count, rest_s, wave_s=wave_s)
-    reps = repetitions(bends(knee), "sagittal", np.ones(len(knee), bool)).items
+    reps = repetitions(bends(knee), np.ones(len(knee), bool)).items
     assert [rep.peak_s for rep in reps] == pytest.approx(middles, abs=FRAME_S)
     # A raised cosine is above a tenth of its height for 79.5 % of its length.
     inside = 1 - np.arccos(1 - 2 * REST_SHARE) / np.pi
@@ -103,7 +103,7 @@ def test_rests_of_any_length_change_neither_number_nor_length(count, rest_s, wav
 def test_a_movement_within_the_doubt_of_the_angle_is_no_repetition():
     for sigma, expected in ((3.0, 4), (7.0, 0)):  # three deviations: 9, 21 degrees
         knee, _ = waves(4, 0.5, depth=20.0)
-        reps = repetitions(bends(knee, sigma), "sagittal", np.ones(len(knee), bool))
+        reps = repetitions(bends(knee, sigma), np.ones(len(knee), bool))
         assert len(reps.items) == expected
 
 

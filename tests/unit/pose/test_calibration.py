@@ -194,8 +194,8 @@ def test_the_setting_puts_a_calibration_to_use(marker_config, tmp_path):
 
     plain = analysed(settings)
     told = analysed(settings.model_copy(update={"calibration": path}))
-    assert plain.biomechanics_summary[0]["sigma_calibrated"] is False
-    assert told.biomechanics_summary[0]["sigma_calibrated"] is True
+    assert plain.biomechanics_summary[0].sigma_calibrated is False
+    assert told.biomechanics_summary[0].sigma_calibrated is True
     for before, after in zip(plain.poses_per_frame, told.poses_per_frame, strict=True):
         for name in KEYPOINTS:
             assert after.keypoints[name].confidence == 0.75

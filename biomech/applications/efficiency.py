@@ -1,0 +1,51 @@
+"""Movement efficiency: how smooth the movement is. Not how much energy it takes."""
+
+from typing import Any
+
+import numpy as np
+
+from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
+from biomech.measures import Phase, phases_of_repetition, phases_of_strides
+from biomech.performance import Performance
+
+
+def efficiency(performance: Performance) -> Outcome:
+    """SPARC and LDLJ of each way out and back of a repetition, or of the knee over each stride.
+
+    Nearer 0 is smoother. Null where the speed is not above three deviations of its own noise;
+    ``ldlj`` below 60 frames a second too.
+    """
+    found: list[dict[str, Any]] = []
+    if performance.gait:
+        for side, strides in phases_of_strides(performance, performance.gait).items():
+            found += [_row("stride", side, i, p) for i, p in enumerate(strides)]
+        of = "knee"
+    else:
+        for i, rep in enumerate(performance.repetitions.items):
+            out, back = phases_of_repetition(performance, rep)
+            found += [_row("out", None, i, out), _row("back", None, i, back)]
+        of = performance.repetitions.driver or ""
+    known = [row["sparc"] for row in found if row["sparc"] is not None]
+    if not known:
+        reason = "no repetition or stride is faster than the noise of its speed"
+        return without(INSUFFICIENT_DATA, reason, of=None, sparc=None, ldlj=None, phases=found)
+    jerks = [row["ldlj"] for row in found if row["ldlj"] is not None]
+    return ok(
+        of=of,
+        sparc=number(float(np.mean(known))),
+        ldlj=number(float(np.mean(jerks))) if jerks else None,
+        phases=found,
+    )
+
+
+def _row(phase: str, side: str | None, index: int, made: Phase) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "side": side,
+        "number": index + 1,
+        "t_start_s": number(made.start_s),
+        "t_end_s": number(made.stop_s),
+        "peak_speed": number(made.peak_speed),
+        "sparc": number(made.sparc),
+        "ldlj": number(made.ldlj),
+    }

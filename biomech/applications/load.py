@@ -1,0 +1,61 @@
+"""External load: what was counted and how long, never a force."""
+
+from typing import Any
+
+import numpy as np
+
+from biomech.applications.outcome import Outcome, number, ok
+from biomech.config import BmConfig
+from biomech.geometry import Array
+from biomech.performance import Performance
+from biomech.timeline import velocity
+
+
+def load(performance: Performance, config: BmConfig) -> Outcome:
+    """Counts, seconds in motion, and how far and how fast each joint turned.
+
+    ``travel_deg`` is the sum of all turning; ``zones_s`` seconds by speed between the
+    ``zones_deg_s``. A person is in motion where any joint is faster than
+    ``config.active_speed_deg_s``. Frames whose speed is not known count nowhere.
+    """
+    curves, gait = performance.curves, performance.gait
+    lasts = _lasts(curves.times_s, curves.max_gap_s)
+    speeds = {
+        name: np.abs(velocity(curves.times_s, signal)) for name, signal in curves.flexion.items()
+    }
+    active = np.zeros(len(lasts), np.bool_)
+    for speed in speeds.values():
+        active |= np.nan_to_num(speed) > config.active_speed_deg_s
+    return ok(
+        repetitions=len(performance.repetitions.items),
+        steps=len(gait.steps()) if gait else 0,
+        jumps=len(performance.jumps),
+        landings=len(performance.landings),
+        active_s=number(float(lasts[active].sum())),
+        zones_deg_s=list(config.speed_zones_deg_s),
+        joints={name: _joint(speed, lasts, config) for name, speed in speeds.items()},
+    )
+
+
+def _lasts(times_s: Array, max_gap_s: float) -> Array:
+    """(f,) seconds that a frame stands for: half the way to its neighbours, none over gaps."""
+    steps = np.diff(times_s)
+    steps = np.where(steps > max_gap_s, 0.0, steps)
+    lasts = np.zeros(len(times_s))
+    lasts[:-1] += steps / 2
+    lasts[1:] += steps / 2
+    return lasts
+
+
+def _joint(speed: Array, lasts: Array, config: BmConfig) -> dict[str, Any]:
+    if not np.isfinite(speed).any():
+        return {"travel_deg": None, "zones_s": None}
+    zone = np.digitize(speed, config.speed_zones_deg_s)
+    there = np.isfinite(speed)
+    return {
+        "travel_deg": number(float((speed * lasts)[there].sum())),
+        "zones_s": [
+            number(float(lasts[there & (zone == z)].sum()))
+            for z in range(len(config.speed_zones_deg_s) + 1)
+        ],
+    }

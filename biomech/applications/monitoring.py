@@ -1,0 +1,223 @@
+"""Joint angles watched: which were outside a configured range, when, and how surely.
+
+An alert says that a range was left, not that anything is wrong with it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from scipy.special import ndtr
+
+from biomech.angles import Angle
+from biomech.applications.guidelines import Rule
+from biomech.applications.outcome import (
+    INSUFFICIENT_DATA,
+    NOT_SUPPLIED,
+    Outcome,
+    number,
+    ok,
+    without,
+)
+from biomech.geometry import SIDES, Array
+from biomech.measures import JOINTS
+from biomech.performance import Performance
+from biomech.statistics import Z95
+from biomech.timeline import runs_of
+
+EXCURSION: Final = "knee_excursion"
+"""From the flexion at a landing to the largest after it."""
+
+_AFTER_LANDING_S: Final = 0.5
+
+_SIDED: Final[Mapping[str, str]] = {
+    **{f"{joint}_flexion": f"{{}}_{joint}_flexion" for joint in JOINTS},
+    "fppa": "{}_fppa",
+}
+_WHOLE: Final = (
+    "trunk_lean",
+    "trunk_lateral_lean",
+    "spine_angle",
+    "hip_level_difference",
+    "shoulder_level_difference",
+)
+METRICS: Final = (*_SIDED, EXCURSION, *_WHOLE)
+PHASES: Final = ("any", "landing", "landing_peak", "peak")
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """A value that a rule is held against: degrees, and from when to when."""
+
+    start_s: float
+    stop_s: float
+    value: float
+    sigma: float
+
+
+def monitoring(performance: Performance, rules: tuple[Rule, ...], sex: str | None) -> Outcome:
+    """Alerts of all rules; ``checked`` says how often each could be held against something.
+
+    Args:
+        performance: of one person. rules: of the site, or the shipped ones.
+        sex: for thresholds that differ by it.
+    """
+    if not rules:
+        return without(NOT_SUPPLIED, "there are no rules", checked=[], alerts=[])
+    checked, alerts = [], []
+    for rule in rules:
+        threshold = rule.threshold.get(sex or "any", rule.threshold["any"])
+        seen = 0
+        for side, findings in _findings(performance, rule, threshold):
+            seen += len(findings)
+            alerts += [
+                _alert(rule, side, finding, threshold)
+                for finding in findings
+                if _exceeds(rule, finding.value, finding.sigma, threshold) >= rule.p_min
+            ]
+        checked.append({"rule": rule.id, "threshold": threshold, "checked": seen})
+    if not any(item["checked"] for item in checked):
+        reason = "nothing was seen that a rule is about"
+        return without(INSUFFICIENT_DATA, reason, checked=checked, alerts=[])
+    return ok(checked=checked, alerts=sorted(alerts, key=lambda alert: alert["t_start_s"]))
+
+
+def _exceeds(rule: Rule, value: float, sigma: float, threshold: float) -> float:
+    """Probability that the true value is outside the range; NaN unknown."""
+    beyond = value - threshold if rule.op == ">" else threshold - value
+    return float(ndtr(beyond / sigma)) if sigma > 0 else float("nan")
+
+
+def _alert(rule: Rule, side: str | None, finding: _Finding, threshold: float) -> dict[str, Any]:
+    half = Z95 * finding.sigma
+    return {
+        "rule": rule.id,
+        "side": side,
+        "t_start_s": number(finding.start_s),
+        "t_end_s": number(finding.stop_s),
+        "value": number(finding.value),
+        "ci95": [number(finding.value - half), number(finding.value + half)],
+        "threshold": threshold,
+        "p_exceed": number(_exceeds(rule, finding.value, finding.sigma, threshold)),
+        "text": f"{rule.metric} outside the configured range ({rule.op} {threshold:g})",
+        "source": rule.source,
+        "note": rule.note,
+    }
+
+
+def _findings(
+    performance: Performance, rule: Rule, threshold: float
+) -> Iterator[tuple[str | None, list[_Finding]]]:
+    if rule.view is not None and rule.view != performance.view:
+        return
+    make = _PHASES[rule.phase]
+    if rule.metric in _WHOLE:
+        yield None, make(performance, rule, _angle(performance, rule.metric), threshold)
+        return
+    name = _SIDED["knee_flexion" if rule.metric == EXCURSION else rule.metric]
+    for side in SIDES if rule.side is None else (rule.side,):
+        yield side, make(performance, rule, _angle(performance, name.format(side)), threshold)
+
+
+def _angle(performance: Performance, name: str) -> Angle | None:
+    metrics = performance.metrics
+    every = {**metrics.sagittal, **metrics.frontal, **metrics.body_alignment}
+    return every.get(name)
+
+
+def _whenever(
+    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+) -> list[_Finding]:
+    """The most of each stretch outside the range, and the most of all where there is none."""
+    if angle is None:
+        return []
+    times, value, sigma = performance.curves.times_s, angle.value, angle.sigma
+    known = np.isfinite(value) & np.isfinite(sigma)
+    if not known.any():
+        return []
+    sign = 1.0 if rule.op == ">" else -1.0
+    sure = ndtr(sign * (value - threshold) / np.where(known, sigma, 1.0)) >= rule.p_min
+    outside = known & sure
+    found = [
+        _most(times, value, sigma, sign, start, stop)
+        for start, stop in runs_of(outside, times, performance.curves.max_gap_s).tolist()
+        if times[stop - 1] - times[start] >= rule.min_duration_s
+    ]
+    if found:
+        return found
+    inside = known & ~outside
+    if not inside.any():
+        return []
+    most = int(np.argmax(np.where(inside, sign * value, -np.inf)))
+    return [_at(times, value, sigma, most)]
+
+
+def _most(
+    times_s: Array, value: Array, sigma: Array, sign: float, start: int, stop: int
+) -> _Finding:
+    frame = start + int(np.argmax(sign * value[start:stop]))
+    return _Finding(
+        float(times_s[start]), float(times_s[stop - 1]), float(value[frame]), float(sigma[frame])
+    )
+
+
+def _at(times_s: Array, value: Array, sigma: Array, frame: int) -> _Finding:
+    time = float(times_s[frame])
+    return _Finding(time, time, float(value[frame]), float(sigma[frame]))
+
+
+def _at_landing(
+    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+) -> list[_Finding]:
+    frames = [flight.landing for flight in performance.landings]
+    return _known(performance, angle, frames)
+
+
+def _at_peak(
+    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+) -> list[_Finding]:
+    return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+
+
+def _after_landing(
+    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+) -> list[_Finding]:
+    """The most after each landing; for the excursion, less what it was at the landing."""
+    if angle is None:
+        return []
+    times = performance.curves.times_s
+    found = []
+    for flight in performance.landings:
+        after = slice(
+            flight.landing, int(np.searchsorted(times, flight.landing_s + _AFTER_LANDING_S))
+        )
+        values = angle.value[after]
+        if not np.isfinite(values).any():
+            continue
+        most = after.start + int(np.nanargmax(values))
+        value, sigma = float(angle.value[most]), float(angle.sigma[most])
+        if rule.metric == EXCURSION:
+            value -= float(angle.value[flight.landing])
+            sigma = float(np.hypot(sigma, angle.sigma[flight.landing]))
+        if np.isfinite(value) and np.isfinite(sigma):
+            found.append(_Finding(flight.landing_s, float(times[most]), value, sigma))
+    return found
+
+
+def _known(performance: Performance, angle: Angle | None, frames: list[int]) -> list[_Finding]:
+    if angle is None:
+        return []
+    return [
+        _at(performance.curves.times_s, angle.value, angle.sigma, frame)
+        for frame in frames
+        if np.isfinite(angle.value[frame]) and np.isfinite(angle.sigma[frame])
+    ]
+
+
+_PHASES: Final[Mapping[str, Callable[[Performance, Rule, Angle | None, float], list[_Finding]]]] = {
+    "any": _whenever,
+    "landing": _at_landing,
+    "landing_peak": _after_landing,
+    "peak": _at_peak,
+}

@@ -1,0 +1,79 @@
+"""An athlete against a population that the user supplies: this service has no norms of its own."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtr
+
+from biomech.applications.guidelines import Norm
+from biomech.applications.outcome import (
+    INSUFFICIENT_DATA,
+    NOT_COMPARABLE,
+    NOT_SUPPLIED,
+    Outcome,
+    number,
+    ok,
+    without,
+)
+from biomech.measures import Measure
+from biomech.statistics import Z95
+
+
+def against_norms(
+    measures: Sequence[Measure], norms: tuple[Norm, ...] | None, view: str | None
+) -> Outcome:
+    """z and percentile of the means of measures in the populations of ``norms``.
+
+    ``percentile_ci95`` is what the scatter of the athlete's own values leaves open; None for a
+    single value. Norms of another view are not used.
+    """
+    if norms is None:
+        return without(NOT_SUPPLIED, "no file of norms was supplied", comparisons=[])
+    usable = [norm for norm in norms if norm.view in (None, view)]
+    if norms and not usable:
+        reason = f"the norms are of another view than {view}"
+        return without(NOT_COMPARABLE, reason, comparisons=[])
+    found = [
+        _compare(measure, norm)
+        for norm in usable
+        for measure in measures
+        if measure.metric == norm.metric and norm.side in (None, measure.side)
+    ]
+    if not found:
+        return without(INSUFFICIENT_DATA, "no measure has a norm", comparisons=[])
+    return ok(comparisons=found)
+
+
+def _compare(measure: Measure, norm: Norm) -> dict[str, Any]:
+    half = Z95 * measure.sd / math.sqrt(len(measure.values))
+    value = measure.mean
+    z = (value - norm.mean) / norm.sd if norm.mean is not None and norm.sd else math.nan
+    ends = [percentile_of(value - half, norm), percentile_of(value + half, norm)]
+    return {
+        "metric": measure.metric,
+        "side": measure.side,
+        "unit": measure.unit,
+        "value": number(value),
+        "z": number(z),
+        "percentile": number(percentile_of(value, norm)),
+        "percentile_ci95": None if math.isnan(half) else [number(end) for end in ends],
+        "population": norm.population,
+        "n": norm.n,
+        "source": norm.source,
+    }
+
+
+def percentile_of(value: float, norm: Norm) -> float:
+    """Per cent of the population below ``value``.
+
+    By the given percentiles where there are any, between them along straight lines and beyond them
+    at the last; else by the normal distribution.
+    """
+    if norm.percentiles:
+        shares = np.array(sorted(norm.percentiles))
+        return float(np.interp(value, [norm.percentiles[s] for s in shares.tolist()], shares))
+    if norm.mean is None or not norm.sd:
+        return math.nan
+    return 100.0 * float(ndtr((value - norm.mean) / norm.sd))

@@ -1,0 +1,99 @@
+"""Repetitions, steps, jumps and landings, JSON-ready."""
+
+from typing import Any
+
+import numpy as np
+
+from biomech.applications.outcome import number
+from biomech.gait import Gait
+from biomech.measures import Phase, phases_of_repetition
+from biomech.performance import Performance
+
+Block = dict[str, Any]
+
+
+def events_block(performance: Performance | None) -> Block:
+    """``driver``, ``reps``, ``gait`` with its reason, ``jumps`` and ``landings``.
+
+    Frames count from the first of the clip; times may lie between them. The angles of ``reps`` are
+    the largest and the range of each joint from valley to valley.
+    """
+    if performance is None:
+        return {
+            "driver": None, "reps": [], "gait": None, "gait_reason": "insufficient_history",
+            "jumps": [], "landings": [],
+        }  # fmt: skip
+    return {
+        "driver": performance.repetitions.driver,
+        "reps": _repetitions(performance),
+        "gait": _gait(performance, performance.gait) if performance.gait else None,
+        "gait_reason": performance.gait_reason or None,
+        "jumps": [
+            {
+                "t_takeoff_s": number(jump.takeoff_s),
+                "t_landing_s": number(jump.landing_s),
+                "frames": [jump.takeoff, jump.landing],
+                "flight_s": number(jump.landing_s - jump.takeoff_s),
+                "height_m": number(jump.height_m),
+                "height_error_m": number(jump.height_error_m),
+            }
+            for jump in performance.jumps
+        ],
+        "landings": [
+            {"t_s": number(flight.landing_s), "frame": flight.landing}
+            for flight in performance.landings
+        ],
+    }
+
+
+def _repetitions(performance: Performance) -> list[Block]:
+    curves = performance.curves
+    made = []
+    for i, rep in enumerate(performance.repetitions.items):
+        inside = slice(rep.start, rep.stop + 1)
+        known = {
+            name: signal[inside][np.isfinite(signal[inside])]
+            for name, signal in curves.flexion.items()
+        }
+        out, back = phases_of_repetition(performance, rep)
+        made.append(
+            {
+                "number": i + 1,
+                "t_start_s": number(rep.start_s),
+                "t_peak_s": number(rep.peak_s),
+                "t_end_s": number(rep.stop_s),
+                "duration_s": number(rep.stop_s - rep.start_s),
+                "frames": [rep.start, rep.peak, rep.stop],
+                "peak_deg": {n: number(float(v.max())) for n, v in known.items() if len(v)},
+                "rom_deg": {n: number(float(np.ptp(v))) for n, v in known.items() if len(v)},
+                "out": _phase(out),
+                "back": _phase(back),
+            }
+        )
+    return made
+
+
+def _phase(phase: Phase) -> Block:
+    return {
+        "peak_speed": number(phase.peak_speed),
+        "sparc": number(phase.sparc),
+        "ldlj": number(phase.ldlj),
+    }
+
+
+def _gait(performance: Performance, gait: Gait) -> Block:
+    times = performance.curves.times_s
+    return {
+        "running": gait.running,
+        "stance_known": gait.stance_known,
+        "cadence_per_min": number(gait.cadence()),
+        "steps": len(gait.steps()),
+        "bouts": [
+            {"t_start_s": number(float(times[start])), "t_end_s": number(float(times[stop]))}
+            for start, stop in gait.bouts
+        ],
+        "events": [
+            {"kind": e.kind, "side": e.side, "t_s": number(e.t_s), "frame": e.frame}
+            for e in gait.events
+        ],
+    }

@@ -1,0 +1,266 @@
+"""Measures of a clip: one value a repetition, stride, jump or landing, by metric and side.
+
+The applications are made of nothing else, so that they can be recomputed from the summary.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from biomech.curves import Curves, speed_of
+from biomech.gait import Gait
+from biomech.geometry import ANGLES, SIDES, Array
+from biomech.performance import Performance
+from biomech.repetitions import HIP_HEIGHT, Repetition
+from biomech.smoothness import LEAST_RATE_HZ, ldlj, sparc
+
+JOINTS: Final = tuple(dict.fromkeys(name.partition("_")[2] for name in ANGLES))
+TRUNK: Final = "trunk_lean"
+
+_LEAST_ROM_DEG: Final = 10.0
+_LEAST_KNOWN: Final = 0.7
+_LEAST_SIGMAS: Final = 3.0
+_NAN: Final = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Values of one metric of one side over a clip.
+
+    Attributes:
+        metric: as ``knee_flexion_peak``. side: ``left``, ``right`` or None.
+        unit: ``deg``, ``deg/s``, ``s``, ``m``, ``stature`` or ``1``.
+        times_s, values: (n,), n at least 1, all known.
+        ratio: whether its zero means nothing of it, so that quotients of it mean something.
+    """
+
+    metric: str
+    side: str | None
+    unit: str
+    times_s: Array
+    values: Array
+    ratio: bool = False
+
+    @property
+    def mean(self) -> float:
+        """Of the values."""
+        return float(self.values.mean())
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the values; NaN for a single one."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else _NAN
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a movement from one time to another, with its smoothness.
+
+    Attributes:
+        start_s, stop_s: seconds. peak_speed: of the driver, a second.
+        sparc, ldlj: NaN where the speed is not above its own noise; ``ldlj`` below 60 frames/s too.
+    """
+
+    start_s: float
+    stop_s: float
+    peak_speed: float
+    sparc: float
+    ldlj: float
+
+
+def measures_of(performance: Performance) -> list[Measure]:
+    """All measures of a clip, those of strides where the person walks, else of repetitions."""
+    gait = performance.gait
+    cycles = _gait(performance, gait) if gait else _repetitions(performance)
+    made = [*cycles, *_jumps(performance), *_landings(performance)]
+    known = (_known(measure) for measure in made)
+    return [measure for measure in known if len(measure.values)]
+
+
+def phases_of_repetition(performance: Performance, rep: Repetition) -> tuple[Phase, Phase]:
+    """The way to the peak and the way back."""
+    driver, signal = performance.repetitions.driver, performance.repetitions.signal
+    noise = performance.curves.jitter.get(driver or "", 0.0)
+    return (
+        _phase(performance.curves, signal, noise, rep.start_s, rep.peak_s),
+        _phase(performance.curves, signal, noise, rep.peak_s, rep.stop_s),
+    )
+
+
+def length_unit(performance: Performance) -> tuple[str, float]:
+    """``m`` or ``stature``, and how much of it a stature is."""
+    height = performance.metrics.size.height_m
+    return ("stature", 1.0) if height is None else ("m", height)
+
+
+def _known(measure: Measure) -> Measure:
+    there = np.isfinite(measure.values)
+    return Measure(
+        measure.metric, measure.side, measure.unit,
+        measure.times_s[there], measure.values[there], measure.ratio,
+    )  # fmt: skip
+
+
+def phases_of_strides(performance: Performance, gait: Gait) -> dict[str, list[Phase]]:
+    """By side, each stride of it as its knee turns."""
+    curves = performance.curves
+    return {
+        side: [
+            _phase(curves, curves.flexion[knee], curves.jitter[knee], a.t_s, b.t_s)
+            for a, b in gait.strides(side)
+        ]
+        for side in SIDES
+        for knee in (f"{side}_knee",)
+    }
+
+
+def _phase(curves: Curves, signal: Array, noise: float, start_s: float, stop_s: float) -> Phase:
+    """The phase of a ``signal`` (f,) whose speed is off by ``noise`` for itself."""
+    speed = speed_of(curves, signal)
+    count = max(round((stop_s - start_s) * curves.rate_hz), 1) + 1
+    known = np.isfinite(speed)
+    even = np.interp(np.linspace(start_s, stop_s, count), curves.times_s[known], speed[known])
+    peak = float(even.max())
+    rate = (count - 1) / (stop_s - start_s)
+    moves = peak >= _LEAST_SIGMAS * noise  # not for NaN
+    return Phase(
+        start_s,
+        stop_s,
+        peak,
+        sparc(even, rate) if moves else _NAN,
+        ldlj(even, rate) if moves and curves.rate_hz >= LEAST_RATE_HZ else _NAN,
+    )
+
+
+def _repetitions(performance: Performance) -> Iterator[Measure]:
+    reps = performance.repetitions.items
+    if not reps:
+        return
+    curves = performance.curves
+    at = np.array([rep.peak_s for rep in reps])
+    windows = [(rep.start, rep.stop) for rep in reps]
+    for joint in JOINTS:
+        yield from _joint(performance, joint, dict.fromkeys(SIDES, (at, windows)))
+    if curves.signed:
+        yield Measure(f"{TRUNK}_peak", None, "deg", at, _over(curves.lean, windows, np.max))
+    yield Measure(
+        "repetition_duration", None, "s", at,
+        np.array([rep.stop_s - rep.start_s for rep in reps]), ratio=True,
+    )  # fmt: skip
+    phases = [phases_of_repetition(performance, rep) for rep in reps]
+    if performance.repetitions.driver != HIP_HEIGHT:
+        speeds = np.array([max(p.peak_speed for p in pair) for pair in phases])
+        yield Measure("peak_speed", None, "deg/s", at, speeds, ratio=True)
+    smooth = np.array([np.mean([p.sparc for p in pair]) for pair in phases])
+    yield Measure("sparc", None, "1", at, smooth)
+    for side in SIDES if performance.repetitions.driver == HIP_HEIGHT else ():
+        fppa = performance.metrics.frontal[f"{side}_fppa"].value[[rep.peak for rep in reps]]
+        yield Measure("fppa_peak", side, "deg", at, fppa)
+
+
+def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
+    curves = performance.curves
+    unit, scale = length_unit(performance)
+    strides = {side: gait.strides(side) for side in SIDES}
+    cycles = {
+        side: (np.array([a.t_s for a, _ in own]), [(a.frame, b.frame) for a, b in own])
+        for side, own in strides.items()
+    }
+    for joint in ("knee", "hip"):
+        yield from _joint(performance, joint, cycles)
+    turned = phases_of_strides(performance, gait)
+    for side in SIDES:
+        own = strides[side]
+        at = cycles[side][0]
+        lengths = np.array([b.t_s - a.t_s for a, b in own])
+        yield Measure("stride_time", side, "s", at, lengths, ratio=True)
+        smooth = np.array([phase.sparc for phase in turned[side]])
+        yield Measure("sparc", side, "1", at, smooth)
+        steps = [(a, b) for a, b in gait.steps() if b.side == side]
+        at = np.array([b.t_s for _, b in steps])
+        times = np.array([b.t_s - a.t_s for a, b in steps])
+        yield Measure("step_time", side, "s", at, times, ratio=True)
+        apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
+        frames = [b.frame for _, b in steps]
+        yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
+        if gait.stance_known:
+            at, times = _stances(gait, side)
+            yield Measure("stance_time", side, "s", at, times, ratio=True)
+    every = gait.steps()
+    at = np.array([b.t_s for _, b in every])
+    pace = np.array([60.0 / (b.t_s - a.t_s) for a, b in every])
+    yield Measure("cadence", None, "1/min", at, pace, ratio=True)
+
+
+def _stances(gait: Gait, side: str) -> tuple[Array, Array]:
+    """When each stride of the side begins, and how long until its toe-off."""
+    offs = gait.times("toe_off", side)
+    found = []
+    for contact, following in gait.strides(side):
+        inside = offs[(offs > contact.t_s) & (offs < following.t_s)]
+        if len(inside):
+            found.append((contact.t_s, float(inside[0]) - contact.t_s))
+    pairs = np.array(found).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _joint(
+    performance: Performance,
+    joint: str,
+    cycles: dict[str, tuple[Array, list[tuple[int, int]]]],
+) -> Iterator[Measure]:
+    """Peak, range and peak speed of both sides of a joint that moves on either."""
+    curves = performance.curves
+    ranges = {
+        side: _over(curves.flexion[f"{side}_{joint}"], windows, np.ptp)
+        for side, (_, windows) in cycles.items()
+        if f"{side}_{joint}" in curves.flexion
+    }
+    usual = [np.median(r[np.isfinite(r)]) for r in ranges.values() if np.isfinite(r).any()]
+    if not usual or max(usual) < _LEAST_ROM_DEG:
+        return
+    for side, (at, windows) in cycles.items():
+        name = f"{side}_{joint}"
+        signal = curves.flexion[name]
+        speed = speed_of(curves, signal)
+        yield Measure(f"{joint}_flexion_peak", side, "deg", at, _over(signal, windows, np.max))
+        yield Measure(f"{joint}_rom", side, "deg", at, ranges[side], ratio=True)
+        fastest = _over(speed, windows, np.max)
+        fastest = np.where(fastest >= _LEAST_SIGMAS * curves.jitter[name], fastest, np.nan)
+        yield Measure(f"{joint}_peak_speed", side, "deg/s", at, fastest, ratio=True)
+
+
+def _over(
+    signal: Array, windows: Iterable[tuple[int, int]], of: Callable[[Array], object]
+) -> Array:
+    """(n,) of the frames of each window, both ends included; NaN where too few are known."""
+    values = []
+    for start, stop in windows:
+        part = signal[start : stop + 1]
+        known = part[np.isfinite(part)]
+        enough = len(known) >= _LEAST_KNOWN * len(part)
+        values.append(float(np.asarray(of(known))) if enough and len(known) else _NAN)
+    return np.array(values)
+
+
+def _jumps(performance: Performance) -> Iterator[Measure]:
+    jumps = performance.jumps
+    at = np.array([jump.takeoff_s for jump in jumps])
+    air = np.array([jump.landing_s - jump.takeoff_s for jump in jumps])
+    yield Measure("flight_time", None, "s", at, air, ratio=True)
+    heights = np.array([np.nan if j.height_m is None else j.height_m for j in jumps])
+    yield Measure("jump_height", None, "m", at, heights, ratio=True)
+
+
+def _landings(performance: Performance) -> Iterator[Measure]:
+    curves, landings = performance.curves, performance.landings
+    if not curves.signed:
+        return
+    at = np.array([flight.landing_s for flight in landings])
+    frames = [flight.landing for flight in landings]
+    for side in SIDES:
+        knee = curves.flexion[f"{side}_knee"][frames]
+        yield Measure("knee_flexion_at_landing", side, "deg", at, knee)
+    yield Measure("trunk_lean_at_landing", None, "deg", at, curves.lean[frames])

@@ -1,0 +1,146 @@
+"""What stands between a clip and sound numbers: warnings with the frames concerned."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from biomech import reasons
+from biomech.geometry import SIDES
+from biomech.metrics import BODY, PersonMetrics
+from biomech.performance import Performance
+from biomech.reasons import Flags
+from biomech.skeleton import INDEX
+from biomech.timeline import Windows, runs_of, velocity
+from biomech.view import OBLIQUE
+
+LEAST_RATE_HZ: Final = 25.0
+FAST_RATE_HZ: Final = 60.0
+FAST_MOVEMENTS: Final = ("run", "jump", "throw")
+
+_CONFIDENT: Final = 50.0
+_BORDER_PX: Final = 1.5
+_GROUND_SPEED: Final = 0.2
+_FEET_APART_SPEED: Final = 0.1
+_LEVEL_FEET: Final = 0.04
+_MOVES_FOR_S: Final = 0.3
+"""Shorter movements of both feet are those of the person, or of the points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something to know of some frames. ``frames`` (f,) are those concerned."""
+
+    code: str
+    detail: str
+    frames: Flags
+
+
+def cautions_of(
+    metrics: PersonMetrics, performance: Performance | None, movement: str, others: Flags
+) -> list[Caution]:
+    """Those that concern at least one frame in which the person is.
+
+    Args:
+        metrics: of the person. performance: None for a clip too short for it.
+        movement: as the caller calls it.
+        others: (f,) frames in which somebody else is.
+    """
+    present = metrics.points.track.present
+    found = [
+        *_rate(metrics, movement),
+        Caution("out_of_plane", "seen from an oblique view: only the angle at a joint is given, "
+                "as it is projected", metrics.view.kind == OBLIQUE),
+        Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),
+        Caution("several_people", "others are in the picture: they may hide the person", others),
+        Caution("low_confidence", f"pose_quality is below {_CONFIDENT:g}", _unsure(metrics)),
+    ]  # fmt: skip
+    if performance is not None:
+        found.append(_ground(performance))
+    kept = [Caution(w.code, w.detail, np.asarray(w.frames & present)) for w in found]
+    return [caution for caution in kept if caution.frames.any()]
+
+
+def ranges(frames: Flags) -> list[list[int]]:
+    """First and last frame of each run of ``frames`` (f,)."""
+    index = np.arange(len(frames), dtype=np.float64)
+    return [[start, stop - 1] for start, stop in runs_of(frames, index, np.inf).tolist()]
+
+
+def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
+    rate = metrics.points.filter.rate_hz
+    least = FAST_RATE_HZ if movement in FAST_MOVEMENTS else LEAST_RATE_HZ
+    # A hundredth of slack: 60 frames a second are often 59.94.
+    if rate is not None and rate < 0.99 * least:
+        everywhere = np.ones(len(metrics.points.raw), np.bool_)
+        detail = f"{rate:.4g} frames a second, {least:g} or more are needed for this movement"
+        yield Caution("low_frame_rate", detail, everywhere)
+
+
+def _truncated(metrics: PersonMetrics) -> Flags:
+    points = metrics.points
+    body = [INDEX[name] for name in BODY]
+    outside = (points.gated.reason[:, body] == reasons.OUT_OF_FRAME).any(1)
+    width, height = points.track.size
+    box = points.track.box
+    at_border = (box[:, :2] <= _BORDER_PX).any(1)
+    at_border |= (box[:, 2:] >= np.array([width, height]) - 1 - _BORDER_PX).any(1)
+    return np.asarray(outside | at_border)
+
+
+def _unsure(metrics: PersonMetrics) -> Flags:
+    return np.asarray(metrics.movement["pose_quality"].value < _CONFIDENT)
+
+
+def _ground(performance: Performance) -> Caution:
+    """Feet that stand and yet move over the picture, both together, for some time.
+
+    Either the camera moves, or what the person stands on does.
+    """
+    curves = performance.curves
+    # Over a third of a second: a foot put down is not the ground.
+    windows = Windows.of(curves.times_s, _MOVES_FOR_S)
+    track = performance.metrics.points
+    size = curves.stature_px
+    ankles = {s: track.curve[:, INDEX[f"{s}_ankle"], 0] / size for s in SIDES}
+    speed = {s: windows.mean(velocity(curves.times_s, x)) for s, x in ankles.items()}
+    apart = np.abs(curves.ankle_height["left"] - curves.ankle_height["right"]) < _LEVEL_FEET
+    together = np.abs(speed["left"] - speed["right"]) < _FEET_APART_SPEED
+    moving = np.abs(speed["left"] + speed["right"]) / 2 > _GROUND_SPEED
+    frames = np.asarray(apart & together & moving)
+    for flight in performance.flights:
+        frames[flight.takeoff : flight.landing + 1] = False
+    if performance.gait:
+        frames |= _stance_moves(performance)
+    lasting = np.zeros(len(frames), np.bool_)
+    for start, stop in runs_of(frames, curves.times_s, curves.max_gap_s).tolist():
+        if curves.times_s[stop - 1] - curves.times_s[start] >= _MOVES_FOR_S:
+            lasting[start:stop] = True
+    detail = "the ground moves in the picture: a moving camera, or a treadmill"
+    return Caution("camera_motion", detail, lasting)
+
+
+def _stance_moves(performance: Performance) -> Flags:
+    """Bouts of steps in which feet on the ground mostly move backward over the picture."""
+    curves, gait = performance.curves, performance.gait
+    frames = np.zeros(len(curves.times_s), np.bool_)
+    if gait is None:
+        return frames
+    facing = performance.metrics.view.facing
+    size = curves.stature_px
+    for first, last in gait.bouts:
+        speeds = []
+        for side in SIDES:
+            x = performance.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] * facing / size
+            speed = velocity(curves.times_s, x)
+            offs = gait.times("toe_off", side)
+            for contact in gait.times("contact", side):
+                off = offs[offs > contact]
+                if len(off):
+                    inside = (curves.times_s > contact) & (curves.times_s < off[0])
+                    speeds.append(float(np.median(speed[inside])) if inside.any() else np.nan)
+        known = np.array(speeds)[np.isfinite(speeds)]
+        if len(known) and np.median(known) < -_GROUND_SPEED:
+            frames[first : last + 1] = True
+    return frames

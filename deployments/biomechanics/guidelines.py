@@ -1,0 +1,198 @@
+"""The files that the applications go by: rules, detectable changes, norms, other results."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from biomech.applications.guidelines import Guidelines, Limit, Norm, Rule
+from biomech.applications.monitoring import METRICS, PHASES
+from deployments.errors import ConfigurationError
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Side = Literal["left", "right"]
+View = Literal["sagittal", "frontal", "oblique"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _BySex(_Strict):
+    male: Finite
+    female: Finite
+    any: Finite
+
+
+class _Rule(_Strict):
+    id: str = Field(min_length=1)
+    metric: Literal[METRICS]  # type: ignore[valid-type]
+    side: Side | None = None
+    phase: Literal[PHASES]  # type: ignore[valid-type]
+    view: View | None = None
+    op: Literal[">", "<"]
+    threshold: Finite | _BySex
+    min_duration_s: float = Field(0.0, ge=0, allow_inf_nan=False)
+    p_min: float = Field(0.95, gt=0, lt=1)
+    source: str = Field(min_length=1)
+    note: str | None = None
+
+    def made(self) -> Rule:
+        fields = self.model_dump()
+        by_sex = self.threshold
+        fields["threshold"] = (
+            by_sex.model_dump() if isinstance(by_sex, _BySex) else {"any": float(by_sex)}
+        )
+        return Rule(**fields)
+
+
+class _Rules(_Strict):
+    rules: list[_Rule]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "_Rules":
+        ids = [rule.id for rule in self.rules]
+        if len(set(ids)) < len(ids):
+            raise ValueError("ids of rules must differ")
+        return self
+
+
+class _Limit(_Strict):
+    mdc: float = Field(gt=0, allow_inf_nan=False)
+    source: str = Field(min_length=1)
+    better: Literal["higher", "lower"] | None = None
+
+
+class _Norm(_Strict):
+    metric: str
+    side: Side | None = None
+    mean: Finite | None = None
+    sd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    percentiles: dict[Annotated[float, Field(ge=0, le=100)], Finite] | None = None
+    n: int = Field(ge=1)
+    population: str = Field(min_length=1)
+    view: View | None = None
+    source: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "_Norm":
+        if not (self.percentiles or (self.mean is not None and self.sd is not None)):
+            raise ValueError("a norm has mean and sd, or percentiles")
+        values = [value for _, value in sorted((self.percentiles or {}).items())]
+        if values != sorted(values):
+            raise ValueError("percentiles must ascend")
+        return self
+
+
+class _Curve(BaseModel):
+    mean: Annotated[list[Finite], Field(min_length=101, max_length=101)]
+    sd: Annotated[list[Finite], Field(min_length=101, max_length=101)] | None
+
+
+class _Phases(BaseModel):
+    of: str
+    driver: str | None
+    signed: bool
+    joints: dict[str, _Curve]
+
+
+class _Measure(BaseModel):
+    metric: str
+    side: Side | None
+    unit: str
+    n: int = Field(ge=1)
+    mean: Finite
+    sd: Finite | None
+
+
+class _Filter(BaseModel):
+    cutoff_hz: Finite | None
+
+
+class SavedSummary(BaseModel):
+    """What comparisons read of one person in a saved result."""
+
+    definitions: str
+    model: str | None
+    movement: str
+    view: str | None
+    length_unit: str
+    filter: _Filter
+    phases: _Phases | None
+    measures: list[_Measure]
+
+
+def summary_of(document: Any, person_id: int | None = None) -> dict[str, Any]:
+    """What comparisons read of a person of a response document, the primary one by default.
+
+    Raises:
+        ValueError: not a response with a summary, or without that person; says what is missing.
+    """
+    try:
+        people = document["data"]["biomechanics_summary"]
+        wanted = [p for p in people if person_id in (None, p["person_id"])]
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError("it has no data.biomechanics_summary") from error
+    if not wanted:
+        raise ValueError("there is nobody in it" if not people else f"no person {person_id} in it")
+    try:
+        return SavedSummary.model_validate(wanted[0]).model_dump()
+    except ValidationError as error:
+        raise ValueError(_first(error)) from error
+
+
+def load_guidelines(
+    rules: Path | None = None,
+    mdc: Path | None = None,
+    norms: Path | None = None,
+    reference: Path | None = None,
+    before: Path | None = None,
+) -> Guidelines:
+    """What the files hold; a file that is not given holds nothing.
+
+    Args:
+        rules, mdc, norms: YAML. reference, before: saved responses, of which the primary person
+            counts.
+
+    Raises:
+        ConfigurationError: a file is missing, or something in it is wrong; names both.
+    """
+    read_rules = _read(rules, _Rules)
+    read_limits = _read(mdc, dict[str, _Limit]) or {}
+    read_norms = _read(norms, list[_Norm])
+    return Guidelines(
+        rules=tuple(rule.made() for rule in read_rules.rules) if read_rules else (),
+        limits={name: Limit(**limit.model_dump()) for name, limit in read_limits.items()},
+        norms=None
+        if read_norms is None
+        else tuple(Norm(**norm.model_dump()) for norm in read_norms),
+        reference=_saved(reference),
+        before=_saved(before),
+    )
+
+
+def _read(path: Path | None, kind: Any) -> Any:
+    if path is None:
+        return None
+    try:
+        return TypeAdapter(kind).validate_python(yaml.safe_load(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {_first(error)}") from error
+
+
+def _saved(path: Path | None) -> dict[str, Any] | None:
+    if path is None:
+        return None
+    try:
+        return summary_of(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} is no saved result: {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    item = error.errors()[0]
+    return f"{'.'.join(map(str, item['loc'])) or 'the whole'}: {item['msg']}"
