@@ -21,12 +21,14 @@ from deployments.errors import (
 from serve_app.commands.analyze import analyze
 from serve_app.commands.calibrate import calibrate
 from serve_app.commands.check import check
+from serve_app.commands.compare import compare
 from serve_app.commands.demo import demo
 from serve_app.commands.deploy import deploy
 from serve_app.commands.evaluate import evaluate
 from serve_app.commands.export import export_command
 from serve_app.commands.models import models
 from serve_app.commands.report import report
+from serve_app.commands.tune import tune
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
@@ -69,5 +71,17 @@ def main(verbose: bool) -> None:
     )
 
 
-for command in (analyze, demo, export_command, report, models, evaluate, calibrate, check, deploy):
+for command in (
+    analyze,
+    demo,
+    export_command,
+    report,
+    compare,
+    models,
+    evaluate,
+    calibrate,
+    check,
+    deploy,
+    tune,
+):
     main.add_command(command)

@@ -12,7 +12,7 @@ from biomech.config import DEFINITIONS
 from biomech.frames import FIELDS
 from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
-from serve_app.export.limits import LIMITS
+from biomech.summary import LIMITS
 from serve_app.export.saved import Person, SavedResult
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ _UNSIGNED: Final[dict[str, str]] = {
     },
     **{f"{side}_fppa": f"{side}_knee" for side in ("left", "right")},
     "trunk_lean": "spine_angle",
+    "trunk_lateral_lean": "spine_angle",
     "hip_tilt": "hip_level_difference",
     "shoulder_tilt": "shoulder_level_difference",
 }

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from serve_app.export.limits import LIMITS
+from biomech.summary import LIMITS
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report import chart, tables
 from serve_app.report.chart import Chart, Mark, Series

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from biomech.summary import LIMITS
 from serve_app.export import tidy
 from serve_app.export.files import ExportOptions, export
-from serve_app.export.limits import LIMITS
 from serve_app.export.saved import read_result
 from tests.saved_results import saved, squatting
 from tests.stick_figure import FIGURE

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from biomech.summary import LIMITS
 from deployments.errors import BadParameterError
 from serve_app.cli import main
 from serve_app.export.saved import read_result
@@ -161,7 +162,7 @@ def test_the_page_states_facts_limits_warnings_and_events(squat):
         "The camera moved",
         "apparent size changes",
         "is not calibrated",
-        "no diagnosis",
+        *LIMITS,
         "definitions bm-1",
     ):
         assert text in found.text, text
