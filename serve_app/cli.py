@@ -28,6 +28,7 @@ from serve_app.commands.evaluate import evaluate
 from serve_app.commands.export import export_command
 from serve_app.commands.models import models
 from serve_app.commands.report import report
+from serve_app.commands.tune import tune
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
@@ -81,5 +82,6 @@ for command in (
     calibrate,
     check,
     deploy,
+    tune,
 ):
     main.add_command(command)

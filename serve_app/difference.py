@@ -1,0 +1,99 @@
+"""How far two analyses of the same frames are apart: boxes, keypoints, people."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from deployments.messages import F32, F64, I64, ClipPoses, SegmentPoses
+
+MIN_IOU = 0.1
+"""Boxes that overlap less are of different people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """People in frames, one row each.
+
+    Attributes:
+        frame: (n,) ascending. box: (n,4). keypoints: (n,17,2). score: (n,17).
+    """
+
+    frame: I64
+    box: F32
+    keypoints: F32
+    score: F32
+
+    @staticmethod
+    def of_clip(clip: ClipPoses) -> "Rows":
+        """Those of a whole clip."""
+        frame, person = np.nonzero(clip.model >= 0)
+        at = frame, person
+        return Rows(frame.astype(np.int64), clip.box[at], clip.keypoints[at], clip.score[at])
+
+    @staticmethod
+    def of_segment(found: SegmentPoses) -> "Rows":
+        """Those of one segment."""
+        frame = found.frame.astype(np.int64)
+        return Rows(frame, found.box, found.poses.keypoints, found.poses.score)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of people found in both.
+
+    Attributes:
+        iou_mean, iou_p5: overlap of their boxes; the twentieth part is worse than the latter.
+        shift_median, shift_p95: distances of keypoints seen in both, of the height of the box.
+        missed, extra: people and frames in one analysis alone. people: in the reference.
+    """
+
+    iou_mean: float
+    iou_p5: float
+    shift_median: float
+    shift_p95: float
+    missed: int
+    extra: int
+    people: int
+
+
+def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
+    """Of ``other`` from ``reference``; keypoints below ``min_score`` are not seen.
+
+    Where nothing is in both, the overlap is 0 and the shift NaN.
+    """
+    overlaps, shifts = [np.empty(0)], [np.empty(0)]
+    matched = 0
+    for frame in np.union1d(reference.frame, other.frame):
+        theirs, mine = (np.flatnonzero(r.frame == frame) for r in (reference, other))
+        iou = overlap(reference.box[theirs], other.box[mine])
+        i, j = linear_sum_assignment(-iou)
+        same = iou[i, j] > MIN_IOU
+        i, j = i[same], j[same]
+        matched += len(i)
+        overlaps.append(iou[i, j])
+        a, b = theirs[i], mine[j]
+        seen = (reference.score[a] >= min_score) & (other.score[b] >= min_score)
+        apart = np.linalg.norm(reference.keypoints[a] - other.keypoints[b], axis=-1)
+        height = np.ptp(reference.box[a][:, 1::2], axis=1)
+        shifts.append((apart / height[:, None])[seen])
+    all_iou, shift = np.concatenate(overlaps), np.concatenate(shifts)
+    return Difference(
+        iou_mean=float(all_iou.mean()) if len(all_iou) else 0.0,
+        iou_p5=float(np.quantile(all_iou, 0.05)) if len(all_iou) else 0.0,
+        shift_median=float(np.median(shift)) if len(shift) else float("nan"),
+        shift_p95=float(np.quantile(shift, 0.95)) if len(shift) else float("nan"),
+        missed=len(reference.frame) - matched,
+        extra=len(other.frame) - matched,
+        people=len(reference.frame),
+    )
+
+
+def overlap(a: F32, b: F32) -> F64:
+    """(n, m) intersection over union of boxes (n, 4) and (m, 4)."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    common = (high - low).clip(0).prod(-1)
+    first, second = ((x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b))
+    iou: F64 = common / (first[:, None] + second[None] - common)
+    return iou
