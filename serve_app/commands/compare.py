@@ -82,17 +82,22 @@ def _show(changed: Outcome, moved: Outcome, names: tuple[str, str]) -> None:
     console = Console(highlight=False, markup=False)
     console.width = max(console.width, _LEAST_WIDTH)
     if changed["status"] == OK:
-        console.print(_changes(changed["changes"], names))
+        console.print(f"{names[0]} to {names[1]}", soft_wrap=True)
+        console.print(_changes(changed["changes"]))
     if moved["status"] == OK:
+        console.print(
+            f"mean {moved['of']}: {number(moved['dtw_norm'], 2)} tolerances apart after warping, "
+            f"out of step by {100 * moved['timing']:.1f} % of it",
+            soft_wrap=True,
+        )
         console.print(_technique(moved))
     elif changed["status"] == OK:
         console.print(f"technique: {moved['reason']}", soft_wrap=True)
 
 
-def _changes(changes: list[dict[str, Any]], names: tuple[str, str]) -> Table:
+def _changes(changes: list[dict[str, Any]]) -> Table:
     table = Table(
-        "measure", "side", "unit", "before", "after", "change", "detectable", "verdict",
-        title=f"{names[0]} to {names[1]}", title_justify="left",
+        "measure", "side", "unit", "before", "after", "change", "detectable", "verdict"
     )  # fmt: skip
     for column in table.columns[3:7]:
         column.justify = "right"
@@ -113,12 +118,7 @@ def _changes(changes: list[dict[str, Any]], names: tuple[str, str]) -> Table:
 
 
 def _technique(moved: Outcome) -> Table:
-    table = Table(
-        "joint", "apart, rms °", "most °", "at % of the movement",
-        title=f"mean {moved['of']}: {moved['dtw_norm']:.2f} tolerances apart after warping, "
-        f"out of step by {moved['timing']:.1%} of it",
-        title_justify="left",
-    )  # fmt: skip
+    table = Table("mean curve of", "apart, rms °", "most °", "at % of the movement")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, item in moved["joints"].items():

@@ -40,6 +40,7 @@ NO_POINT: Final = "no_point"
 NOT_SHOWN: Final = "view_mismatch"
 """Why a signed angle of the other plane has no value: the response leaves it out."""
 
+_ROWS: Final = 1 << 16
 _Z95: Final = 1.96
 _ROUNDED: Final = 0.003
 """An interval whose halves differ by less is symmetric: the response has three decimals."""
@@ -79,8 +80,8 @@ class _Variable:
     interval: Array | None = None
 
 
-def table(result: SavedResult, run_id: str) -> "pa.Table":
-    """The rows of ``result``: by person, variable and frame.
+def csv(result: SavedResult, run_id: str) -> bytes:
+    """The rows of ``result`` as CSV, by person, variable and frame; an empty cell is missing.
 
     The primary person has rows in all frames, with the reason where it is not seen; others in those
     that show them.
@@ -89,33 +90,41 @@ def table(result: SavedResult, run_id: str) -> "pa.Table":
         result: with any number of people, the primary one first.
         run_id: written in every row.
     """
-    import pyarrow as pa
-
-    schema = _schema()
-    parts = [
-        _rows(result, person, variable, run_id, schema)
-        for person in result.people
-        for variable in _variables(person)
-    ]
-    return pa.concat_tables(parts) if parts else schema.empty_table()
-
-
-def csv(result: SavedResult, run_id: str) -> bytes:
-    """The table as CSV; an empty cell is missing."""
-    from pyarrow.csv import WriteOptions, write_csv
+    from pyarrow.csv import CSVWriter, WriteOptions
 
     sink = io.BytesIO()
-    write_csv(table(result, run_id), sink, WriteOptions(quoting_style="needed"))
+    with CSVWriter(sink, _schema(), write_options=WriteOptions(quoting_style="needed")) as writer:
+        for part in _parts(result, run_id):
+            writer.write_table(part)
     return sink.getvalue()
 
 
 def parquet(result: SavedResult, run_id: str) -> bytes:
-    """The table as Parquet; the schema's metadata has the definitions and the limits."""
-    from pyarrow.parquet import write_table
+    """The same rows as Parquet; the schema's metadata has the definitions and the limits."""
+    from pyarrow.parquet import ParquetWriter
 
     sink = io.BytesIO()
-    write_table(table(result, run_id), sink)
+    with ParquetWriter(sink, _schema()) as writer:
+        for part in _parts(result, run_id):
+            writer.write_table(part)
     return sink.getvalue()
+
+
+def _parts(result: SavedResult, run_id: str) -> "Iterator[pa.Table]":
+    """The rows in tables of some 64,000 each: an hour of video has millions."""
+    import pyarrow as pa
+
+    waiting, count = [], 0
+    for person in result.people:
+        for variable in _variables(person):
+            rows = _rows(result, person, variable, run_id, _schema())
+            waiting.append(rows)
+            count += len(rows)
+            if count >= _ROWS:
+                yield pa.concat_tables(waiting)
+                waiting, count = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _schema() -> "pa.Schema":

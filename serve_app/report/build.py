@@ -88,7 +88,7 @@ def report_of(
     told = (applications.monitoring, applications.asymmetry, applications.fatigue)
     return Report(
         title=title[:_LONGEST],
-        facts=tuple(_facts(result, person, summary)),
+        facts=tuple((name, text[:_LONGEST]) for name, text in _facts(result, person, summary)),
         pictures=tuple(key_frames(result, person, marks, video)) if video else (),
         charts=tuple(_charts(result, person, marks)),
         kinds=tuple(dict.fromkeys(mark.kind for mark in marks)),

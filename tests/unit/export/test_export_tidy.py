@@ -114,6 +114,18 @@ def test_parquet_holds_the_same_rows_typed_with_the_limits_in_its_schema(squat):
     assert read.schema.metadata[b"definitions"] == b"bm-1"
 
 
+def test_a_long_clip_is_written_in_parts_and_nobody_in_a_header_alone(squat, monkeypatch):
+    result = read_result(squat)
+    whole = (tidy.csv(result, "r"), pq.read_table(io.BytesIO(tidy.parquet(result, "r"))))
+    monkeypatch.setattr(tidy, "_ROWS", 200)
+    assert tidy.csv(result, "r") == whole[0]
+    parts = pq.ParquetFile(io.BytesIO(tidy.parquet(result, "r")))
+    assert parts.num_row_groups > 10
+    assert parts.read().equals(whole[1])
+    nobody = read_result(saved(np.full((3, 17, 2), np.nan)))
+    assert tidy.csv(nobody, "r").decode().split() == [",".join(f'"{c}"' for c in tidy.COLUMNS)]
+
+
 def test_variables_are_the_same_in_every_frame(table):
     kinds = {}
     for _, frame, variable, side in table:

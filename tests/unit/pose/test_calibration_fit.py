@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biomech.geometry import ANGLES, flexion
 from biomech.skeleton import KEYPOINTS
+from biomech.uncertainty import flexion_sigma
 from deployments.crops import crop_transforms, to_image
 from deployments.errors import BadParameterError
 from deployments.messages import CropPoses, ModelStatus
@@ -26,6 +28,7 @@ from deployments.pose.calibrate import (
 from deployments.pose.calibration import load_calibrations
 from deployments.pose.evaluate import find_coco
 from serve_app.cli import main
+from tests.stick_figure import from_the_side
 
 SIZE = (192, 256)
 TRUE_SCALE = np.linspace(0.6, 3.0, 17)
@@ -180,6 +183,30 @@ def test_errors_of_confidence_are_those_of_bins():
     right = np.tile([True, False], 50)
     assert confidence_error(confidence, right) == pytest.approx(0.4)
     assert confidence_error(np.zeros(0), np.zeros(0, bool)) == 0.0
+
+
+def test_calibrated_intervals_of_angles_hold_the_true_angle():
+    """10,000 draws of a figure whose keypoints are off by more than the model says."""
+    rng = np.random.default_rng(6)
+    told = rng.uniform(1.5, 3.0, (10_000, 17, 1)) * np.ones(2)
+    error = rng.normal(size=told.shape) * told * TRUE_SCALE[:, None]
+    kinds = np.tile(np.arange(17), 10_000)
+    n = len(kinds)
+    points = LabelledPoints(
+        image=np.repeat(np.arange(10_000), 17),
+        kind=kinds,
+        raw_score=np.full(n, 0.9),
+        sigma=told.reshape(n, 2),
+        error=error.reshape(n, 2),
+        right=np.ones(n, bool),
+    )
+    found = fit(points, 0.3, model=NoisyModel(), flip_test=False, labels="l").calibration
+    sigma = told * found.scales[:, None]
+    xy = from_the_side(hip=70.0, knee=90.0, shoulder=50.0, elbow=60.0, scale=1.5)
+    for angle in ANGLES:
+        off = np.abs(flexion(angle, xy + error) - flexion(angle, xy))
+        inside = off <= 1.96 * flexion_sigma(angle, xy + error, sigma)
+        assert 0.93 <= inside.mean() <= 0.97, angle
 
 
 def points_of(pictures, each):
