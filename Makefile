@@ -18,7 +18,11 @@ $(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproje
 	@touch $(READY)
 
 demo: $(READY) ## analyse a real video: JSON, annotated MP4 and a picture in out/demo/
+ifeq ($(DEMO_VIDEO),)
+	@$(BIN)/python -m tools.demo --out out/demo
+else
 	@$(BIN)/mmpose-service demo $(DEMO_VIDEO) --out out/demo
+endif
 
 serve: $(READY) ## the graph on 127.0.0.1:8003
 	@$(RAY_LOCAL) $(BIN)/serve run config/serve.local.yaml

@@ -1,9 +1,10 @@
 """The demonstration on a machine with nothing but this project: python -m tools.demo
 
-Films the procedural athlete squatting, analyses the video as `mmpose-service demo` does, and holds
-what was measured against what was filmed.
+Films the procedural athlete squatting, starts the graph, sends it the film by HTTP and holds what
+was measured against what was filmed.
 """
 
+import tempfile
 from pathlib import Path
 
 import click
@@ -11,11 +12,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from serve_app.client import PoseClient
+from serve_app.commands.analyze import Formats, write_results
 from serve_app.commands.demo import show
 from serve_app.schemas import PoseData
 from tools.athlete.clip import Take, Truth, film
 from tools.athlete.motion import Style
 from tools.score import score
+from tools.serving import serving
 
 SQUAT = Take(
     movement="squat",
@@ -36,10 +40,27 @@ SQUAT = Take(
 )
 def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    video = out / "squat.mp4"
-    truth = film(SQUAT, video)
-    data = show(video, out)
-    Console().print(against(truth, data))
+    console, video = Console(), out / "squat.mp4"
+    with console.status("filming a squat"):
+        truth = film(SQUAT, video)
+    annotated = out / "squat.annotated.mp4"
+    with (
+        console.status("starting the graph") as status,
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as graph,
+        PoseClient(graph.url) as client,
+    ):
+        status.update("finding poses and drawing them")
+        response = client.analyze(video)
+        client.download(response, annotated)
+    response.video_url = annotated.resolve().as_uri()
+    write_results(response, out / "squat", Formats(csv=True))
+    for notice in response.warnings:
+        console.print(notice.detail, style="bold yellow")
+    show(response, video.name, out / "squat")
+    if response.data is None:
+        raise AssertionError("data was asked for")
+    console.print(against(truth, response.data))
 
 
 def against(truth: Truth, data: PoseData) -> Table:

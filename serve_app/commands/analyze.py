@@ -90,6 +90,15 @@ def analyze_one(
         shutil.copyfile(stored, video)
         stored.unlink()
         response.video_url = Path(video).resolve().as_uri()
+    write_results(response, stem, formats)
+    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}")
+    for notice in (n for n in response.warnings if n.code != "model_notice"):
+        STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow")
+    return response
+
+
+def write_results(response: PoseResponse, stem: Path, formats: Formats) -> None:
+    """Write a response to ``stem`` with the suffixes of the formats."""
     document = encode(response)
     Path(f"{stem}.json").write_bytes(document + b"\n")
     if formats.csv:
@@ -97,10 +106,6 @@ def analyze_one(
             write_csv(response, file)
     if formats.to_stdout:
         click.echo(document)
-    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}")
-    for notice in (n for n in response.warnings if n.code != "model_notice"):
-        STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow")
-    return response
 
 
 async def _analyze(

@@ -87,8 +87,7 @@ def _findings(data: PoseData) -> Table:
         "mean confidence": "none" if confidence is None else f"{confidence:.2f}",
         "people": str(summary.people),
         "views": ", ".join(
-            f"person {s.person_id}: {s.view or 'unknown'}"
-            for s in data.biomechanics_summary
+            f"person {s.person_id}: {s.view or 'unknown'}" for s in data.biomechanics_summary
         ),
         "time": f"{seconds:.1f} s, {summary.total_frames / seconds:.0f} fps with the video drawn",
     }.items():

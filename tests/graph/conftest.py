@@ -1,7 +1,6 @@
 """The production graph on one machine: logical GPUs, networks that find coloured discs."""
 
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from serve_app.client import PoseClient
 from tests.conftest import ROOT
+from tools.serving import free_port
 
 os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -59,13 +59,6 @@ def production_config(port: int, **arguments: Any) -> dict[str, Any]:
         scaling = deployment["autoscaling_config"]
         scaling |= {"max_replicas": min(scaling["max_replicas"], 2), "upscale_delay_s": 3}
     return document
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="package")

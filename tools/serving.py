@@ -1,0 +1,99 @@
+"""The graph in processes of its own, started as `make serve` starts it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from serve_app.client import PoseClient
+from serve_app.settings import ROOT
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running graph.
+
+    Attributes:
+        url: of its HTTP interface.
+        environment: for processes that use it; names its Ray cluster, as others may run here.
+    """
+
+    url: str
+    environment: dict[str, str]
+
+
+@contextmanager
+def serving(folder: Path, ready_s: float = 240, **variables: str) -> Iterator[Serving]:
+    """``config/serve.local.yaml`` on a free port of 127.0.0.1, until the block ends.
+
+    Args:
+        folder: gets the config, the log, the videos and what is uploaded.
+        ready_s: to wait for the models. variables: ``MMPOSE_`` and others of the environment.
+
+    Raises:
+        NotReadyError: the models were not loaded in time; the file ``log`` says more.
+    """
+    config = yaml.safe_load((ROOT / "config" / "serve.local.yaml").read_text())
+    config["http_options"]["port"] = port = free_port()
+    (folder / "serve.yaml").write_text(yaml.safe_dump(config))
+    environment = _environment(folder) | variables
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [BIN / "serve", "run", folder / "serve.yaml"],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            with PoseClient(url) as client:
+                client.wait_until_ready(ready_s)
+            environment["RAY_ADDRESS"] = _cluster_of(process.pid)
+            yield Serving(url, environment)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    ours: Mapping[str, str] = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "MMPOSE_OUTPUT": str(folder / "videos"),
+        "MMPOSE_SPOOL_DIR": str(folder / "spool"),
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+    }
+    return {**os.environ, **ours}
+
+
+def _cluster_of(pid: int) -> str:
+    """Address of the Ray cluster that process ``pid`` started: its session is called after it."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_text(errors="replace")
+        except OSError:  # it has ended meanwhile
+            continue
+        if "raylet/raylet" in command and f"_{pid}/" in command:
+            return re.findall(r"--gcs-address=([\d.:]+)", command)[0]
+    raise AssertionError(f"process {pid} has started no Ray cluster")
