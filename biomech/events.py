@@ -6,7 +6,7 @@ import numpy as np
 
 from biomech.applications.outcome import number
 from biomech.gait import Gait
-from biomech.measures import Phase, phases_of_repetition
+from biomech.measures import Phase, phases_of_repetitions
 from biomech.performance import Performance
 
 Block = dict[str, Any]
@@ -49,13 +49,13 @@ def events_block(performance: Performance | None) -> Block:
 def _repetitions(performance: Performance) -> list[Block]:
     curves = performance.curves
     made = []
-    for i, rep in enumerate(performance.repetitions.items):
+    phases = phases_of_repetitions(performance)
+    for i, (rep, (out, back)) in enumerate(zip(performance.repetitions.items, phases, strict=True)):
         inside = slice(rep.start, rep.stop + 1)
         known = {
             name: signal[inside][np.isfinite(signal[inside])]
             for name, signal in curves.flexion.items()
         }
-        out, back = phases_of_repetition(performance, rep)
         made.append(
             {
                 "number": i + 1,

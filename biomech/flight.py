@@ -75,12 +75,12 @@ def flights(curves: Curves, height_m: float | None) -> list[Flight]:
 
 def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:
     """Whether the hips are slowed and drawn down as in free fall, at half of it or more."""
-    during = (curves.times_s >= flight.takeoff_s) & (curves.times_s <= flight.landing_s)
-    during &= np.isfinite(curves.hip_height_raw)
-    if during.sum() < _LEAST_FITTED:
+    during = slice(flight.takeoff + 1, flight.landing)
+    t, height = curves.times_s[during] - flight.takeoff_s, curves.hip_height_raw[during]
+    known = np.isfinite(height)
+    if known.sum() < _LEAST_FITTED:
         return False
-    t = curves.times_s[during] - flight.takeoff_s
-    bend = np.polynomial.polynomial.polyfit(t, curves.hip_height_raw[during], 2)[2]
+    bend = np.polynomial.polynomial.polyfit(t[known], height[known], 2)[2]
     return bool(-2.0 * bend >= _LEAST_FALL * gravity)
 
 
@@ -102,8 +102,11 @@ def _flight(
     before = _ground(times_s, height, times_s[start] - _BESIDE_S, times_s[start - 1])
     after = _ground(times_s, height, times_s[stop], times_s[stop] + _BESIDE_S)
     middle = start + int(height[start:stop].argmax())
-    takeoff = _leaves(times_s, height - before, np.arange(middle, -1, -1), gravity)
-    landing = _leaves(times_s, height - after, np.arange(middle, len(times_s)), gravity)
+    # No further than the longest flight: to look to the end of the clip would cost its square.
+    first = int(np.searchsorted(times_s, times_s[middle] - _LONGEST_S))
+    last = int(np.searchsorted(times_s, times_s[middle] + _LONGEST_S))
+    takeoff = _leaves(times_s, height, before, np.arange(middle, first - 1, -1), gravity)
+    landing = _leaves(times_s, height, after, np.arange(middle, last), gravity)
     time = landing - takeoff
     if not _SHORTEST_S <= time <= _LONGEST_S:  # NaN too
         return None
@@ -121,22 +124,26 @@ def _flight(
 
 def _ground(times_s: Array, height: Array, since_s: float, until_s: float) -> float:
     """Height of the ground between two times, of which most frames may be in the air."""
-    near = height[(times_s >= since_s) & (times_s <= until_s)]
+    near = height[
+        np.searchsorted(times_s, since_s, "left") : np.searchsorted(times_s, until_s, "right")
+    ]
     return percentile(near, 100 * _GROUND_SHARE)
 
 
-def _leaves(times_s: Array, rise: Array, outward: NDArray[np.intp], gravity: float) -> float:
+def _leaves(
+    times_s: Array, height: Array, ground: float, outward: NDArray[np.intp], gravity: float
+) -> float:
     """Seconds at which the ankle, followed from the air ``outward``, is on the ground again.
 
     Told by the two times at which it passes the least rise and twice that, and by the fall of all
     bodies: to wait for the ground itself would be to wait for the noise to end.
 
     Args:
-        times_s: (f,). rise: (f,) statures above the ground.
+        times_s: (f,). height: (f,) statures. ground: height of it.
         outward: frames from the highest one toward the ground.
         gravity: statures a second squared.
     """
-    way, times = rise[outward], times_s[outward]
+    way, times = height[outward] - ground, times_s[outward]
     if not way[0] > LEAST_RISE:
         return float(times[0])
     upper = min(2 * LEAST_RISE, 0.9 * float(way[0]))

@@ -4,7 +4,7 @@ The applications are made of nothing else, so that they can be recomputed from t
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from biomech.curves import Curves, speed_of
 from biomech.gait import Gait
 from biomech.geometry import ANGLES, SIDES, Array
 from biomech.performance import Performance
-from biomech.repetitions import HIP_HEIGHT, Repetition
+from biomech.repetitions import HIP_HEIGHT
 from biomech.smoothness import LEAST_RATE_HZ, ldlj, sparc
 
 JOINTS: Final = tuple(dict.fromkeys(name.partition("_")[2] for name in ANGLES))
@@ -22,6 +22,9 @@ TRUNK: Final = "trunk_lean"
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
 _LEAST_SIGMAS: Final = 3.0
+_BESIDE: Final = 3
+"""Frames beside a phase that tell the speed at its ends."""
+
 _NAN: Final = float("nan")
 
 
@@ -79,14 +82,29 @@ def measures_of(performance: Performance) -> list[Measure]:
     return [measure for measure in known if len(measure.values)]
 
 
-def phases_of_repetition(performance: Performance, rep: Repetition) -> tuple[Phase, Phase]:
-    """The way to the peak and the way back."""
-    driver, signal = performance.repetitions.driver, performance.repetitions.signal
-    noise = performance.curves.jitter.get(driver or "", 0.0)
-    return (
-        _phase(performance.curves, signal, noise, rep.start_s, rep.peak_s),
-        _phase(performance.curves, signal, noise, rep.peak_s, rep.stop_s),
-    )
+def phases_of_repetitions(performance: Performance) -> list[tuple[Phase, Phase]]:
+    """Of each repetition the way to the peak and the way back."""
+    curves, reps = performance.curves, performance.repetitions
+    noise = curves.jitter.get(reps.driver or "", 0.0)
+    speed = speed_of(curves, reps.signal)
+    return [
+        (
+            _phase(curves, speed, noise, rep.start_s, rep.peak_s),
+            _phase(curves, speed, noise, rep.peak_s, rep.stop_s),
+        )
+        for rep in reps.items
+    ]
+
+
+def phases_of_strides(performance: Performance, gait: Gait) -> dict[str, list[Phase]]:
+    """By side, each stride of it as its knee turns."""
+    curves = performance.curves
+    found = {}
+    for side in SIDES:
+        knee = f"{side}_knee"
+        speed, noise = speed_of(curves, curves.flexion[knee]), curves.jitter[knee]
+        found[side] = [_phase(curves, speed, noise, a.t_s, b.t_s) for a, b in gait.strides(side)]
+    return found
 
 
 def length_unit(performance: Performance) -> tuple[str, float]:
@@ -97,31 +115,19 @@ def length_unit(performance: Performance) -> tuple[str, float]:
 
 def _known(measure: Measure) -> Measure:
     there = np.isfinite(measure.values)
-    return Measure(
-        measure.metric, measure.side, measure.unit,
-        measure.times_s[there], measure.values[there], measure.ratio,
-    )  # fmt: skip
+    return replace(measure, times_s=measure.times_s[there], values=measure.values[there])
 
 
-def phases_of_strides(performance: Performance, gait: Gait) -> dict[str, list[Phase]]:
-    """By side, each stride of it as its knee turns."""
-    curves = performance.curves
-    return {
-        side: [
-            _phase(curves, curves.flexion[knee], curves.jitter[knee], a.t_s, b.t_s)
-            for a, b in gait.strides(side)
-        ]
-        for side in SIDES
-        for knee in (f"{side}_knee",)
-    }
-
-
-def _phase(curves: Curves, signal: Array, noise: float, start_s: float, stop_s: float) -> Phase:
-    """The phase of a ``signal`` (f,) whose speed is off by ``noise`` for itself."""
-    speed = speed_of(curves, signal)
+def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: float) -> Phase:
+    """The phase of a signal of ``speed`` (f,), which is off by ``noise`` for itself."""
     count = max(round((stop_s - start_s) * curves.rate_hz), 1) + 1
-    known = np.isfinite(speed)
-    even = np.interp(np.linspace(start_s, stop_s, count), curves.times_s[known], speed[known])
+    near = slice(
+        max(int(np.searchsorted(curves.times_s, start_s)) - _BESIDE, 0),
+        int(np.searchsorted(curves.times_s, stop_s)) + _BESIDE,
+    )
+    times, part = curves.times_s[near], speed[near]
+    known = np.isfinite(part)
+    even = np.interp(np.linspace(start_s, stop_s, count), times[known], part[known])
     peak = float(even.max())
     rate = (count - 1) / (stop_s - start_s)
     moves = peak >= _LEAST_SIGMAS * noise  # not for NaN
@@ -149,7 +155,7 @@ def _repetitions(performance: Performance) -> Iterator[Measure]:
         "repetition_duration", None, "s", at,
         np.array([rep.stop_s - rep.start_s for rep in reps]), ratio=True,
     )  # fmt: skip
-    phases = [phases_of_repetition(performance, rep) for rep in reps]
+    phases = phases_of_repetitions(performance)
     if performance.repetitions.driver != HIP_HEIGHT:
         speeds = np.array([max(p.peak_speed for p in pair) for pair in phases])
         yield Measure("peak_speed", None, "deg/s", at, speeds, ratio=True)

@@ -48,11 +48,12 @@ def crest_s(times_s: Array, values: Array, peak: int, depth: float) -> float:
     The crest is all that hangs together with the peak and lies less than ``depth`` below it: of a
     rounded peak a single frame's noise says little about the time.
     """
-    high = values >= values[peak] - depth
-    before = np.flatnonzero(~high[: peak + 1])
-    after = np.flatnonzero(~high[peak:])
-    start = int(before[-1]) + 1 if len(before) else 0
-    stop = peak + int(after[0]) if len(after) else len(values)
+    low = values[peak] - depth
+    start, stop = peak, peak + 1
+    while start > 0 and values[start - 1] >= low:
+        start -= 1
+    while stop < len(values) and values[stop] >= low:
+        stop += 1
     if stop - start < _LEAST_FITTED:
         return float(vertex_s(times_s, values, np.array([peak]))[0])
     t = times_s[start:stop] - times_s[peak]

@@ -12,7 +12,7 @@ from biomech.metrics import BODY, PersonMetrics
 from biomech.performance import Performance
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX
-from biomech.timeline import Windows, runs_of, velocity
+from biomech.timeline import Windows, percentile, runs_of, velocity
 from biomech.view import OBLIQUE
 
 LEAST_RATE_HZ: Final = 25.0
@@ -128,19 +128,20 @@ def _stance_moves(performance: Performance) -> Flags:
     if gait is None:
         return frames
     facing = performance.metrics.view.facing
-    size = curves.stature_px
+    since, speeds = [], []
+    for side in SIDES:
+        x = performance.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] / curves.stature_px
+        speed = velocity(curves.times_s, x) * facing
+        offs = gait.times("toe_off", side)
+        for contact in gait.times("contact", side).tolist():
+            off = int(np.searchsorted(offs, contact, "right"))
+            if off < len(offs):
+                inside = slice(*np.searchsorted(curves.times_s, [contact, offs[off]]).tolist())
+                since.append(contact)
+                speeds.append(percentile(speed[inside], 50))
+    times, medians = np.array(since), np.array(speeds)
     for first, last in gait.bouts:
-        speeds = []
-        for side in SIDES:
-            x = performance.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] * facing / size
-            speed = velocity(curves.times_s, x)
-            offs = gait.times("toe_off", side)
-            for contact in gait.times("contact", side):
-                off = offs[offs > contact]
-                if len(off):
-                    inside = (curves.times_s > contact) & (curves.times_s < off[0])
-                    speeds.append(float(np.median(speed[inside])) if inside.any() else np.nan)
-        known = np.array(speeds)[np.isfinite(speeds)]
-        if len(known) and np.median(known) < -_GROUND_SPEED:
+        own = (times >= curves.times_s[first]) & (times <= curves.times_s[last])
+        if percentile(medians[own], 50) < -_GROUND_SPEED:
             frames[first : last + 1] = True
     return frames

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
-from biomech.measures import Phase, phases_of_repetition, phases_of_strides
+from biomech.measures import Phase, phases_of_repetitions, phases_of_strides
 from biomech.performance import Performance
 
 
@@ -21,8 +21,7 @@ def efficiency(performance: Performance) -> Outcome:
             found += [_row("stride", side, i, p) for i, p in enumerate(strides)]
         of = "knee"
     else:
-        for i, rep in enumerate(performance.repetitions.items):
-            out, back = phases_of_repetition(performance, rep)
+        for i, (out, back) in enumerate(phases_of_repetitions(performance)):
             found += [_row("out", None, i, out), _row("back", None, i, back)]
         of = performance.repetitions.driver or ""
     known = [row["sparc"] for row in found if row["sparc"] is not None]

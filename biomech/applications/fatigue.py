@@ -1,7 +1,10 @@
 """Drift within a session. What drifts may tire, pace itself or learn: the clip does not tell."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
+
+import numpy as np
 
 from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
@@ -9,6 +12,7 @@ from biomech.measures import Measure
 from biomech.statistics import holm, mann_kendall, theil_sen
 
 LEAST_VALUES: Final = 8
+MOST_VALUES: Final = 300
 _SIGNIFICANT: Final = 0.05
 _MINUTE_S: Final = 60.0
 
@@ -16,11 +20,14 @@ _MINUTE_S: Final = 60.0
 def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     """Slopes of all measures with eight values or more, tested together.
 
+    Of more than 300 values the means of 300 stretches are tested: pairs of an hour's steps are too
+    many, and neighbours tell the same.
+
     ``drift`` where a trend is significant after Holm's correction and its line changes by more than
     the smallest detectable change from the first to the last value; None where ``limits`` have
     nothing for the metric.
     """
-    long = [measure for measure in measures if len(measure.values) >= LEAST_VALUES]
+    long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:
         return without(INSUFFICIENT_DATA, f"no measure has {LEAST_VALUES} values", trends=[])
     tests = [mann_kendall(measure.values) for measure in long]
@@ -31,6 +38,16 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
             for measure, test, p in zip(long, tests, adjusted, strict=True)
         ]
     )
+
+
+def _thinned(measure: Measure) -> Measure:
+    if len(measure.values) <= MOST_VALUES:
+        return measure
+    times, values = (
+        np.array([part.mean() for part in np.array_split(whole, MOST_VALUES)])
+        for whole in (measure.times_s, measure.values)
+    )
+    return replace(measure, times_s=times, values=values)
 
 
 def _trend(
