@@ -13,6 +13,7 @@ from biomech.frames import FIELDS
 from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.summary import LIMITS
+from serve_app.export.intervals import about, deviation, signed_interval
 from serve_app.export.saved import Person, SavedResult
 
 if TYPE_CHECKING:
@@ -41,24 +42,6 @@ NOT_SHOWN: Final = "view_mismatch"
 """Why a signed angle of the other plane has no value: the response leaves it out."""
 
 _ROWS: Final = 1 << 16
-_Z95: Final = 1.96
-_ROUNDED: Final = 0.003
-"""An interval whose halves differ by less is symmetric: the response has three decimals."""
-
-_UNSIGNED: Final[dict[str, str]] = {
-    **{
-        f"{side}_{joint}_flexion": f"{side}_{joint}"
-        for side in ("left", "right")
-        for joint in ("knee", "shoulder", "elbow")
-    },
-    **{f"{side}_fppa": f"{side}_knee" for side in ("left", "right")},
-    "trunk_lean": "spine_angle",
-    "trunk_lateral_lean": "spine_angle",
-    "hip_tilt": "hip_level_difference",
-    "shoulder_tilt": "shoulder_level_difference",
-}
-"""Signed angles by the unsigned one whose standard deviation they share."""
-
 _UNITS: Final = {
     **dict.fromkeys(FIELDS["joint_angles"] + FIELDS["body_alignment"], "deg"),
     **dict.fromkeys(FIELDS["movement_analysis"], "score"),
@@ -201,10 +184,12 @@ def _variables(person: Person) -> Iterator[_Variable]:
         stage: Stage = "raw" if name == "pose_quality" else "smoothed"
         interval = person.ci95.get(name)
         reason = _reasons(person, name, value)
-        sd = None if interval is None else _deviation(value, interval)
+        sd = deviation(person, name)
         yield _Variable(name, _UNITS.get(name, "1"), stage, value, reason, sd, interval)
     for name, value in person.signed.items():
-        yield _signed(person, name, value)
+        reason = _reasons(person, name, value, NOT_SHOWN)
+        sd, interval = deviation(person, name), signed_interval(person, name)
+        yield _Variable(name, "deg", "smoothed", value, reason, sd, interval)
     for name, value in person.included.items():
         yield _Variable(name, "deg", "smoothed", value, _reasons(person, name, value))
     for (part, unit), value in person.levels.items():
@@ -220,36 +205,10 @@ def _point_variables(person: Person) -> Iterator[_Variable]:
             value, sd = person.xy[:, i, axis], person.sigma[:, i, axis]
             reason = [None if known else NO_POINT for known in np.isfinite(value)]
             yield _Variable(
-                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, _about(value, sd)
+                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, about(value, sd)
             )
         score = person.score[:, i]
         yield _Variable(f"{keypoint}_confidence", "1", "raw", score, [None] * len(score))
-
-
-def _signed(person: Person, name: str, value: Array) -> _Variable:
-    unsigned = _UNSIGNED.get(name, "")
-    reason = _reasons(person, name, value, NOT_SHOWN)
-    if unsigned not in person.ci95 or unsigned not in person.values:
-        return _Variable(name, "deg", "smoothed", value, reason)
-    sd = _deviation(person.values[unsigned], person.ci95[unsigned])
-    sd[~np.isfinite(value)] = np.nan
-    return _Variable(name, "deg", "smoothed", value, reason, sd, _about(value, sd))
-
-
-def _about(value: Array, sd: Array) -> Array:
-    """(n, 2) 95 % intervals."""
-    ends = np.stack([value - _Z95 * sd, value + _Z95 * sd], axis=-1)
-    return np.asarray(np.round(ends, 3), np.float64)
-
-
-def _deviation(value: Array, interval: Array) -> Array:
-    """(n,) standard deviation by an interval; NaN where it was cut off at an end of the range, or
-    drawn, and so is not symmetric."""
-    below, above = value - interval[:, 0], interval[:, 1] - value
-    even = np.abs(below - above) < _ROUNDED
-    return np.asarray(
-        np.where(even, np.round((below + above) / (2.0 * _Z95), 4), np.nan), np.float64
-    )
 
 
 def _reasons(

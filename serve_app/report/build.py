@@ -5,32 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from biomech.summary import LIMITS
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report import chart, tables
-from serve_app.report.chart import Chart, Mark, Series
+from serve_app.report.angles import charts_of
+from serve_app.report.chart import Chart
 from serve_app.report.events import marks_of
 from serve_app.report.pictures import Picture, key_frames
 from serve_app.report.summary import PersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
-_MOST_CHARTS: Final = 6
 _MOST_LINES: Final = 8
 _LONGEST: Final = 300
-_FLEXIONS: Final = "least to greatest: range [95 % interval]; 0 straight or hanging"
+_FLEXIONS: Final = "least to greatest: range [95 % interval]"
 _ANGLES: Final = "1st to 99th percentile (frames known)"
-_TITLES: Final = {
-    "Knee": "Knee, 180° straight",
-    "Hip": "Hip, 180° straight",
-    "Shoulder": "Shoulder, 0° hanging",
-    "Elbow": "Elbow, 180° straight",
-    "Trunk": "Trunk from vertical",
-    "Hip level": "Slope of the hips",
-    "Shoulder level": "Slope of the shoulders",
-}
 _FLAGS: Final = {
     "roll_assumed_level": "The camera was taken as level: absolute angles are less certain.",
     "scale_drift": "The apparent size changes through the clip: there are no metres.",
@@ -50,7 +40,7 @@ class Report:
         title: of the page. facts: what it is of, by heading.
         pictures: key frames, or none. charts: angles over time. kinds: of events marked there.
         ranges, measures: tables. ranged: what the cells of ``ranges`` are.
-        findings: what stands out. judged: whether anything was judged at all.
+        findings: what stands out. judged: what was looked for.
         warnings, limits: what a reader must know. made_by: last line.
     """
 
@@ -63,7 +53,7 @@ class Report:
     ranged: str
     measures: tuple[tables.Row, ...]
     findings: tuple[str, ...]
-    judged: bool
+    judged: tuple[str, ...]
     warnings: tuple[str, ...]
     limits: tuple[str, ...]
     made_by: str
@@ -84,19 +74,17 @@ def report_of(
     summary = read_summary(result.summaries.get(person.person_id, {}))
     marks = tuple(marks_of(summary))
     flexions = tuple(tables.flexions(summary))
-    applications = summary.applications
-    told = (applications.monitoring, applications.asymmetry, applications.fatigue)
     return Report(
         title=title[:_LONGEST],
         facts=tuple((name, text[:_LONGEST]) for name, text in _facts(result, person, summary)),
         pictures=tuple(key_frames(result, person, marks, video)) if video else (),
-        charts=tuple(_charts(result, person, marks)),
+        charts=tuple(charts_of(result, person, marks)),
         kinds=tuple(dict.fromkeys(mark.kind for mark in marks)),
         ranges=flexions or tuple(tables.ranges(result, person)),
         ranged=_FLEXIONS if flexions else _ANGLES,
         measures=tuple(tables.measures(summary)),
         findings=_listed(tables.findings(summary)),
-        judged=any(item is not None and item.status == "ok" for item in told),
+        judged=tuple(tables.judged(summary)),
         warnings=_listed(_warnings(result, person, summary)),
         limits=LIMITS,
         made_by=f"{SERVICE_DISTRIBUTION} {package_version(SERVICE_DISTRIBUTION)}, "
@@ -131,27 +119,6 @@ def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[
         ("Smoothing", f"{cutoff:g} Hz" if isinstance(cutoff, int | float) else "none"),
         ("Model", ", ".join(result.processing.models_used) or "none"),
     ]
-
-
-def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> list[Chart]:
-    drawn = []
-    for name, sides in tables.ANGLES.items():
-        series, shaded = {}, False
-        for side_name in sides:
-            values = tables.values_of(person, side_name)
-            if values is None:
-                continue
-            ends = person.ci95.get(side_name, np.full((len(values), 2), np.nan))
-            shaded |= bool(np.isfinite(ends).any())
-            side = side_name.partition("_")[0]
-            series[side if side in ("left", "right") else "both"] = Series(
-                result.over_frames(person, values), result.over_frames(person, ends)
-            )
-        title = _TITLES[name] if shaded else f"{_TITLES[name]} (no interval)"
-        made = chart.draw(title, result.times_s, series, marks)
-        if made is not None:
-            drawn.append(made)
-    return drawn[:_MOST_CHARTS]
 
 
 def _warnings(result: SavedResult, person: Person, summary: PersonSummary) -> list[str]:

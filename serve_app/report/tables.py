@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import t as student
 
+from biomech.applications.outcome import OK
 from biomech.geometry import Array
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
@@ -167,6 +168,17 @@ def findings(summary: PersonSummary) -> Iterator[str]:
                     f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
                     f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
                 )
+
+
+def judged(summary: PersonSummary) -> Iterator[str]:
+    """What was looked for, as the words for that it was not found."""
+    told = summary.applications
+    if told.monitoring and told.monitoring.status == OK:
+        yield "no angle outside the configured ranges"
+    if told.asymmetry and any(item.real is not None for item in told.asymmetry.differences):
+        yield "no difference between sides beyond what can be detected"
+    if told.fatigue and any(trend.drift is not None for trend in told.fatigue.trends):
+        yield "no drift within the clip beyond what can be detected"
 
 
 def _amount(value: float, unit: str, ends: Interval | None = None) -> str:

@@ -18,6 +18,7 @@ from serve_app.report.build import report_of, to_html
 from serve_app.report.chart import Mark
 from serve_app.report.pictures import key_frames, moments
 from tests.saved_results import edited, height_of, saved, squatting
+from tests.stick_figure import FIGURE
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 
@@ -127,11 +128,49 @@ def test_what_stands_out_is_told_with_side_time_and_interval(squat):
     )
 
 
-@pytest.mark.parametrize("judged", [False, True])
-def test_nothing_that_stands_out_is_said_only_where_something_was_judged(squat, judged):
-    status = {"status": "ok" if judged else "insufficient_data", "reason": None}
-    found = page_of(squat, lambda d: summary_of(d).update(applications={"asymmetry": status}))
-    assert ("Nothing was outside the configured ranges" in found.text) == judged
+@pytest.mark.parametrize(
+    ("applications", "says"),
+    [
+        ({}, None),
+        ({"asymmetry": {"status": "insufficient_data", "reason": "none"}}, None),
+        ({"monitoring": {"status": "ok", "reason": None, "alerts": []}}, "no angle outside"),
+        (
+            {"asymmetry": {"status": "ok", "reason": None, "differences": [
+                {"metric": "knee_rom", "unit": "deg", "diff": 1.0, "real": False}]}},
+            "no difference between sides",
+        ),
+        (
+            {"asymmetry": {"status": "ok", "reason": None, "differences": [
+                {"metric": "knee_rom", "unit": "deg", "diff": 50.0, "real": None}]}},
+            None,
+        ),
+    ],
+    ids=["nothing", "too-little", "rules", "sides", "sides-not-judged"],
+)  # fmt: skip
+def test_that_nothing_stands_out_is_said_only_of_what_was_judged(squat, applications, says):
+    found = page_of(squat, lambda d: summary_of(d).update(applications=applications))
+    assert ("What stands out" in found.text) == (says is not None)
+    assert f"Nothing: {says}" in found.text if says else "Nothing" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("points", "titles"),
+    [
+        (squatting(20), ["Knee", "Hip", "Shoulder", "Elbow", "Trunk lean, + forward"]),
+        (
+            np.tile(FIGURE, (20, 1, 1)),
+            ["Knee", "Knee in the frontal", "Trunk lean, + to", "Tilt of the hips",
+             "Tilt of the shoulders", "Elbow"],
+        ),
+        (FIGURE[None], ["Knee", "Knee in the frontal", "Trunk lean, + to", "Tilt of the hips",
+                        "Tilt of the shoulders", "Elbow"]),
+    ],
+    ids=["sagittal", "frontal", "one-picture"],
+)  # fmt: skip
+def test_the_angles_shown_are_those_of_the_view(points, titles):
+    found = [chart.title for chart in report_of(read_result(saved(points)), "t").charts]
+    assert len(found) == len(titles)
+    assert all(a.startswith(b) for a, b in zip(found, titles, strict=True))
 
 
 def test_no_more_is_told_than_a_page_has_room_for(squat):
