@@ -21,9 +21,15 @@ from deployments.messages import (
 )
 from deployments.remote import answer, log_as_serve
 
+_MOST_AT_ONCE = 4
+
 
 class DecodeReplica:
-    """Segments in, poses out."""
+    """Segments in, poses out.
+
+    More than a few segments at once only hold more pictures; the rest waits here, in order: a
+    replica that Serve takes for full is asked again and again, up to half a second apart.
+    """
 
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
@@ -31,6 +37,7 @@ class DecodeReplica:
         self._limits = limits
         self._detector = detector
         self._poses = poses
+        self._gate = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def probe(self, path: str) -> MediaInfo:
         """See :func:`deployments.decode.probe.probe`."""
@@ -42,7 +49,8 @@ class DecodeReplica:
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)
 
-        return await analyse_segment(segment, options, self._detect, estimate)
+        async with self._gate:
+            return await analyse_segment(segment, options, self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ray import serve
 
+from deployments.cpus import usable_cpus
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
@@ -18,9 +20,15 @@ from deployments.remote import log_as_serve
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store
 
+_MOST_AT_ONCE = 4
+
 
 class RenderReplica:
-    """Segments and what to draw on them in, a stored video out."""
+    """Segments and what to draw on them in, a stored video out.
+
+    What comes while all threads are busy waits here, in order: a replica that Serve takes for full
+    is asked again and again, up to half a second apart, and stands idle in between.
+    """
 
     def __init__(self, output: str, public_url: str, keep_results_s: float) -> None:
         """Open the store; see :func:`deployments.render.storage.open_store`.
@@ -28,6 +36,7 @@ class RenderReplica:
         A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
         """
         log_as_serve()
+        self._threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_AT_ONCE), "render")
         self._store = open_store(output, public_url)
         self._keep_results_s = keep_results_s
 
@@ -35,7 +44,9 @@ class RenderReplica:
         self, segment: Segment, overlay: Overlay, folder: str, options: EncodeOptions
     ) -> EncodedSegment:
         """See :func:`deployments.render.render.render_segment`."""
-        return await asyncio.to_thread(render_segment, segment, overlay, Path(folder), options)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, render_segment, segment, overlay, Path(folder), options
+        )
 
     async def join(
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: str, key: str
