@@ -21,7 +21,7 @@ FAST_MOVEMENTS: Final = ("run", "jump", "throw")
 
 _CONFIDENT: Final = 50.0
 _BORDER_PX: Final = 1.5
-_GROUND_SPEED: Final = 0.2
+_GROUND_SPEED: Final = 0.3
 _FEET_APART_SPEED: Final = 0.1
 _LEVEL_FEET: Final = 0.04
 _MOVES_FOR_S: Final = 0.3

@@ -47,7 +47,7 @@ def technique(
         return without(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
     if mine["of"] != other["of"]:
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
-    elif mine["driver"] != other["driver"]:
+    elif _joint_of(mine) != _joint_of(other):
         mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
     if mine["signed"] != other["signed"]:
         mismatch.append("only one of the two has signed angles")
@@ -64,6 +64,12 @@ def technique(
         timing=number(timing(warp.path, len(a))),
         joints={name: _apart(a[:, i] - b[:, i]) for i, name in enumerate(names)},
     )
+
+
+def _joint_of(phases: Mapping[str, Any]) -> str | None:
+    """What repetitions are of, of either side: which side moves more may be noise."""
+    driver: str | None = phases["driver"]
+    return driver and driver.removeprefix("left_").removeprefix("right_")
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

@@ -114,6 +114,12 @@ def test_other_phases_do_not_compare(changed, reason):
     assert technique(knee(SQUAT), other)["reason"] == reason
 
 
+def test_repetitions_may_be_told_by_either_side_of_a_joint():
+    other = knee(SQUAT)
+    other["phases"]["driver"] = "right_knee"
+    assert technique(knee(SQUAT), other)["status"] == "ok"
+
+
 def test_without_a_repetition_there_is_nothing_to_compare():
     for pair, which in (((knee(SQUAT), result(phases=None)), "reference"),
                         ((result(phases=None), knee(SQUAT)), "result")):  # fmt: skip
