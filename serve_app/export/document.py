@@ -135,6 +135,7 @@ class Camera(BaseModel):
     """What was known of the camera."""
 
     roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
+    roll_source: str = "assumed"
     slowmo_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
 
 
@@ -148,6 +149,7 @@ class Summary(BaseModel):
     """What holds for one person through the clip."""
 
     person_id: int
+    definitions: str = ""
     view: str | None = None
     camera: Camera = Camera()
     filter: Filter = Filter()

@@ -1,56 +1,62 @@
-"""Intervals of signed angles, and deviations, from the intervals that a response has."""
+"""Standard deviations and intervals of a saved result's angles, from its raw points.
 
-from typing import Final
+A response tells the interval of its unsigned angles, cut off at the ends of their range. Everything
+it rests on is in it too, so the rest is computed again, by the definitions that it names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
+from biomech.config import DEFINITIONS, Subject
 from biomech.geometry import Array
-from biomech.statistics import Z95
-from serve_app.export.saved import Person
-
-_ROUNDED: Final = 0.003
-"""An interval whose halves differ by less is symmetric: the response has three decimals."""
-
-UNSIGNED: Final[dict[str, str]] = {
-    **{
-        f"{side}_{joint}_flexion": f"{side}_{joint}"
-        for side in ("left", "right")
-        for joint in ("knee", "shoulder", "elbow")
-    },
-    **{f"{side}_fppa": f"{side}_knee" for side in ("left", "right")},
-    "trunk_lean": "spine_angle",
-    "trunk_lateral_lean": "spine_angle",
-    "hip_tilt": "hip_level_difference",
-    "shoulder_tilt": "shoulder_level_difference",
-}
-"""Signed angles by the unsigned one whose standard deviation they share."""
+from biomech.metrics import person_metrics
+from serve_app.export.saved import Person, SavedResult
 
 
-def deviation(person: Person, name: str) -> Array | None:
-    """(n,) standard deviation of an angle of the response; None where it tells of none.
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of an angle in the n frames of a person.
 
-    NaN where the interval was cut off at an end of the range, or drawn, and so is not symmetric.
+    Attributes:
+        sd: (n,) degrees, NaN where there is none, as where the interval was drawn.
+        interval: (n, 2) 95 % interval, NaN where there is none.
     """
-    signed = person.signed.get(name)
-    unsigned = name if signed is None else UNSIGNED.get(name, "")
-    if unsigned not in person.ci95 or unsigned not in person.values:
-        return None
-    value, interval = person.values[unsigned], person.ci95[unsigned]
-    below, above = value - interval[:, 0], interval[:, 1] - value
-    known = np.abs(below - above) < _ROUNDED
-    if signed is not None:
-        known &= np.isfinite(signed)
-    half = np.round((below + above) / (2.0 * Z95), 4)
-    return np.asarray(np.where(known, half, np.nan), np.float64)
+
+    sd: Array
+    interval: Array
 
 
-def signed_interval(person: Person, name: str) -> Array | None:
-    """(n, 2) 95 % interval of a signed angle, by the deviation that it shares."""
-    sd = deviation(person, name)
-    return None if sd is None else about(person.signed[name], sd)
+def spreads_of(result: SavedResult, person: Person) -> Mapping[str, Spread]:
+    """By name, of the angles of ``person``: those of the response, signed and included ones.
 
-
-def about(value: Array, sd: Array) -> Array:
-    """(n, 2) 95 % intervals."""
-    ends = np.stack([value - Z95 * sd, value + Z95 * sd], axis=-1)
-    return np.asarray(np.round(ends, 3), np.float64)
+    Empty where the result was made by other definitions than these.
+    """
+    if person.definitions != DEFINITIONS:
+        return {}
+    made = person_metrics(
+        result.track(person),
+        result.config(person),
+        Subject(height_m=person.height_m),
+        person.roll_deg if person.roll_known else None,
+    )
+    angles = {
+        **made.joint_angles,
+        **made.body_alignment,
+        **made.hips,
+        **made.sagittal,
+        **made.frontal,
+        **{f"{part}_tilt": angle for part, angle in made.tilts.items()},
+    }
+    found = {}
+    for name, values in {**person.included, **person.values, **person.signed}.items():
+        if name not in angles:
+            continue
+        angle, known = angles[name], np.isfinite(values)
+        interval = person.ci95.get(name, angle.interval()[person.rows])
+        found[name] = Spread(
+            np.where(known, np.round(angle.sigma[person.rows], 4), np.nan),
+            np.where(known[:, None], np.round(interval, 3), np.nan),
+        )
+    return found

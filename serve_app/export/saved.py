@@ -1,7 +1,7 @@
 """A saved response turned back into arrays: what exports are made of."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -43,7 +43,8 @@ class Person:
         nulls: (n,) why a value is null, by name.
         calibrated: whether the standard deviations of all frames are calibrated.
         stature_px, height_m: None unknown. view: of the clip. flags: of the clip.
-        cutoff_hz: of the filter asked for. roll_deg: of the camera.
+        cutoff_hz: of the filter asked for. roll_deg: of the camera, and whether it is known.
+        definitions: version of the definitions that it was made by.
     """
 
     person_id: int
@@ -66,6 +67,8 @@ class Person:
     flags: tuple[str, ...]
     cutoff_hz: float
     roll_deg: float
+    roll_known: bool
+    definitions: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,8 @@ class SavedResult:
 
     def config(self, person: Person) -> BmConfig:
         """The thresholds that ``person`` was cleaned and smoothed by."""
-        return BmConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
+        config = BmConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
+        return replace(config, sigma_roll_deg=0.0) if person.roll_known else config
 
 
 def read_result(body: bytes) -> SavedResult:
@@ -226,6 +230,8 @@ def _person(
         flags=tuple(summary.flags),
         cutoff_hz=summary.filter.cutoff_hz or CUTOFFS_HZ["auto"],
         roll_deg=summary.camera.roll_deg,
+        roll_known=summary.camera.roll_source == "request",
+        definitions=summary.definitions,
     )
 
 

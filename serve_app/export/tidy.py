@@ -12,8 +12,9 @@ from biomech.config import DEFINITIONS
 from biomech.frames import FIELDS
 from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
+from biomech.statistics import Z95
 from biomech.summary import LIMITS
-from serve_app.export.intervals import about, deviation, signed_interval
+from serve_app.export.intervals import Spread, spreads_of
 from serve_app.export.saved import Person, SavedResult
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _parts(result: SavedResult, run_id: str) -> "Iterator[pa.Table]":
 
     waiting, count = [], 0
     for person in result.people:
-        for variable in _variables(person):
+        for variable in _variables(result, person):
             rows = _rows(result, person, variable, run_id, _schema())
             waiting.append(rows)
             count += len(rows)
@@ -178,25 +179,36 @@ def _sided(name: str) -> tuple[str | None, str]:
     return (side, rest) if side in ("left", "right") else (None, name)
 
 
-def _variables(person: Person) -> Iterator[_Variable]:
+def _variables(result: SavedResult, person: Person) -> Iterator[_Variable]:
     yield from _point_variables(person)
+    spreads = spreads_of(result, person)
     for name, value in person.values.items():
         stage: Stage = "raw" if name == "pose_quality" else "smoothed"
-        interval = person.ci95.get(name)
         reason = _reasons(person, name, value)
-        sd = deviation(person, name)
-        yield _Variable(name, _UNITS.get(name, "1"), stage, value, reason, sd, interval)
+        told = person.ci95.get(name)
+        bare = None if told is None else Spread(np.full(len(value), np.nan), told)
+        yield _angle(name, _UNITS.get(name, "1"), value, reason, spreads.get(name, bare), stage)
     for name, value in person.signed.items():
         reason = _reasons(person, name, value, NOT_SHOWN)
-        sd, interval = deviation(person, name), signed_interval(person, name)
-        yield _Variable(name, "deg", "smoothed", value, reason, sd, interval)
+        yield _angle(name, "deg", value, reason, spreads.get(name))
     for name, value in person.included.items():
-        yield _Variable(name, "deg", "smoothed", value, _reasons(person, name, value))
+        yield _angle(name, "deg", value, _reasons(person, name, value), spreads.get(name))
     for (part, unit), value in person.levels.items():
         reason = _reasons(person, f"{part}_level_difference", value)
-        yield _Variable(
-            f"{part}_level_{unit}", _LEVEL_UNITS.get(unit, "1"), "smoothed", value, reason
-        )
+        yield _angle(f"{part}_level_{unit}", _LEVEL_UNITS.get(unit, "1"), value, reason)
+
+
+def _angle(
+    name: str,
+    unit: str,
+    value: Array,
+    reason: list[str | None],
+    spread: Spread | None = None,
+    stage: Stage = "smoothed",
+) -> _Variable:
+    if spread is None:
+        return _Variable(name, unit, stage, value, reason)
+    return _Variable(name, unit, stage, value, reason, spread.sd, spread.interval)
 
 
 def _point_variables(person: Person) -> Iterator[_Variable]:
@@ -205,10 +217,16 @@ def _point_variables(person: Person) -> Iterator[_Variable]:
             value, sd = person.xy[:, i, axis], person.sigma[:, i, axis]
             reason = [None if known else NO_POINT for known in np.isfinite(value)]
             yield _Variable(
-                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, about(value, sd)
+                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, _about(value, sd)
             )
         score = person.score[:, i]
         yield _Variable(f"{keypoint}_confidence", "1", "raw", score, [None] * len(score))
+
+
+def _about(value: Array, sd: Array) -> Array:
+    """(n, 2) 95 % intervals."""
+    ends = np.stack([value - Z95 * sd, value + Z95 * sd], axis=-1)
+    return np.asarray(np.round(ends, 3), np.float64)
 
 
 def _reasons(

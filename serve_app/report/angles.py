@@ -8,7 +8,7 @@ import numpy as np
 
 from biomech.geometry import Array
 from biomech.view import FRONTAL, SAGITTAL
-from serve_app.export.intervals import signed_interval
+from serve_app.export.intervals import Spread, spreads_of
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.chart import Chart, Mark, Series, draw
 
@@ -43,10 +43,15 @@ def charts_of(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> l
 
 def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> Iterator[Chart]:
     drawn: set[str] = set()
+    spreads = spreads_of(result, person)
     for title, names in _BY_VIEW.get(person.view, _OTHERWISE):
         if names == _TRUNK[1] and "trunk_lean" in drawn:
             continue
-        found = {name: shown for name in names if (shown := _values(person, name)) is not None}
+        found = {
+            name: shown
+            for name in names
+            if (shown := _values(person, name, spreads.get(name))) is not None
+        }
         shaded = any(np.isfinite(interval).any() for _, interval in found.values())
         series = {
             _side(name): Series(*(result.over_frames(person, part) for part in shown))
@@ -58,17 +63,17 @@ def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> Ite
             yield made
 
 
-def _values(person: Person, name: str) -> tuple[Array, Array] | None:
-    """(n,) of an angle, and its interval (n, 2), NaN where there is none."""
-    if name in person.signed:
-        value, interval = person.signed[name], signed_interval(person, name)
-    elif name in person.values:
-        value, interval = person.values[name], person.ci95.get(name)
-    elif name in person.included:
-        value, interval = person.included[name], None
-    else:
+def _values(person: Person, name: str, spread: Spread | None) -> tuple[Array, Array] | None:
+    """(n,) of an angle, and its interval (n, 2), NaN where there is none; None without the angle.
+
+    Where the deviations cannot be computed again there are the intervals of the response.
+    """
+    known = ({**person.included, **person.values, **person.signed}).get(name)
+    if known is None:
         return None
-    return value, np.full((len(value), 2), np.nan) if interval is None else interval
+    nothing = np.full((len(known), 2), np.nan)
+    interval = person.ci95.get(name, nothing) if spread is None else spread.interval
+    return known, interval
 
 
 def _side(name: str) -> str:

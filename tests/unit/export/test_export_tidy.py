@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from biomech.config import NO_CONTEXT, Camera, Context
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
 from biomech.summary import LIMITS
 from serve_app.export import tidy
 from serve_app.export.files import ExportOptions, export
 from serve_app.export.saved import read_result
-from tests.saved_results import saved, squatting
+from tests.saved_results import edited, saved, squatting
 from tests.stick_figure import FIGURE
 
 NUMBERS = ("t_s", "value", "sd", "ci_lo", "ci_hi")
@@ -69,22 +70,42 @@ def test_what_is_missing_is_empty_and_says_why(table):
 
 def test_deviations_of_points_are_the_models_and_of_angles_those_of_their_intervals(squat, table):
     assert table[1, 0, "knee_x", "left"]["sd"] == 2.0
-    middle = table[1, 20, "knee", "left"]
-    low, high = json.loads(squat)["data"]["poses_per_frame"][20]["biomechanics"]["detail"]["ci95"][
-        "left_knee"
-    ]
-    assert (middle["ci_lo"], middle["ci_hi"]) == (low, high)
-    assert middle["sd"] == pytest.approx((high - low) / 3.92, abs=1e-3)
-    flexion = table[1, 20, "knee_flexion", "left"]
-    assert flexion["sd"] == middle["sd"]
-    assert flexion["ci_hi"] == pytest.approx(180 - low, abs=2e-3)
+    found = json.loads(squat)["data"]["poses_per_frame"][20]["biomechanics"]["detail"]["ci95"]
+    knee, flexion = table[1, 20, "knee", "left"], table[1, 20, "knee_flexion", "left"]
+    assert [knee["ci_lo"], knee["ci_hi"]] == found["left_knee"]
+    assert knee["sd"] == pytest.approx((knee["ci_hi"] - knee["ci_lo"]) / 3.92, rel=0.01)
+    assert flexion["sd"] == knee["sd"]
+    assert flexion["ci_hi"] == pytest.approx(180 - knee["ci_lo"], abs=0.05)
+    for name, side in (("hip_flexion", "right"), ("hip", "right"), ("trunk_lean", "")):
+        row = table[1, 20, name, side]
+        assert row["ci_lo"] + 1.96 * row["sd"] == pytest.approx(row["value"], abs=0.05)
 
 
-def test_an_interval_cut_off_at_the_end_of_the_range_gives_no_deviation():
-    row = table_of(saved(np.tile(FIGURE, (20, 1, 1)), sigma=6.0))[1, 5, "knee", "left"]
-    assert row["ci_hi"] == 180.0
-    assert row["ci_lo"] < row["value"]
-    assert row["sd"] is None
+def test_a_deviation_is_whole_where_the_interval_is_cut_off_at_the_end_of_the_range():
+    table = table_of(saved(np.tile(FIGURE, (20, 1, 1)), sigma=6.0))
+    knee, flat = table[1, 5, "knee", "left"], table[1, 5, "shoulder_level_difference", ""]
+    assert (knee["ci_hi"], flat["ci_lo"]) == (180.0, 0.0)
+    for row, side in ((knee, "ci_lo"), (flat, "ci_hi")):
+        assert abs(row["value"] - row[side]) == pytest.approx(1.96 * row["sd"], rel=0.01)
+    tilt = table[1, 5, "shoulder_tilt", ""]
+    assert tilt["ci_lo"] == pytest.approx(-tilt["ci_hi"], abs=0.05)
+
+
+def test_a_camera_whose_roll_is_known_makes_leans_surer():
+    known = Context(camera=Camera(roll_deg=0.0))
+    assumed, told = (table_of(saved(squatting(20), context=c)) for c in (NO_CONTEXT, known))
+    a, b = (t[1, 5, "trunk_lean", ""]["sd"] for t in (assumed, told))
+    assert a**2 - b**2 == pytest.approx(4.0, abs=0.01)
+
+
+def test_results_of_other_definitions_have_the_intervals_that_they_came_with(squat):
+    other = edited(squat, lambda d: d["data"]["biomechanics_summary"][0].update(definitions="bm-0"))
+    table = table_of(other)
+    assert (table[1, 20, "knee", "left"]["sd"], table[1, 20, "trunk_lean", ""]["ci_lo"]) == (
+        None,
+        None,
+    )
+    assert table[1, 20, "knee", "left"]["ci_lo"] is not None
 
 
 def test_the_primary_person_has_rows_in_all_frames_and_others_where_they_are():
