@@ -145,8 +145,8 @@ def alignment(lean: Array, tilts: tuple[Array, Array], view: View, config: BmCon
 def readiness(stable: Score, symmetric: Score, aligned: Array, config: BmConfig) -> Score:
     """0-100: how balanced, symmetric and upright the instant is.
 
-    Smoothness, the fourth component of the definition, is of movement phases, which are not found
-    yet: it is missing, and ``coverage`` says so.
+    Smoothness, the fourth component of the definition, is of movement phases: it is missing here,
+    and :func:`biomech.readiness.with_smoothness` puts it in where there are any.
     """
     components = {
         "stability": stable.value / stable.maximum,

@@ -12,6 +12,7 @@ from biomech.geometry import derotated
 from biomech.metrics import person_metrics
 from biomech.performance import performance_of
 from biomech.pipeline import Smoothed
+from biomech.readiness import with_smoothness
 from biomech.skeleton import JOINT_ANGLES
 from biomech.summary import Occasion, disabled_summary, summary
 from biomech.track import Track
@@ -56,6 +57,8 @@ def analyse(
         own = context if p == 0 else replace(context, subject=Subject())
         metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
         performance = performance_of(metrics, config, context.movement)
+        if performance is not None:
+            metrics = with_smoothness(performance, config)
         metrics = metrics.only(parts)
         if p < written:
             frames.append(frame_blocks(metrics, track.present))
