@@ -190,20 +190,26 @@ def _half_of(images: I64) -> Bools:
 
 
 def fit_confidence(raw: F64, right: Bools) -> ConfidenceMap:
-    """Isotonic regression of ``right`` (n,) on the raw scores (n,): one knot a level."""
+    """Isotonic regression of ``right`` (n,) on the raw scores (n,): one knot a level.
+
+    Nothing is certain by n cases: levels end 1/(n+2) short of 0 and 1, as by Laplace's rule.
+    """
     scores, place, counts = np.unique(
         np.round(raw, _DECIMALS), return_inverse=True, return_counts=True
     )
     share = np.bincount(place, weights=right.astype(np.float64)) / counts
     levels = isotonic_regression(share, weights=counts.astype(np.float64))
     starts = np.asarray(levels.blocks)
+    unsure = 1.0 / (len(raw) + 2)
     knots = [
         (float(np.average(scores[a:b], weights=counts[a:b])), float(levels.x[a]))
         for a, b in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     ]
     return ConfidenceMap(
         raw=tuple(score for score, _ in knots),
-        confidence=tuple(min(max(round(level, _DECIMALS), 0.0), 1.0) for _, level in knots),
+        confidence=tuple(
+            round(min(max(level, unsure), 1.0 - unsure), _DECIMALS) for _, level in knots
+        ),
     )
 
 

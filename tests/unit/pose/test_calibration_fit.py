@@ -175,7 +175,7 @@ def test_a_confidence_map_is_monotone_with_levels_between_the_scores():
     raw = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
     found = fit_confidence(raw, np.array([0, 1, 0, 1, 1, 1], bool))
     assert found.raw == pytest.approx((0.1, 0.25, 14 / 30))
-    assert found.confidence == pytest.approx((0.0, 0.5, 1.0))
+    assert found.confidence == pytest.approx((1 / 8, 0.5, 7 / 8))  # 0 and 1, short of certainty
 
 
 def test_errors_of_confidence_are_those_of_bins():
