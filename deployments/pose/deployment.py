@@ -8,8 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import ray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ray import get_runtime_context, serve
+from ray import serve
 
 from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import U8, CropPoses, Detections, ModelStatus
@@ -38,9 +39,10 @@ def _threads(options: EngineOptions) -> int | None:
 
     Shares of a CPU are how several replicas are fitted onto a machine, not how fast one may be.
     """
-    context = get_runtime_context()
-    share = context.get_assigned_resources().get("CPU", 0) if context.get_actor_id() else 0
-    return options.threads or (int(share) if share >= 1 else None)
+    if options.threads or not ray.is_initialized():  # to ask would start a cluster
+        return options.threads
+    share = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+    return int(share) if share >= 1 else None
 
 
 class ModelReplica:

@@ -7,11 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import ray
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ray import serve
 from ray.serve.batching import _BatchQueue
 
 from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import CropPoses, Detections, ModelStatus
+from deployments.pose import deployment
 from deployments.pose.deployment import UNHEALTHY_AFTER, DetectorReplica, PoseReplica
 from deployments.pose.options import EngineOptions
 
@@ -96,6 +100,19 @@ def test_a_call_larger_than_a_batch_is_cut_and_its_answers_joined():
     answers = run(lambda: estimate(model, *range(8)), lambda: estimate(model, 100, 101))
     assert answers == [[*range(8)], [100, 101]]
     assert sorted(engine.calls) == [[0, 1, 2], [3, 4, 5], [6, 7], [100, 101]]
+
+
+@settings(max_examples=20, deadline=None)
+@given(sizes=st.lists(st.integers(0, 9), min_size=1, max_size=8), limit=st.integers(1, 8))
+def test_no_batch_is_above_the_limit_in_pictures_and_no_call_waits_for_ever(sizes, limit):
+    engine = Engine()
+    wait = {"max_batch_size": limit, "batch_wait_timeout_s": 0.0005}
+    model = replica(engine, user_config=wait)
+    calls = [tuple(range(20 * i, 20 * i + size)) for i, size in enumerate(sizes)]
+    answers = run(*(lambda c=c: estimate(model, *c) for c in calls))
+    assert answers == [list(c) for c in calls]
+    assert max(map(len, engine.calls), default=0) <= limit
+    assert sorted(v for call in engine.calls for v in call) == sorted(v for c in calls for v in c)
 
 
 def test_pictures_in_the_queue_outlive_a_lower_limit():
@@ -283,3 +300,25 @@ def test_wrong_settings_are_refused_by_name_and_change_nothing(user_config):
         model.reconfigure(user_config)
     run(lambda: estimate(model, 1, 2, 3))
     assert engine.calls == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize(
+    ("cluster", "share", "threads", "expected"),
+    [
+        (False, 0, None, None),
+        (True, 0.5, None, None),
+        (True, 1, None, 1),
+        (True, 4, None, 4),
+        (True, 4, 2, 2),
+    ],
+)
+def test_threads_are_the_share_of_the_replica_and_asking_starts_no_cluster(
+    monkeypatch, cluster, share, threads, expected
+):
+    def context():
+        assert cluster
+        return SimpleNamespace(get_assigned_resources=lambda: {"CPU": share})
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: cluster)
+    monkeypatch.setattr(ray, "get_runtime_context", context)
+    assert deployment._threads(EngineOptions(threads=threads)) == expected
