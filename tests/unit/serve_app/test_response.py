@@ -116,7 +116,7 @@ def test_a_stand_in_is_announced_in_every_response():
     models = {name: replace(status, notice="not for use") for name, status in MODELS.items()}
     response = answer(clip_of([[1]]), models)
     assert [(n.code, n.detail) for n in response.warnings] == [
-        ("model_notice", "RTMPose-Medium: not for use")
+        ("model_notice", "RTMPose-Medium is not for use")
     ]
 
 
