@@ -35,8 +35,14 @@ def test_keypoints_are_where_they_were_drawn(answer):
 
 @pytest.mark.parametrize("name", JOINT_ANGLES)
 def test_joint_angles_are_those_drawn(answer, name):
-    found = [f.biomechanics.joint_angles[name] for f in answer.data.poses_per_frame]
-    assert np.array(found, float) == pytest.approx(unsigned(name, flexion(name, TRUTH)), abs=4)
+    frames = answer.data.poses_per_frame
+    found = np.array([f.biomechanics.joint_angles[name] for f in frames], float)
+    there = np.isfinite(found)
+    assert found[there] == pytest.approx(unsigned(name, flexion(name, TRUTH))[there], abs=4)
+    # The discs' networks are unsure, and whole pixels: a point may look astray.
+    nulls = {f.biomechanics.detail["nulls"][name] for f in np.array(frames)[~there]}
+    assert there.mean() > 0.9
+    assert nulls <= {"outlier"}
 
 
 def test_every_frame_has_its_number_time_and_model(answer):
