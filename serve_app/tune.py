@@ -204,10 +204,11 @@ def stride_costs(
         async def detect(images: U8) -> list[Detections]:
             nonlocal asked
             asked += len(images)
-            return await asyncio.to_thread(detector.infer, images)
+            return await asyncio.get_running_loop().run_in_executor(thread, detector.infer, images)
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
-            return pose.status.name or "", await asyncio.to_thread(pose.infer, crops)
+            poses = await asyncio.get_running_loop().run_in_executor(thread, pose.infer, crops)
+            return pose.status.name or "", poses
 
         options = AnalysisOptions(
             pose_input=pose.status.input_size,
@@ -217,8 +218,9 @@ def stride_costs(
             window=1,
             batch=plan.options.batch,
         )
-        # One call after another: the engines take no more.
-        rows = Rows.of_segment(asyncio.run(analyse_segment(segment, options, detect, estimate)))
+        # In one thread: two detections are under way at a time, and the engines take one.
+        with ThreadPoolExecutor(1) as thread:
+            rows = Rows.of_segment(asyncio.run(analyse_segment(segment, options, detect, estimate)))
         reference = reference or rows
         against = difference(reference, rows, min_score)
         costs.append(StrideCost(stride, finest, asked, against))

@@ -41,7 +41,8 @@ def _threads(options: EngineOptions) -> int | None:
     """
     if options.threads or not ray.is_initialized():  # to ask would start a cluster
         return options.threads
-    share = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+    context = ray.get_runtime_context()
+    share = context.get_assigned_resources().get("CPU", 0) if context.get_actor_id() else 0
     return int(share) if share >= 1 else None
 
 

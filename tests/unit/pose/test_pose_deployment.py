@@ -303,21 +303,24 @@ def test_wrong_settings_are_refused_by_name_and_change_nothing(user_config):
 
 
 @pytest.mark.parametrize(
-    ("cluster", "share", "threads", "expected"),
+    ("cluster", "actor", "share", "threads", "expected"),
     [
-        (False, 0, None, None),
-        (True, 0.5, None, None),
-        (True, 1, None, 1),
-        (True, 4, None, 4),
-        (True, 4, 2, 2),
+        (False, None, 0, None, None),
+        (True, "a", 0.5, None, None),
+        (True, "a", 1, None, 1),
+        (True, "a", 4, None, 4),
+        (True, "a", 4, 2, 2),
+        (True, None, 4, None, None),  # a driver has no share
     ],
 )
 def test_threads_are_the_share_of_the_replica_and_asking_starts_no_cluster(
-    monkeypatch, cluster, share, threads, expected
+    monkeypatch, cluster, actor, share, threads, expected
 ):
     def context():
         assert cluster
-        return SimpleNamespace(get_assigned_resources=lambda: {"CPU": share})
+        return SimpleNamespace(
+            get_actor_id=lambda: actor, get_assigned_resources=lambda: {"CPU": share}
+        )
 
     monkeypatch.setattr(ray, "is_initialized", lambda: cluster)
     monkeypatch.setattr(ray, "get_runtime_context", context)
