@@ -26,7 +26,7 @@ from tools.athlete.clip import Take, film
 from tools.athlete.motion import MOVEMENTS, Style
 from tools.score import Score, points_of, score
 
-POSE, DETECTOR = "rtmpose_tiny_demonstration", "rtmdet_nano_demonstration"
+POSE, DETECTOR = "rtmpose_tiny_demonstration", "whole_frame_demonstration"
 VIEWS = {"front": 0.0, "oblique": 45.0, "left": 90.0, "right": -90.0, "behind": 180.0}
 _FIRST_SEED = 800_000
 

@@ -43,11 +43,17 @@ def load_pose_model(
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
     """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
 
+    A pose network finds one person by itself.
+
     Raises:
         WeightsCorruptError: damaged, or another network.
         ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
+    if entry.codec != "boxes":
+        from deployments.pose.engines.whole_frame import WholeFrameDetector
+
+        return WholeFrameDetector(load_pose_model(entry, checkpoint, options, "detector"))
     if checkpoint.suffix == ".onnx":
         from deployments.pose.engines.openvino_engine import OpenVinoDetector
 

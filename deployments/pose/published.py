@@ -148,5 +148,26 @@ PUBLISHED: Final[dict[str, Published]] = {
         sha256="b8585adb6d1352796f6e86337e09c3459b830645a7e7192d9381670bea2facbd",
         input_size=(320, 320),
     ),
+    # Trained by tools/train_demo_model on its synthetic athlete, and part of this package.
+    "rtmpose-t_synthetic-athlete_256x192": Published(
+        name="RTMPose-t (demonstration)",
+        task="pose",
+        family="rtmpose",
+        codec="simcc",
+        mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
+        checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
+        sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
+        input_size=(192, 256),
+    ),
+    "rtmpose-t_synthetic-athlete_whole-frame": Published(
+        name="RTMPose-t on the whole frame (demonstration)",
+        task="detect",
+        family="rtmpose",
+        codec="simcc",
+        mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
+        checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
+        sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
+        input_size=(192, 256),
+    ),
 }
 """By config name as the specification writes it."""

@@ -41,32 +41,14 @@ def portrait(seed: int) -> Sample:
     person, size = _framed(_person(random, height_px, wild=wild), random, wild=wild)
     others = []
     if random.random() < (0.2 if wild else 0.05):
-        other = _person(random, person.camera.height_px * random.uniform(0.5, 1.1))
+        other = _person(random, person.camera.height_px * random.uniform(0.5, 1.1), wild=True)
         at = random.uniform(0, 1, 2) * size
         others = [_moved(other, size, (float(at[0]), float(at[1])))]
-    picture = _drawn([*others, person], size, random, front=1, wild=wild)
+    picture = _drawn([*others, person], size, random, wild=wild)
     return Sample(picture, person.keypoints, person.boxes)
 
 
-def group(seed: int, longest: int = 320) -> Sample:
-    """None to three people of any size in a picture whose longer side is ``longest``."""
-    random = np.random.default_rng([seed, 2])
-    short = int(longest * random.uniform(0.55, 1.0))
-    size = (longest, short) if random.random() < 0.6 else (short, longest)
-    people = []
-    for _ in range(random.choice(4, p=[0.08, 0.62, 0.2, 0.1])):
-        height_px = float(np.exp(random.uniform(np.log(45), np.log(1.15 * size[1]))))
-        at = random.uniform(0.05, 0.95, 2) * size
-        people.append(_moved(_person(random, height_px), size, (float(at[0]), float(at[1]))))
-    people.sort(key=lambda scene: scene.camera.height_px)
-    picture = _drawn(people, size, random, front=len(people))
-    if not people:
-        return Sample(picture, np.empty((0, 17, 2)), np.empty((0, 4)))
-    boxes = np.concatenate([scene.boxes for scene in people])
-    return Sample(picture, np.concatenate([scene.keypoints for scene in people]), boxes)
-
-
-def _person(random: np.random.Generator, height_px: float, *, wild: bool = True) -> Scene:
+def _person(random: np.random.Generator, height_px: float, *, wild: bool) -> Scene:
     """Someone at the origin, seen from any side."""
     style = Style.sample(random)
     time = np.array([random.uniform(0, 10)])
@@ -118,19 +100,14 @@ def _with_camera(person: Scene, size: tuple[int, int], shift: tuple[float, float
 
 
 def _drawn(
-    people: list[Scene],
-    size: tuple[int, int],
-    random: np.random.Generator,
-    *,
-    front: int,
-    wild: bool = True,
+    people: list[Scene], size: tuple[int, int], random: np.random.Generator, *, wild: bool
 ) -> Array:
-    """People over a background, the last ``front`` of them at times partly hidden, then damaged."""
+    """People over a background, the last of them at times partly hidden, then damaged."""
     picture = background(size, random)
-    for i, scene in enumerate(people):
+    for scene in people:
         scene.draw_on(picture, 0)
-        if i >= len(people) - front and random.random() < (0.3 if wild else 0.08):
-            _hide(picture, scene.boxes[0], random)
+    if random.random() < (0.3 if wild else 0.08):
+        _hide(picture, people[-1].boxes[0], random)
     return _damaged(picture, random, 1.0 if wild else 0.35)
 
 

@@ -1,4 +1,4 @@
-"""What both trainings share."""
+"""Parts of the training."""
 
 import importlib.util
 import sys

@@ -1,9 +1,10 @@
 """Pictures of the athlete as COCO data sets on disk, rendered ahead, shard by shard."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 
 from biomech.skeleton import KEYPOINTS, LIMBS
-from tools.athlete.sample import Sample, group, portrait
+from tools.athlete.sample import Sample, portrait
 
 SHARD = 500
 _LEAST_PX = 8  # of a box's sides
@@ -26,14 +27,12 @@ CATEGORY = {
     "skeleton": [[a + 1, b + 1] for a, b in LIMBS],
 }
 
-_KINDS: dict[str, Callable[[int], Sample]] = {"portrait": portrait, "group": group}
 
-
-def render(kind: str, count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Path:
+def render(count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Path:
     """A COCO data set of ``count`` pictures; those that are there already are kept.
 
     Args:
-        kind: ``portrait`` or ``group``. folder: gets ``images/`` and ``annotations.json``.
+        folder: gets ``images/`` and ``annotations.json``.
         first: seed of the first picture.
 
     Returns:
@@ -45,9 +44,10 @@ def render(kind: str, count: int, folder: Path, *, first: int = 0, workers: int 
         for at in range(0, count, SHARD)
     ]
     missing = [shard for shard in shards if not shard[2].exists()]
-    with ProcessPoolExecutor(workers) as pool:
-        for i, _ in enumerate(pool.map(partial(_render_shard, kind, folder), missing), 1):
-            print(f"{kind}: {i} of {len(missing)} shards rendered", flush=True)
+    # Not forked: threads of the process that calls may hold locks.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        for i, _ in enumerate(pool.map(partial(_render_shard, folder), missing), 1):
+            print(f"{i} of {len(missing)} shards rendered", flush=True)
     document = {"images": [], "annotations": [], "categories": [CATEGORY]}
     for _, _, path in shards:
         part = json.loads(path.read_text())
@@ -58,12 +58,12 @@ def render(kind: str, count: int, folder: Path, *, first: int = 0, workers: int 
     return target
 
 
-def _render_shard(kind: str, folder: Path, shard: tuple[int, int, Path]) -> None:
+def _render_shard(folder: Path, shard: tuple[int, int, Path]) -> None:
     cv2.setNumThreads(1)
     first, count, path = shard
     part: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     for seed in range(first, first + count):
-        sample = _KINDS[kind](seed)
+        sample = portrait(seed)
         name = f"{seed:08d}.jpg"
         quality = int(np.random.default_rng([seed, 3]).integers(45, 97))
         cv2.imwrite(

@@ -107,9 +107,11 @@ def test_a_key_that_cannot_be_is_answered_with_those_that_can(registry, role, ke
 
 
 def test_the_shipped_registry_has_a_model_for_every_role():
-    assert keys(choose(SHIPPED, "rtmpose", None)) == ["rtmpose_medium", "movenet_lightning"]
+    poses = ["rtmpose_medium", "movenet_lightning", "rtmpose_tiny_demonstration"]
+    assert keys(choose(SHIPPED, "rtmpose", None)) == poses
     assert keys(choose(SHIPPED, "hrnet", None)) == ["hrnet_w48"]
     finders = ["rtmdet_nano", "rtmdet_nano_onnx", "rtmdet_nano_folded"]
+    finders.append("whole_frame_demonstration")
     assert keys(choose(SHIPPED, "detector", None)) == finders
 
 

@@ -115,9 +115,11 @@ def test_the_shipped_file_has_the_models():
         ("pose", "fallback"): ["hrnet_w48"],
         ("pose", "optional"): ["rtmpose_small"],
         ("pose", "stand_in"): ["movenet_lightning"],
+        ("pose", "demonstration"): ["rtmpose_tiny_demonstration"],
         ("detect", "primary"): ["rtmdet_nano"],
         ("detect", "optional"): ["rtmdet_tiny", "rtmdet_m"],
         ("detect", "stand_in"): ["rtmdet_nano_onnx", "rtmdet_nano_folded"],
+        ("detect", "demonstration"): ["whole_frame_demonstration"],
     }
     stand_in = config.entry("movenet_lightning")
     assert "mmpose-service models download rtmpose_medium" in stand_in.notice
@@ -134,7 +136,7 @@ def test_known_configs_are_in_the_installed_packages():
 
     roots = {p.__name__: Path(p.__file__).parent / ".mim" for p in (mmpose, mmdet)}
     named = [facts.mm_config for facts in PUBLISHED.values() if facts.mm_config]
-    assert len(named) == 6
+    assert len(named) == 8
     for mm_config in named:
         package, path = mm_config.split("::")
         assert (roots[package] / path).is_file(), mm_config
@@ -153,7 +155,7 @@ def test_published_addresses_and_figures_are_those_the_packages_state():
             file = yaml.safe_load((root / name).read_text())
             for model in file["Models"] if isinstance(file, dict) else file:
                 index[f"{package.__name__}::{model.get('Config')}"] = model
-    stated = [facts for facts in PUBLISHED.values() if facts.mm_config in index]
+    stated = [f for f in PUBLISHED.values() if f.mm_config in index and f.url]
     assert {facts.name for facts in stated} == {
         "RTMPose-Medium",
         "RTMPose-Small",

@@ -12,7 +12,7 @@ from deployments.decode.segments import split
 from deployments.media.reader import read
 from tools.athlete.clip import Take, film, stage
 from tools.athlete.motion import Style
-from tools.athlete.sample import group, portrait
+from tools.athlete.sample import portrait
 from tools.athlete.scene import Scene
 
 ROOMY = MediaLimits(10**9, 600, 10**8, 10**5)
@@ -46,13 +46,10 @@ def test_the_same_seed_gives_the_same_picture_and_another_another():
     assert portrait(11).picture.shape != portrait(12).picture.shape
 
 
-def test_samples_have_one_person_or_any_number():
+def test_samples_have_one_person():
     portraits = [portrait(seed) for seed in range(20)]
     assert {len(sample.keypoints) for sample in portraits} == {1}
     assert all((sample.boxes[:, 2:] > sample.boxes[:, :2]).all() for sample in portraits)
-    counts = {len(group(seed).boxes) for seed in range(40)}
-    assert counts >= {0, 1, 2}
-    assert all(max(group(seed).picture.shape) == 320 for seed in range(5))
 
 
 @pytest.mark.parametrize(

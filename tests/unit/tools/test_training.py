@@ -1,7 +1,6 @@
 """Training of the demonstration models: data on disk, the added loss, what is exported."""
 
 import hashlib
-import json
 
 import cv2
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from pycocotools.coco import COCO
 
 from deployments.pose import compat
-from tools.athlete.sample import group, portrait
+from tools.athlete.sample import portrait
 from tools.training import data
 from tools.training.export import TRAINING_ONLY, export
 
@@ -25,7 +24,7 @@ def files_of(folder):
 
 
 def test_pictures_are_a_coco_data_set(small_shards, tmp_path, capsys):
-    coco = COCO(data.render("portrait", 3, tmp_path, first=7, workers=1))
+    coco = COCO(data.render(3, tmp_path, first=7, workers=1))
     assert coco.getImgIds() == [7, 8, 9]
     for annotation in coco.loadAnns(coco.getAnnIds()):
         sample = portrait(annotation["image_id"])
@@ -44,29 +43,15 @@ def test_pictures_are_a_coco_data_set(small_shards, tmp_path, capsys):
 
 
 def test_rendering_goes_on_where_it_stopped(small_shards, tmp_path, capsys):
-    whole = data.render("portrait", 4, tmp_path, workers=1).read_text()
+    whole = data.render(4, tmp_path, workers=1).read_text()
     (tmp_path / "shard-00000002.json").unlink()
     before = files_of(tmp_path)
-    assert data.render("portrait", 4, tmp_path, workers=1).read_text() == whole
+    assert data.render(4, tmp_path, workers=1).read_text() == whole
     after = files_of(tmp_path)
     kept = {name for name in before if after[name] == before[name]}
     assert {"00000000.jpg", "00000001.jpg", "shard-00000000.json"} <= kept
     assert not {"00000002.jpg", "00000003.jpg"} & kept
-    assert "portrait: 1 of 1 shards rendered" in capsys.readouterr().out.splitlines()[-1]
-
-
-def test_pictures_of_groups_have_an_annotation_for_each_person_or_none(
-    small_shards, tmp_path, capsys
-):
-    coco = json.loads(data.render("group", 6, tmp_path, workers=1).read_text())
-    people = {i["id"]: 0 for i in coco["images"]}
-    for annotation in coco["annotations"]:
-        people[annotation["image_id"]] += 1
-        assert min(annotation["bbox"][2:]) >= 8
-    for seed, count in people.items():
-        sizes = group(seed).boxes[:, 2:] - group(seed).boxes[:, :2]
-        assert count == (sizes.min(1) >= 8).sum()
-    capsys.readouterr()
+    assert "1 of 1 shards rendered" in capsys.readouterr().out.splitlines()[-1]
 
 
 def test_what_is_seen_of_a_seed_never_changes():

@@ -1,0 +1,119 @@
+"""The embedded model on films of the athlete that nobody trained on: angles against exact truth.
+
+Video in by HTTP, angles out. The application runs in this process; the graph itself is held
+against drawn truth in tests/graph.
+"""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from serve_app.api import create_app
+from serve_app.client import PoseClient
+from serve_app.local import local_service
+from serve_app.settings import load_settings
+from tests.asgi import AsgiTransport
+from tools.athlete.clip import Take, film
+from tools.athlete.motion import Style
+from tools.score import score
+
+SQUAT = Take(
+    style=Style(period_s=1.6, depth=0.9), view=60, seconds=4.8, size=(480, 540), seed=900_001
+)
+HELD_OUT = {  # and the mean errors of knee and elbow that are allowed, degrees
+    "squat from the side": (replace(SQUAT, view=90, seed=900_002), 3, 4.5),
+    "squat from the front": (replace(SQUAT, view=0, seed=900_003), 4.5, 3),
+    "squat obliquely": (SQUAT, 6, 7.5),
+    "jump from the front": (replace(SQUAT, movement="jump", view=20, seed=900_007), 3, 6.5),
+    "arm raise from the front": (replace(SQUAT, movement="arm_raise", view=0, seed=900_008), 3, 4),
+    "arm raise from behind": (replace(SQUAT, movement="arm_raise", view=170, seed=900_009), 3, 4),
+}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("service")
+    settings = load_settings(
+        {
+            "pose_model": "rtmpose_tiny_demonstration",
+            "detector": "whole_frame_demonstration",
+            "output": str(folder / "videos"),
+            "spool_dir": folder / "spool",
+        }
+    )
+    with (
+        local_service(settings) as service,
+        PoseClient("http://test", transport=AsgiTransport(create_app(service))) as client,
+    ):
+        yield client
+
+
+def scored(client, take, path, **how):
+    truth = film(take, path, **how)
+    answer = client.analyze(path, video=False)
+    return score(truth, answer.data), truth, answer
+
+
+@pytest.fixture(scope="module")
+def usual(client, tmp_path_factory):
+    return scored(client, SQUAT, tmp_path_factory.mktemp("usual") / "v.mp4")
+
+
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_keypoints_and_angles_of_a_film_are_right(client, tmp_path, name):
+    take, knee, elbow = HELD_OUT[name]
+    found, _, _ = scored(client, replace(take, seconds=3.2), tmp_path / "v.mp4")
+    assert found.pck >= 0.95
+    assert found.mae("knee") <= knee
+    assert found.mae("elbow") <= elbow
+    held = np.concatenate([angle.held for angle in found.angles.values()])
+    assert held.mean() >= 0.9
+
+
+@pytest.mark.parametrize("name", ["squat from the side", "squat from the front",
+                                  "arm raise from the front"])  # fmt: skip
+def test_repetitions_are_counted_exactly(client, tmp_path, name):
+    _, truth, answer = scored(client, HELD_OUT[name][0], tmp_path / "v.mp4")
+    (person,) = answer.data.biomechanics_summary
+    assert len(person.reps) == truth.repetitions > 1
+
+
+@pytest.mark.parametrize(
+    ("change", "how"),
+    [
+        pytest.param({}, {"rotation_deg": 90}, id="turned by 90"),
+        pytest.param({"fps": 24}, {}, id="24 fps"),
+        pytest.param({"fps": 60}, {}, id="60 fps"),
+        pytest.param({"times_s": "uneven"}, {}, id="uneven times"),
+        pytest.param({"size": (320, 360)}, {}, id="360p"),
+        pytest.param({"size": (960, 1080)}, {}, id="1080p"),
+        pytest.param({}, {"codec": "libvpx-vp9", "options": {"crf": "30", "b": "0",
+                          "deadline": "realtime", "cpu-used": "8"}}, id="VP9"),
+        pytest.param({}, {"options": {"crf": "26", "preset": "veryfast"}}, id="H.264, crf 26"),
+    ],
+)  # fmt: skip
+def test_the_error_hardly_moves_with_how_it_was_filmed(client, usual, tmp_path, change, how):
+    if change.get("times_s") == "uneven":
+        steps = np.random.default_rng(1).uniform(0.015, 0.06, 130)
+        change = {"times_s": tuple(np.concatenate([[0.0], np.cumsum(steps)]).round(4).tolist())}
+    suffix = ".webm" if how.get("codec") == "libvpx-vp9" else ".mp4"
+    how = {"time_base": Fraction(1, 1000), **how} if suffix == ".webm" else how
+    found, _, _ = scored(client, replace(SQUAT, **change), tmp_path / f"v{suffix}", **how)
+    assert found.pck >= 0.95
+    for joint, by in {"knee": 0.5, "elbow": 1.0, "shoulder": 0.5}.items():
+        assert found.mae(joint) == pytest.approx(usual[0].mae(joint), abs=by)
+
+
+def test_every_response_says_that_the_models_are_for_demonstration(client, usual):
+    notices = [notice.detail for notice in usual[2].warnings if notice.code == "model_notice"]
+    assert len(notices) == 2
+    assert all("trained on a synthetic athlete" in notice for notice in notices)
+    assert any("mmpose-service models download rtmpose_medium" in notice for notice in notices)
+    used = {frame.frame_info.model_used for frame in usual[2].data.poses_per_frame}
+    assert used == {"RTMPose-t (demonstration)"}
+    health = client.health()
+    assert health.status == "degraded"
+    assert any("synthetic athlete" in reason for reason in health.reasons)
+    assert not health.models.rtmpose_loaded
