@@ -5,6 +5,7 @@ Runs of values without NaN are filtered each by itself. NaN stays NaN.
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -138,9 +139,15 @@ def _is_even(times_s: Array, rate_hz: float) -> bool:
 
 
 def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
-    sections = butter(ORDER // 2, design_cutoff(cutoff_hz, rate_hz), fs=rate_hz, output="sos")
-    result: Array = sosfiltfilt(sections, values, axis=0)
+    result: Array = sosfiltfilt(_sections(cutoff_hz, rate_hz), values, axis=0)
     return result
+
+
+@lru_cache(maxsize=64)  # a residual analysis asks for the same ones at every point
+def _sections(cutoff_hz: float, rate_hz: float) -> Array:
+    cutoff = design_cutoff(cutoff_hz, rate_hz)
+    sections: Array = butter(ORDER // 2, cutoff, fs=rate_hz, output="sos")
+    return sections
 
 
 _LOWEST_HZ: Final = 1.0

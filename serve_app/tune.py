@@ -236,10 +236,9 @@ def cheapest(costs: Sequence[StrideCost], least_iou: float) -> StrideCost:
     )
 
 
-def crops_of(plan: ModelPlan, segment: Segment, most: int) -> U8:
-    """Crops of the people in a segment's pictures, (n, h, w, 3), n from 0 to ``most``."""
+def crops_of(plan: ModelPlan, size: tuple[int, int], segment: Segment, most: int) -> U8:
+    """Crops of ``size`` (w, h) of a segment's people, (n, h, w, 3), n from 0 to ``most``."""
     detector = load_detector(plan)
-    size = load_pose(plan, plan.options).status.input_size
     found: list[U8] = []
     pictures = read(segment)
     try:

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 
 from deployments.pose.compat import import_models
-
-OPERATORS = []  # of torchvision, as long as they are to stay declared
+from tools.torchvision_stub import declare_torchvision
 
 
 @cache
@@ -29,18 +28,6 @@ def import_apis():
         import mmdet.apis
         import mmpose.apis
     return mmpose.apis, mmdet.apis
-
-
-def declare_torchvision():
-    """Declare the operators without which torchvision for CUDA is not imported beside CPU torch."""
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        OPERATORS.append(torch.library.Library("torchvision", "DEF"))
-        for name in ("nms", "qnms"):
-            OPERATORS[0].define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
 
 
 def quiet():

@@ -38,8 +38,7 @@ def _train(work: Path, epochs: int) -> None:
     from tools.training import common, pose
 
     common.train(
-        lambda: pose.config(work / "portraits", work / "portraits_held_out", work / "pose", epochs),
-        "mmpose",
+        lambda: pose.config(work / "portraits", work / "portraits_held_out", work / "pose", epochs)
     )
 
 

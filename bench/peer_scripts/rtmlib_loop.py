@@ -6,8 +6,8 @@ the same encoder with the same settings as this project's.
 
 import sys
 
-import av
 import cv2
+from annotated import Annotated
 from meter import Meter
 from rtmlib import RTMDet, RTMPose, draw_skeleton
 
@@ -22,8 +22,8 @@ def main():
     meter = Meter()
     capture = cv2.VideoCapture(video)
     rate = round(capture.get(cv2.CAP_PROP_FPS)) or 30
-    out = av.open(annotated[0], "w") if annotated else None
-    stream, frames, poses, boxes = None, 0, 0, []
+    out = Annotated(annotated[0] if annotated else None, rate)
+    frames, poses, boxes = 0, 0, []
     while True:
         read, image = capture.read()
         if not read:
@@ -36,18 +36,8 @@ def main():
             if out:
                 image = draw_skeleton(image, keypoints, scores, kpt_thr=0.3)
         frames += 1
-        if out:
-            if stream is None:
-                stream = out.add_stream("libx264", rate=rate)
-                stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"preset": "veryfast", "crf": "23", "bf": "0"}
-                stream.codec_context.thread_type = "FRAME"
-            even = image[: stream.height, : stream.width]
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="bgr24")))
-    if out:
-        out.mux(stream.encode(None))
-        out.close()
+        out.write(image)
+    out.close()
     meter.tell(frames=frames, poses=poses)
 
 

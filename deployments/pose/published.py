@@ -9,7 +9,7 @@ the name would refuse the real file. Hence the whole digests here, of the files 
 RTMPose-s and RTMDet-m were found in one place each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Task = Literal["pose", "detect"]
@@ -55,6 +55,18 @@ class Published:
         """Address of the checkpoint."""
         return self.folder + self.checkpoint if self.folder else None
 
+
+# Trained by tools/train_demo_model on its synthetic athlete, and part of this package.
+_DEMONSTRATION: Final = Published(
+    name="RTMPose-t (demonstration)",
+    task="pose",
+    family="rtmpose",
+    codec="simcc",
+    mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
+    checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
+    sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
+    input_size=(192, 256),
+)
 
 PUBLISHED: Final[dict[str, Published]] = {
     "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192": Published(
@@ -148,26 +160,10 @@ PUBLISHED: Final[dict[str, Published]] = {
         sha256="b8585adb6d1352796f6e86337e09c3459b830645a7e7192d9381670bea2facbd",
         input_size=(320, 320),
     ),
-    # Trained by tools/train_demo_model on its synthetic athlete, and part of this package.
-    "rtmpose-t_synthetic-athlete_256x192": Published(
-        name="RTMPose-t (demonstration)",
-        task="pose",
-        family="rtmpose",
-        codec="simcc",
-        mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
-        checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-        sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
-        input_size=(192, 256),
-    ),
-    "rtmpose-t_synthetic-athlete_whole-frame": Published(
-        name="RTMPose-t on the whole frame (demonstration)",
-        task="detect",
-        family="rtmpose",
-        codec="simcc",
-        mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
-        checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-        sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
-        input_size=(192, 256),
+    # The same network finds the one person in the frame.
+    "rtmpose-t_synthetic-athlete_256x192": _DEMONSTRATION,
+    "rtmpose-t_synthetic-athlete_whole-frame": replace(
+        _DEMONSTRATION, name="RTMPose-t on the whole frame (demonstration)", task="detect"
     ),
 }
 """By config name as the specification writes it."""

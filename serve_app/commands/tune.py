@@ -16,7 +16,7 @@ from deployments.decode.segments import split
 from deployments.errors import BadParameterError
 from deployments.messages import U8
 from serve_app.commands.progress import STDERR
-from serve_app.models import ModelPlan, plan_models
+from serve_app.models import plan_models
 from serve_app.settings import environment_name, load_settings
 from serve_app.tune import (
     STRIDES,
@@ -77,15 +77,17 @@ def tune(
         _named(base.get("applications", []), "pose")  # before a minute is spent
     settings = load_settings()
     plan = plan_models(settings)
-    crops, strides = _noise(plan), []
-    if video is not None:
+    strides: list[StrideCost] = []
+    status = load_pose(plan, plan.options).status
+    if video is None:
+        crops = _noise(status.input_size)
+    else:
         if not video.is_file():
             raise BadParameterError(f"there is no file {video}", hint="Give a video.")
         segment = split(probe(str(video), settings.media_limits), 1, _SEGMENT_S)[0]
-        seen = crops_of(plan, segment, _CROPS)
-        if not len(seen):
+        crops = crops_of(plan, status.input_size, segment, _CROPS)
+        if not len(crops):
             raise BadParameterError(f"{video}: nobody is seen at its beginning", field="video")
-        crops = seen
         STDERR.print("measuring how often people need be detected ...")
         strides = stride_costs(plan, segment, 0.3, STRIDES)
     STDERR.print("measuring the pose model ...")
@@ -94,7 +96,7 @@ def tune(
     stride = cheapest(strides, iou) if strides else None
     found = fragment(chosen, stride)
     document = found if base is None else merged(base, found)
-    evidence = _evidence(plan, rates, strides, chosen, stride)
+    evidence = _evidence(status.name, rates, strides, chosen, stride)
     text = yaml.safe_dump(document, sort_keys=False, default_flow_style=False)
     out.write_text("".join(f"# {line}".rstrip() + "\n" for line in evidence) + text, "utf-8")
     click.echo("\n".join(evidence))
@@ -165,23 +167,22 @@ def _named(items: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
     raise BadParameterError(f"the config has no {name}", field="into")
 
 
-def _noise(plan: ModelPlan) -> U8:
-    width, height = load_pose(plan, plan.options).status.input_size
+def _noise(input_size: tuple[int, int]) -> U8:
+    width, height = input_size
     return np.random.default_rng(0).integers(0, 255, (_CROPS, height, width, 3), np.uint8)
 
 
 def _evidence(
-    plan: ModelPlan,
+    model: str | None,
     rates: Sequence[PoseRate],
     strides: Sequence[StrideCost],
     chosen: PoseRate,
     stride: StrideCost | None,
 ) -> list[str]:
-    name = load_pose(plan, plan.options).status.name
     lines = [
         f"mmpose-service tune, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {usable_cpus()} CPUs, "
         f"{platform.machine()}, {platform.node()}",
-        f"{name}: crops a second, and how far keypoints move against fp32 (crop pixels)",
+        f"{model}: crops a second, and how far keypoints move against fp32 (crop pixels)",
     ]
     for r in rates:
         mark = " <- chosen" if r is chosen else ""

@@ -154,14 +154,9 @@ def _add_arm(
     shape: Shape,
     side: str,
 ) -> None:
-    sign = _SIGN[side]
-    shoulder = points["chest"] + axes["trunk"] @ np.array([0, sign * shape.shoulder_half, 0])
-    upper = (
-        axes["trunk"]
-        @ _turn("x", sign * angles[f"{side}_shoulder_abduction"])
-        @ _turn("y", -angles[f"{side}_shoulder_flexion"])
-        @ _turn("z", sign * angles[f"{side}_shoulder_rotation"])
-    )
+    beside = np.array([0, _SIGN[side] * shape.shoulder_half, 0])
+    shoulder = points["chest"] + axes["trunk"] @ beside
+    upper = _ball_joint(axes["trunk"], angles, side, "shoulder")
     fore = upper @ _turn("y", -angles[f"{side}_elbow_flexion"])
     points[f"{side}_shoulder"] = shoulder
     points[f"{side}_elbow"] = shoulder + upper @ np.array([0, 0, -shape.upper_arm])
@@ -177,14 +172,9 @@ def _add_leg(
     shape: Shape,
     side: str,
 ) -> None:
-    sign = _SIGN[side]
-    hip = points["pelvis"] + axes["pelvis"] @ np.array([0, sign * shape.hip_half, 0])
-    thigh = (
-        axes["pelvis"]
-        @ _turn("x", sign * angles[f"{side}_hip_abduction"])
-        @ _turn("y", -angles[f"{side}_hip_flexion"])
-        @ _turn("z", sign * angles[f"{side}_hip_rotation"])
-    )
+    beside = np.array([0, _SIGN[side] * shape.hip_half, 0])
+    hip = points["pelvis"] + axes["pelvis"] @ beside
+    thigh = _ball_joint(axes["pelvis"], angles, side, "hip")
     shank = thigh @ _turn("y", angles[f"{side}_knee_flexion"])
     foot = shank @ _turn("y", -angles[f"{side}_ankle_flexion"])
     knee = hip + thigh @ np.array([0, 0, -shape.thigh])
@@ -194,6 +184,17 @@ def _add_leg(
     points[f"{side}_heel"] = ankle + foot @ np.array([-0.25 * shape.foot, 0, sole])
     points[f"{side}_toe"] = ankle + foot @ np.array([0.75 * shape.foot, 0, sole])
     axes |= {f"{side}_thigh": thigh, f"{side}_shank": shank, f"{side}_foot": foot}
+
+
+def _ball_joint(parent: Array, angles: Mapping[str, Array], side: str, joint: str) -> Array:
+    """(T,3,3) axes of the segment that hangs from ``parent`` by a shoulder or a hip."""
+    sign = _SIGN[side]
+    return (
+        parent
+        @ _turn("x", sign * angles[f"{side}_{joint}_abduction"])
+        @ _turn("y", -angles[f"{side}_{joint}_flexion"])
+        @ _turn("z", sign * angles[f"{side}_{joint}_rotation"])
+    )
 
 
 def _turn(axis: str, degrees: Array) -> Array:

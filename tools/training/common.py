@@ -1,7 +1,6 @@
 """Parts of the training."""
 
 import importlib.util
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,23 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from deployments.pose import compat
-
-_operators: list[torch.library.Library] = []  # of torchvision, as long as they are declared
-
-
-def declare_torchvision() -> None:
-    """Declare the operators without which torchvision for CUDA is not imported beside CPU torch.
-
-    MMPose's own runner and inference import it, for drawing; the service does not.
-    """
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        for name in [n for n in sys.modules if n.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        _operators.append(torch.library.Library("torchvision", "DEF"))
-        for name in ("nms", "qnms"):
-            _operators[0].define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
+from tools.torchvision_stub import declare_torchvision
 
 
 def backbone_type() -> str:
@@ -61,16 +44,16 @@ def package_file(package: str, below: str) -> Path:
     return Path(spec.origin).parent / ".mim" / below
 
 
-def train(make_config: Callable[[], Config], package: str) -> None:
+def train(make_config: Callable[[], Config]) -> None:
     """Train by MMEngine's runner, from its last checkpoint if there is one.
 
     Args:
-        make_config: called when ``package``, ``mmpose`` or ``mmdet``, has been imported.
+        make_config: called when MMPose has been imported.
     """
-    compat.import_models(package)
+    compat.import_models("mmpose")
     with warnings.catch_warnings(action="ignore"):
         declare_torchvision()
-    with DefaultScope.overwrite_default_scope(package):
+    with DefaultScope.overwrite_default_scope("mmpose"):
         runner = Runner.from_cfg(make_config())
         runner.model.to(memory_format=torch.channels_last)
         runner.train()
