@@ -1,0 +1,1 @@
+"""Its own package, so that what serves its tests ends with them."""
