@@ -1,7 +1,7 @@
 """Videos of the athlete, with the truth of every frame."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Take:
         stature: of the picture's height, how tall the athlete stands in it.
         seed: of body, clothes, place and light.
         exposure: part of a frame's time during which the shutter is open; 0 draws no blur.
+        treadmill: who walks or runs stays in place.
     """
 
     movement: str = "squat"
@@ -46,6 +47,7 @@ class Take:
     elevation: float = 4.0
     times_s: tuple[float, ...] | None = None
     exposure: float = 0.0
+    treadmill: bool = False
 
     @property
     def times(self) -> Array:
@@ -82,6 +84,8 @@ def stage(take: Take, late_s: float = 0.0) -> Scene:
     scale = min(_DRAWN_HEIGHT / take.size[1], 1.0)
     size = (round(take.size[0] * scale), round(take.size[1] * scale))
     made = MOVEMENTS[take.movement](take.times + late_s, take.style)
+    if take.treadmill:
+        made = replace(made, at=np.zeros_like(made.at))
     camera = Camera(
         size=size,
         azimuth=take.style.heading + take.view,

@@ -11,7 +11,10 @@ from tools.athlete.look import Look, background
 from tools.athlete.motion import MOVEMENTS, Style, freely
 from tools.athlete.scene import Scene
 
-_WILD = 0.3  # of the portraits are unlike anything that is filmed here
+WILD = 0.3
+"""Of the portraits are unlike anything that is filmed here."""
+
+_OFTEN = {"lunge": 2, "gait": 2, "run": 2}  # in which the legs are told apart with difficulty
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 
@@ -29,14 +32,14 @@ class Sample:
     boxes: Array
 
 
-def portrait(seed: int) -> Sample:
+def portrait(seed: int, wild_share: float = WILD) -> Sample:
     """One person who fills most of the picture, at times cut by its edge, with another behind.
 
     Most are as the films of :mod:`tools.athlete.clip`; the wild rest is posed, seen, hidden and
     damaged in ways that no film is.
     """
     random = np.random.default_rng([seed, 1])
-    wild = random.random() < _WILD
+    wild = random.random() < wild_share
     height_px = float(np.exp(random.uniform(np.log(130), np.log(340))))
     person, size = _framed(_person(random, height_px, wild=wild), random, wild=wild)
     others = []
@@ -55,7 +58,9 @@ def _person(random: np.random.Generator, height_px: float, *, wild: bool) -> Sce
     if random.random() < (0.45 if wild else 0.1):
         movement = freely(time, style, random)
     else:
-        movement = MOVEMENTS[str(random.choice(list(MOVEMENTS)))](time, style)
+        shares = np.array([_OFTEN.get(name, 1) for name in MOVEMENTS], float)
+        name = str(random.choice(list(MOVEMENTS), p=shares / shares.sum()))
+        movement = MOVEMENTS[name](time, style)
         for name in movement.angles:  # nobody does it quite so
             movement.angles[name] = movement.angles[name] + random.normal(0, 4, 1)
         movement.angles["head_yaw"] = movement.angles["head_yaw"] + random.normal(0, 25)

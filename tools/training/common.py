@@ -1,6 +1,7 @@
 """Parts of the training."""
 
 import importlib.util
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,8 @@ def train(make_config: Callable[[], Config]) -> None:
     Args:
         make_config: called when MMPose has been imported.
     """
+    # MMEngine's checkpoints hold its loss histories; they are read as what this training wrote.
+    os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     compat.import_models("mmpose")
     with warnings.catch_warnings(action="ignore"):
         declare_torchvision()

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from biomech.skeleton import KEYPOINTS, LIMBS
-from tools.athlete.sample import Sample, portrait
+from tools.athlete.sample import WILD, Sample, portrait
 
 SHARD = 500
 _LEAST_PX = 8  # of a box's sides
@@ -28,12 +28,14 @@ CATEGORY = {
 }
 
 
-def render(count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Path:
+def render(
+    count: int, folder: Path, *, first: int = 0, wild_share: float = WILD, workers: int = 2
+) -> Path:
     """A COCO data set of ``count`` pictures; those that are there already are kept.
 
     Args:
         folder: gets ``images/`` and ``annotations.json``.
-        first: seed of the first picture.
+        first: seed of the first picture. wild_share: see :func:`tools.athlete.sample.portrait`.
 
     Returns:
         The annotation file.
@@ -46,7 +48,7 @@ def render(count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Pat
     missing = [shard for shard in shards if not shard[2].exists()]
     # Not forked: threads of the process that calls may hold locks.
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for i, _ in enumerate(pool.map(partial(_render_shard, folder), missing), 1):
+        for i, _ in enumerate(pool.map(partial(_render_shard, folder, wild_share), missing), 1):
             print(f"{i} of {len(missing)} shards rendered", flush=True)
     document = {"images": [], "annotations": [], "categories": [CATEGORY]}
     for _, _, path in shards:
@@ -58,12 +60,12 @@ def render(count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Pat
     return target
 
 
-def _render_shard(folder: Path, shard: tuple[int, int, Path]) -> None:
+def _render_shard(folder: Path, wild_share: float, shard: tuple[int, int, Path]) -> None:
     cv2.setNumThreads(1)
     first, count, path = shard
     part: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     for seed in range(first, first + count):
-        sample = portrait(seed)
+        sample = portrait(seed, wild_share)
         name = f"{seed:08d}.jpg"
         quality = int(np.random.default_rng([seed, 3]).integers(45, 97))
         cv2.imwrite(

@@ -15,18 +15,13 @@ def export(checkpoint: Path, target: Path, meta: dict[str, Any]) -> str:
     """Write the averaged weights of ``checkpoint`` alone; gives the file's sha256.
 
     Args:
-        checkpoint: of MMEngine's runner, with an EMA hook.
+        checkpoint: of MMEngine's runner, whose EMA hook saves the averages as the model's own.
         target: ``.pth`` file to write. meta: goes into the file.
     """
     content = torch.load(checkpoint, map_location="cpu", weights_only=False)  # our own file
-    averaged = content.get("ema_state_dict")
-    if averaged is None:
-        state = content["state_dict"]
-    else:
-        state = {n.removeprefix("module."): v for n, v in averaged.items() if n != "steps"}
     kept = {
         name: value.half() if value.is_floating_point() else value
-        for name, value in state.items()
+        for name, value in content["state_dict"].items()
         if not name.startswith(("data_preprocessor.", TRAINING_ONLY))
         and not name.endswith("num_batches_tracked")
     }

@@ -9,16 +9,20 @@ from tools.training.common import backbone_type, package_file
 
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
 BATCH = 32
+LR = 1e-3
 CHANNELS = [192, 384]
 """Of the backbone's last two levels."""
 
 
-def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-3) -> Config:
+def config(
+    train: Path, held_out: Path, work: Path, epochs: int, *, start: Path | None = None
+) -> Config:
     """MMPose's config with the data, schedule and batch of this training.
 
     Args:
         train, held_out: data sets of :func:`tools.training.data.render`.
         work: folder for checkpoints and logs.
+        start: checkpoint whose averaged weights to start from; random weights if None.
     """
     import tools.training.coarse  # noqa: F401  registers what is named below
 
@@ -61,7 +65,7 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-
     c.train_cfg = {"by_epoch": True, "max_epochs": epochs, "val_interval": 1}
     c.optim_wrapper = {
         "type": "OptimWrapper",
-        "optimizer": {"type": "AdamW", "lr": lr, "weight_decay": 0.01},
+        "optimizer": {"type": "AdamW", "lr": LR, "weight_decay": 0.01},
         "clip_grad": {"max_norm": 35},
         "paramwise_cfg": {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True},
     }
@@ -69,7 +73,7 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-
         {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 150},
         {
             "type": "CosineAnnealingLR",
-            "eta_min": lr * 0.01,
+            "eta_min": LR * 0.01,
             "begin": 0,
             "end": epochs,
             "T_max": epochs,
@@ -90,7 +94,8 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-
     c.visualizer = {"type": "mmengine.Visualizer", "vis_backends": []}
     del c.default_hooks["visualization"]
     c.work_dir = str(work)
-    c.resume = True
+    c.resume = start is None or (work / "last_checkpoint").exists()
+    c.load_from = None if c.resume else str(start)
     c.randomness = {"seed": 21}
     return c
 
@@ -98,8 +103,8 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, lr: float = 1e-
 def _loader(data: Path, pipeline: Any, *, test: bool) -> dict[str, Any]:
     return {
         "batch_size": 64 if test else BATCH,
-        "num_workers": 0,  # one would compete with the threads of the network for two cores
-        "persistent_workers": False,
+        "num_workers": 1,
+        "persistent_workers": True,
         "drop_last": not test,
         "sampler": {"type": "DefaultSampler", "shuffle": not test, "round_up": False},
         "dataset": {
