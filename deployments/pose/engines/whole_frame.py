@@ -1,5 +1,6 @@
-"""One person found by a pose network alone: first in the whole picture, then about their points."""
+"""One person found by a pose network alone: in windows of the picture, then about their points."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -26,8 +27,9 @@ _MARGIN: Final = 0.08
 class WholeFrameDetector:
     """A person detector for one person who fills much of the picture.
 
-    The network is first shown all of the picture, then what lies about the points that it found,
-    twice. The box is that of the last points, its score their mean confidence.
+    The network is first shown the whole picture and windows of it, then what lies about the points
+    where it saw most of them, twice. The box is that of the last points, its score their mean
+    confidence.
     """
 
     def __init__(self, pose: PoseModel) -> None:
@@ -38,17 +40,38 @@ class WholeFrameDetector:
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
         check_pictures(images, PICTURE)
-        boxes = np.array([_content(image) for image in images], np.float64).reshape(-1, 4)
-        padding = 1.0
-        for _ in range(_LOOKS):
-            maps = crop_transforms(boxes, self._crop_size, padding)
-            found = self._pose.infer(_crops(images, maps, self._crop_size))
-            boxes, padding = _boxes(found, maps, boxes), PADDING
-        seen = (found.score >= _SEEN).sum(1) >= _LEAST_POINTS
+        if not len(images):
+            return []
+        windows = [_windows(_content(image), self._crop_size) for image in images]
+        counts = [len(part) for part in windows]
+        shown = [image for image, n in zip(images, counts, strict=True) for _ in range(n)]
+        boxes, score = self._look(shown, np.concatenate(windows), padding=1.0)
+        ends = np.cumsum(counts)
+        most = (score >= _SEEN).sum(1) + score.mean(1)  # points seen, the surest of equals
+        boxes = boxes[ends - counts + [part.argmax() for part in np.split(most, ends[:-1])]]
+        for _ in range(_LOOKS - 1):
+            boxes, score = self._look(images, boxes, PADDING)
+        seen = (score >= _SEEN).sum(1) >= _LEAST_POINTS
         return [
-            _person(box, float(np.clip(score, 0, 1)), there=there)
-            for box, score, there in zip(boxes, found.score.mean(1), seen.tolist(), strict=True)
+            _person(box, float(np.clip(mean, 0, 1)), there=there)
+            for box, mean, there in zip(boxes, score.mean(1), seen.tolist(), strict=True)
         ]
+
+    def _look(self, images: Iterable[U8], boxes: F64, padding: float) -> tuple[F64, F32]:
+        """(n, 4) boxes about the points in each box of each picture, (n, 17) their confidence."""
+        maps = crop_transforms(boxes, self._crop_size, padding)
+        found = self._pose.infer(_crops(images, maps, self._crop_size))
+        return _boxes(found, maps, boxes), found.score
+
+
+def _windows(content: list[float], crop: tuple[int, int]) -> F64:
+    """(n, 4) the content, and along it windows of the crop's aspect, half of one apart or less."""
+    whole, aspect = np.array(content[2:]), crop[0] / crop[1]
+    window = np.minimum(whole, (whole[1] * aspect, whole[0] / aspect))
+    room = whole - window
+    count = int(np.ceil(2 * (room / window).max()))
+    starts = np.linspace(0, room, count + 1) if count else np.empty((0, 2))
+    return np.vstack([content, np.hstack([starts, starts + window])])
 
 
 def _content(image: U8) -> list[float]:
@@ -60,9 +83,9 @@ def _content(image: U8) -> list[float]:
             float(np.flatnonzero(other.any(1))[-1] + 1)]  # fmt: skip
 
 
-def _crops(images: U8, maps: F64, size: tuple[int, int]) -> U8:
+def _crops(images: Iterable[U8], maps: F64, size: tuple[int, int]) -> U8:
     """(n, height, width, 3) what the maps show of each picture."""
-    crops = np.empty((len(images), size[1], size[0], 3), np.uint8)
+    crops = np.empty((len(maps), size[1], size[0], 3), np.uint8)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for image, image_from_crop, crop in zip(images, maps, crops, strict=True):
         cv2.warpAffine(image, image_from_crop, size, dst=crop, flags=flags)

@@ -52,6 +52,15 @@ def test_the_box_is_about_the_points_of_the_person(detector, size):
     assert 0.3 < found.score[0] <= 1
 
 
+@pytest.mark.parametrize(("size", "at"), [((320, 96), (10, 5)), ((320, 96), (230, 5)),
+                                          ((96, 320), (8, 210))])  # fmt: skip
+def test_a_person_is_found_anywhere_in_a_long_picture(detector, size, at):
+    points = figure(85, at)
+    (found,) = detector.infer(letterboxed(points, size)[None])
+    low, high = points.min(0), points.max(0)
+    assert found.boxes[0] == pytest.approx([*(low - 7), *(high + 7)], abs=5)
+
+
 def test_each_picture_has_its_own_person(detector):
     people = [figure(270, (10, 20)), figure(260, (70, 40))]
     pictures = np.stack([letterboxed(points, (320, 320)) for points in people])
