@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from deployments.errors import BadParameterError, ServiceError
+from serve_app.commands.options import analysis_flags, options_of
+from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import STDERR, announce, progress_of
 from serve_app.local import local_service
 from serve_app.response import encode
@@ -37,29 +39,33 @@ class Formats:
     show_default=True,
     help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4.",
 )
-@click.option("--json", "to_stdout", is_flag=True, help="Also print each response as a line.")
+@click.option(
+    "--json", "to_stdout", is_flag=True, help="Print each response as a line, not its summary."
+)
 @click.option("--csv", is_flag=True, help="Also write NAME.csv, a row a frame and person.")
 @click.option("--video/--no-video", default=True, help="Whether to make the annotated video.")
-@click.option("--confidence", type=click.FloatRange(0, 1), help="Keypoints below are missing.")
-@click.option("--model", type=click.Choice(["auto", "rtmpose", "hrnet"]), default="auto")
-@click.option("--people", type=click.Choice(["primary", "all"]), default="primary")
+@analysis_flags
 def analyze(
-    sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, **options: Any
+    sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, video: bool, **flags: Any
 ) -> None:
     """Analyse videos without a server: files, or http(s):// and gs:// addresses.
 
-    A video that fails does not stop the others; the exit code is then 1.
+    Prints a summary of the movement of each. A video that fails does not stop the others; the exit
+    code is then 1.
     """
-    formats = Formats(csv=csv, to_stdout=to_stdout)
+    formats, options = Formats(csv=csv, to_stdout=to_stdout), options_of(flags, video=video)
     failures = 0
     with local_service(results_in(out)) as service:
         announce(service.models)
         for source, name in zip(sources, names_of(sources), strict=True):
             try:
-                analyze_one(service, source, PoseOptions(**options), out / name, formats)
+                response = analyze_one(service, source, options, out / name, formats)
             except ServiceError as error:
                 failures += 1
                 STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red")
+            else:
+                if not to_stdout:
+                    print_summary(response, everybody=options.people == "all")
     if failures:
         raise click.exceptions.Exit(1)
 

@@ -1,18 +1,19 @@
 """`mmpose-service demo`: one video analysed, with pictures of the result."""
 
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from biomech.skeleton import JOINT_ANGLES
 from serve_app.commands.analyze import Formats, analyze_one, results_in
+from serve_app.commands.options import analysis_flags, options_of
+from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import announce
 from serve_app.local import local_service
-from serve_app.schemas import PoseData, PoseOptions, PoseResponse
-from serve_app.sheet import angle_values, write_sheet
+from serve_app.schemas import PoseData, PoseResponse
+from serve_app.sheet import write_sheet
 
 
 @click.command()
@@ -24,12 +25,13 @@ from serve_app.sheet import angle_values, write_sheet
     show_default=True,
     help="Folder for the response, the annotated video, a table and a contact sheet.",
 )
-def demo(video: Path, out: Path) -> None:
+@analysis_flags
+def demo(video: Path, out: Path, **flags: Any) -> None:
     """Analyse VIDEO and show what was found."""
     with local_service(results_in(out)) as service:
         announce(service.models)
         stem = out / video.stem
-        response = analyze_one(service, str(video), PoseOptions(), stem, Formats(csv=True))
+        response = analyze_one(service, str(video), options_of(flags), stem, Formats(csv=True))
     show(response, video.name, stem)
 
 
@@ -47,7 +49,7 @@ def show(response: PoseResponse, title: str, stem: Path) -> None:
     models = ", ".join(data.processing_summary.models_used) or "no pose"
     write_sheet(response, annotated, sheet, f"{title}: {models}, primary person")
     console = Console()
-    console.print(_angles(data))
+    print_summary(response)
     console.print(_findings(data))
     for what, path in (
         ("response", f"{stem}.json"),
@@ -56,22 +58,6 @@ def show(response: PoseResponse, title: str, stem: Path) -> None:
         ("contact sheet", sheet),
     ):
         console.print(f"{what:>16}: {path}", highlight=False, soft_wrap=True)
-
-
-def _angles(data: PoseData) -> Table:
-    table = Table(
-        "joint angle", "least", "median", "greatest", "measured in", title="primary person, degrees"
-    )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for name in JOINT_ANGLES:
-        values = angle_values(data.poses_per_frame, name)
-        there = values[np.isfinite(values)]
-        numbers = (
-            [f"{v:.0f}" for v in np.percentile(there, (0, 50, 100))] if len(there) else [""] * 3
-        )
-        table.add_row(name, *numbers, f"{len(there)} of {len(values)}")
-    return table
 
 
 def _findings(data: PoseData) -> Table:

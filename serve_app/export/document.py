@@ -4,6 +4,7 @@ A result comes from anywhere, so nothing in it is taken on trust: names are of a
 numbers finite and within bounds, keypoints the skeleton's.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -190,7 +191,10 @@ def parse(body: bytes) -> tuple[Response, Data, dict[int, Summary]]:
     try:
         response = Response.model_validate_json(body)
         data = response.data
-        listed = [Summary.model_validate(s) for s in (data.biomechanics_summary if data else ())]
+        listed = [
+            Summary.model_validate(without_nulls(s))
+            for s in (data.biomechanics_summary if data else ())
+        ]
     except ValidationError as error:
         raise not_a_result(error) from error
     if data is None or not data.poses_per_frame:
@@ -198,6 +202,11 @@ def parse(body: bytes) -> tuple[Response, Data, dict[int, Summary]]:
             "the result has no poses", hint="Analyse the video again with `data: true`."
         )
     return response, data, {summary.person_id: summary for summary in listed}
+
+
+def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are there: those of biomechanics that are switched off are all null."""
+    return {name: value for name, value in summary.items() if value is not None}
 
 
 def not_a_result(error: ValidationError) -> BadParameterError:

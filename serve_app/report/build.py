@@ -1,6 +1,5 @@
 """The report of one person of a saved result, as HTML that needs nothing beside itself."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,21 +10,15 @@ from biomech.summary import LIMITS
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report import chart, tables
 from serve_app.report.angles import charts_of
+from serve_app.report.cautions import LONGEST, cautions, expected_error, listed
 from serve_app.report.chart import Chart
 from serve_app.report.events import marks_of
 from serve_app.report.pictures import Picture, key_frames
 from serve_app.report.summary import PersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
-_MOST_LINES: Final = 8
-_LONGEST: Final = 300
 _FLEXIONS: Final = "least to greatest: range [95 % interval]"
 _ANGLES: Final = "1st to 99th percentile (frames known)"
-_FLAGS: Final = {
-    "roll_assumed_level": "The camera was taken as level: absolute angles are less certain.",
-    "scale_drift": "The apparent size changes through the clip: there are no metres.",
-}
-_OBLIQUE: Final = "Filmed obliquely: angles are projections, and are too small."
 _UNCALIBRATED: Final = (
     "The shaded 95 % intervals rest on the network's own spread, which is not calibrated: take "
     "them as a rough guide."
@@ -75,17 +68,17 @@ def report_of(
     marks = tuple(marks_of(summary))
     flexions = tuple(tables.flexions(summary))
     return Report(
-        title=title[:_LONGEST],
-        facts=tuple((name, text[:_LONGEST]) for name, text in _facts(result, person, summary)),
+        title=title[:LONGEST],
+        facts=tuple((name, text[:LONGEST]) for name, text in _facts(result, person, summary)),
         pictures=tuple(key_frames(result, person, marks, video)) if video else (),
         charts=tuple(charts_of(result, person, marks)),
         kinds=tuple(dict.fromkeys(mark.kind for mark in marks)),
         ranges=flexions or tuple(tables.ranges(result, person)),
         ranged=_FLEXIONS if flexions else _ANGLES,
         measures=tuple(tables.measures(summary)),
-        findings=_listed(tables.findings(summary)),
+        findings=listed(tables.findings(summary)),
         judged=tuple(tables.judged(summary)),
-        warnings=_listed(_warnings(result, person, summary)),
+        warnings=listed(_warnings(result, person, summary)),
         limits=LIMITS,
         made_by=f"{SERVICE_DISTRIBUTION} {package_version(SERVICE_DISTRIBUTION)}, "
         f"definitions {summary.definitions or 'unknown'}",
@@ -123,19 +116,8 @@ def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[
 
 def _warnings(result: SavedResult, person: Person, summary: PersonSummary) -> list[str]:
     told = [notice.detail for notice in result.warnings]
-    told += [f"{c.detail} ({c.share:.0%} of the frames)." for c in summary.quality]
-    if person.view == "oblique":
-        told.append(_OBLIQUE)
-    told += [_FLAGS[flag] for flag in summary.flags if flag in _FLAGS]
+    told += cautions(summary)
     if not person.calibrated:
         told.append(_UNCALIBRATED)
-    error = tables.expected_error(summary)
+    error = expected_error(summary)
     return told + ([error] if error else [])
-
-
-def _listed(texts: Iterable[str]) -> tuple[str, ...]:
-    """Sentences, no more than a page has room for."""
-    every = [text[:_LONGEST] for text in texts]
-    shown = [text[:1].upper() + text[1:] for text in every[:_MOST_LINES]]
-    more = len(every) - len(shown)
-    return (*shown, f"And {more} more, in the result itself.") if more else tuple(shown)

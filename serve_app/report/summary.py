@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from serve_app.export.document import Number, Word, not_a_result
+from serve_app.export.document import Number, Word, not_a_result, without_nulls
 
 Side = Literal["left", "right"] | None
 Text = Annotated[str, Field(max_length=2000)]
@@ -17,7 +17,7 @@ Interval = tuple[Number | None, Number | None]
 
 
 class Measure(BaseModel):
-    """Mean and scatter of the values of a measure, one a repetition, stride, jump or landing."""
+    """Values of a measure, one a repetition, stride, jump or landing, and when."""
 
     metric: Word
     side: Side
@@ -25,6 +25,8 @@ class Measure(BaseModel):
     n: Annotated[int, Field(ge=1)]
     mean: Number
     sd: Number | None
+    t_s: list[Time] = []
+    values: list[Number] = []
 
 
 class Joint(BaseModel):
@@ -34,13 +36,17 @@ class Joint(BaseModel):
     max: Number | None = None
     rom: Number | None = None
     rom_ci95: Interval | None = None
+    reason: Word | None = None
     expected_error_deg: Number | None = None
 
 
 class Repetition(BaseModel):
-    """One repetition."""
+    """One repetition, with the largest angle of each joint, degrees."""
 
+    t_start_s: Time | None = None
     t_peak_s: Time
+    t_end_s: Time | None = None
+    peak_deg: dict[Word, Number | None] = {}
 
 
 class Contact(BaseModel):
@@ -54,6 +60,8 @@ class Contact(BaseModel):
 class Gait(BaseModel):
     """Walking or running."""
 
+    running: bool = False
+    cadence_per_min: Number | None = None
     events: list[Contact] = []
 
 
@@ -62,6 +70,8 @@ class Jump(BaseModel):
 
     t_takeoff_s: Time
     t_landing_s: Time
+    height_m: Number | None = None
+    height_error_m: Number | None = None
 
 
 class Caution(BaseModel):
@@ -141,6 +151,7 @@ class Applications(BaseModel):
 class PersonSummary(BaseModel):
     """The summary of one person."""
 
+    reason: Annotated[str, Field(max_length=64)] | None = None
     definitions: Annotated[str, Field(max_length=32)] = ""
     movement: Annotated[str, Field(max_length=32)] | None = None
     view: Annotated[str, Field(max_length=32)] | None = None
@@ -151,6 +162,7 @@ class PersonSummary(BaseModel):
     sigma_calibrated: bool = False
     flags: list[Annotated[str, Field(max_length=64)]] = []
     joints: dict[Word, Joint] = {}
+    driver: Word | None = None
     reps: list[Repetition] = []
     gait: Gait | None = None
     jumps: list[Jump] = []
@@ -166,6 +178,6 @@ def read_summary(document: Mapping[str, Any]) -> PersonSummary:
         BadParameterError: a part is not what it should be; says where.
     """
     try:
-        return PersonSummary.model_validate(document)
+        return PersonSummary.model_validate(without_nulls(document))
     except ValidationError as error:
         raise not_a_result(error) from error

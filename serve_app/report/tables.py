@@ -109,19 +109,6 @@ def _flexion(joint: Joint | None) -> str:
     return f"{ends}: {number(joint.rom, 0)}{_within(joint.rom_ci95, 0)}"
 
 
-def expected_error(summary: PersonSummary) -> str | None:
-    """The systematic error of one camera, in a sentence; None where nothing was published."""
-    every = (joint.expected_error_deg for joint in summary.joints.values())
-    known = sorted({error for error in every if error is not None})
-    if not known:
-        return None
-    span = f"{known[0]:g}" if len(known) == 1 else f"{known[0]:g} to {known[-1]:g}"
-    return (
-        f"Intervals are about repeating the measurement; one camera is off by {span}° from motion "
-        "capture on top of them, always in much the same way."
-    )
-
-
 def _mean(measure: Measure | None, unit: str) -> str:
     if measure is None:
         return ""

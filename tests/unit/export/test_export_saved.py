@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from biomech.geometry import flexion
 from biomech.pipeline import preprocess
 from biomech.skeleton import KEYPOINTS
+from biomech.summary import disabled_summary
 from deployments.errors import BadParameterError
 from serve_app.export.files import FORMATS, ExportOptions, export
 from serve_app.export.saved import MOST_FRAMES_A_SECOND, read_result
+from serve_app.report.build import report_of
+from serve_app.summary_schema import PersonSummary
 from tests.saved_results import edited, saved, squatting
 
 
@@ -169,7 +172,12 @@ def test_whatever_is_put_in_place_of_a_value_is_exported_or_refused(short, data)
         assert kind == "mot" or "nan" not in text.lower()
 
 
-def test_a_result_without_biomechanics_still_has_its_points(squat):
+@pytest.mark.parametrize(
+    "summaries",
+    [[], [PersonSummary(**disabled_summary(1)).model_dump(mode="json")]],
+    ids=["no summary", "switched off"],
+)
+def test_a_result_without_biomechanics_still_has_its_points(squat, summaries):
     def strip(document):
         for frame in frames_of(document):
             frame["biomechanics"] = {
@@ -177,10 +185,12 @@ def test_a_result_without_biomechanics_still_has_its_points(squat):
                 "movement_analysis": {},
                 "body_alignment": {},
             }
-        document["data"]["biomechanics_summary"] = []
+        document["data"]["biomechanics_summary"] = summaries
 
     result = read_result(edited(squat, strip))
     assert b"nose_x" in export(result, "csv", ExportOptions()).body
     assert export(result, "trc", ExportOptions()).suffix == ".person1_px.trc"
     with pytest.raises(BadParameterError, match="no signed angle"):
         export(result, "mot", ExportOptions())
+    report = report_of(result, "squats")
+    assert (report.ranges, report.measures, report.findings) == ((), (), ())

@@ -28,13 +28,27 @@ def cli(marker_config, monkeypatch, tmp_path):
 def test_a_video_leaves_its_response_and_its_annotated_video(cli, squat_video, tmp_path):
     result = cli("analyze", squat_video, "--out", "results")
     assert result.exit_code == 0, result.output
-    assert result.stdout == ""
     names = sorted(p.name for p in (tmp_path / "results").iterdir())
     assert names == ["squat.annotated.mp4", "squat.json"]
     response = PoseResponse.model_validate_json((tmp_path / "results/squat.json").read_text())
     assert response.data.processing_summary.successful_poses == SQUAT_FRAMES
     assert response.video_url == (tmp_path / "results/squat.annotated.mp4").as_uri()
     assert f"{SQUAT_FRAMES} of {SQUAT_FRAMES} frames" in result.stderr.replace("\n", " ")
+
+
+def test_what_is_said_of_the_clip_is_in_the_response_and_the_summary_on_stdout(
+    cli, squat_video, tmp_path
+):
+    said = ["--movement", "squat", "--cutoff-hz", "5", "--height-m", "1.8", "--roll-deg", "1"]
+    result = cli("analyze", squat_video, "--no-video", "--out", ".", *said)
+    assert result.exit_code == 0, result.output
+    (told,) = json.loads((tmp_path / "squat.json").read_text())["data"]["biomechanics_summary"]
+    assert told["movement"] == "squat"
+    assert told["filter"]["cutoff_hz"] == 5
+    assert told["config"]["cutoff_hz"] == 5
+    assert (told["camera"]["roll_deg"], told["camera"]["roll_source"]) == (1, "request")
+    view = told["view"]
+    assert result.stdout.startswith(f"person 1: {view} view, movement squat, smoothed at 5 Hz")
 
 
 def test_the_table_has_a_row_a_frame_with_the_numbers_of_the_response(cli, squat_video, tmp_path):
@@ -110,7 +124,8 @@ def test_the_demo_draws_a_contact_sheet_and_prints_tables(cli, squat_video, tmp_
     result = cli("demo", squat_video, "--out", "demo")
     assert result.exit_code == 0, result.output
     assert f"{SQUAT_FRAMES} of {SQUAT_FRAMES}" in result.stdout
-    assert "left_knee" in result.stdout
+    assert "person 1: " in result.stdout
+    assert "left shoulder" in result.stdout
     names = {p.suffix for p in (tmp_path / "demo").iterdir()}
     assert names == {".json", ".csv", ".mp4", ".png"}
     sheet = cv2.imread(str(tmp_path / "demo/squat.png"))

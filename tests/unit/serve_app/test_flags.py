@@ -1,0 +1,83 @@
+"""Flags of the command line: they are the options of the request."""
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from biomech.config import Camera, Context, Subject
+from serve_app.commands.analyze import analyze
+from serve_app.commands.demo import demo
+from serve_app.commands.options import analysis_flags, options_of
+from serve_app.schemas import CameraOptions, PoseOptions, SubjectOptions
+
+SAID = {
+    "--confidence": "0.4", "--model": "hrnet", "--people": "all", "--movement": "jump",
+    "--cutoff-hz": "8", "--height-m": "1.75", "--sex": "female", "--involved-side": "left",
+    "--roll-deg": "-2.5", "--slowmo-factor": "4",
+}  # fmt: skip
+
+
+def asked(*arguments):
+    """The request that these arguments ask for, or what is printed instead."""
+    requests = []
+
+    @click.command()
+    @analysis_flags
+    def command(**flags):
+        requests.append(options_of(flags, video=False))
+
+    done = CliRunner().invoke(command, arguments)
+    return requests[0] if requests else done.output
+
+
+def test_nothing_said_is_the_request_of_the_interface():
+    assert asked().context == Context()
+    assert asked().model_dump(exclude={"subject", "camera"}) == PoseOptions(video=False).model_dump(
+        exclude={"subject", "camera"}
+    )
+
+
+def test_everything_said_is_asked_for():
+    request = asked(*(word for pair in SAID.items() for word in pair))
+    assert request.context == Context(
+        "jump", 8.0, Subject(1.75, "female", "left"), Camera(-2.5, 4.0)
+    )
+    assert (request.confidence, request.model, request.people) == (0.4, "hrnet", "all")
+    assert not request.video
+
+
+@pytest.mark.parametrize("command", [analyze, demo], ids=["analyze", "demo"])
+def test_every_option_of_the_request_that_changes_the_numbers_has_a_flag(command):
+    fields = {
+        *PoseOptions.model_fields.keys() - {"video", "data", "subject", "camera"},
+        *SubjectOptions.model_fields,
+        *CameraOptions.model_fields,
+    }
+    assert fields == {name.removeprefix("--").replace("-", "_") for name in SAID}
+    assert fields <= {parameter.name for parameter in command.params}
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "says"),
+    [
+        ("--confidence", "1.1", "0<=x<=1"),
+        ("--movement", "dance", "throw"),
+        ("--cutoff-hz", "0", "0<x<=1000"),
+        ("--height-m", "175", "0.4<=x<=2.8"),
+        ("--sex", "f", "female"),
+        ("--involved-side", "both", "left"),
+        ("--roll-deg", "91", "-90<=x<=90"),
+        ("--slowmo-factor", "0", "0.01<=x<=100"),
+        ("--slowmo-factor", "slow", "not a valid float"),
+    ],
+)
+def test_a_value_out_of_bounds_is_told_with_them(flag, value, says):
+    told = asked(flag, value)
+    assert flag in told
+    assert says in told
+
+
+def test_help_tells_what_a_flag_means_and_what_holds_without_it():
+    told = " ".join(asked("--help").split())
+    assert "--slowmo-factor FLOAT RANGE Seconds of the video for one of the world." in told
+    assert "[default: 1.0; 0.01<=x<=100]" in told
