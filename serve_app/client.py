@@ -3,19 +3,21 @@
     with PoseClient("http://127.0.0.1:8003") as client:
         answer = client.analyze("run.mp4", confidence=0.4)
 
-It imports neither Ray nor torch.
+It imports neither Ray nor torch, nor numpy.
 """
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import httpx
 
 from deployments import errors
 from deployments.errors import NotReadyError, ServiceError, UnreachableError
+from serve_app.export.query import ExportQuery, Format
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
 
 _POLL_S = 0.5
@@ -133,34 +135,96 @@ class PoseClient:
         """
         if response.video_url is None:
             raise ValueError("the response has no annotated video")
-        try:
-            with self._http.stream("GET", response.video_url) as answer:
-                if answer.is_error:
-                    answer.read()
-                    raise _error_of(answer)
-                with Path(to).open("wb") as file:
-                    for chunk in answer.iter_bytes():
-                        file.write(chunk)
-        except httpx.TransportError as error:
-            raise _unreachable(self._http.base_url, error) from error
+        self._call("GET", response.video_url, Path(to))
         return Path(to)
 
-    def _call(self, method: str, path: str, **body: Any) -> httpx.Response:
+    @overload
+    def export(
+        self, result: PoseResponse | str | Path, kind: Format, to: None = None, **options: Any
+    ) -> bytes: ...
+
+    @overload
+    def export(
+        self, result: PoseResponse | str | Path, kind: Format, to: str | Path, **options: Any
+    ) -> Path: ...
+
+    def export(
+        self,
+        result: PoseResponse | str | Path,
+        kind: Format,
+        to: str | Path | None = None,
+        **options: Any,
+    ) -> bytes | Path:
+        """Make a file of another program of a result.
+
+        Args:
+            result: with its data; or a file that has one as JSON.
+            kind: ``csv``, ``parquet``, ``trc``, ``mot``, ``c3d`` or ``coco``: docs/exports.md.
+            to: file to write, which is given back; without it the content is.
+            options: other fields of :class:`serve_app.export.query.ExportQuery`.
+
+        Raises:
+            ServiceError: as the service answered: BadParameterError where the result has not what
+                the format needs, TooLargeError. FileNotFoundError: no such file.
+            pydantic.ValidationError: an option is unknown or out of range.
+        """
+        query = ExportQuery(format=kind, **options).model_dump(exclude_none=True)
+        body = (
+            result.model_dump_json().encode()
+            if isinstance(result, PoseResponse)
+            else Path(result).read_bytes()
+        )
+        asked: dict[str, Any] = {
+            "params": query,
+            "content": body,
+            "headers": {"Content-Type": "application/json"},
+        }
+        if to is None:
+            return self._call("POST", "/export", **asked).content
+        self._call("POST", "/export", Path(to), **asked)
+        return Path(to)
+
+    def _call(
+        self, method: str, path: str, to: Path | None = None, **request: Any
+    ) -> httpx.Response:
+        """The answer, its content read or written to ``to``; made again as often as allowed."""
         for attempt in range(self._retries + 1):
-            for part in body.get("files", {}).values():
+            for part in request.get("files", {}).values():
                 part.seek(0)
             try:
-                answer = self._http.request(method, path, **body)
-            except httpx.TransportError as error:
-                failure: ServiceError = _unreachable(self._http.base_url, error)
-            else:
-                if answer.is_success:
-                    return answer
-                failure = _error_of(answer)
-            if not failure.retryable or attempt == self._retries:
-                raise failure
-            time.sleep(1.0 if failure.retry_after_s is None else failure.retry_after_s)
+                return self._once(method, path, to, request)
+            except ServiceError as failure:
+                if not failure.retryable or attempt == self._retries:
+                    raise
+                time.sleep(1.0 if failure.retry_after_s is None else failure.retry_after_s)
         raise AssertionError("unreachable")
+
+    def _once(
+        self, method: str, path: str, to: Path | None, request: Mapping[str, Any]
+    ) -> httpx.Response:
+        try:
+            with self._http.stream(method, path, **request) as answer:
+                if answer.is_success and to is not None:
+                    _save(answer, to)
+                else:
+                    answer.read()
+        except httpx.TransportError as error:
+            raise _unreachable(self._http.base_url, error) from error
+        if not answer.is_success:
+            raise _error_of(answer)
+        return answer
+
+
+def _save(answer: httpx.Response, to: Path) -> None:
+    """Write the content to a file, which is there only once it is whole."""
+    part = to.with_name(f"{to.name}.part")
+    try:
+        with part.open("wb") as file:
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+        part.replace(to)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _error_of(answer: httpx.Response) -> ServiceError:

@@ -7,8 +7,8 @@ import click
 
 from deployments.errors import BadParameterError
 from serve_app.commands.progress import STDERR
-from serve_app.export.files import ExportOptions, Format, export
-from serve_app.export.opensim import Profile
+from serve_app.export.files import ExportOptions, export
+from serve_app.export.query import Format, Profile
 from serve_app.export.saved import SavedResult, read_result
 
 RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)

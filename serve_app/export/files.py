@@ -3,17 +3,16 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final
 
 from deployments.errors import BadParameterError
 from serve_app.export.c3d import c3d
 from serve_app.export.coco import coco
-from serve_app.export.opensim import Profile, mot, trc
+from serve_app.export.opensim import mot, trc
 from serve_app.export.points import SCALE_DRIFT, markers_of
+from serve_app.export.query import Format, Profile
 from serve_app.export.saved import SavedResult
 from serve_app.export.tidy import csv, parquet
-
-Format = Literal["csv", "parquet", "trc", "mot", "c3d", "coco"]
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TEXT: Final = "text/plain; charset=utf-8"

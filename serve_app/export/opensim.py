@@ -6,7 +6,7 @@ a tab, as those that it writes itself do.
 """
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from biomech.geometry import Array
 from deployments.errors import BadParameterError
 from serve_app.export.even import EvenTimes
 from serve_app.export.points import MARKERS, Markers
+from serve_app.export.query import Profile
 from serve_app.export.saved import Person, SavedResult
-
-Profile = Literal["2d", "opensim"]
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
 _COORDINATES: Final[dict[str, str]] = {

@@ -4,40 +4,15 @@ import asyncio
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.errors import BadParameterError
-from serve_app.export.files import ExportedFile, ExportOptions, Format, export
-from serve_app.export.opensim import Profile
+from serve_app.export.files import ExportedFile, ExportOptions, export
+from serve_app.export.query import ExportQuery
 from serve_app.export.saved import read_result
 from serve_app.service import PoseService
 from serve_app.upload import parse_options, read_json
 
 _JSON = "application/json"
-
-
-class ExportQuery(BaseModel):
-    """The query of `POST /export`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: Format = Field(description="See docs/exports.md.")
-    person: int | None = Field(
-        None, ge=0, description="trc, mot, c3d: the track; default: the primary person."
-    )
-    height_m: float | None = Field(
-        None, ge=0.4, le=2.8, description="trc, c3d: the athlete's height; default: the result's."
-    )
-    profile: Profile = Field("2d", description="mot: our names, or OpenSim's coordinates.")
-    with_hip: bool = Field(False, description="mot of profile opensim: the hips too.")
-    run_id: str | None = Field(
-        None, description="csv, parquet: written in each row; default: the request id."
-    )
-
-    @property
-    def options(self) -> ExportOptions:
-        """What is asked beside the format."""
-        return ExportOptions(**self.model_dump(exclude={"format"}))
 
 
 def add_export(app: FastAPI, service: PoseService, problems: dict[int | str, Any]) -> None:
@@ -97,4 +72,5 @@ _CONTENT: dict[str, dict[str, Any]] = {
 
 
 def _make(body: bytes, asked: ExportQuery) -> ExportedFile:
-    return export(read_result(body), asked.format, asked.options)
+    options = ExportOptions(**asked.model_dump(exclude={"format"}))
+    return export(read_result(body), asked.format, options)

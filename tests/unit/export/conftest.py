@@ -2,6 +2,9 @@
 
 import pytest
 
+from serve_app.models import plan_models
+from serve_app.service import PoseService
+from serve_app.settings import load_settings
 from tests.saved_results import height_of, saved, squatting
 from tests.stick_figure import without
 
@@ -15,3 +18,16 @@ def squat():
 @pytest.fixture(scope="session")
 def squat_of_unknown_height():
     return saved(squatting())
+
+
+class NoStages:
+    """Exports need none."""
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory):
+    """A service that has no models, and takes results of up to 2 MB."""
+    settings = load_settings(
+        {"spool_dir": tmp_path_factory.mktemp("spool"), "max_result_bytes": 2_000_000}
+    )
+    return PoseService(settings, plan_models(settings), NoStages(), dict)

@@ -11,28 +11,15 @@ from click.testing import CliRunner
 
 from serve_app.api import create_app
 from serve_app.cli import main
-from serve_app.models import plan_models
 from serve_app.schemas import Problem
-from serve_app.service import PoseService
-from serve_app.settings import load_settings
 from tests.asgi import AsgiTransport
 
 
-class NoStages:
-    """Exports need none."""
-
-
 @pytest.fixture(scope="module")
-def http(tmp_path_factory):
-    """The application of a service that has no models."""
-    settings = load_settings(
-        {"spool_dir": tmp_path_factory.mktemp("spool"), "max_result_bytes": 2_000_000}
-    )
-    service = PoseService(settings, plan_models(settings), NoStages(), dict)
+def http(service):
     with httpx.Client(
         transport=AsgiTransport(create_app(service)), base_url="http://test"
     ) as client:
-        client.service = service
         yield client
 
 
@@ -100,11 +87,11 @@ def test_another_content_type_is_refused(http, squat):
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_parameter")
 
 
-def test_exports_take_places_among_the_requests(http, squat):
-    places = http.service.live.max_concurrent_requests
+def test_exports_take_places_among_the_requests(http, service, squat):
+    places = service.live.max_concurrent_requests
     with ExitStack() as taken:
         for _ in range(places):
-            taken.enter_context(http.service.place())
+            taken.enter_context(service.place())
         assert post(http, squat, format="csv").status_code == 429
     assert post(http, squat, format="csv").status_code == 200
 

@@ -6,19 +6,18 @@ import io
 import re
 import shlex
 import shutil
+from functools import partial
 
 import httpx
 import pytest
 from click.testing import CliRunner
 
 from biomech.config import Context
+from serve_app import client
 from serve_app.api import create_app
 from serve_app.cli import main
 from serve_app.export import tidy
 from serve_app.export.saved import read_result
-from serve_app.models import plan_models
-from serve_app.service import PoseService
-from serve_app.settings import load_settings
 from tests.asgi import AsgiTransport
 from tests.conftest import ROOT
 from tests.saved_results import saved, squatting
@@ -63,23 +62,31 @@ def test_the_options_of_calibrate_are_those_of_the_page(folder):
     assert "--out" in shown
 
 
-def test_the_call_over_http(folder):
+def test_the_call_over_http(folder, service):
     (curl,) = [command for command in COMMANDS if command[0] == "curl"]
     url = next(part for part in curl if part.startswith("http"))
     header, value = curl[curl.index("-H") + 1].split(": ")
     body = (folder / curl[curl.index("--data-binary") + 1].removeprefix("@")).read_bytes()
-    settings = load_settings({"spool_dir": folder / "spool"})
-    app = create_app(PoseService(settings, plan_models(settings), object(), dict))
-    with httpx.Client(transport=AsgiTransport(app)) as client:
-        answer = client.post(url, content=body, headers={header: value})
+    with httpx.Client(transport=AsgiTransport(create_app(service))) as http:
+        answer = http.post(url, content=body, headers={header: value})
     assert answer.status_code == 200, answer.text
     assert answer.text.startswith("PathFileType")
     assert "person1.trc" in answer.headers["content-disposition"]
 
 
-def test_the_python_example(folder):
+def test_the_example_of_the_client(folder, service, monkeypatch):
+    code, _ = blocks("python")
+    transport = AsgiTransport(create_app(service))
+    monkeypatch.setattr(client, "PoseClient", partial(client.PoseClient, transport=transport))
+    found = {}
+    exec(code, found)
+    assert (folder / "run.trc").read_text().startswith("PathFileType")
+    assert found["table"].startswith(b"PAR1")
+
+
+def test_the_example_of_the_table(folder):
     assert CliRunner().invoke(main, ["export", "run.json", "--format", "parquet"]).exit_code == 0
-    (code,) = blocks("python")
+    _, code = blocks("python")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, {})
