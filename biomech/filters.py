@@ -157,25 +157,31 @@ _TAIL: Final = 0.6
 _ROUNDING_PX: Final = 1e-6
 
 
-def residual_cutoff(times_s: Array, values: Array) -> float:
-    """The cut-off that Winter's residual analysis suggests for (n, k) values without NaN.
+def residual_cutoffs(times_s: Array, values: Array) -> Array:
+    """The cut-offs that Winter's residual analysis suggests for (n, p, k) values without NaN.
 
     The residual of ever higher cut-offs falls along a line once only noise is left out; that
     line's height at 0 Hz is the noise, and the cut-off whose residual equals it is suggested. The
-    mean square over columns is taken as one signal.
+    mean square over the k columns is taken as one signal.
 
     Returns:
-        Hz; NaN where there are too few or uneven frames, or nothing but noise.
+        (p,) Hz; NaN where there are too few or uneven frames, or nothing but noise.
     """
     rate_hz = rate_of(times_s)
     highest = MAX_SHARE * rate_hz
     if len(times_s) < 3 * MIN_SAMPLES or not is_even(times_s) or highest <= 2 * _LOWEST_HZ:
-        return float("nan")
+        return np.full(values.shape[1], np.nan)
     cutoffs = np.linspace(_LOWEST_HZ, highest, _CANDIDATES)
-    residuals = np.array(
-        [np.sqrt(np.mean((values - _filtfilt(values, fc, rate_hz)) ** 2)) for fc in cutoffs]
-    )
-    tail = cutoffs >= _LOWEST_HZ + _TAIL * (highest - _LOWEST_HZ)
+    residuals = [
+        np.sqrt(np.mean((values - _filtfilt(values, fc, rate_hz)) ** 2, axis=(0, 2)))
+        for fc in cutoffs
+    ]
+    return np.array([_crossing(cutoffs, residual) for residual in np.transpose(residuals)])
+
+
+def _crossing(cutoffs: Array, residuals: Array) -> float:
+    """Where the residual is that of the noise alone; NaN if nowhere."""
+    tail = cutoffs >= cutoffs[0] + _TAIL * (cutoffs[-1] - cutoffs[0])
     noise = float(np.polynomial.polynomial.polyfit(cutoffs[tail], residuals[tail], 1)[0])
     below = np.flatnonzero(residuals <= noise)
     if noise <= _ROUNDING_PX or not len(below) or below[0] == 0:

@@ -23,7 +23,7 @@ from biomech.filters import (
     is_even,
     lowpass,
     rate_of,
-    residual_cutoff,
+    residual_cutoffs,
 )
 from biomech.gate import Gated, gate
 from biomech.geometry import Array, derotated
@@ -210,13 +210,16 @@ def _outliers(times_s: Array, xy: Array, score: Array, config: BmConfig) -> Flag
 
 def _suggested(times_s: Array, xy: Array, config: BmConfig) -> float | None:
     """Median over the body's points, each by its longest stretch without a gap; None unknown."""
-    found = []
+    together: dict[tuple[int, int], list[int]] = {}
     for point in range(_BODY, len(KEYPOINTS)):
         runs = runs_of(np.isfinite(xy[:, point, 0]), times_s, config.max_gap_s)
-        if not len(runs):
-            continue
-        start, stop = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()
-        stop = min(stop, start + _LONGEST_RESIDUAL)
-        found.append(residual_cutoff(times_s[start:stop], xy[start:stop, point]))
+        if len(runs):
+            start, stop = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()
+            together.setdefault((start, min(stop, start + _LONGEST_RESIDUAL)), []).append(point)
+    found = [
+        cutoff
+        for (start, stop), points in together.items()
+        for cutoff in residual_cutoffs(times_s[start:stop], xy[start:stop, points]).tolist()
+    ]
     known = [cutoff for cutoff in found if np.isfinite(cutoff)]
     return float(np.median(known)) if known else None

@@ -1,6 +1,7 @@
 """The stages in this process: no Ray, no server."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -80,6 +81,7 @@ class LocalStages:
         self._parts = plan.parts
         self._guidelines = plan.guidelines
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
+        gc.freeze()  # what is loaded stays: no collection needs to look at it
         self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
         # An encoder alone leaves a part of every CPU idle; more than a few only take memory.
         self._render_threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_RENDERING), "render")

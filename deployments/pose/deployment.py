@@ -1,6 +1,7 @@
 """Pose networks and the person detector as deployments with dynamic batching."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -52,6 +53,7 @@ class ModelReplica:
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         log_as_serve()
         self._engine: Any = choice.load(search, replace(options, threads=_threads(options)))
+        gc.freeze()  # what is loaded stays: no collection needs to look at it
         self._share = options.share_batches
         self._thread = ThreadPoolExecutor(1, choice.role)
         self._failures = 0

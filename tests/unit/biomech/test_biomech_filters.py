@@ -13,7 +13,7 @@ from biomech.filters import (
     lowpass,
     noise_gains,
     rate_of,
-    residual_cutoff,
+    residual_cutoffs,
 )
 
 GAP_S = 0.2
@@ -156,12 +156,14 @@ def test_more_noise_suggests_a_lower_cut_off_and_faster_motion_a_higher_one():
     rng = np.random.default_rng(3)
     noise = rng.normal(0, 1, (900, 2))
 
-    def suggested(hertz, sd):
+    def point(hertz, sd):
         motion = 40 * np.sin(2 * np.pi * hertz * times)[:, None] * [1.0, 0.5]
-        return residual_cutoff(times, motion + sd * noise)
+        return motion + sd * noise
 
-    slow, noisy, fast = suggested(1.0, 1.0), suggested(1.0, 6.0), suggested(3.0, 1.0)
+    points = np.stack([point(1.0, 1.0), point(1.0, 6.0), point(3.0, 1.0)], axis=1)
+    slow, noisy, fast = residual_cutoffs(times, points)
     assert 1.0 < noisy < slow < fast < 15.0
+    assert residual_cutoffs(times, points[:, 1:2]) == pytest.approx(noisy)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_more_noise_suggests_a_lower_cut_off_and_faster_motion_a_higher_one():
     ids=["too short", "constant", "uneven", "too slow"],
 )
 def test_no_cut_off_is_suggested_without_grounds(times, values):
-    assert np.isnan(residual_cutoff(times, values))
+    assert np.isnan(residual_cutoffs(times, values[:, None])).tolist() == [True]
 
 
 @pytest.mark.parametrize(("fps", "cutoff"), [(30, 6), (60, 6), (60, 12), (240, 6)])
