@@ -1,7 +1,7 @@
 """What stands between a clip and sound numbers: warnings with the frames concerned."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,10 @@ LEAST_RATE_HZ: Final = 25.0
 FAST_RATE_HZ: Final = 60.0
 FAST_MOVEMENTS: Final = ("run", "jump", "throw")
 
+MAX_BLUR: Final = 0.65
+"""Sharp pictures are below, and blur with a standard deviation of 1.5 % of the body's height above:
+docs/biomechanics/quality.md has the figures."""
+
 _CONFIDENT: Final = 50.0
 _BORDER_PX: Final = 1.5
 _GROUND_SPEED: Final = 0.3
@@ -30,11 +34,17 @@ _MOVES_FOR_S: Final = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something to know of some frames. ``frames`` (f,) are those concerned."""
+    """Something to know of some frames.
+
+    Attributes:
+        code, detail: what. frames: (f,) those concerned.
+        threshold: the number beyond which a frame is, None where it is not one number.
+    """
 
     code: str
     detail: str
     frames: Flags
+    threshold: float | None = None
 
 
 def cautions_of(
@@ -54,11 +64,14 @@ def cautions_of(
                 "as it is projected", metrics.view.kind == OBLIQUE),
         Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),
         Caution("several_people", "others are in the picture: they may hide the person", others),
-        Caution("low_confidence", f"pose_quality is below {_CONFIDENT:g}", _unsure(metrics)),
+        Caution("low_confidence", f"pose_quality is below {_CONFIDENT:g}", _unsure(metrics),
+                _CONFIDENT),
+        Caution("blur", "the person is blurred, or too few pixels high: points and angles are less "
+                "sure", _blurred(metrics), MAX_BLUR),
     ]  # fmt: skip
     if performance is not None:
         found.append(_ground(performance))
-    kept = [Caution(w.code, w.detail, np.asarray(w.frames & present)) for w in found]
+    kept = [replace(caution, frames=caution.frames & present) for caution in found]
     return [caution for caution in kept if caution.frames.any()]
 
 
@@ -75,7 +88,7 @@ def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
     if rate is not None and rate < 0.99 * least:
         everywhere = np.ones(len(metrics.points.raw), np.bool_)
         detail = f"{rate:.4g} frames a second, {least:g} or more are needed for this movement"
-        yield Caution("low_frame_rate", detail, everywhere)
+        yield Caution("low_frame_rate", detail, everywhere, least)
 
 
 def _truncated(metrics: PersonMetrics) -> Flags:
@@ -91,6 +104,13 @@ def _truncated(metrics: PersonMetrics) -> Flags:
 
 def _unsure(metrics: PersonMetrics) -> Flags:
     return np.asarray(metrics.movement["pose_quality"].value < _CONFIDENT)
+
+
+def _blurred(metrics: PersonMetrics) -> Flags:
+    track = metrics.points.track
+    if track.blur is None:
+        return np.zeros(len(track.times_s), np.bool_)
+    return np.asarray(track.blur > MAX_BLUR)
 
 
 def _ground(performance: Performance) -> Caution:
@@ -118,7 +138,7 @@ def _ground(performance: Performance) -> Caution:
         if curves.times_s[stop - 1] - curves.times_s[start] >= _MOVES_FOR_S:
             lasting[start:stop] = True
     detail = "the ground moves in the picture: a moving camera, or a treadmill"
-    return Caution("camera_motion", detail, lasting)
+    return Caution("camera_motion", detail, lasting, _GROUND_SPEED)
 
 
 def _stance_moves(performance: Performance) -> Flags:

@@ -178,6 +178,7 @@ def _quality(
         {
             "code": caution.code,
             "detail": caution.detail,
+            "threshold": caution.threshold,
             "frames": ranges(caution.frames),
             "share": number(float(caution.frames.sum() / present.sum())),
         }

@@ -19,6 +19,7 @@ class Track:
         box: (f, 4) x1, y1, x2, y2 pixels.
         present: (f,) whether the person is in the frame.
         size: (width, height) of the picture.
+        blur: (f,) of the person, 0 sharp to 1, NaN unknown; None without pictures.
     """
 
     times_s: Array
@@ -28,6 +29,7 @@ class Track:
     box: Array
     present: Flags
     size: tuple[int, int]
+    blur: Array | None = None
 
     @property
     def centre(self) -> Array:

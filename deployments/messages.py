@@ -200,6 +200,7 @@ class SegmentPoses:
             the segment.
         box: (n,4) image pixels; box_score: (n,); detected: (n,) False where interpolated.
         poses: of the n rows, keypoints and sigma in image pixels.
+        blur: (n,) of the person, 0 sharp to 1; NaN where it cannot be told.
         model: (n,) index into ``models``, the display names of the models that answered.
         closing: boxes, score and tracklets of the right neighbour's first frame, by which the
             tracklets of both are joined: ((k,4), (k,)).
@@ -216,6 +217,7 @@ class SegmentPoses:
     box_score: F32
     detected: Bools
     poses: CropPoses
+    blur: F32
     model: I32
     models: tuple[str, ...]
     closing_box: F32
@@ -237,6 +239,7 @@ class ClipPoses:
         model: (f,p) index into ``models``, -1 where absent.
         decoded: (f,) whether the frame could be decoded.
         left_out: people of least importance that were not kept, to bound memory.
+        blur: (f,p) 0 sharp to 1, NaN where it cannot be told; None where there were no pictures.
     """
 
     times_s: F64
@@ -253,6 +256,7 @@ class ClipPoses:
     models: tuple[str, ...]
     decoded: Bools
     left_out: int = 0
+    blur: F32 | None = None
 
 
 @dataclass(frozen=True, slots=True)

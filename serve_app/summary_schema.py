@@ -57,9 +57,11 @@ class Caution(_Exact):
         "truncated",
         "several_people",
         "low_confidence",
+        "blur",
         "camera_motion",
     ]
     detail: str
+    threshold: Number = Field(None, description="Beyond which a frame is concerned.")
     frames: list[tuple[int, int]] = Field(description="First and last frame of each stretch.")
     share: float = Field(description="Of the frames in which the person is.")
 

@@ -94,6 +94,7 @@ def clip_of(track):
         model=np.where(track.present, 0, -1).astype(np.int32)[:, None],
         models=("Simulated",),
         decoded=np.ones(frames, bool),
+        blur=None if track.blur is None else np.asarray(track.blur, np.float32)[:, None],
     )
 
 

@@ -90,6 +90,7 @@ def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
         box=clip.box[:, person].astype(np.float64),
         present=present,
         size=(clip.width, clip.height),
+        blur=None if clip.blur is None else clip.blur[:, person].astype(np.float64),
     )
 
 

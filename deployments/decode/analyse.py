@@ -15,6 +15,7 @@ import numpy as np
 
 from deployments.crops import crop_transforms, sigma_to_image, to_image
 from deployments.decode.associate import BoxRows, People, between, follow, select
+from deployments.decode.blur import blur_of
 from deployments.decode.intervals import Interval, IntervalReader
 from deployments.decode.refine import refined
 from deployments.errors import InferenceError
@@ -185,7 +186,12 @@ class _Boxes:
         return np.concatenate(grown), cut
 
     def with_poses(
-        self, models: list[str], poses: CropPoses, maps: F64, timings_s: dict[str, float]
+        self,
+        models: list[str],
+        poses: CropPoses,
+        blur: F32,
+        maps: F64,
+        timings_s: dict[str, float],
     ) -> SegmentPoses:
         """The whole segment; ``models`` names the model of each row, ``poses`` in crop pixels."""
         names = tuple(sorted(set(models)))
@@ -206,6 +212,7 @@ class _Boxes:
                 raw_score=poses.raw_score,
                 sigma=sigma_to_image(poses.sigma, maps),
             ),
+            blur=blur,
             model=np.array([names.index(name) for name in models], np.int32),
             models=names,
             closing_box=closing.box if closing else np.empty((0, 4), np.float32),
@@ -245,7 +252,7 @@ class _PoseCalls:
         self._window = asyncio.Semaphore(options.window)
         self._unsent: list[U8] = []
         self._maps: list[F64] = [np.empty((0, 2, 3))]
-        self._answers: list[asyncio.Task[tuple[str, CropPoses]]] = []
+        self._answers: list[asyncio.Task[tuple[str, CropPoses, F32]]] = []
 
     async def send(self, crops: list[U8], maps: F64) -> None:
         """Take crops, and send off what fills batches as soon as the window has room."""
@@ -261,13 +268,15 @@ class _PoseCalls:
             await self._window.acquire()
             self._answers.append(self._tasks.create_task(self._call(np.stack(batch))))
 
-    def result(self) -> tuple[list[str], CropPoses, F64]:
-        """After all calls: the model of each crop, its poses, and its map to the image."""
+    def result(self) -> tuple[list[str], CropPoses, F32, F64]:
+        """After all calls: the model of each crop, its poses, blur, and map to the image."""
         answers = [answer.result() for answer in self._answers]
-        models = [name for name, poses in answers for _ in range(len(poses))]
-        return models, CropPoses.concatenate([p for _, p in answers]), np.concatenate(self._maps)
+        models = [name for name, poses, _ in answers for _ in range(len(poses))]
+        poses = CropPoses.concatenate([poses for _, poses, _ in answers])
+        blur = np.concatenate([np.empty(0, np.float32), *(blur for *_, blur in answers)])
+        return models, poses, blur, np.concatenate(self._maps)
 
-    async def _call(self, crops: U8) -> tuple[str, CropPoses]:
+    async def _call(self, crops: U8) -> tuple[str, CropPoses, F32]:
         try:
             with self.watch.running():
                 name, poses = await self._estimate(crops)
@@ -275,7 +284,7 @@ class _PoseCalls:
             self._window.release()
         if len(poses) != len(crops):
             raise InferenceError(f"{name} answered {len(poses)} of {len(crops)} crops")
-        return name, poses
+        return name, poses, await asyncio.to_thread(blur_of, crops, poses)
 
 
 class _Stopwatch:

@@ -20,7 +20,7 @@ _SAME_BODY_OVERLAP, _SAME_BODY_IOU = 0.6, 0.8
 _TORSO = [INDEX[side + joint] for side in ("left_", "right_") for joint in ("shoulder", "hip")]
 
 
-_PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "model", "centre", "size")
+_PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "blur", "model", "centre", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ClipRows:
     Attributes:
         frame: (n,) index in the video. time_s: (n,) seconds since the first frame.
         box: (n,4) image pixels. box_score: (n,). detected: (n,) False where interpolated or held.
-        poses: of the n rows, image pixels.
+        poses: of the n rows, image pixels. blur: (n,) NaN where it cannot be told.
         model: (n,) index into ``models``.
         centre: (n,2) of the body, image pixels: the mean of shoulders and hips, which arms and legs
             do not move, or the box's centre where fewer than three of them are seen.
@@ -43,6 +43,7 @@ class ClipRows:
     box_score: F32
     detected: Bools
     poses: CropPoses
+    blur: F32
     model: I32
     models: tuple[str, ...]
     centre: F64
@@ -89,6 +90,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
         box_score=np.concatenate([s.box_score for s in segments])[order],
         detected=np.concatenate([s.detected for s in segments])[order],
         poses=poses,
+        blur=np.concatenate([s.blur for s in segments])[order],
         model=np.concatenate([_renumbered(s, models) for s in segments])[order],
         models=models,
         centre=_centre(box[order], poses),

@@ -136,4 +136,5 @@ def _clip(rows: ClipRows, person: I64, media: MediaInfo, decoded: Bools) -> Clip
         model=model,
         models=rows.models,
         decoded=decoded,
+        blur=spread(rows.blur),
     )

@@ -1,12 +1,14 @@
 """Cautions: which frames of a clip give rise to them, and which do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from biomech.config import BmConfig, Context
 from biomech.metrics import person_metrics
 from biomech.performance import performance_of
-from biomech.quality import cautions_of, ranges
+from biomech.quality import MAX_BLUR, cautions_of, ranges
 from tests.filmed_athlete import filmed, summarised
 from tests.stick_figure import FIGURE, from_the_side, seen, turned_in_depth
 
@@ -71,6 +73,15 @@ def test_low_confidence_is_told_in_those_frames():
     assert cautions(track)["low_confidence"] == list(range(30, 40))
 
 
+def test_blur_is_told_in_the_frames_beyond_the_threshold():
+    blur = np.full(FRAMES, MAX_BLUR)  # as blurred as one may be
+    blur[20:30], blur[50], blur[60:70] = MAX_BLUR + 0.01, 1.0, np.nan
+    present = np.arange(FRAMES) >= 25
+    track = replace(seen(STANDING, sigma=1.0, present=present), blur=blur)
+    assert cautions(track)["blur"] == [*range(25, 30), 50]
+    assert "blur" not in cautions(replace(track, blur=np.full(FRAMES, 0.3)))
+
+
 def test_a_panning_camera_is_told_while_it_pans():
     t = np.arange(FRAMES) / 30
     xy = moved(STANDING, -np.clip(t - 1, 0, 1) * 250.0)
@@ -106,8 +117,14 @@ def test_frames_are_told_as_ranges(frames, expected):
 def test_the_summary_tells_cautions_with_their_share():
     score = np.full((FRAMES, 17), 0.9)
     score[30:39] = score[60:69] = 0.4
-    told = summarised(seen(STANDING, score=score, sigma=1.0), Context("jump"))
+    blur = np.where(np.arange(FRAMES) < 45, 0.9, 0.2)
+    track = replace(seen(STANDING, score=score, sigma=1.0), blur=blur)
+    told = summarised(track, Context("jump"))
     by_code = {caution["code"]: caution for caution in told["quality"]}
     assert by_code["low_confidence"]["frames"] == [[30, 38], [60, 68]]
     assert by_code["low_confidence"]["share"] == 0.2
     assert by_code["low_frame_rate"]["share"] == 1.0
+    assert by_code["blur"]["frames"] == [[0, 44]]
+    assert by_code["blur"]["share"] == 0.5
+    thresholds = {code: caution["threshold"] for code, caution in by_code.items()}
+    assert thresholds == {"low_frame_rate": 60.0, "low_confidence": 50.0, "blur": MAX_BLUR}

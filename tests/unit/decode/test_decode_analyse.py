@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.decode import intervals
 from deployments.decode.analyse import analyse_segment
+from deployments.decode.blur import blur_of
 from deployments.decode.intervals import detection_frames
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, CropPoses, Detections, SegmentPoses
@@ -118,11 +119,14 @@ def test_poses_belong_to_their_rows_whatever_the_batches(batch, window):
         step = max((x2 - x1) * 1.25 / 48, (y2 - y1) * 1.25 / 64)
         corner = (x1 + x2) / 2 - 24 * step, (y1 + y2) / 2 - 32 * step
         map_ = np.array([[step, 0, corner[0]], [0, step, corner[1]]])
-        poses = poses_in(pictures[found.frame[row]].crop(map_, (48, 64))[None])
+        crop = pictures[found.frame[row]].crop(map_, (48, 64))[None]
+        poses = poses_in(crop)
         assert_allclose(found.poses.keypoints[row], poses.keypoints[0] * step + corner, atol=0.02)
         assert_allclose(found.poses.sigma[row], poses.sigma[0] * step, rtol=1e-4)
         assert_array_equal(found.poses.score[row], poses.score[0])
         assert_array_equal(found.poses.raw_score[row], poses.raw_score[0])
+        assert_array_equal(found.blur[row], blur_of(crop, poses)[0])
+    assert len(np.unique(found.blur[np.isfinite(found.blur)])) > 5
 
 
 def test_calls_that_answer_in_another_order_change_nothing():

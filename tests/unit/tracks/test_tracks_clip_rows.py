@@ -37,7 +37,8 @@ def whole():
 def collected(segments, info=INFO):
     rows, track = collect(segments, info)
     arrays = [
-        getattr(rows, n) for n in ("frame", "time_s", "box", "box_score", "detected", "model")
+        getattr(rows, n)
+        for n in ("frame", "time_s", "box", "box_score", "detected", "blur", "model")
     ]
     arrays += [getattr(rows.poses, n) for n in ("keypoints", "score", "raw_score", "sigma")]
     return [*arrays, rows.centre, rows.size, track], rows.models
@@ -200,7 +201,7 @@ def test_one_body_found_twice(shift, hidden, same):
     info = media(1)
     parts = [observe([who], info, noise=0.0) for who in (person, copy)]
     joined = {n: np.concatenate([getattr(p, n) for p in parts]) for n in (
-        "frame", "box", "box_score", "detected", "model")}  # fmt: skip
+        "frame", "box", "box_score", "detected", "blur", "model")}  # fmt: skip
     poses = type(parts[0].poses).concatenate([p.poses for p in parts])
     poses.score[1, :hidden] = 0.1
     segment = replace(parts[0], tracklet=np.array([0, 1], np.int32), poses=poses, **joined)

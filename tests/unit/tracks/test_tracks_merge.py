@@ -35,7 +35,7 @@ def assert_equal(a, b):
 
 def both(*parts):
     """One segment of several observations, each with its own tracklets."""
-    names = ("frame", "box", "box_score", "detected", "model")
+    names = ("frame", "box", "box_score", "detected", "blur", "model")
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in names}
     order = np.argsort(joined["frame"], kind="stable")
     unused, tracklet = 0, []
@@ -98,7 +98,7 @@ def test_everyone_is_followed_and_numbered_from_one(uncut):
 def test_absence_is_nan_in_every_array(uncut):
     absent = uncut.model < 0
     assert 0 < absent.mean() < 1
-    for name in ("box", "box_score", "keypoints", "score", "raw_score", "sigma"):
+    for name in ("box", "box_score", "keypoints", "score", "raw_score", "sigma", "blur"):
         values = getattr(uncut, name)
         assert values.dtype == np.float32
         assert np.isnan(values[absent]).all(), name
@@ -112,6 +112,7 @@ def test_every_row_of_a_lone_person_reaches_the_clip():
     clip = merge([segment], INFO)
     assert np.array_equal(clip.keypoints[:, 0], segment.poses.keypoints)
     assert np.array_equal(clip.box[:, 0], segment.box)
+    assert np.array_equal(clip.blur[:, 0], segment.blur)
     assert clip.model[:, 0].tolist() == [f % 2 for f in range(151)]
     assert clip.models == ("A", "B")
     assert (clip.width, clip.height) == (1920, 1080)
