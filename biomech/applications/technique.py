@@ -20,6 +20,7 @@ TOLERANCE_DEG: Final = 10.0
 """What a degree is measured in, where the reference does not vary by more."""
 
 _MUST_MATCH: Final = ("definitions", "view", "movement")
+_FILTER: Final = "filter"
 _NOTHING: Final[Outcome] = {"of": None, "dtw_norm": None, "timing": None, "joints": {}}
 
 
@@ -30,7 +31,10 @@ def technique(
 ) -> Outcome:
     """How the movement of ``athlete`` differs from that of ``reference``.
 
-    Both are objects of ``data.biomechanics_summary`` of a response: one person of one clip each.
+    Both are objects of ``data.biomechanics_summary`` of a response: one person of one clip each;
+    the reference may also be one of :func:`biomech.applications.technique_reference.reference_of`,
+    of which the ``reason`` tells what it does not say and is taken to agree.
+
     Their mean curves (``phases``) are compared as they are, point by point of 101 (``rmsd_deg``,
     ``max_dev_deg`` at ``at_pct`` of the movement), and warped to each other's pace: ``dtw_norm`` is
     what then still differs, in tolerances, ``timing`` by how much of the movement they were out of
@@ -41,15 +45,16 @@ def technique(
         ``not_comparable`` where view, definitions, movement, filter or kind of angle differ.
     """
     mismatch = differences(athlete, reference)
-    mine, other = athlete.get("phases"), reference.get("phases")
+    mine = athlete.get("phases")
+    other = _cut_alike(reference, mine["driver"] if mine else None)
     if not mine or not other:
         which = "reference" if mine else "result"
         return without(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
     if mine["of"] != other["of"]:
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
-    elif _joint_of(mine) != _joint_of(other):
+    elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
         mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
-    if mine["signed"] != other["signed"]:
+    if other["signed"] not in (None, mine["signed"]):
         mismatch.append("only one of the two has signed angles")
     if mismatch:
         return without(NOT_COMPARABLE, "; ".join(mismatch), **_NOTHING)
@@ -57,8 +62,14 @@ def technique(
     if not names:
         return without(INSUFFICIENT_DATA, "no joint is seen in both", **_NOTHING)
     a, b = (_means(phases["joints"], names) for phases in (mine, other))
+    if other["signed"] is None:
+        a = np.abs(a)
     warp = dtw(a, b, _tolerance(other["joints"], names, tolerance_deg))
+    unsaid = [name for name in (*_MUST_MATCH, _FILTER) if name not in reference]
     return ok(
+        reason=f"taken to agree, as the reference does not say: {', '.join(unsaid)}"
+        if unsaid
+        else None,
         of=mine["of"],
         dtw_norm=number(warp.norm),
         timing=number(timing(warp.path, len(a))),
@@ -66,21 +77,31 @@ def technique(
     )
 
 
-def _joint_of(phases: Mapping[str, Any]) -> str | None:
+def _cut_alike(reference: Mapping[str, Any], driver: str | None) -> Mapping[str, Any] | None:
+    """The mean movement of the reference, cut by the joint ``driver`` of either side if it can."""
+    cuts: Mapping[str, Any] = reference.get("cuts", {})
+    alike = [name for name in cuts if _joint_of(name) == _joint_of(driver)]
+    own_side_first = sorted(alike, key=lambda name: name != driver)
+    return cuts[own_side_first[0]] if alike else reference.get("phases")
+
+
+def _joint_of(driver: str | None) -> str | None:
     """What repetitions are of, of either side: which side moves more may be noise."""
-    driver: str | None = phases["driver"]
     return driver and driver.removeprefix("left_").removeprefix("right_")
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Why two results do not compare: what they were made by and from where they were filmed."""
+    """Why two results do not compare: what they were made by and from where they were filmed.
+
+    What one of them does not say is taken to agree.
+    """
     found = [
-        f"{name}: {a.get(name)} and {b.get(name)}"
+        f"{name}: {a[name]} and {b[name]}"
         for name in _MUST_MATCH
-        if a.get(name) != b.get(name)
+        if name in a and name in b and a[name] != b[name]
     ]
-    cutoffs = [(result.get("filter") or {}).get("cutoff_hz") for result in (a, b)]
-    if cutoffs[0] != cutoffs[1]:
+    cutoffs = [(result[_FILTER] or {}).get("cutoff_hz") for result in (a, b) if _FILTER in result]
+    if len(cutoffs) > 1 and cutoffs[0] != cutoffs[1]:
         found.append(f"filter.cutoff_hz: {cutoffs[0]} and {cutoffs[1]}")
     return found
 

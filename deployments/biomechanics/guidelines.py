@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from biomech.applications.guidelines import Guidelines, Limit, Norm, Rule
 from biomech.applications.monitoring import METRICS, PHASES
+from deployments.biomechanics.reference import read_reference
 from deployments.errors import ConfigurationError
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -154,7 +155,7 @@ def load_guidelines(
 
     Args:
         rules, mdc, norms: YAML. reference, before: saved responses, of which the primary person
-            counts.
+            counts; the reference may also be a table of angles, as ``.csv``.
 
     Raises:
         ConfigurationError: a file is missing, or something in it is wrong; names both.
@@ -168,7 +169,7 @@ def load_guidelines(
         norms=None
         if read_norms is None
         else tuple(Norm(**norm.model_dump()) for norm in read_norms),
-        reference=_saved(reference),
+        reference=_reference(reference),
         before=_saved(before),
     )
 
@@ -182,6 +183,11 @@ def _read(path: Path | None, kind: Any) -> Any:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
         raise ConfigurationError(f"{path}: {_first(error)}") from error
+
+
+def _reference(path: Path | None) -> dict[str, Any] | None:
+    is_table = path is not None and path.suffix.lower() == ".csv"
+    return read_reference(path) if path and is_table else _saved(path)
 
 
 def _saved(path: Path | None) -> dict[str, Any] | None:

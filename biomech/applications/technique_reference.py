@@ -1,0 +1,108 @@
+"""A reference for technique that is given as joint angles over time, of whatever made them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from biomech.clean import fill_gaps
+from biomech.config import BmConfig
+from biomech.curves import Curves
+from biomech.geometry import ANGLES, Array, unsigned
+from biomech.measures import TRUNK
+from biomech.phases import sampled
+from biomech.repetitions import repetitions
+
+SIZES: Final = tuple(ANGLES)
+SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)
+MAX_GAP_S: Final = BmConfig().max_gap_s
+"""Instants further apart do not hang together."""
+
+_TURN_DEG: Final = 360.0
+
+
+def reference_of(times_s: Array, angles_deg: Mapping[str, Array]) -> dict[str, Any]:
+    """What :func:`biomech.applications.technique.technique` compares to.
+
+    Repetitions are found as in a clip. What it says of them is in ``phases``, cut by the joint that
+    moves most; in ``cuts`` by each joint that repeats, since in another clip another may move most.
+    View, movement, filter and definitions are not said.
+
+    Args:
+        times_s: (f,) ascending seconds.
+        angles_deg: (f,) by name, NaN unknown: those of :data:`SIZES` as in a frame of the response
+            (0 to 180, elbow, knee and hip 180 straight), or those of :data:`SIGNED` as in its
+            ``detail.signed`` (0 straight or hanging, + flexion or forward), which count alone where
+            there are any. They are not smoothed; gaps of up to 0.2 s are filled.
+
+    Raises:
+        ValueError: nothing is repeated.
+    """
+    curves = _curves(times_s, {n: v for n, v in angles_deg.items() if np.isfinite(v).any()})
+    most_first = sorted(
+        curves.flexion, key=lambda n: np.nanmin(curves.flexion[n]) - np.nanmax(curves.flexion[n])
+    )
+    cuts = {name: cut for name in most_first if (cut := _cut(curves, name)) is not None}
+    if not cuts:
+        raise ValueError("no joint in it bends and straightens again by 10 degrees or more")
+    return {"phases": next(iter(cuts.values())), "cuts": cuts}
+
+
+def _curves(times_s: Array, angles_deg: Mapping[str, Array]) -> Curves:
+    """The angles as the signals of a clip, in which nothing else is known."""
+    signed = {n: v for n, v in angles_deg.items() if n in SIGNED}
+    flexion = (
+        {n.removesuffix("_flexion"): _unwrapped(v) for n, v in signed.items() if n != TRUNK}
+        if signed
+        else {n: unsigned(n, v) for n, v in angles_deg.items() if n in SIZES}
+    )
+    nothing = np.full(len(times_s), np.nan)
+    return Curves(
+        times_s=times_s,
+        max_gap_s=MAX_GAP_S,
+        flexion={name: _filled(times_s, signal) for name, signal in flexion.items()},
+        signed=bool(signed),
+        lean=_filled(times_s, signed.get(TRUNK, nothing)),
+        sigma=dict.fromkeys(flexion, nothing),
+        jitter={},
+        hip_height=nothing,
+        hip_height_raw=nothing,
+        ankle_height={},
+        ankle_ahead={},
+        stature_px=float("nan"),
+        rate_hz=float("nan"),
+    )
+
+
+def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
+    """The mean repetition cut by the joint ``driver``; None where that repeats nothing."""
+    alone = replace(curves, flexion={driver: curves.flexion[driver]})
+    reps = repetitions(alone, np.ones(len(curves.times_s), np.bool_))
+    windows = [(rep.start_s, rep.stop_s) for rep in reps.items]
+    joints = {}
+    for name, signal in (*curves.flexion.items(), (TRUNK, curves.lean)):
+        rows = sampled(curves.times_s, signal, windows)
+        if len(rows):
+            joints[name] = {
+                "mean": rows.mean(0).tolist(),
+                "sd": rows.std(0, ddof=1).tolist() if len(rows) > 1 else None,
+            }
+    if not joints:
+        return None
+    # Sizes may be those of signed angles too: None says that signs are not known.
+    signed = True if curves.signed else None
+    return {"of": "repetition", "driver": driver, "signed": signed, "joints": joints}
+
+
+def _filled(times_s: Array, signal: Array) -> Array:
+    filled, _ = fill_gaps(times_s, signal[:, None, None], MAX_GAP_S, BmConfig().gap_neighbours)
+    return filled[:, 0, 0]
+
+
+def _unwrapped(degrees: Array) -> Array:
+    """The angle going on beyond a half turn instead of jumping, most of it in the usual range."""
+    known = np.isfinite(degrees)
+    result = degrees.copy()
+    result[known] = np.unwrap(degrees[known], period=_TURN_DEG)
+    return result - _TURN_DEG * round(float(np.median(result[known])) / _TURN_DEG)
