@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PICTURES = 7
 _MARGIN = 0.25  # around the box, of its longer side
-_COLOURS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
+COLOURS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
 _JOINTS = tuple(dict.fromkeys(name.partition("_")[2] for name in JOINT_ANGLES))
 _DPI = 110
 
@@ -49,7 +49,7 @@ def write_sheet(response: PoseResponse, video: Path, out: Path, title: str) -> N
         axes.set_axis_off()
     for row, joint in enumerate(_JOINTS, 1):
         axes = figure.add_subplot(grid[row, :])
-        _draw_joint(axes, joint, times, frames)
+        draw_joint(axes, joint, times, frames)
         for index, _ in found:
             axes.axvline(times[index], color="0.8", linewidth=0.8, zorder=0)
         if row == 1:
@@ -64,10 +64,11 @@ def angle_values(frames: list[FramePose], name: str) -> NDArray[np.float64]:
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
-def _draw_joint(
+def draw_joint(
     axes: "Axes", joint: str, times: NDArray[np.float64], frames: list[FramePose]
 ) -> None:
-    for side, colour in _COLOURS.items():
+    """Curves of the angles of a joint on either side over ``times`` (f,), intervals shaded."""
+    for side, colour in COLOURS.items():
         name = f"{side}_{joint}"
         low, high = _interval(frames, name)
         axes.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0)
