@@ -10,7 +10,7 @@ from rich.table import Table
 from biomech.repetitions import HIP_HEIGHT
 from serve_app.report.cautions import cautions, listed
 from serve_app.report.summary import Measure, PersonSummary, read_summary
-from serve_app.report.tables import findings, number, words
+from serve_app.report.tables import findings, number, technique, words
 from serve_app.schemas import PoseResponse
 
 _MOST: Final = 12
@@ -31,6 +31,9 @@ def print_summary(response: PoseResponse, *, everybody: bool = False) -> None:
         console.print(f"person {person.person_id}: {_heading(summary)}", style="bold")
         for table in _tables(summary):
             console.print(table)
+        compared = technique(summary)
+        if compared is not None:
+            console.print(f"against the reference: {compared}")
         for sentence in (*listed(findings(summary)), *listed(cautions(summary))):
             console.print(f"- {sentence}")
 
@@ -38,7 +41,7 @@ def print_summary(response: PoseResponse, *, everybody: bool = False) -> None:
 def _heading(summary: PersonSummary) -> str:
     if summary.reason is not None:
         return f"no biomechanics: {words(summary.reason)}"
-    cutoff = summary.filter.get("cutoff_hz")
+    cutoff = summary.filter.cutoff_hz
     parts = [
         f"{summary.view or 'unknown'} view",
         f"movement {summary.movement}",

@@ -18,6 +18,7 @@ HINT: Final = "Give the JSON that `mmpose-service analyze` wrote or that POST /p
 
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
 Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Label = Annotated[str, Field(max_length=64)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Deviation = Annotated[float, Field(ge=0, le=1e6)]
 _Quantities = dict[Word, Number | None]
@@ -150,13 +151,13 @@ class Summary(BaseModel):
     """What holds for one person through the clip."""
 
     person_id: int
-    definitions: str = ""
-    view: str | None = None
+    definitions: Label = ""
+    view: Label | None = None
     camera: Camera = Camera()
     filter: Filter = Filter()
     stature_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
     height_m: Annotated[float, Field(ge=0.4, le=2.8)] | None = None
-    flags: list[str] = []
+    flags: list[Label] = []
 
 
 class Data(BaseModel):

@@ -100,17 +100,19 @@ def to_html(report: Report) -> str:
 def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[tuple[str, str]]:
     info = result.processing.video_info
     size = f"{info.width}×{info.height}"
-    cutoff = summary.filter.get("cutoff_hz")
+    cutoff = summary.filter.cutoff_hz
     height = person.height_m
     movement = summary.movement
+    technique = tables.technique(summary)
     return [
         ("Video", f"{info.duration_s:.1f} s, {info.fps:g} frames/s, {size}"),
         ("Seen in", f"{len(person.rows)} of {len(result.frame)} frames"),
         ("View", person.view or "unknown"),
         ("Movement", "not given" if movement in (None, "auto") else movement),
         ("Height", "not given: no metres" if height is None else f"{height:.2f} m"),
-        ("Smoothing", f"{cutoff:g} Hz" if isinstance(cutoff, int | float) else "none"),
+        ("Smoothing", "none" if cutoff is None else f"{cutoff:g} Hz"),
         ("Model", ", ".join(result.processing.models_used) or "none"),
+        *((("Against the reference", technique),) if technique else ()),
     ]
 
 

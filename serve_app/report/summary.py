@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from serve_app.export.document import Number, Word, not_a_result, without_nulls
+from serve_app.export.document import Filter, Label, Number, Word, not_a_result, without_nulls
 
 Side = Literal["left", "right"] | None
 Text = Annotated[str, Field(max_length=2000)]
@@ -140,27 +140,42 @@ class Fatigue(Application):
     trends: list[Trend] = []
 
 
+class Deviation(BaseModel):
+    """How far the mean curve of a joint is from that of the reference, degrees."""
+
+    rmsd_deg: Number
+    max_dev_deg: Number
+    at_pct: Number
+
+
+class Technique(Application):
+    """The mean movement laid over that of a reference."""
+
+    of: Word | None = None
+    dtw_norm: Number | None = None
+    timing: Number | None = None
+    joints: dict[Word, Deviation] = {}
+
+
 class Applications(BaseModel):
     """Those that a report tells of."""
 
     monitoring: Monitoring | None = None
     asymmetry: Asymmetry | None = None
     fatigue: Fatigue | None = None
+    technique: Technique | None = None
 
 
 class PersonSummary(BaseModel):
     """The summary of one person."""
 
-    reason: Annotated[str, Field(max_length=64)] | None = None
-    definitions: Annotated[str, Field(max_length=32)] = ""
-    movement: Annotated[str, Field(max_length=32)] | None = None
-    view: Annotated[str, Field(max_length=32)] | None = None
-    model: Text | None = None
-    filter: dict[str, Any] = {}
+    reason: Label | None = None
+    definitions: Label = ""
+    movement: Label | None = None
+    view: Label | None = None
+    filter: Filter = Filter()
     height_m: Number | None = None
-    sigma_source: Annotated[str, Field(max_length=32)] | None = None
-    sigma_calibrated: bool = False
-    flags: list[Annotated[str, Field(max_length=64)]] = []
+    flags: list[Label] = []
     joints: dict[Word, Joint] = {}
     driver: Word | None = None
     reps: list[Repetition] = []

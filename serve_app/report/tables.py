@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from scipy.stats import t as student
 
-from biomech.applications.outcome import OK
+from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.geometry import Array
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
@@ -155,6 +155,26 @@ def findings(summary: PersonSummary) -> Iterator[str]:
                     f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
                     f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
                 )
+
+
+def technique(summary: PersonSummary) -> str | None:
+    """How the movement differs from that of the reference, or why it cannot be compared.
+
+    None where there is no reference, or nothing to compare to it.
+    """
+    told = summary.applications.technique
+    if told is not None and told.status == NOT_COMPARABLE:
+        return f"not comparable: {told.reason}"
+    if told is None or told.dtw_norm is None or told.timing is None or not told.joints:
+        return None
+    name, most = max(told.joints.items(), key=lambda item: item[1].rmsd_deg)
+    more = "more" if most.max_dev_deg > 0 else "less"
+    return (
+        f"mean {told.of} {number(told.dtw_norm, 1)} tolerances off when warped, "
+        f"{100 * told.timing:.0f} % out of step; most the {words(name)}, "
+        f"{number(abs(most.max_dev_deg), 0)}° {more} at {number(most.at_pct, 0)} %"
+        + (f" ({told.reason})" if told.reason else "")
+    )
 
 
 def judged(summary: PersonSummary) -> Iterator[str]:

@@ -193,6 +193,9 @@ def test_the_page_states_facts_limits_warnings_and_events(squat):
         summary_of(document).update(
             reps=reps, gait=None, flags=["scale_drift"], sigma_calibrated=False
         )
+        summary_of(document)["applications"]["technique"] = {
+            "status": "not_comparable", "reason": "view: sagittal and frontal"
+        }  # fmt: skip
         document["warnings"] = [{"code": "x", "detail": "the camera moved"}]
 
     found = page_of(squat, change)
@@ -203,6 +206,8 @@ def test_the_page_states_facts_limits_warnings_and_events(squat):
         "1.80 m",
         "6 Hz",
         "RTMPose-Medium",
+        "Against the reference",
+        "not comparable: view: sagittal and frontal",
         "peak of a repetition",
         "The camera moved",
         "apparent size changes",

@@ -28,7 +28,7 @@ def squats():
 def printed(empty, capsys, monkeypatch):
     """What is printed of summaries: lines, and the cells of those that are rows of tables."""
 
-    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("COLUMNS", "160")
 
     def show(*summaries, **options):
         data = empty["data"] | {"biomechanics_summary": list(summaries)}
@@ -92,6 +92,30 @@ def test_jumps_are_told_with_their_height_and_what_one_frame_makes_of_it(printed
     assert "\n- The camera was taken as level" in text
     alert = told["applications"]["monitoring"]["alerts"][0]
     assert f"{alert['value']:.1f}° [" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        (
+            {"status": "ok", "of": "repetition", "dtw_norm": 0.5683, "timing": 0.0741, "joints": {
+                "left_hip": {"rmsd_deg": 1.0, "max_dev_deg": 40.0, "at_pct": 3.0},
+                "left_knee": {"rmsd_deg": 20.0, "max_dev_deg": -29.6, "at_pct": 50.0}}},
+            "mean repetition 0.6 tolerances off when warped, 7 % out of step; most the left knee, "
+            "30° less at 50 %",
+        ),
+        ({"status": "not_comparable", "reason": "view: sagittal and frontal"},
+         "not comparable: view: sagittal and frontal"),
+        ({"status": "not_supplied", "reason": "no reference result was supplied"}, None),
+        ({"status": "insufficient_data", "reason": "no joint is seen in both"}, None),
+    ],
+    ids=["compared", "not comparable", "no reference", "nothing to compare"],
+)  # fmt: skip
+def test_technique_is_told_where_there_is_a_reference(printed, squats, outcome, says):
+    applications = squats["applications"] | {"technique": outcome}
+    lines = printed(squats | {"applications": applications})[0]
+    told = [line for line in lines if line.startswith("against the reference: ")]
+    assert told == ([] if says is None else [f"against the reference: {says}"])
 
 
 def test_more_of_a_kind_than_anybody_reads_are_counted(printed, squats):
