@@ -18,6 +18,8 @@ _NAMES: Final = frozenset((*SIZES, *SIGNED))
 _TIDY: Final = frozenset(("t_s", "variable", "side", "value"))
 _HINT: Final = "docs/biomechanics/technique.md has the layout."
 _SHOWN: Final = 60
+_LARGEST: Final = 1e12
+"""Seconds since 1970 are below, by far."""
 
 _Table = tuple[Array, dict[str, Array]]
 _Lines = Iterator[tuple[int, dict[str, str]]]
@@ -115,8 +117,8 @@ def _number(text: str, line: int, name: str) -> float:
         number = float(text) if text.strip() else math.nan
     except ValueError:
         number = math.inf
-    if math.isinf(number):
-        raise ValueError(f"line {line}, {name}: {_short(text)} is not a number")
+    if abs(number) > _LARGEST:
+        raise ValueError(f"line {line}, {name}: {_short(text)} is no number of seconds or degrees")
     return number
 
 

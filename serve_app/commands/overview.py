@@ -31,11 +31,6 @@ def print_summary(response: PoseResponse, *, everybody: bool = False) -> None:
         console.print(f"person {person.person_id}: {_heading(summary)}", style="bold")
         for table in _tables(summary):
             console.print(table)
-        compared = technique(summary)
-        if compared is not None:
-            console.print(f"against the reference: {compared}")
-        for sentence in (*listed(findings(summary)), *listed(cautions(summary))):
-            console.print(f"- {sentence}")
 
 
 def _heading(summary: PersonSummary) -> str:
@@ -57,7 +52,7 @@ def _heading(summary: PersonSummary) -> str:
 
 def _tables(summary: PersonSummary) -> Iterator[Table]:
     """Those that have rows."""
-    for table in (_events(summary), _ranges(summary)):
+    for table in (_events(summary), _ranges(summary), _sentences(summary)):
         if table.row_count:
             yield table
 
@@ -126,6 +121,16 @@ def _ranges(summary: PersonSummary) -> Table:
         table.add_row(
             words(name), *(number(v, 0) for v in (joint.min, joint.max, joint.rom)), interval
         )
+    return table
+
+
+def _sentences(summary: PersonSummary) -> Table:
+    table = Table.grid(padding=(0, 1, 0, 0))
+    compared = technique(summary)
+    if compared is not None:
+        table.add_row("-", f"Against the reference: {compared}")
+    for sentence in (*listed(findings(summary)), *listed(cautions(summary))):
+        table.add_row("-", sentence)
     return table
 
 

@@ -1,5 +1,6 @@
 """References for technique that are tables of angles: their layouts, and mistakes in them."""
 
+import contextlib
 import csv
 import io
 import json
@@ -179,8 +180,8 @@ TIDY = "run_id,t_s,variable,side,value\n"
         (KNEE.replace("left_knee", "time_s"), "several columns time_s"),
         ("time_s,left_knee\n", "no rows"),
         ("time_s,left_knee\n0,1,2\n", "line 2 has 3 cells, the first one 2"),
-        ("time_s,left_knee\n0,170\n0.1,bent\n", "line 3, left_knee: 'bent' is not a number"),
-        ("time_s,left_knee\n0,inf\n", "line 2, left_knee: 'inf' is not a number"),
+        ("time_s,left_knee\n0,170\n0.1,bent\n", "line 3, left_knee: 'bent' is no number of sec"),
+        ("time_s,left_knee\n0,inf\n", "line 2, left_knee: 'inf' is no number of sec"),
         ("time_s,left_knee\n,170\n", "a row has no time"),
         ("time_s,left_knee\n0,170\n0.1,171\n0.1,172\n", "ascend, 0.1 s comes after 0.1 s"),
         ("time_s,left_knee\n1,170\n0.9,171\n", "ascend, 0.9 s comes after 1 s"),
@@ -192,7 +193,7 @@ TIDY = "run_id,t_s,variable,side,value\n"
         (TIDY + "r,0,nose_x,,3\n", "no variable is knee"),
         (TIDY + "r,0,knee,left,170\ns,0.1,knee,left,171\n", "line 3: there is more than one rec"),
         (TIDY + "r,0,knee,left,170\nr,0.1,knee,right,171\n", "right_knee is not told at the same"),
-        (TIDY + "r,0,knee,left,x\n", "line 2, value: 'x' is not a number"),
+        (TIDY + "r,0,knee,left,x\n", "line 2, value: 'x' is no number of sec"),
         ("time_s,left_knee\n0," + "1" * 200_000, "field larger than"),
     ],
     ids=[
@@ -217,6 +218,43 @@ def test_a_file_that_is_too_large_or_not_text_is_not_read(read, tmp_path, monkey
     monkeypatch.setattr(module, "MOST_BYTES", 1 << 20)
     with pytest.raises(ConfigurationError, match="larger than 1 MiB"):
         read("x" * ((1 << 20) + 1))
+
+
+@pytest.fixture(scope="module")
+def any_file(tmp_path_factory):
+    return tmp_path_factory.mktemp("any") / "any.csv"
+
+
+CELLS = st.sampled_from(
+    [
+        "",
+        "0",
+        "0.1",
+        "0.2",
+        "170",
+        "80",
+        "-1",
+        "1e308",
+        "-1e308",
+        "nan",
+        "x",
+        '"',
+        "\0",
+        "left",
+        "r",
+    ]
+)
+HEADS = st.sampled_from(
+    ["time_s", "t_s", "variable", "side", "value", "left_knee", "left_knee_flexion", "primary"]
+)
+
+
+@given(st.lists(HEADS, max_size=5), st.lists(st.lists(CELLS, max_size=5), max_size=6), st.text())
+def test_whatever_is_in_a_table_is_a_reference_or_refused(any_file, head, rows, tail):
+    text = "\n".join(",".join(row) for row in (head, *rows)) + tail
+    any_file.write_text(text, "utf-8", errors="replace")
+    with contextlib.suppress(ConfigurationError):
+        assert load_guidelines(reference=any_file).reference["phases"]["joints"]
 
 
 def test_the_examples_of_the_page_are_references(read):

@@ -114,8 +114,8 @@ def test_jumps_are_told_with_their_height_and_what_one_frame_makes_of_it(printed
 def test_technique_is_told_where_there_is_a_reference(printed, squats, outcome, says):
     applications = squats["applications"] | {"technique": outcome}
     lines = printed(squats | {"applications": applications})[0]
-    told = [line for line in lines if line.startswith("against the reference: ")]
-    assert told == ([] if says is None else [f"against the reference: {says}"])
+    told = [line.strip() for line in lines if line.startswith("- Against the reference: ")]
+    assert told == ([] if says is None else [f"- Against the reference: {says}"])
 
 
 def test_more_of_a_kind_than_anybody_reads_are_counted(printed, squats):
