@@ -280,11 +280,11 @@ class _PoseCalls:
         try:
             with self.watch.running():
                 name, poses = await self._estimate(crops)
+            if len(poses) != len(crops):
+                raise InferenceError(f"{name} answered {len(poses)} of {len(crops)} crops")
+            return name, poses, await asyncio.to_thread(blur_of, crops, poses)
         finally:
             self._window.release()
-        if len(poses) != len(crops):
-            raise InferenceError(f"{name} answered {len(poses)} of {len(crops)} crops")
-        return name, poses, await asyncio.to_thread(blur_of, crops, poses)
 
 
 class _Stopwatch:

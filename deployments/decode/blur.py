@@ -52,7 +52,7 @@ def _blur(crop: U8, points: F32, seen: NDArray[np.bool_]) -> float:
     grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY).astype(np.int16) * _LEVELS
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     body = _body((points + 0.5) * scale - 0.5, seen, size)
-    return max(_kept(grey, body), _kept(grey.T, body.T))
+    return float(np.fmax(_kept(grey, body), _kept(grey.T, body.T)))
 
 
 def _body(points: F32, seen: NDArray[np.bool_], size: tuple[int, int]) -> U8:

@@ -168,6 +168,15 @@ def test_where_nothing_differs_it_is_not_known(athlete):
     assert np.isnan(blur(np.full_like(picture, 90), box, points))
 
 
+@pytest.mark.parametrize("along", ["x", "y"])
+def test_stripes_one_way_are_judged_across_them(athlete, along):
+    picture, box, points = athlete
+    bright = np.arange(720) % 160 < 80
+    stripes = np.where(bright[:640] if along == "x" else bright[:, None], 200, 60)
+    shown = np.broadcast_to(stripes[..., None], picture.shape).astype(np.uint8)
+    assert blur(shown, box, points) < 0.5 < MAX_BLUR < blur(out_of_focus(shown, box), box, points)
+
+
 def test_points_outside_the_crop_are_no_error(athlete):
     picture, box, points = athlete
     assert np.isfinite(blur(picture, box, points + np.array([60.0, 0.0])))
