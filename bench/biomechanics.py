@@ -1,21 +1,24 @@
 """Time of the biomechanics a frame and person, and whether it grows with the length alone.
 
-    python -m bench.biomechanics [--hours 1] [--movement squat]
+    python -m bench.biomechanics [--hours 1] [--movement squat] [--out bench/results]
 
 The athlete of ``tools.athlete`` moves through clips of a quarter, half and the whole length at 30
 frames a second; processor time of this process is told. ``summary`` is all that the summary rests
 on, that is every metric of every frame, events and applications; ``frames`` is writing the JSON
-objects of the frames, on top.
+objects of the frames, on top. The peak of resident memory is that of the process so far, clip and
+results included.
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from bench.common import CONSOLE, RESULTS, in_words, machine, save, table
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.analyse import analyse
 from deployments.biomechanics.guidelines import load_guidelines
@@ -65,34 +68,64 @@ def _points(movement: str, frames: int) -> Iterator[np.ndarray]:
         yield camera.project(stand(made.angles, Shape(), lift=made.lift).keypoints)[0]
 
 
-def cost_ms(clip: ClipPoses, *, written: int) -> float:
-    """Processor time a frame."""
+def cost_s(clip: ClipPoses, *, written: int) -> float:
+    """Processor time of the whole clip."""
     guidelines = load_guidelines(ROOT / "config" / "rules.yaml", ROOT / "config" / "mdc.yaml")
     started = time.process_time()
     analyse(clip, 0.3, guidelines=guidelines, written=written)
-    return 1000.0 * (time.process_time() - started) / len(clip.times_s)
+    return time.process_time() - started
+
+
+def measured(movement: str, frames: int) -> dict[str, float]:
+    """Seconds and milliseconds a frame of a clip of so many frames, and the peak of memory."""
+    clip = clip_of(movement, frames)
+    summary_s, with_frames_s = (cost_s(clip, written=written) for written in (0, 1))
+    return {
+        "frames": frames,
+        "summary_s": round(summary_s, 3),
+        "summary_ms_a_frame": round(1000 * summary_s / frames, 4),
+        "with_frames_s": round(with_frames_s, 3),
+        "with_frames_ms_a_frame": round(1000 * with_frames_s / frames, 4),
+        "peak_mb": _peak_mb(),
+    }
+
+
+def _peak_mb() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and print."""
+    """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--movement", choices=list(MOVEMENTS), default="squat")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args(arguments)
+    facts = machine()
     whole = round(options.hours * 3600 * FPS)
     analyse(clip_of(options.movement, 300), 0.3)  # imports and tables are not counted
-    table = Table("frames", "summary", "with frames", title=f"{options.movement}, ms a frame")
-    costs = []
-    for frames in (whole // 4, whole // 2, whole):
-        clip = clip_of(options.movement, frames)
-        costs.append(cost_ms(clip, written=0))
-        table.add_row(f"{frames}", f"{costs[-1]:.3f}", f"{cost_ms(clip, written=1):.3f}")
-    console = Console()
-    console.print(table)
-    console.print(
-        f"target {TARGET_MS} ms: {'met' if max(costs) < TARGET_MS else 'missed'}; "
-        f"four times the length costs {4 * costs[-1] / costs[0]:.2f} times as much"
+    figures: dict[str, Any] = {
+        "machine": facts,
+        "movement": options.movement,
+        "fps": FPS,
+        "people": 1,
+        "target_ms_a_frame": TARGET_MS,
+        "peak_before_mb": _peak_mb(),
+    }
+    rows = [measured(options.movement, frames) for frames in (whole // 4, whole // 2, whole)]
+    figures["clips"] = rows
+    figures["four_times_the_length_costs"] = round(rows[-1]["summary_s"] / rows[0]["summary_s"], 3)
+    table(
+        f"{options.movement}, one person; {in_words(facts)}",
+        [name.replace("_", " ") for name in rows[0]],
+        [list(row.values()) for row in rows],
     )
+    met = max(row["summary_ms_a_frame"] for row in rows) < TARGET_MS
+    CONSOLE.print(
+        f"target {TARGET_MS} ms a frame: {'met' if met else 'missed'}; four times the length costs "
+        f"{figures['four_times_the_length_costs']} times as much"
+    )
+    save("biomechanics", figures, options.out)
 
 
 if __name__ == "__main__":
