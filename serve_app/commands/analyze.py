@@ -65,7 +65,7 @@ def analyze(
                 STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red")
             else:
                 if not to_stdout:
-                    print_summary(response, everybody=options.people == "all")
+                    print_summary(response, name, everybody=options.people == "all")
     if failures:
         raise click.exceptions.Exit(1)
 

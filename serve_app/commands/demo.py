@@ -49,7 +49,7 @@ def show(response: PoseResponse, title: str, stem: Path) -> None:
     models = ", ".join(data.processing_summary.models_used) or "no pose"
     write_sheet(response, annotated, sheet, f"{title}: {models}, primary person")
     console = Console()
-    print_summary(response)
+    print_summary(response, title)
     console.print(_findings(data))
     for what, path in (
         ("response", f"{stem}.json"),

@@ -22,13 +22,13 @@ _Event = tuple[str, float | None, float | None, str]
 """What, from when to when in seconds, and how far."""
 
 
-def print_summary(response: PoseResponse, *, everybody: bool = False) -> None:
-    """Print the summary of the primary person, or of ``everybody``, to stdout."""
+def print_summary(response: PoseResponse, title: str, *, everybody: bool = False) -> None:
+    """Print the summary of the primary person, or of ``everybody``, of a clip to stdout."""
     people = response.data.biomechanics_summary if response.data else []
     console = Console(highlight=False, markup=False)
     for person in people if everybody else people[:1]:
         summary = read_summary(person.model_dump())
-        console.print(f"person {person.person_id}: {_heading(summary)}", style="bold")
+        console.print(f"{title}, person {person.person_id}: {_heading(summary)}", style="bold")
         for table in _tables(summary):
             console.print(table)
 

@@ -48,7 +48,7 @@ def test_what_is_said_of_the_clip_is_in_the_response_and_the_summary_on_stdout(
     assert told["config"]["cutoff_hz"] == 5
     assert (told["camera"]["roll_deg"], told["camera"]["roll_source"]) == (1, "request")
     view = told["view"]
-    assert result.stdout.startswith(f"person 1: {view} view, movement squat, smoothed at 5 Hz")
+    assert result.stdout.startswith(f"squat, person 1: {view} view, movement squat, smoothed")
 
 
 def test_the_table_has_a_row_a_frame_with_the_numbers_of_the_response(cli, squat_video, tmp_path):
@@ -124,7 +124,7 @@ def test_the_demo_draws_a_contact_sheet_and_prints_tables(cli, squat_video, tmp_
     result = cli("demo", squat_video, "--out", "demo")
     assert result.exit_code == 0, result.output
     assert f"{SQUAT_FRAMES} of {SQUAT_FRAMES}" in result.stdout
-    assert "person 1: " in result.stdout
+    assert "squat.mp4, person 1: " in result.stdout
     assert "left shoulder" in result.stdout
     names = {p.suffix for p in (tmp_path / "demo").iterdir()}
     assert names == {".json", ".csv", ".mp4", ".png"}

@@ -32,7 +32,7 @@ def printed(empty, capsys, monkeypatch):
 
     def show(*summaries, **options):
         data = empty["data"] | {"biomechanics_summary": list(summaries)}
-        print_summary(PoseResponse.model_validate(empty | {"data": data}), **options)
+        print_summary(PoseResponse.model_validate(empty | {"data": data}), "run", **options)
         lines = capsys.readouterr().out.splitlines()
         rows = [[c.strip() for c in line.split("│")[1:-1]] for line in lines if "│" in line]
         return lines, {row[0]: row[1:] for row in rows}
@@ -42,7 +42,7 @@ def printed(empty, capsys, monkeypatch):
 
 def test_repetitions_are_told_with_their_times_and_how_far_they_went(printed, squats):
     lines, rows = printed(squats)
-    assert lines[0] == "person 1: sagittal view, movement squat, smoothed at 6 Hz"
+    assert lines[0] == "run, person 1: sagittal view, movement squat, smoothed at 6 Hz"
     reps = {name: cells for name, cells in rows.items() if name.startswith("repetition")}
     assert list(reps) == [f"repetition {i}" for i in (1, 2, 3, 4)]
     for cells, rep in zip(reps.values(), squats["reps"], strict=True):
@@ -140,10 +140,10 @@ def test_a_joint_of_which_too_little_was_seen_says_why(printed, squats):
 def test_where_nothing_happened_there_is_no_table(printed, empty):
     (short,) = empty["data"]["biomechanics_summary"]
     lines, rows = printed(short)
-    assert lines[0] == "person 1: sagittal view, movement auto, too short to be smoothed"
+    assert lines[0] == "run, person 1: sagittal view, movement auto, too short to be smoothed"
     assert rows == {}
     off = {"person_id": 1, "definitions": "bm-1", "reason": "disabled"}
-    assert printed(off)[0] == ["person 1: no biomechanics: disabled"]
+    assert printed(off)[0] == ["run, person 1: no biomechanics: disabled"]
     assert printed()[0] == []
 
 
@@ -152,4 +152,4 @@ def test_others_are_told_of_where_everybody_is_asked_for(printed, empty):
     two = short, short | {"person_id": 2}
     for options, numbers in (({}, "1"), ({"everybody": True}, "12")):
         lines = printed(*two, **options)[0]
-        assert [line[7] for line in lines if line.startswith("person")] == list(numbers)
+        assert [line[12] for line in lines if line.startswith("run, person")] == list(numbers)
