@@ -114,7 +114,9 @@ class Settings(BaseSettings):
     )
     norms: Path | None = Field(None, description="Norms of a population of yours, YAML.")
     reference_result: Path | None = Field(
-        None, description="A saved response whose technique others are compared to."
+        None,
+        description="A saved response, or a table of angles (.csv), whose technique others are"
+        " compared to.",
     )
     previous_result: Path | None = Field(
         None, description="A saved response of the same athlete that progress is told from."
