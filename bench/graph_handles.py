@@ -1,0 +1,153 @@
+"""Measurements of a running graph by a driver of its cluster, with handles."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from deployments.decode.segments import split
+from deployments.messages import AnalysisOptions
+from serve_app.models import plan_models
+from serve_app.pipeline import Job, run
+from serve_app.settings import load_settings
+from tools.serving import Serving
+
+CALLS_A_REPLICA = 3  # one in the network, the others ready
+REPLICAS_S = 5.0
+
+
+@contextmanager
+def connected(graph: Serving) -> Iterator[str]:
+    """This process as a driver; gives the address of the cluster's metrics."""
+    os.environ.update(graph.environment)
+    import ray
+
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # what it does is printed here
+    ray.init(address=graph.environment["RAY_ADDRESS"], configure_logging=False, log_to_driver=False)
+    try:
+        yield f"http://127.0.0.1:{ray.nodes()[0]['MetricsExportPort']}/metrics"
+    finally:
+        ray.shutdown()
+
+
+def first_segment(
+    video: Path, folder: Path, options: AnalysisOptions, rounds: int, most_s: float
+) -> dict[str, list[float]]:
+    """Seconds of the first segment by itself, and until the first one of a request is done.
+
+    The request is a whole pipeline on the graph's stages; it is left when it has told of a segment.
+
+    Raises:
+        TimeoutError: not done after ``most_s`` seconds.
+    """
+
+    async def bounded() -> dict[str, list[float]]:
+        async with asyncio.timeout(most_s):
+            return await _first_segment(video, folder, options, rounds)
+
+    return asyncio.run(bounded())
+
+
+async def _first_segment(
+    video: Path, folder: Path, options: AnalysisOptions, rounds: int
+) -> dict[str, list[float]]:
+    from ray import serve
+
+    from serve_app.ingress import GraphStages
+
+    names = ("Decode", "Biomechanics", "Render")
+    stages = GraphStages(*(serve.get_deployment_handle(name, "pose") for name in names))
+    settings = load_settings()
+    media = await stages.probe(video)
+    segment = split(media, options.detector_stride, settings.segment_s)[0]
+    job = Job(video, folder, "none.mp4", options, 0.3, video=False, segment_s=settings.segment_s)
+
+    async def alone() -> float:
+        began = time.perf_counter()
+        await stages.analyse(segment, options)
+        return time.perf_counter() - began
+
+    async def until_first(at_once: int) -> float:
+        told: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        began = time.perf_counter()
+
+        def progress(_: str, done: int, __: int) -> None:
+            if done and not told.done():
+                told.set_result(time.perf_counter() - began)
+
+        work = asyncio.create_task(run(replace(job, segments_in_flight=at_once), stages, progress))
+        await asyncio.wait((work, told), return_when=asyncio.FIRST_COMPLETED)
+        if not told.done():
+            work.result()  # raises why
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await alone()  # by then the models have done what was under way
+        return told.result()
+
+    found: dict[str, list[float]] = {"alone_s": [], "one_at_once_s": [], "usual_s": []}
+    await alone()
+    for _ in range(rounds):
+        found["alone_s"].append(await alone())
+        found["one_at_once_s"].append(await until_first(1))
+        found["usual_s"].append(await until_first(settings.segments_in_flight))
+    return found
+
+
+def replica_rates(rounds: int, most_s: float) -> dict[str, list[float]]:
+    """Crops a second of one and of two more replicas of the pose model, each with one thread.
+
+    They stay until the graph ends.
+
+    Raises:
+        TimeoutError: a call was not answered in ``most_s`` seconds.
+    """
+    import ray
+    from ray import serve
+
+    from deployments.pose.deployment import RTMPose
+
+    plan = plan_models(load_settings())
+    batch = plan.options.batch
+    bound = RTMPose.options(
+        max_ongoing_requests=4 * CALLS_A_REPLICA,
+        ray_actor_options={"num_cpus": 0},
+        user_config={"max_batch_size": batch, "batch_wait_timeout_s": 0.0},
+    )
+    options = replace(plan.options, threads=1)
+    handles = {}
+    for n in (1, 2):
+        application = bound.options(num_replicas=n).bind(
+            plan.choices["rtmpose"], plan.search, options
+        )
+        handles[n] = serve.run(application, name=f"pose-{n}", route_prefix=None)
+    width, height = handles[1].status.remote().result(timeout_s=most_s).input_size
+    crops = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
+    reference = ray.put(crops)
+
+    def rate(n: int, seconds: float) -> float:
+        def call(_: int) -> int:
+            calls = 0
+            while not calls or time.perf_counter() < end:
+                handles[n].estimate.remote([reference]).result(timeout_s=most_s)
+                calls += 1
+            return calls
+
+        callers = CALLS_A_REPLICA * n
+        began = time.perf_counter()
+        end = began + seconds
+        with ThreadPoolExecutor(callers) as pool:
+            calls = sum(pool.map(call, range(callers)))
+        return calls * batch / (time.perf_counter() - began)
+
+    for n in handles:
+        rate(n, 0.5)  # the first call is another
+    rates = [(rate(1, REPLICAS_S), rate(2, REPLICAS_S)) for _ in range(rounds)]
+    one, two = map(list, zip(*rates, strict=True))
+    return {"one": one, "two": two}

@@ -1,0 +1,312 @@
+"""The graph beside one process: python -m bench.serve_overhead [VIDEO]
+
+On `config/serve.local.yaml`, on loopback: how long the graph takes to start; the same video by HTTP
+and in one process, in turn, the graph idle meanwhile; the stages alone against all CPUs while the
+graph works; how long the first finished segment takes beyond its own work; how full the batches of
+the pose model are, and how long they wait to be, while eight videos are under way; two replicas of
+the pose model, of one thread each, against one. What there is no time for is left out, and named.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+import yaml
+
+from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
+from bench.graph_handles import connected, first_segment, replica_rates
+from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
+from serve_app.local import LocalStages
+from serve_app.models import plan_models
+from serve_app.response import encode
+from serve_app.schemas import PoseOptions
+from serve_app.service import PoseService
+from serve_app.settings import ROOT, load_settings
+from tools.serving import serving
+
+FOLDER = ROOT / "out" / "bench"
+VIDEOS_AT_ONCE = 8
+WAITS_MS = (0.5, 1, 2, 3, 4, 5, 5.5, 6, 7, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000, 5000)
+VARIABLES = {
+    "MMPOSE_MAX_CONCURRENT_REQUESTS": str(VIDEOS_AT_ONCE),
+    "RAY_metrics_report_interval_ms": "1000",
+    "RAY_SERVE_BATCH_SIZE_BUCKETS": ",".join(map(str, range(1, 257))),  # exact
+    "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": ",".join(map(str, WAITS_MS)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What is left of the budget, and for which measurements nothing was."""
+
+    end: float
+    left_out: list[str] = field(default_factory=list)
+
+    def left(self) -> float:
+        """Seconds, above 0."""
+        return max(self.end - time.monotonic(), 0.01)
+
+    def measured(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What ``measure`` gives; None if there is no time for it."""
+        CONSOLE.print(f"{name} ... ({self.left():.0f} s left)")
+        try:
+            if self.left() > 1:
+                return measure()
+        except (TimeoutError, httpx.TimeoutException, subprocess.TimeoutExpired):
+            pass
+        self.left_out.append(name)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The graph by HTTP."""
+
+    url: str
+    clock: Clock
+
+    def answer(self, video: Path) -> float:
+        """Seconds for an upload and its answer, without an annotated video."""
+        began = time.perf_counter()
+        with video.open("rb") as file:
+            form = {"files": {"file": file}, "data": {"video": "false"}}
+            httpx.post(f"{self.url}/pose", timeout=self.clock.left(), **form).raise_for_status()
+        return time.perf_counter() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The same in this process, as `analyze` does it."""
+
+    service: PoseService
+    clock: Clock
+
+    def answer(self, video: Path) -> float:
+        """Seconds for the same answer."""
+
+        async def answered() -> None:
+            with self.service.workspace() as folder:
+                async with asyncio.timeout(self.clock.left()):
+                    options = PoseOptions(video=False)
+                    encode(await self.service.analyze_file(video, folder, options, "bench"))
+
+        began = time.perf_counter()
+        asyncio.run(answered())
+        return time.perf_counter() - began
+
+
+def in_turn(graph: Graph, process: Process, video: Path, rounds: int) -> dict[str, list[float]]:
+    """Seconds of either, one after the other; fewer rounds where there is no time for more."""
+    seconds: dict[str, list[float]] = {"graph_s": [], "process_s": []}
+    for i in range(rounds):
+        if i and graph.clock.left() < 1.2 * sum(times[-1] for times in seconds.values()):
+            break
+        seconds["graph_s"].append(graph.answer(video))
+        seconds["process_s"].append(process.answer(video))
+        CONSOLE.print("  " + ", ".join(f"{k} {times[-1]:.2f}" for k, times in seconds.items()))
+    return seconds
+
+
+def efficiency(
+    graph: Graph, stages: LocalStages, options: Any, video: Path, rounds: int
+) -> dict[str, Any]:
+    """CPU seconds of the stages alone, in this process, and seconds of the graph.
+
+    Raises:
+        TimeoutError: there is no time for `bench.stages`, which takes about 15 times as long.
+    """
+    from bench.stages import measure
+
+    served = [graph.answer(video) for _ in range(rounds)]
+    if graph.clock.left() < 15 * min(served):
+        raise TimeoutError
+    costs, _ = measure(video, stages, options)
+    alone = stages_cpu_s({cost.stage: cost.cpu_s for cost in costs})
+    return {"video": video.name, "graph_s": served, "stages_cpu_s": alone}
+
+
+def stages_cpu_s(cpu_s: Mapping[str, float]) -> float:
+    """CPU seconds of all that makes an answer without a video, of those that `bench.stages` tells.
+
+    Both stages that need pictures decode; it is done once.
+    """
+    pose = sum(s for stage, s in cpu_s.items() if stage.startswith("pose"))
+    rest = ("probe", "decode + letterbox", "detect", "decode + crop", "biomechanics")
+    return pose + sum(cpu_s[stage] for stage in rest) - cpu_s["decode"]
+
+
+def batches(graph: Graph, metrics: str, video: Path) -> dict[str, Any]:
+    """Sizes of the pose model's batches, and waits for them to fill, of several videos at once."""
+
+    def now() -> list[Histogram]:
+        text = httpx.get(metrics, timeout=30).text
+        names = ("ray_serve_actual_batch_size", "ray_serve_batch_wait_time_ms")
+        return [read_histogram(text, name, "RTMPose") for name in names]
+
+    before = now()
+    with ThreadPoolExecutor(VIDEOS_AT_ONCE) as pool:
+        seconds = list(pool.map(graph.answer, [video] * VIDEOS_AT_ONCE))
+    after = now()
+    for _ in range(10):
+        time.sleep(3)  # the last ones are told some seconds later
+        last, after = after, now()
+        if after == last != before:
+            break
+    sizes, waits_ms = (since(b, a) for b, a in zip(before, after, strict=True))
+    return {"video": video.name, "seconds": seconds, "sizes": sizes, "waits_ms": waits_ms}
+
+
+def load_s(clock: Clock) -> float:
+    """Seconds for the models in a new process, imports included."""
+    command = [sys.executable, "-m", "bench.serve_overhead", "--load"]
+    began = time.perf_counter()
+    subprocess.run(command, cwd=ROOT, check=True, timeout=clock.left())
+    return time.perf_counter() - began
+
+
+def spread(values: Sequence[float], unit: str = " s") -> str:
+    """The median, and between what."""
+    return f"{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
+
+
+def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
+    """What was measured, in words, with its target; what was not is not there."""
+    told = [("cold start of the graph", f"{figures['ready_s']:.1f} s", "15 s")]
+    if loaded := figures["load_s"]:
+        told.append(("  its models in one new process", f"{loaded:.1f} s", ""))
+    if times := figures["in_turn"]:
+        more = median(times["graph_s"]) / median(times["process_s"]) - 1
+        told += [
+            ("the video by the graph", spread(times["graph_s"]), ""),
+            ("  in one process", spread(times["process_s"]), ""),
+            ("  the graph takes more", f"{100 * more:+.1f} %", "10 %"),
+        ]
+    if found := figures["efficiency"]:
+        share = found["stages_cpu_s"] / (cpus * median(found["graph_s"]))
+        told.append((f"stages alone / {cpus} CPUs of the graph", f"{share:.2f}", "0.9"))
+    if first := figures["first_segment"]:
+        alone = median(first["alone_s"])
+        told += [
+            (
+                "first segment beyond its own work",
+                f"{median(first['usual_s']) - alone:.2f} s",
+                "2 s",
+            ),
+            ("  one at a time", f"{median(first['one_at_once_s']) - alone:.2f} s", ""),
+            ("  its own work", spread(first["alone_s"]), ""),
+        ]
+    if found := figures["batches"]:
+        filled = mean_at_edges(found["sizes"]) / found["most"]
+        wait = quantile(found["waits_ms"], 0.99)
+        told += [
+            (f"batches filled, {VIDEOS_AT_ONCE} videos", f"{100 * filled:.0f} %", "70 %"),
+            ("  99 of 100 wait at most", f"{wait:g} ms", f"{1000 * found['timeout_s']:g} ms"),
+        ]
+    if rates := figures["replicas"]:
+        ratio = median(rates["two"]) / median(rates["one"])
+        told += [
+            ("two replicas of one thread against one", f"{ratio:.2f}", "1.8"),
+            ("  crops a second of one", spread(rates["one"], ""), ""),
+        ]
+    return told
+
+
+def batching() -> dict[str, float]:
+    """What the graph's config says of the pose model's batches."""
+    config = yaml.safe_load((ROOT / "config" / "serve.local.yaml").read_text())
+    (pose,) = (d for d in config["applications"][0]["deployments"] if d["name"] == "RTMPose")
+    return {
+        "most": pose["user_config"]["max_batch_size"],
+        "timeout_s": pose["user_config"]["batch_wait_timeout_s"],
+    }
+
+
+def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, Any]:
+    """All figures; None for those that there was no time for."""
+    figures: dict[str, Any] = {"video": video.name}
+    with tempfile.TemporaryDirectory(dir=FOLDER) as name:
+        folder = Path(name)
+        places = {"output": str(folder), "spool_dir": str(folder / "alone")}
+        stages, options = stages_of(folder)  # first: it converts what is in no cache yet
+        settings = load_settings(places)
+        service = PoseService(settings, plan_models(settings), stages, lambda: stages.statuses)
+        process = Process(service, clock)
+        figures["models"] = [
+            f"{s.name}, {s.engine} {s.precision}" for s in service.models if s.loaded
+        ]
+        figures["load_s"] = clock.measured("loading the models", lambda: load_s(clock))
+        began = time.perf_counter()
+        with serving(folder, clock.left(), **VARIABLES) as served:
+            figures["ready_s"] = time.perf_counter() - began
+            graph = Graph(served.url, clock)
+            clock.measured("warming", lambda: (graph.answer(short), process.answer(short)))
+            parts = {
+                "in_turn": lambda: in_turn(graph, process, video, rounds),
+                "efficiency": lambda: efficiency(graph, stages, options, short, rounds),
+            }
+            with connected(served) as metrics:
+                parts |= {
+                    "first_segment": lambda: first_segment(
+                        video, folder, options, rounds, clock.left()
+                    ),
+                    "batches": lambda: batches(graph, metrics, short) | batching(),
+                    "replicas": lambda: replica_rates(rounds, clock.left()),
+                }
+                for part, measure in parts.items():
+                    figures[part] = clock.measured(part, measure)
+        stages.close()
+    return figures
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("video", nargs="?", type=Path, help="default: a generated 60 s of 1080p")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--budget-s", type=float, default=1500.0)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
+    parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if given.load:
+        stages_of(FOLDER)[0].close()
+        return
+    facts = machine()
+    CONSOLE.print(in_words(facts))
+    video = short = given.video
+    if video is None:
+        data = shared()
+        if data is None:
+            parser.error("no video was given, and the videos of shared/ are not here")
+        from bench.peer_weights import long_clip  # imports torch, which one process may not need
+
+        short = data / "videos" / "sports2d_demo.mp4"
+        video = long_clip(short, 60.0, ROOT / "out" / "peers" / "clip-60s-1080p.mp4")
+    clock = Clock(time.monotonic() + given.budget_s)
+    figures = measured(video, short, given.rounds, clock)
+    table(
+        f"{video.name}: {', '.join(figures['models'])}",
+        ("what", "measured", "target"),
+        rows(figures, facts["cpus_used"]),
+    )
+    if clock.left_out:
+        CONSOLE.print(f"no time for: {', '.join(clock.left_out)}")
+    save(
+        "serve_overhead",
+        {"machine": facts, **figures, "left_out": clock.left_out},
+        given.results,
+    )
+
+
+if __name__ == "__main__":
+    main()
