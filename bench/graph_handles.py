@@ -27,9 +27,9 @@ REPLICAS_S = 5.0
 def connected(graph: Serving) -> Iterator[str]:
     """This process as a driver; gives the address of the cluster's metrics."""
     os.environ.update(graph.environment)
-    import ray
+    import ray.serve  # sets the level of its log
 
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # what it does is printed here
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     ray.init(address=graph.environment["RAY_ADDRESS"], configure_logging=False, log_to_driver=False)
     try:
         yield f"http://127.0.0.1:{ray.nodes()[0]['MetricsExportPort']}/metrics"

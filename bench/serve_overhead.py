@@ -9,6 +9,7 @@ the pose model, of one thread each, against one. What there is no time for is le
 
 import argparse
 import asyncio
+import signal
 import subprocess
 import sys
 import tempfile
@@ -281,6 +282,8 @@ def main() -> None:
     if given.load:
         stages_of(FOLDER)[0].close()
         return
+    # The graph ends by it. What a shell starts with `&` ignores it, and so would the graph.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     facts = machine()
     CONSOLE.print(in_words(facts))
     video = short = given.video
