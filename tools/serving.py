@@ -17,6 +17,7 @@ from serve_app.client import PoseClient
 from serve_app.settings import ROOT
 
 BIN = Path(sys.executable).parent
+_ENDS_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,11 @@ def serving(folder: Path, ready_s: float = 240, **variables: str) -> Iterator[Se
             yield Serving(url, environment)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            try:
+                process.wait(_ENDS_S)
+            except subprocess.TimeoutExpired:  # a shell's background jobs ignore SIGINT
+                process.terminate()
+                process.wait(_ENDS_S)
 
 
 def free_port() -> int:
