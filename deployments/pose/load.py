@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
@@ -112,6 +112,7 @@ class ModelChoice:
             except WeightsMissingError as error:
                 missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
                 continue
+            options = replace(options, flip_test=options.flip_test or entry.flip_test)
             if missing:
                 logger.warning("%s answers as %s: %s", entry.name, self.role, "; ".join(missing))
             try:

@@ -64,7 +64,7 @@ _DEMONSTRATION: Final = Published(
     codec="simcc",
     mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
     checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-    sha256="88b16b060d8312c7d76b5acac9ac0d066724dca7b2e1fcfb518a60a5b17a35cb",
+    sha256="9fae3d6cdb9cf63acfbe7080c47466cb3e760e387e8c8c3fcc5002cb8ff04a71",
     input_size=(192, 256),
 )
 

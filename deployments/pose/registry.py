@@ -39,6 +39,7 @@ class ModelEntry:
             the demonstration model that comes with the code where there is no stand-in either.
         published_ap: COCO val2017 AP in per cent, with flip test.
         notice: what a user of its results must know.
+        flip_test: average with the mirrored crop, whatever the settings say.
     """
 
     key: str
@@ -56,6 +57,7 @@ class ModelEntry:
     role: Role = "optional"
     published_ap: float | None = None
     notice: str | None = None
+    flip_test: bool = False
 
 
 class _Strict(BaseModel):
@@ -83,6 +85,7 @@ class _Entry(_Strict):
     input_size: tuple[_Pixels, _Pixels] | None = None
     published_ap: float | None = Field(None, ge=0, le=100)
     notice: str | None = None
+    flip_test: bool | None = None
 
 
 class BiomechanicsFlags(_Strict):

@@ -128,8 +128,7 @@ def jump(times_s: Array, style: Style) -> Movement:
     both |= {"shoulder_flexion": -25 * down + 120 * swing, "shoulder_abduction": 10.0}
     both |= {"elbow_flexion": 25.0 + 20 * swing}
     moved = _symmetric(times_s, style, both, trunk_lean=3 + 25 * down + style.lean)
-    count = int((times_s[-1] - times_s[0]) / period) if len(times_s) else 0
-    return Movement(moved.angles, moved.at, np.maximum(lift, 0.0), count)
+    return Movement(moved.angles, moved.at, np.maximum(lift, 0.0), _whole(times_s, period))
 
 
 def freely(times_s: Array, style: Style, random: np.random.Generator) -> Movement:
@@ -188,7 +187,7 @@ def _locomotion(times_s: Array, style: Style, stride_s: float, *, run: bool) -> 
     along = (times_s - times_s.mean())[:, None] * speed
     at = along * np.array([np.cos(ahead), np.sin(ahead)])
     lift = (0.035 * np.maximum(np.sin(2 * cycle + 0.8), 0.0)) if run else np.zeros(len(times_s))
-    return Movement(angles, at, lift, int((times_s[-1] - times_s[0]) / stride_s))
+    return Movement(angles, at, lift, _whole(times_s, stride_s))
 
 
 def _symmetric(
@@ -211,10 +210,14 @@ def _arms(*, hanging: bool, wide: float) -> dict[str, Array | float]:
 
 def _in_place(angles: dict[str, Array], times_s: Array, style: Style) -> Movement:
     frames = len(times_s)
-    span = float(times_s[-1] - times_s[0]) if frames else 0.0
-    # A hair of slack: whole periods must not be lost to rounding of the times.
-    count = int(span / style.period_s + 1e-6)
+    count = _whole(times_s, style.period_s)
     return Movement(angles, np.zeros((frames, 2)), np.zeros(frames), count)
+
+
+def _whole(times_s: Array, period_s: float) -> int:
+    """Whole periods within the times."""
+    span = float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
+    return int(span / period_s + 1e-6)  # none may be lost to rounding of the times
 
 
 def _down_and_up(times_s: Array, period_s: float) -> Array:

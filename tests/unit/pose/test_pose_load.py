@@ -5,8 +5,10 @@ import hashlib
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from deployments.errors import ConfigurationError, UnknownModelError
@@ -131,6 +133,22 @@ def test_the_first_file_that_is_there_is_loaded(registry, weights, caplog):
     assert (model.status.key, model.status.notice, model.status.role) == ("first", None, "rtmpose")
     assert model.infer(pictures([(3, 4)])).keypoints[0, 0].tolist() == [3, 4]
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("entry", "setting", "mirrored"),
+    [(False, False, False), (True, False, True), (False, True, True)],
+    ids=["nobody asks", "the entry", "the setting"],
+)
+def test_a_model_averages_with_the_mirrored_crop_where_entry_or_setting_asks(
+    registry, weights, entry, setting, mirrored
+):
+    write_pose(weights / "primary-pose.onnx")
+    choice = choose(registry(first={"flip_test": entry}), "rtmpose", None)
+    crops = pictures([(3, 4)])
+    found = choice.load([weights], replace(OPTIONS, flip_test=setting)).infer(crops)
+    alone = choose(registry(), "rtmpose", None).load([weights], OPTIONS).infer(crops)
+    assert (not np.allclose(found.raw_score, alone.raw_score)) == mirrored
 
 
 def test_a_detector_is_loaded_as_one(registry, weights):
