@@ -62,7 +62,7 @@ class Phase:
     """A part of a movement from one time to another, with its smoothness.
 
     Attributes:
-        start_s, stop_s: seconds. peak_speed: of the driver, a second.
+        start_s, stop_s: seconds. peak_speed: of the driver, a second; NaN where it was not seen.
         sparc, ldlj: NaN where the speed is not above its own noise; ``ldlj`` below 60 frames/s too.
     """
 
@@ -127,6 +127,8 @@ def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: f
     )
     times, part = curves.times_s[near], speed[near]
     known = np.isfinite(part)
+    if not known.any():  # as of a stride, told by the ankles, whose knee was hidden
+        return Phase(start_s, stop_s, _NAN, _NAN, _NAN)
     even = np.interp(np.linspace(start_s, stop_s, count), times[known], part[known])
     peak = float(even.max())
     rate = (count - 1) / (stop_s - start_s)

@@ -96,6 +96,15 @@ def test_a_walk_has_steps_and_measures_of_strides(walk):
     assert walk["jumps"] == []
 
 
+def test_a_stride_whose_knee_was_hidden_is_left_out_of_what_knees_tell():
+    track = filmed("gait", fps=60.0, seconds=7.0, seed=2)[1]
+    track.xy[140:265, 13] = np.nan  # left knee
+    told = summarised(track, Context("gait"))
+    strides = {side: measure(told, "stride_time", side)["n"] for side in ("left", "right")}
+    assert measure(told, "knee_rom", "right")["n"] == strides["right"]
+    assert 0 < measure(told, "knee_rom", "left")["n"] < strides["left"]
+
+
 def test_lengths_are_metres_where_a_height_is_known(walk):
     track = filmed("gait", fps=60.0, seconds=7.0, seed=2)[1]
     without = summarised(track, Context("gait"))
