@@ -146,7 +146,8 @@ def once(run: Run, most_s: float) -> dict[str, Any]:
             return {"error": f"not done after {most_s:.0f} s"}
     lines = told.stdout.strip().splitlines()
     if told.returncode or not lines:
-        return {"error": (told.stderr.strip() or told.stdout.strip())[-300:]}
+        lines = (told.stderr.strip() or told.stdout.strip()).splitlines()
+        return {"error": lines[-1] if lines else f"it ended with {told.returncode}"}
     result: dict[str, Any] = json.loads(lines[-1])
     return result
 
@@ -192,7 +193,7 @@ def show(rows: Sequence[Mapping[str, Any]]) -> None:
         runs = row["runs"]
         walls = sorted(r["wall_s"] for r in runs)
         if not walls:
-            why = row.get("error", "no time was left").splitlines()[-1][:40]
+            why = row.get("error", "no time was left")[:40]
             lines.append((row["peer"], row["weights"], row["video"], "", why, "", "", ""))
             continue
         frames = next((r["frames"] for r in runs if "frames" in r), None)

@@ -143,7 +143,7 @@ def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
     return result
 
 
-@lru_cache(maxsize=64)  # a residual analysis asks for the same ones at every point
+@lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
 def _sections(cutoff_hz: float, rate_hz: float) -> Array:
     cutoff = design_cutoff(cutoff_hz, rate_hz)
     sections: Array = butter(ORDER // 2, cutoff, fs=rate_hz, output="sos")
