@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
 from biomech.geometry import SIDES, Array, between, length
 from biomech.reasons import Flags
@@ -245,7 +245,7 @@ def fill_gaps(times_s: Array, xy: Array, longest_s: float, neighbours: int) -> t
         gaps = _short_gaps(times_s, there[:, point], longest_s, neighbours)
         if len(gaps):
             known = np.flatnonzero(there[:, point])
-            curve = PchipInterpolator(times_s[known], xy[known, point])
+            curve = scipy.interpolate.PchipInterpolator(times_s[known], xy[known, point])
             filled[gaps, point] = curve(times_s[gaps])
             made[gaps, point] = True
     return filled, made

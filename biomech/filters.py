@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.signal import butter, sosfiltfilt
+import scipy
 
 from biomech.geometry import Array
 from biomech.reasons import Flags
@@ -124,8 +123,9 @@ def _filter_run(times_s: Array, values: Array, cutoff_hz: float, rate_hz: float)
     if not MIN_SAMPLES <= steps + 1 <= _MOST_RESAMPLED * len(times_s):
         return None
     even = np.linspace(times_s[0], times_s[-1], steps + 1)
-    resampled = _filtfilt(CubicSpline(times_s, values)(even), cutoff_hz, steps / span)
-    back: Array = CubicSpline(even, resampled)(times_s)
+    on_even = scipy.interpolate.CubicSpline(times_s, values)(even)
+    resampled = _filtfilt(on_even, cutoff_hz, steps / span)
+    back: Array = scipy.interpolate.CubicSpline(even, resampled)(times_s)
     return back
 
 
@@ -139,14 +139,14 @@ def _is_even(times_s: Array, rate_hz: float) -> bool:
 
 
 def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
-    result: Array = sosfiltfilt(_sections(cutoff_hz, rate_hz), values, axis=0)
+    result: Array = scipy.signal.sosfiltfilt(_sections(cutoff_hz, rate_hz), values, axis=0)
     return result
 
 
 @lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
 def _sections(cutoff_hz: float, rate_hz: float) -> Array:
     cutoff = design_cutoff(cutoff_hz, rate_hz)
-    sections: Array = butter(ORDER // 2, cutoff, fs=rate_hz, output="sos")
+    sections: Array = scipy.signal.butter(ORDER // 2, cutoff, fs=rate_hz, output="sos")
     return sections
 
 

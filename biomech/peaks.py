@@ -1,8 +1,8 @@
 """Peaks of a signal over true times: where, how sharp, and between the frames."""
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 from biomech.geometry import Array
 
@@ -17,7 +17,7 @@ def peaks_of(times_s: Array, values: Array, prominence: float, apart_s: float = 
         prominence: a peak stands out at least so much from the valleys on both sides.
         apart_s: of two peaks nearer to each other the lower is none.
     """
-    found: Indices = find_peaks(values, prominence=prominence)[0]
+    found: Indices = scipy.signal.find_peaks(values, prominence=prominence)[0]
     if apart_s <= 0 or len(found) < 2:
         return found
     kept = np.ones(len(found), np.bool_)

@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
-from scipy.stats import norm, rankdata, theilslopes
+import scipy
 
 from biomech.geometry import Array
 
-Z95: Final = float(norm.ppf(0.975))
+Z95: Final = NormalDist().inv_cdf(0.975)
 _LEAST_TREND: Final = 3
 
 
@@ -65,7 +66,7 @@ def theil_sen(times: Array, values: Array) -> Slope:
     """
     if len(values) < 2 or np.ptp(times) == 0:
         raise ValueError("a slope needs points at two times")
-    found = theilslopes(values, times, alpha=0.95)
+    found = scipy.stats.theilslopes(values, times, alpha=0.95)
     return Slope(*(float(v) for v in (found[0], found[2], found[3], found[1])))
 
 
@@ -101,7 +102,7 @@ def mann_kendall(values: Array) -> Trend:
     variance = (n * (n - 1) * (2 * n + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))) / 18
     correction = _dependence(values)
     z = (s - np.sign(s)) / math.sqrt(variance * correction) if variance else 0.0
-    return Trend(s, float(z), float(2 * norm.sf(abs(z))), correction)
+    return Trend(s, float(z), float(2 * scipy.stats.norm.sf(abs(z))), correction)
 
 
 def _dependence(values: Array) -> float:
@@ -113,7 +114,7 @@ def _dependence(values: Array) -> float:
     n = len(values)
     times = np.arange(n, dtype=float)
     rest = values - theil_sen(times, values).slope * times
-    ranks = rankdata(rest) - (n + 1) / 2
+    ranks = scipy.stats.rankdata(rest) - (n + 1) / 2
     power = float((ranks**2).sum())
     if not power:
         return 1.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from deployments.messages import F32, F64, I64, ClipPoses, SegmentPoses
 
@@ -67,7 +67,7 @@ def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
     for frame in np.union1d(reference.frame, other.frame):
         theirs, mine = (np.flatnonzero(r.frame == frame) for r in (reference, other))
         iou = overlap(reference.box[theirs], other.box[mine])
-        i, j = linear_sum_assignment(-iou)
+        i, j = scipy.optimize.linear_sum_assignment(-iou)
         same = iou[i, j] > MIN_IOU
         i, j = i[same], j[same]
         matched += len(i)

@@ -126,7 +126,7 @@ class IngressReplica:
     ) -> None:
         """Take the handles: ``stages`` by name, and the three models by role."""
         log_as_serve()
-        system(None)  # it imports torch: not when the first probe asks
+        system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
         self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
         self._polling: asyncio.Task[None] | None = None

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.stats import norm
+import scipy
 
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import F64, Bools
@@ -56,7 +56,7 @@ def draw_reliability(fitted: Fitted, path: Path) -> None:
         (factor[used.kind, None], _AFTER, "calibrated", told.after),
     ):
         z = np.sort((used.deviations / scale).ravel())
-        inside = np.searchsorted(z, norm.ppf(0.5 + _LEVELS / 2.0)) / max(len(z), 1)
+        inside = np.searchsorted(z, scipy.stats.norm.ppf(0.5 + _LEVELS / 2.0)) / max(len(z), 1)
         label = f"{name}: 68 % holds {found.within_68:.0%}, 95 % holds {found.within_95:.0%}"
         right.plot(_LEVELS, inside, color=colour, label=label)
     for axes in (left, right):

@@ -1,7 +1,9 @@
 """Versions and devices, read from the packages and the machine."""
 
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from serve_app.schemas import HealthSystem
 
@@ -37,8 +39,14 @@ def system(gpu: str | None) -> HealthSystem:
     )
 
 
+_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Where drivers of GPUs that torch uses show themselves on Linux, WSL among it."""
+
+
 @cache
 def _gpu_here() -> str | None:
+    if sys.platform == "linux" and not any(Path(path).exists() for path in _DRIVERS):
+        return None  # without torch, which takes seconds to import
     import torch
 
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from biomech.angles import Angle
 from biomech.applications.guidelines import Rule
@@ -86,7 +86,7 @@ def monitoring(performance: Performance, rules: tuple[Rule, ...], sex: str | Non
 def _exceeds(rule: Rule, value: float, sigma: float, threshold: float) -> float:
     """Probability that the true value is outside the range; NaN unknown."""
     beyond = value - threshold if rule.op == ">" else threshold - value
-    return float(ndtr(beyond / sigma)) if sigma > 0 else float("nan")
+    return float(scipy.special.ndtr(beyond / sigma)) if sigma > 0 else float("nan")
 
 
 def _alert(rule: Rule, side: str | None, finding: _Finding, threshold: float) -> dict[str, Any]:
@@ -137,7 +137,8 @@ def _whenever(
     if not known.any():
         return []
     sign = 1.0 if rule.op == ">" else -1.0
-    sure = ndtr(sign * (value - threshold) / np.where(known, sigma, 1.0)) >= rule.p_min
+    beyond = sign * (value - threshold) / np.where(known, sigma, 1.0)
+    sure = scipy.special.ndtr(beyond) >= rule.p_min
     outside = known & sure
     found = [
         _most(times, value, sigma, sign, start, stop)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from biomech.applications.guidelines import Norm
 from biomech.applications.outcome import (
@@ -76,4 +76,4 @@ def percentile_of(value: float, norm: Norm) -> float:
         return float(np.interp(value, [norm.percentiles[s] for s in shares.tolist()], shares))
     if norm.mean is None or not norm.sd:
         return math.nan
-    return 100.0 * float(ndtr((value - norm.mean) / norm.sd))
+    return 100.0 * float(scipy.special.ndtr((value - norm.mean) / norm.sd))

@@ -19,6 +19,11 @@ class BiomechanicsReplica:
         parts: Parts = ALL_PARTS,
         guidelines: Guidelines = NO_GUIDELINES,
     ) -> None:
+        # scipy loads its parts when they are first used: not when the first request asks.
+        import scipy.interpolate
+        import scipy.signal
+        import scipy.stats  # noqa: F401
+
         self._enabled = enabled
         self._parts = parts
         self._guidelines = guidelines

@@ -9,7 +9,7 @@ on the whole clip, in ``deployments.tracking.tracks``.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy
 
 from deployments.messages import F32, F64, I32, I64, Bools, Detections
 
@@ -100,7 +100,7 @@ def match(before: F32, after: F32, gap_s: float) -> I64:
     reach = min(_REACH_AT_ONCE + _REACH_PER_S * gap_s, _REACH_MAX)
     possible = (apart <= reach) & (growth <= np.log(_MAX_SIZE_RATIO))
     # An impossible pair stands for two people left unmatched, at the price of the longest step.
-    rows, columns = linear_sum_assignment(np.where(possible, apart + growth, reach))
+    rows, columns = scipy.optimize.linear_sum_assignment(np.where(possible, apart + growth, reach))
     kept = possible[rows, columns]
     return np.stack([rows[kept], columns[kept]], axis=1).astype(np.int64)
 

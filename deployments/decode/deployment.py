@@ -33,6 +33,8 @@ class DecodeReplica:
 
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
+        import scipy.optimize  # noqa: F401  not when the first request asks
+
         log_as_serve()
         self._limits = limits
         self._detector = detector

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import scipy
 from pycocotools.cocoeval import Params
-from scipy.optimize import isotonic_regression
 
 from biomech.skeleton import KEYPOINTS
 from deployments.crops import crop_transforms, sigma_to_image, to_image
@@ -198,7 +198,7 @@ def fit_confidence(raw: F64, right: Bools) -> ConfidenceMap:
         np.round(raw, _DECIMALS), return_inverse=True, return_counts=True
     )
     share = np.bincount(place, weights=right.astype(np.float64)) / counts
-    levels = isotonic_regression(share, weights=counts.astype(np.float64))
+    levels = scipy.optimize.isotonic_regression(share, weights=counts.astype(np.float64))
     starts = np.asarray(levels.blocks)
     unsure = 1.0 / (len(raw) + 2)
     knots = [

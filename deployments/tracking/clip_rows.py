@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from biomech.skeleton import INDEX
 from deployments.messages import F32, F64, I32, I64, Bools, CropPoses, MediaInfo, SegmentPoses
@@ -176,7 +176,7 @@ def _join(segments: Sequence[SegmentPoses]) -> I64:
 
 def _same_boxes(left: F32, right: F32) -> list[tuple[int, int]]:
     apart = np.abs(left[:, None] - right[None]).max(axis=2)
-    pairs = zip(*linear_sum_assignment(apart), strict=True)
+    pairs = zip(*scipy.optimize.linear_sum_assignment(apart), strict=True)
     return [(int(i), int(j)) for i, j in pairs if apart[i, j] <= _SAME_BOX_PX]
 
 

@@ -9,8 +9,7 @@ Deviations are in body sizes and grow with the gap.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+import scipy
 
 from deployments.messages import F64, I64
 from deployments.tracking.clip_rows import ClipRows
@@ -75,8 +74,9 @@ def best_links(fragments: list[Fragment]) -> dict[int, int]:
     starts = [*(j for _, j, _ in candidates), *range(count, 2 * count)]
     price = [*(p for _, _, p in candidates), *[_UNLINKED] * count]
     # The matching takes an explicit zero for "no edge".
-    matrix = coo_array((np.array(price) + 1.0, (ends, starts)), shape=(count, 2 * count)).tocsr()
-    rows, columns = min_weight_full_bipartite_matching(matrix)
+    entries = (np.array(price) + 1.0, (ends, starts))
+    matrix = scipy.sparse.coo_array(entries, shape=(count, 2 * count)).tocsr()
+    rows, columns = scipy.sparse.csgraph.min_weight_full_bipartite_matching(matrix)
     return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if j < count}
 
 

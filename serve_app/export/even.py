@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy
 
 from biomech.filters import rate_of
 from biomech.geometry import Array, wrap
@@ -81,7 +81,7 @@ class EvenTimes:
                 at = np.clip(self.times_s[first:last], frames[0], frames[-1])
                 part = values[start:stop, column]
                 out[first:last, column] = (
-                    CubicSpline(frames, part)(at)
+                    scipy.interpolate.CubicSpline(frames, part)(at)
                     if len(part) >= _LEAST_FOR_SPLINE
                     else np.interp(at, frames, part)
                 )

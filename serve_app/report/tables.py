@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.stats import t as student
+import scipy
 
 from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.geometry import Array
@@ -115,7 +115,7 @@ def _mean(measure: Measure | None, unit: str) -> str:
     decimals = _DECIMALS.get(unit, 2)
     ends = None
     if measure.sd is not None and measure.n > 1:
-        half = float(student.ppf(_TAIL, measure.n - 1)) * measure.sd / measure.n**0.5
+        half = float(scipy.stats.t.ppf(_TAIL, measure.n - 1)) * measure.sd / measure.n**0.5
         ends = (measure.mean - half, measure.mean + half)
     return number(measure.mean, decimals) + _within(ends, decimals)
 

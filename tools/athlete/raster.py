@@ -1,7 +1,9 @@
 """Drawing rounded cones with light and depth, in numpy."""
 
 from collections.abc import Sequence
+from typing import Final
 
+import cv2
 import numpy as np
 
 from tools.athlete.body import Array
@@ -10,6 +12,12 @@ from tools.athlete.look import Cloth, Look
 from tools.athlete.parts import Part
 
 _NEAR = -3.0e6
+_REACH: Final = 0.05
+"""Statures around what lies in front into which it keeps light from what lies behind."""
+_OWN_RELIEF: Final = 0.04
+"""Statures of depth within one limb: nothing is darkened by so little."""
+_DARKEST_AT: Final = 0.16
+_DARKEST: Final = 0.6
 
 
 def draw_parts(
@@ -35,7 +43,20 @@ def draw_parts(
             continue
         _draw(picture, depth, xy, z, radius, part, light, look.ambient)
     drawn: Array = np.isfinite(depth)
+    _occlude(picture, depth, drawn, camera.height_px)
     return drawn
+
+
+def _occlude(picture: Array, depth: Array, drawn: Array, stature_px: float) -> None:
+    """Darken what lies close behind something else, as ambient light does: it tells the near
+    leg from the far one where both have one colour."""
+    reach = 2 * max(round(_REACH * stature_px), 1) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    front = cv2.erode(np.where(drawn, depth, np.float32(1e9)), disc)
+    behind = (depth - front) / np.float32(stature_px) - np.float32(_OWN_RELIEF)
+    share = np.where(drawn, np.clip(behind / np.float32(_DARKEST_AT - _OWN_RELIEF), 0, 1), 0)
+    soft = cv2.blur(share.astype(np.float32), (reach, reach))
+    picture *= np.where(drawn, 1 - np.float32(_DARKEST) * soft, 1)[..., None].astype(np.float32)
 
 
 def _draw(

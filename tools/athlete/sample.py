@@ -1,6 +1,8 @@
 """Single pictures for training: any movement, body, look, place, light, camera and damage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import cv2
 import numpy as np
@@ -14,7 +16,8 @@ from tools.athlete.scene import Scene
 WILD = 0.3
 """Of the portraits are unlike anything that is filmed here."""
 
-_OFTEN = {"lunge": 2, "gait": 2, "run": 2}  # in which the legs are told apart with difficulty
+OFTEN: Final = {"lunge": 2, "gait": 2, "run": 2}
+"""Twice as often as others: those whose legs are told apart with difficulty."""
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 
@@ -32,33 +35,41 @@ class Sample:
     boxes: Array
 
 
-def portrait(seed: int, wild_share: float = WILD) -> Sample:
+def portrait(seed: int, wild_share: float = WILD, often: Mapping[str, float] = OFTEN) -> Sample:
     """One person who fills most of the picture, at times cut by its edge, with another behind.
 
     Most are as the films of :mod:`tools.athlete.clip`; the wild rest is posed, seen, hidden and
     damaged in ways that no film is.
+
+    Args:
+        seed: what is seen of one never changes. wild_share: of portraits.
+        often: how often movements come, those that are not named once.
     """
     random = np.random.default_rng([seed, 1])
     wild = random.random() < wild_share
     height_px = float(np.exp(random.uniform(np.log(130), np.log(340))))
-    person, size = _framed(_person(random, height_px, wild=wild), random, wild=wild)
+    someone = _person(random, height_px, often, wild=wild)
+    person, size = _framed(someone, random, wild=wild)
     others = []
     if random.random() < (0.2 if wild else 0.05):
-        other = _person(random, person.camera.height_px * random.uniform(0.5, 1.1), wild=True)
+        tall = person.camera.height_px * random.uniform(0.5, 1.1)
+        other = _person(random, tall, often, wild=True)
         at = random.uniform(0, 1, 2) * size
         others = [_moved(other, size, (float(at[0]), float(at[1])))]
     picture = _drawn([*others, person], size, random, wild=wild)
     return Sample(picture, person.keypoints, person.boxes)
 
 
-def _person(random: np.random.Generator, height_px: float, *, wild: bool) -> Scene:
+def _person(
+    random: np.random.Generator, height_px: float, often: Mapping[str, float], *, wild: bool
+) -> Scene:
     """Someone at the origin, seen from any side."""
     style = Style.sample(random)
     time = np.array([random.uniform(0, 10)])
     if random.random() < (0.45 if wild else 0.1):
         movement = freely(time, style, random)
     else:
-        shares = np.array([_OFTEN.get(name, 1) for name in MOVEMENTS], float)
+        shares = np.array([often.get(name, 1) for name in MOVEMENTS], float)
         name = str(random.choice(list(MOVEMENTS), p=shares / shares.sum()))
         movement = MOVEMENTS[name](time, style)
         for name in movement.angles:  # nobody does it quite so

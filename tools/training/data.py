@@ -1,7 +1,7 @@
 """Pictures of the athlete as COCO data sets on disk, rendered ahead, shard by shard."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from biomech.skeleton import KEYPOINTS, LIMBS
-from tools.athlete.sample import WILD, Sample, portrait
+from tools.athlete.sample import OFTEN, WILD, Sample, portrait
 
 SHARD = 500
 _LEAST_PX = 8  # of a box's sides
@@ -29,13 +29,20 @@ CATEGORY = {
 
 
 def render(
-    count: int, folder: Path, *, first: int = 0, wild_share: float = WILD, workers: int = 2
+    count: int,
+    folder: Path,
+    *,
+    first: int = 0,
+    wild_share: float = WILD,
+    often: Mapping[str, float] = OFTEN,
+    workers: int = 2,
 ) -> Path:
     """A COCO data set of ``count`` pictures; those that are there already are kept.
 
     Args:
         folder: gets ``images/`` and ``annotations.json``.
-        first: seed of the first picture. wild_share: see :func:`tools.athlete.sample.portrait`.
+        first: seed of the first picture.
+        wild_share, often: see :func:`tools.athlete.sample.portrait`.
 
     Returns:
         The annotation file.
@@ -48,7 +55,8 @@ def render(
     missing = [shard for shard in shards if not shard[2].exists()]
     # Not forked: threads of the process that calls may hold locks.
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        for i, _ in enumerate(pool.map(partial(_render_shard, folder, wild_share), missing), 1):
+        work = partial(_render_shard, folder, wild_share, often)
+        for i, _ in enumerate(pool.map(work, missing), 1):
             print(f"{i} of {len(missing)} shards rendered", flush=True)
     document = {"images": [], "annotations": [], "categories": [CATEGORY]}
     for _, _, path in shards:
@@ -60,12 +68,14 @@ def render(
     return target
 
 
-def _render_shard(folder: Path, wild_share: float, shard: tuple[int, int, Path]) -> None:
+def _render_shard(
+    folder: Path, wild_share: float, often: Mapping[str, float], shard: tuple[int, int, Path]
+) -> None:
     cv2.setNumThreads(1)
     first, count, path = shard
     part: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     for seed in range(first, first + count):
-        sample = portrait(seed, wild_share)
+        sample = portrait(seed, wild_share, often)
         name = f"{seed:08d}.jpg"
         quality = int(np.random.default_rng([seed, 3]).integers(45, 97))
         cv2.imwrite(
