@@ -311,8 +311,8 @@ class EncodeOptions:
         max_height: pictures taller are scaled down to it; None keeps the source's size.
     """
 
-    preset: str = "veryfast"
-    crf: int = 23
+    preset: str = "superfast"
+    crf: int = 25
     max_height: int | None = None
 
 

@@ -162,11 +162,11 @@ class Settings(BaseSettings):
         Path(tempfile.gettempdir()) / "mmpose-service", description="Working files, on every node."
     )
     encode_preset: str = Field(
-        "veryfast",
+        "superfast",
         pattern="^(ultrafast|superfast|veryfast|faster|fast|medium|slow|slower)$",
         description="x264 preset.",
     )
-    encode_crf: int = Field(23, ge=0, le=51, description="x264 constant rate factor.")
+    encode_crf: int = Field(25, ge=0, le=51, description="x264 constant rate factor.")
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
     )

@@ -21,7 +21,7 @@ class Annotated:
             stream = self._out.add_stream("libx264", rate=self._rate)
             stream.height, stream.width = (side // 2 * 2 for side in image.shape[:2])
             stream.pix_fmt = "yuv420p"
-            stream.options = {"preset": "veryfast", "crf": "23", "bf": "0"}
+            stream.options = {"preset": "superfast", "crf": "25", "bf": "0"}
             stream.codec_context.thread_type = "FRAME"
             self._stream = stream
         even = image[: self._stream.height, : self._stream.width]
