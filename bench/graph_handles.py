@@ -19,8 +19,8 @@ from serve_app.pipeline import Job, run
 from serve_app.settings import load_settings
 from tools.serving import Serving
 
-CALLS_A_REPLICA = 3  # one in the network, the others ready
-REPLICAS_S = 5.0
+CALLS_A_REPLICA = 6  # one in the network, the others ready, however Serve spreads them
+REPLICAS_S = 6.0
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def replica_rates(rounds: int, most_s: float) -> dict[str, list[float]]:
     plan = plan_models(load_settings())
     batch = plan.options.batch
     bound = RTMPose.options(
-        max_ongoing_requests=4 * CALLS_A_REPLICA,
+        max_ongoing_requests=2 * CALLS_A_REPLICA,
         ray_actor_options={"num_cpus": 0},
         user_config={"max_batch_size": batch, "batch_wait_timeout_s": 0.0},
     )
@@ -131,23 +131,22 @@ def replica_rates(rounds: int, most_s: float) -> dict[str, list[float]]:
     crops = np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8)
     reference = ray.put(crops)
 
-    def rate(n: int, seconds: float) -> float:
+    def rate(n: int) -> float:
+        """While all callers are waiting: neither at the start nor at the end."""
+
         def call(_: int) -> int:
             calls = 0
-            while not calls or time.perf_counter() < end:
+            while time.perf_counter() < end:
                 handles[n].estimate.remote([reference]).result(timeout_s=most_s)
-                calls += 1
+                calls += start <= time.perf_counter() < end
             return calls
 
         callers = CALLS_A_REPLICA * n
-        began = time.perf_counter()
-        end = began + seconds
+        start = time.perf_counter() + 1.0
+        end = start + REPLICAS_S
         with ThreadPoolExecutor(callers) as pool:
-            calls = sum(pool.map(call, range(callers)))
-        return calls * batch / (time.perf_counter() - began)
+            return sum(pool.map(call, range(callers))) * batch / REPLICAS_S
 
-    for n in handles:
-        rate(n, 0.5)  # the first call is another
-    rates = [(rate(1, REPLICAS_S), rate(2, REPLICAS_S)) for _ in range(rounds)]
+    rates = [(rate(1), rate(2)) for _ in range(rounds)]
     one, two = map(list, zip(*rates, strict=True))
     return {"one": one, "two": two}

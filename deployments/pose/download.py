@@ -1,9 +1,11 @@
 """Downloading published checkpoints: resumed, checked, and put in place whole or not at all."""
 
+import fcntl
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -79,7 +81,8 @@ def download(
 
     The bytes go to a ``.part`` file beside it, which this or a later call continues where the
     server can (HTTP ranges, guarded by ETag or date); it takes its name only once its size and
-    digest are right.
+    digest are right. Of several calls, one fetches
+    while the others wait.
 
     Args:
         entry: what to fetch. folder: where to; made if need be.
@@ -106,12 +109,10 @@ def download(
         if not _is_there(entry, target):
             folder.mkdir(parents=True, exist_ok=True)
             part = _Part(target.with_name(target.name + ".part"))
-            if client:
-                _fetch(client, entry.url, part, progress, pause_s)
-            else:
-                with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as own:
-                    _fetch(own, entry.url, part, progress, pause_s)
-            _take_in(entry, part, target)
+            with _alone(folder):
+                if not _is_there(entry, target):  # by now
+                    _fetch_by(client, entry.url, part, progress, pause_s)
+                    _take_in(entry, part, target)
     except _BrokenOffError as error:
         raise DownloadError(
             f"{entry.url}: {error}", hint=f"{DownloadError.default_hint} {by_hand}"
@@ -149,6 +150,30 @@ def _take_in(entry: ModelEntry, part: _Part, target: Path) -> None:
         part.discard()  # else the next call would find it complete
         raise
     part.become(target)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Other threads and processes that fetch into ``folder`` wait.
+
+    Not where its file system has no locks, as some network ones have none for folders.
+    """
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
+
+
+def _fetch_by(
+    client: httpx.Client | None, url: str, part: _Part, progress: Progress | None, pause_s: float
+) -> None:
+    if client:
+        return _fetch(client, url, part, progress, pause_s)
+    with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as own:
+        return _fetch(own, url, part, progress, pause_s)
 
 
 def _fetch(

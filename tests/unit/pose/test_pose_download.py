@@ -1,8 +1,11 @@
 """Downloads from a server on this machine that misbehaves as servers do."""
 
+import errno
+import fcntl
 import hashlib
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -178,6 +181,23 @@ def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, entry, tmp_pa
     assert fetch(entry, tmp_path).read_bytes() == BODY
     assert server.behaviour.asked[asked:] == ["bytes=100000-"]
     assert leftovers(tmp_path) == []
+
+
+def test_of_several_calls_at_once_one_fetches(server, entry, tmp_path):
+    server.behaviour.cuts = [100_000]
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(lambda _: fetch(entry, tmp_path), range(4)))
+    assert {path.read_bytes() for path in paths} == {BODY}
+    assert server.behaviour.asked == [None, "bytes=100000-"]
+    assert leftovers(tmp_path) == []
+
+
+def test_fetches_where_folders_cannot_be_locked(server, entry, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EBADF, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert fetch(entry, tmp_path).read_bytes() == BODY
 
 
 def test_does_not_join_two_versions(server, entry, tmp_path):
