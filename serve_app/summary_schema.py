@@ -2,22 +2,12 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from biomech.applications.outcome import Status
-
-Number = float | None
-Side = Literal["left", "right"] | None
-Interval = tuple[float | None, float | None]
+from serve_app.application_schema import Applications, Exact, Interval, Number, Side
 
 
-class _Exact(BaseModel):
-    """Nothing is told that is not described."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class SummaryCamera(_Exact):
+class SummaryCamera(Exact):
     """What was known of the camera."""
 
     roll_deg: float
@@ -25,7 +15,7 @@ class SummaryCamera(_Exact):
     slowmo_factor: float
 
 
-class Exchanged(_Exact):
+class Exchanged(Exact):
     """Left and right that were put right: limbs, and seconds of the first and last frame."""
 
     limbs: str
@@ -33,7 +23,7 @@ class Exchanged(_Exact):
     t_end: float
 
 
-class FilterUsed(_Exact):
+class FilterUsed(Exact):
     """What smoothed and repaired the points."""
 
     type: Literal["butterworth_zero_phase", "none"]
@@ -48,7 +38,7 @@ class FilterUsed(_Exact):
     sigma_inflation: Number
 
 
-class Caution(_Exact):
+class Caution(Exact):
     """Something that stands between the clip and sound numbers."""
 
     code: Literal[
@@ -66,7 +56,7 @@ class Caution(_Exact):
     share: float = Field(description="Of the frames in which the person is.")
 
 
-class JointRange(_Exact):
+class JointRange(Exact):
     """One flexion, or the trunk's lean, over the clip; degrees, 0 straight or hanging."""
 
     min: Number = Field(description="First percentile.")
@@ -82,7 +72,7 @@ class JointRange(_Exact):
     expected_error_deg: Number = Field(description="Systematic, published, of one camera.")
 
 
-class PhaseSmoothness(_Exact):
+class PhaseSmoothness(Exact):
     """The way to the peak, or back."""
 
     peak_speed: Number = Field(description="Degrees (hip_depth: statures) a second.")
@@ -90,7 +80,7 @@ class PhaseSmoothness(_Exact):
     ldlj: Number = Field(description="From 60 frames a second.")
 
 
-class RepetitionTold(_Exact):
+class RepetitionTold(Exact):
     """One repetition. Times of start and end are where a tenth of the way is done, or left."""
 
     number: int
@@ -105,7 +95,7 @@ class RepetitionTold(_Exact):
     back: PhaseSmoothness
 
 
-class GaitEventTold(_Exact):
+class GaitEventTold(Exact):
     """A contact or toe-off."""
 
     kind: Literal["contact", "toe_off"]
@@ -114,14 +104,14 @@ class GaitEventTold(_Exact):
     frame: int
 
 
-class Bout(_Exact):
+class Bout(Exact):
     """A stretch of steps, seconds."""
 
     t_start_s: float
     t_end_s: float
 
 
-class GaitTold(_Exact):
+class GaitTold(Exact):
     """Walking or running, from the side."""
 
     running: bool
@@ -132,7 +122,7 @@ class GaitTold(_Exact):
     events: list[GaitEventTold]
 
 
-class JumpTold(_Exact):
+class JumpTold(Exact):
     """A flight that ends on the ground it began on."""
 
     t_takeoff_s: float
@@ -143,14 +133,14 @@ class JumpTold(_Exact):
     height_error_m: Number = Field(description="What one frame makes of it.")
 
 
-class LandingTold(_Exact):
+class LandingTold(Exact):
     """First contact after a flight."""
 
     t_s: float
     frame: int
 
 
-class MeasureTold(_Exact):
+class MeasureTold(Exact):
     """One value a repetition, stride, jump or landing."""
 
     metric: str
@@ -163,7 +153,7 @@ class MeasureTold(_Exact):
     values: list[float]
 
 
-class MeanCurve(_Exact):
+class MeanCurve(Exact):
     """Degrees at 101 points from the beginning to the end."""
 
     n: int
@@ -171,7 +161,7 @@ class MeanCurve(_Exact):
     sd: list[float] | None
 
 
-class PhasesTold(_Exact):
+class PhasesTold(Exact):
     """The mean repetition, or stride of each side from its own contact."""
 
     of: Literal["repetition", "stride"]
@@ -180,212 +170,7 @@ class PhasesTold(_Exact):
     joints: dict[str, MeanCurve]
 
 
-class Application(_Exact):
-    """What every application tells."""
-
-    status: Status
-    reason: str | None = None
-
-
-class RuleChecked(_Exact):
-    """How often a rule could be held against something."""
-
-    rule: str
-    threshold: float
-    checked: int
-
-
-class Alert(_Exact):
-    """A value that was surely outside a configured range."""
-
-    rule: str
-    side: Side
-    t_start_s: float
-    t_end_s: float
-    value: float
-    ci95: Interval
-    threshold: float
-    p_exceed: float
-    text: str
-    source: str
-    note: str | None
-
-
-class MonitoringTold(Application):
-    """Joint angles watched by rules."""
-
-    checked: list[RuleChecked] = []
-    alerts: list[Alert] = []
-
-
-class Difference(_Exact):
-    """Right less left of one measure."""
-
-    metric: str
-    unit: str
-    left: float
-    right: float
-    n: tuple[int, int]
-    diff: float
-    ci95: Interval
-    si: Number = Field(description="Symmetry index, %, of quantities with a true zero.")
-    sa: Number = Field(description="Symmetry angle, %.")
-    lsi: Number = Field(description="Involved over uninvolved side, %.")
-    mdc: Number
-    real: bool | None = Field(description="Null without a detectable change.")
-    band: Literal["under_10", "10_to_15", "over_15"] | None = Field(description="A convention.")
-
-
-class CurveDistance(_Exact):
-    """How far the mean curves of the sides are apart."""
-
-    joint: str
-    rmsd_deg: float
-
-
-class AsymmetryTold(Application):
-    """Left against right."""
-
-    differences: list[Difference] = []
-    curves: list[CurveDistance] = []
-
-
-class TrendTold(_Exact):
-    """A measure over the session."""
-
-    metric: str
-    side: Side
-    unit: str
-    n: int
-    slope_per_min: float
-    ci95: Interval
-    total_change: float
-    mk_z: float
-    variance_factor: float = Field(description="By Hamed and Rao, 1 for none.")
-    p_holm: float
-    mdc: Number
-    drift: bool | None = Field(description="Null without a detectable change.")
-
-
-class FatigueTold(Application):
-    """Drift within the session."""
-
-    trends: list[TrendTold] = []
-
-
-class JointLoad(_Exact):
-    """How far a joint turned, and seconds by zones of speed."""
-
-    travel_deg: Number
-    zones_s: list[float] | None
-
-
-class LoadTold(Application):
-    """External load: counts and times, never forces."""
-
-    repetitions: int | None = None
-    steps: int | None = None
-    jumps: int | None = None
-    landings: int | None = None
-    active_s: Number = None
-    zones_deg_s: list[float] = []
-    joints: dict[str, JointLoad] = {}
-
-
-class JointDeviation(_Exact):
-    """Athlete less reference, not warped."""
-
-    rmsd_deg: float
-    max_dev_deg: float
-    at_pct: float
-
-
-class TechniqueTold(Application):
-    """The mean movement laid over that of a reference."""
-
-    of: Literal["repetition", "stride"] | None = None
-    dtw_norm: Number = Field(None, description="What still differs when warped, in tolerances.")
-    timing: Number = Field(None, description="Out of step, as a share of the movement.")
-    joints: dict[str, JointDeviation] = {}
-
-
-class SmoothPhase(_Exact):
-    """One way of a repetition, or one stride."""
-
-    phase: Literal["out", "back", "stride"]
-    side: Side
-    number: int
-    t_start_s: float
-    t_end_s: float
-    peak_speed: Number
-    sparc: Number
-    ldlj: Number
-
-
-class EfficiencyTold(Application):
-    """How smooth the movement is."""
-
-    of: str | None = Field(None, description="The joint, or hip_depth.")
-    sparc: Number = None
-    ldlj: Number = None
-    phases: list[SmoothPhase] = []
-
-
-class Change(_Exact):
-    """One measure before and after."""
-
-    metric: str
-    side: Side
-    unit: str
-    before: float
-    after: float
-    delta: float
-    se: Number
-    mdc: Number
-    verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
-
-
-class ProgressTold(Application):
-    """This result against an earlier one."""
-
-    changes: list[Change] = []
-
-
-class Comparison(_Exact):
-    """A measure in a population."""
-
-    metric: str
-    side: Side
-    unit: str
-    value: float
-    z: Number
-    percentile: Number
-    percentile_ci95: Interval | None
-    population: str
-    n: int
-    source: str
-
-
-class NormsTold(Application):
-    """The athlete against norms that the user supplies."""
-
-    comparisons: list[Comparison] = []
-
-
-class Applications(_Exact):
-    """The eight applications."""
-
-    monitoring: MonitoringTold
-    asymmetry: AsymmetryTold
-    fatigue: FatigueTold
-    load: LoadTold
-    technique: TechniqueTold
-    efficiency: EfficiencyTold
-    progress: ProgressTold
-    norms: NormsTold
-
-
-class PersonSummary(_Exact):
+class PersonSummary(Exact):
     """One person over the clip. Where biomechanics are off only ``reason`` is told."""
 
     person_id: int
@@ -401,20 +186,20 @@ class PersonSummary(_Exact):
     shoulder_reference: Literal["trunk", "ipsilateral"] | None = None
     sigma_source: Literal["model", "oks_prior", "mixed"] | None = None
     sigma_calibrated: bool = False
-    flags: list[str] = []
+    flags: list[str] = Field([])
     limits: list[str] = Field([], description="What holds of every result.")
     config: dict[str, Any] = Field({}, description="Every threshold and weight in force.")
-    quality: list[Caution] = []
+    quality: list[Caution] = Field([])
     length_unit: Literal["m", "stature"] | None = Field(
         None, description="Metres where a height was given, else body heights."
     )
-    joints: dict[str, JointRange] = {}
+    joints: dict[str, JointRange] = Field({})
     driver: str | None = Field(None, description="What repetitions are peaks of.")
-    reps: list[RepetitionTold] = []
+    reps: list[RepetitionTold] = Field([])
     gait: GaitTold | None = None
     gait_reason: str | None = Field(None, description="Null: the person does not walk.")
-    jumps: list[JumpTold] = []
-    landings: list[LandingTold] = []
+    jumps: list[JumpTold] = Field([])
+    landings: list[LandingTold] = Field([])
     measures: list[MeasureTold] = Field([], description="What the applications are made of.")
     phases: PhasesTold | None = None
     applications: Applications | None = None
