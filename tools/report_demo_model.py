@@ -5,10 +5,11 @@ the shared photographs and videos are, on real people, for whom they are not mad
 """
 
 import asyncio
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -23,13 +24,34 @@ from serve_app.schemas import PoseData, PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
 from tools.athlete.clip import Take, film
-from tools.athlete.motion import MOVEMENTS, Style
-from tools.score import Score, points_of, score
+from tools.athlete.motion import MOVEMENTS, Style, period_s
+from tools.score import Score, counted, points_of, score
 
 POSE, DETECTOR = "rtmpose_tiny_demonstration", "whole_frame_demonstration"
 VIEWS = {"front": 0.0, "oblique": 45.0, "left": 90.0, "right": -90.0, "behind": 180.0}
 _FIRST_SEED = 800_000
 _PERIOD_S = 1.6
+_ABOUT_S = 4.8
+_FPS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One film: how well it was told, repetitions of each person, and how many there are."""
+
+    score: Score
+    counts: list[int | None]
+    repetitions: int
+
+    @property
+    def told(self) -> bool:
+        """Whether there is anything to count by."""
+        return self.counts != [None]
+
+    @property
+    def exact(self) -> bool:
+        """Whether one person did just those that were filmed."""
+        return self.counts == [self.repetitions]
 
 
 @contextmanager
@@ -56,7 +78,7 @@ def on_films(console: Console, clips: int) -> None:
     table = Table(
         "movement", "PCK@0.05", "knee MAE", "elbow MAE", "shoulder MAE", "95 % hold", "counted"
     )
-    everything: list[tuple[Score, bool]] = []
+    everything: list[Scored] = []
     seed = _FIRST_SEED
     with demonstration(pose_model=POSE, detector=DETECTOR) as service, _file() as path:
         for movement in MOVEMENTS:
@@ -64,13 +86,10 @@ def on_films(console: Console, clips: int) -> None:
             for view in VIEWS.values():
                 for _ in range(clips):
                     seed += 1
-                    style = Style.sample(np.random.default_rng(seed))
-                    style = replace(style, heading=0.0, period_s=_PERIOD_S)
-                    take = Take(movement, style, view, 3 * _PERIOD_S, treadmill=True, seed=seed)
-                    take = replace(take, size=(480, 540))
-                    truth, data = film(take, path), analyse(service, path)
-                    counts = [len(person.reps) for person in data.biomechanics_summary]
-                    scores.append((score(truth, data), counts == [truth.repetitions]))
+                    truth = film(_take(movement, view, seed), path)
+                    data = analyse(service, path)
+                    counts = [counted(movement, person) for person in data.biomechanics_summary]
+                    scores.append(Scored(score(truth, data), counts, truth.repetitions))
             everything += scores
             table.add_row(movement, *_row(scores))
     table.add_row("all", *_row(everything))
@@ -109,8 +128,24 @@ def on_people(console: Console, shared: Path) -> None:
     )
 
 
-def _row(scored: list[tuple[Score, bool]]) -> list[str]:
-    scores = [s for s, _ in scored]
+def _take(movement: str, view: float, seed: int) -> Take:
+    """Whole repetitions or strides; no foot touches the ground near the beginning or the end."""
+    style = Style.sample(np.random.default_rng(seed))
+    style = replace(style, heading=0.0, period_s=_PERIOD_S)
+    period = period_s(movement, style)
+    return Take(
+        movement,
+        style,
+        view,
+        math.ceil(round(_ABOUT_S / period) * period * _FPS - 1e-6) / _FPS,
+        size=(480, 540),
+        seed=seed,
+        treadmill=True,
+    )
+
+
+def _row(scored: list[Scored]) -> list[str]:
+    scores = [s.score for s in scored]
     held = np.concatenate([angle.held for s in scores for angle in s.angles.values()])
     return [
         f"{100 * np.mean([s.pck for s in scores]):.1f} %",
@@ -119,7 +154,7 @@ def _row(scored: list[tuple[Score, bool]]) -> list[str]:
             for joint in ("knee", "elbow", "shoulder")
         ),
         f"{100 * held.mean():.0f} %",
-        f"{sum(exact for _, exact in scored)} of {len(scored)}",
+        f"{sum(s.exact for s in scored)} of {sum(s.told for s in scored)}",
     ]
 
 

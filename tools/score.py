@@ -8,6 +8,7 @@ import numpy as np
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
 from serve_app.schemas import FramePose, PoseData
 from serve_app.sheet import angle_values
+from serve_app.summary_schema import PersonSummary
 from tools.athlete.body import Array
 from tools.athlete.clip import Truth
 
@@ -75,6 +76,20 @@ def score(truth: Truth, data: PoseData) -> Score:
     size = (truth.boxes[:, 2:] - truth.boxes[:, :2]).max(axis=1)
     right = np.nan_to_num(apart, nan=np.inf) < PCK_SHARE * size[:, None]
     return Score(float(right.mean()), {name: _angle(name, truth, frames) for name in JOINT_ANGLES})
+
+
+def counted(movement: str, person: PersonSummary) -> int | None:
+    """How many repetitions of ``movement``, jumps or strides a response tells.
+
+    None for walks and runs that are not seen from the side: it tells no steps of them.
+    """
+    if movement == "jump":
+        return len(person.jumps)
+    if movement in ("gait", "run"):
+        if person.gait is None:
+            return None
+        return sum(event.kind == "contact" for event in person.gait.events) // 2
+    return len(person.reps)
 
 
 def _angle(name: str, truth: Truth, frames: Sequence[FramePose]) -> AngleScore:

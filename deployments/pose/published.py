@@ -64,7 +64,7 @@ _DEMONSTRATION: Final = Published(
     codec="simcc",
     mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
     checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-    sha256="9fae3d6cdb9cf63acfbe7080c47466cb3e760e387e8c8c3fcc5002cb8ff04a71",
+    sha256="329bf6beb2e2ec3395b9bc75e3371bb7e313cd64c96ae3cafa98f2bd9e3ee623",
     input_size=(192, 256),
 )
 

@@ -58,6 +58,15 @@ class Style:
 
 Make = Callable[[Array, Style], Movement]
 
+_STRIDE = {"gait": 0.55, "run": 0.35}
+"""Of the style's period: a stride is shorter than a repetition."""
+_STANDING_S = {"jump": 0.8}
+
+
+def period_s(movement: str, style: Style) -> float:
+    """Of one repetition or stride."""
+    return style.period_s * _STRIDE.get(movement, 1.0) + _STANDING_S.get(movement, 0.0)
+
 
 def squat(times_s: Array, style: Style) -> Movement:
     """Bending and stretching both legs, arms raised forward for balance."""
@@ -100,17 +109,17 @@ def arm_raise(times_s: Array, style: Style) -> Movement:
 
 def gait(times_s: Array, style: Style) -> Movement:
     """Walking: hips and knees by smooth curves over the stride, arms against legs."""
-    return _locomotion(times_s, style, stride_s=0.55 * style.period_s, run=False)
+    return _locomotion(times_s, style, stride_s=period_s("gait", style), run=False)
 
 
 def run(times_s: Array, style: Style) -> Movement:
     """Running: longer steps, bent arms, both feet off the ground between steps."""
-    return _locomotion(times_s, style, stride_s=0.35 * style.period_s, run=True)
+    return _locomotion(times_s, style, stride_s=period_s("run", style), run=True)
 
 
 def jump(times_s: Array, style: Style) -> Movement:
     """Crouch, take off, fly, land and stand up again; the pelvis follows a parabola in flight."""
-    period = style.period_s + 0.8
+    period = period_s("jump", style)
     phase = (times_s % period) / period
     height = 0.16 * style.depth
     flight_s = 2 * np.sqrt(2 * height / GRAVITY)
