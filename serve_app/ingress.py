@@ -25,6 +25,7 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
+from deployments.parts import ASSIGNING, load_scipy
 from deployments.remote import answer, log_as_serve
 from serve_app.api import create_app
 from serve_app.models import ModelPlan
@@ -126,6 +127,7 @@ class IngressReplica:
     ) -> None:
         """Take the handles: ``stages`` by name, and the three models by role."""
         log_as_serve()
+        load_scipy(*ASSIGNING)
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
         self._service = PoseService(settings, plan, GraphStages(**stages), self._board)

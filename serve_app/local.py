@@ -30,6 +30,7 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
+from deployments.parts import ASSIGNING, BIOMECHANICS, load_scipy
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import VideoStore, open_store
@@ -75,6 +76,7 @@ class LocalStages:
         biomechanics: bool = True,
     ) -> None:
         """Load the models; one that cannot be loaded says so in ``statuses``."""
+        load_scipy(*ASSIGNING, *BIOMECHANICS)
         self.limits = limits
         self._store = store
         self._biomechanics = biomechanics

@@ -8,6 +8,7 @@ from biomech.applications.guidelines import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import ClipBiomechanics, ClipPoses
+from deployments.parts import BIOMECHANICS, load_scipy
 
 
 class BiomechanicsReplica:
@@ -19,11 +20,7 @@ class BiomechanicsReplica:
         parts: Parts = ALL_PARTS,
         guidelines: Guidelines = NO_GUIDELINES,
     ) -> None:
-        # scipy loads its parts when they are first used: not when the first request asks.
-        import scipy.interpolate
-        import scipy.signal
-        import scipy.stats  # noqa: F401
-
+        load_scipy(*BIOMECHANICS)
         self._enabled = enabled
         self._parts = parts
         self._guidelines = guidelines

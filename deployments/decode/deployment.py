@@ -19,6 +19,7 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
+from deployments.parts import ASSIGNING, load_scipy
 from deployments.remote import answer, log_as_serve
 
 _MOST_AT_ONCE = 4
@@ -33,9 +34,8 @@ class DecodeReplica:
 
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
-        import scipy.optimize  # noqa: F401  not when the first request asks
-
         log_as_serve()
+        load_scipy(*ASSIGNING)
         self._limits = limits
         self._detector = detector
         self._poses = poses

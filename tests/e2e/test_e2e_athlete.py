@@ -25,23 +25,22 @@ SQUAT = Take(
 TREADMILL = replace(SQUAT, treadmill=True)
 JUMP = replace(SQUAT, movement="jump", seconds=4.8)
 HELD_OUT = {  # and the mean errors of knee and elbow that are allowed, degrees
-    "squat from the side": (replace(SQUAT, view=90, seed=900_002), 3.7, 10),
-    "squat from the front": (replace(SQUAT, view=0, seed=900_003), 3, 3),
-    "squat obliquely": (SQUAT, 3.7, 4.5),
-    "squat in a wide picture": (replace(SQUAT, view=90, size=(1280, 720), seed=900_021), 3, 6.5),
-    "lunge from the side": (replace(SQUAT, movement="lunge", view=90, seed=900_004), 25, 4),
+    "squat from the side": (replace(SQUAT, view=90, seed=900_002), 3.5, 9.5),
+    "squat from the front": (replace(SQUAT, view=0, seed=900_003), 3.3, 3),
+    "squat obliquely": (SQUAT, 3.5, 3.5),
+    "squat in a wide picture": (replace(SQUAT, view=90, size=(1280, 720), seed=900_021), 3, 5.5),
+    "lunge from the side": (replace(SQUAT, movement="lunge", view=90, seed=900_004), 8.5, 3),
     "lunge obliquely": (replace(SQUAT, movement="lunge", view=40, seed=900_010), 3, 3),
-    "walk from the side": (replace(TREADMILL, movement="gait", view=90, seed=900_005), 3.5, 3),
+    "walk from the side": (replace(TREADMILL, movement="gait", view=90, seed=900_005), 3, 4),
     "walk obliquely": (replace(TREADMILL, movement="gait", view=45, seed=900_011), 4, 3),
-    "run from the side": (replace(TREADMILL, movement="run", view=90, seed=900_006), 8.5, 4),
-    "run from the front": (replace(TREADMILL, movement="run", view=20, seed=900_012), 5, 8),
-    "jump from the front": (replace(JUMP, view=20, seed=900_007), 3, 3.5),
+    "run from the side": (replace(TREADMILL, movement="run", view=90, seed=900_006), 6, 3),
+    "run from the front": (replace(TREADMILL, movement="run", view=20, seed=900_012), 4.5, 6.5),
+    "jump from the front": (replace(JUMP, view=20, seed=900_007), 3, 5),
     "arm raise from the front": (replace(SQUAT, movement="arm_raise", view=0, seed=900_008), 3, 3),
     "arm raise from behind": (replace(SQUAT, movement="arm_raise", view=170, seed=900_009), 3, 3),
 }
 NO_STEPS_TOLD = ("walk obliquely", "run from the front")
-LEGS_EXCHANGED = "lunge from the side"
-"""Which leg is the left one is guessed in some frames: see docs/demonstration-model.md."""
+"""From elsewhere than the side gait is not told."""
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +80,11 @@ def test_keypoints_angles_and_repetitions_of_a_film_are_right(client, tmp_path, 
     assert found.mae("elbow") <= elbow
     held = np.concatenate([angle.held for angle in found.angles.values()])
     (person,) = answer.data.biomechanics_summary
-    if name == LEGS_EXCHANGED:
-        assert found.pck >= 0.85
-        assert held.mean() >= 0.75
-    else:
-        assert found.pck >= 0.95
-        assert held.mean() >= 0.9
-        seen = None if name in NO_STEPS_TOLD else truth.repetitions
-        assert counted(take.movement, person) == seen
-        assert truth.repetitions > 1
+    assert found.pck >= 0.95
+    assert held.mean() >= 0.9
+    seen = None if name in NO_STEPS_TOLD else truth.repetitions
+    assert counted(take.movement, person) == seen
+    assert truth.repetitions > 1
 
 
 @pytest.mark.parametrize(

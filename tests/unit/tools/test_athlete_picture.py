@@ -10,6 +10,7 @@ import pytest
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segments import split
 from deployments.media.reader import read
+from tools.athlete import raster
 from tools.athlete.clip import Take, film, stage
 from tools.athlete.motion import Style
 from tools.athlete.sample import portrait
@@ -39,6 +40,19 @@ def test_joints_lie_on_the_body_that_is_drawn():
         changed = np.abs(scene.frame(i).astype(int) - scene.place).max(2) > 4
         x, y = np.round(scene.keypoints[i]).astype(int).T
         assert changed[y, x].mean() > 0.95
+
+
+def test_what_lies_close_behind_something_is_darker_and_nothing_else_is(monkeypatch):
+    scene = stage(Take("lunge", view=90, seconds=1, fps=2, size=(320, 360), seed=5))
+    scene.noise = 0
+    shaded = scene.frame(1).astype(int)
+    monkeypatch.setattr(raster, "_occlude", lambda *_: None)
+    plain = scene.frame(1).astype(int)
+    assert (shaded <= plain).all()
+    darker = (shaded < plain).any(2)
+    body = np.abs(plain - scene.place).max(2) > 8
+    assert 0.01 < (darker & body).sum() / body.sum() < 0.5
+    assert (darker & ~body).sum() < 0.02 * darker.sum()
 
 
 def test_the_same_seed_gives_the_same_picture_and_another_another():
