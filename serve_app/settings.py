@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 
@@ -130,7 +131,12 @@ class Settings(BaseSettings):
     min_box_score: float = Field(0.3, ge=0, le=1, description="Weaker detections are ignored.")
     max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
     segment_s: float = Field(4.0, gt=0, le=600, description="Length of a unit of work, seconds.")
-    segments_in_flight: int = Field(4, ge=1, le=256, description="Segments of one video at once.")
+    segments_in_flight: int = Field(
+        default_factory=lambda: min(max(usable_cpus(), 2), 8),
+        ge=1,
+        le=256,
+        description="Segments of one video at once; as many as CPUs, from 2 to 8, if not given.",
+    )
 
     # Requests.
     max_concurrent_requests: int | None = Field(
