@@ -138,6 +138,7 @@ def _take(movement: str, view: float, seed: int) -> Take:
         style,
         view,
         math.ceil(round(_ABOUT_S / period) * period * _FPS - 1e-6) / _FPS,
+        fps=_FPS,
         size=(480, 540),
         seed=seed,
         treadmill=True,
