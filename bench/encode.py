@@ -6,7 +6,6 @@ processor time and bytes a frame, and how far the picture is from the one that w
 
 import argparse
 import time
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +18,9 @@ from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
 from deployments.media.reader import read
-from deployments.messages import U8, EncodeOptions, MediaInfo, Overlay, Segment
+from deployments.messages import U8, EncodeOptions, Overlay, Segment
 from deployments.render.encode import encode_segment
+from deployments.render.render import frame_rate
 from serve_app.settings import load_settings
 
 SECONDS = 4.0
@@ -31,12 +31,10 @@ CHOICES = [
 ]
 
 
-def measure(
-    pictures: list[Picture], media: MediaInfo, segment: Segment, options: EncodeOptions
-) -> dict[str, Any]:
+def measure(pictures: list[Picture], segment: Segment, options: EncodeOptions) -> dict[str, Any]:
     """Processor milliseconds and bytes a frame, and the luma's peak signal-to-noise ratio, dB."""
     overlay = _nothing(len(pictures))
-    rate = Fraction(len(media.pts) - 1) / Fraction(media.times_s[-1]).limit_denominator(10**6)
+    rate = frame_rate(segment.path)
     with TemporaryDirectory() as folder:
         began = time.process_time()
         done = encode_segment(iter(pictures), segment, overlay, Path(folder), options, rate)
@@ -86,7 +84,7 @@ def main() -> None:
     pictures = [p for p in read(segment) if p.index < len(segment.pts)]
     facts = machine()
     CONSOLE.print(in_words(facts))
-    rows = [measure(pictures, media, segment, options) for options in CHOICES]
+    rows = [measure(pictures, segment, options) for options in CHOICES]
     table(
         f"{video.name}, {segment.width} x {segment.height}, {len(pictures)} frames",
         ("preset", "crf", "CPU ms a frame", "kB a frame", "PSNR, dB"),

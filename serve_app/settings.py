@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
+from deployments.messages import EncodeOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "MMPOSE_"
@@ -168,11 +169,13 @@ class Settings(BaseSettings):
         Path(tempfile.gettempdir()) / "mmpose-service", description="Working files, on every node."
     )
     encode_preset: str = Field(
-        "superfast",
+        EncodeOptions().preset,
         pattern="^(ultrafast|superfast|veryfast|faster|fast|medium|slow|slower)$",
         description="x264 preset.",
     )
-    encode_crf: int = Field(25, ge=0, le=51, description="x264 constant rate factor.")
+    encode_crf: int = Field(
+        EncodeOptions().crf, ge=0, le=51, description="x264 constant rate factor."
+    )
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
     )

@@ -5,7 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -109,9 +109,9 @@ def download(
         if not _is_there(entry, target):
             folder.mkdir(parents=True, exist_ok=True)
             part = _Part(target.with_name(target.name + ".part"))
-            with _alone(folder):
+            with _alone(folder), _client(client) as used:
                 if not _is_there(entry, target):  # by now
-                    _fetch_by(client, entry.url, part, progress, pause_s)
+                    _fetch(used, entry.url, part, progress, pause_s)
                     _take_in(entry, part, target)
     except _BrokenOffError as error:
         raise DownloadError(
@@ -167,13 +167,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _fetch_by(
-    client: httpx.Client | None, url: str, part: _Part, progress: Progress | None, pause_s: float
-) -> None:
-    if client:
-        return _fetch(client, url, part, progress, pause_s)
-    with httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as own:
-        return _fetch(own, url, part, progress, pause_s)
+def _client(given: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
+    """The given one, left open, or one of its own."""
+    return nullcontext(given) if given else httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
 
 
 def _fetch(

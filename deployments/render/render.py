@@ -31,7 +31,7 @@ def render_segment(
     Raises:
         MediaError: the source cannot be read. StorageError: the result cannot be written.
     """
-    rate = _frame_rate(segment.path)
+    rate = frame_rate(segment.path)
     pictures = read(segment)
     try:
         return encode_segment(pictures, segment, overlay, folder, options, rate)
@@ -62,7 +62,7 @@ def _has_sound(video: Path) -> bool:
         return bool(container.streams.audio)
 
 
-def _frame_rate(path: str) -> Fraction:
+def frame_rate(path: str) -> Fraction:
     """Pictures a second of a whole video by its container: the same for all its segments."""
     with open_media(path) as container:
         rate = video_stream(container).average_rate
