@@ -10,6 +10,7 @@ from biomech.config import BmConfig
 from biomech.filters import noise_gains
 from biomech.geometry import (
     ANGLES,
+    MOTION_DEG,
     SIDES,
     Array,
     combine,
@@ -98,7 +99,9 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         times_s=times,
         max_gap_s=config.max_gap_s,
         flexion={
-            name: _unwrapped(value * facing, times, config.max_gap_s) if signed else np.abs(value)
+            name: whole_turns(name, value * facing, times, config.max_gap_s)
+            if signed
+            else np.abs(value)
             for name, value in smooth.items()
         },
         signed=signed,
@@ -142,8 +145,17 @@ def _faces_aside(metrics: PersonMetrics) -> bool:
     return bool(view.of_clip() == SAGITTAL and known.sum() >= _KNOWN_FACING * aside.sum())
 
 
-def _unwrapped(degrees: Array, times_s: Array, max_gap_s: float) -> Array:
-    """Angles that go on beyond a half turn instead of jumping, within runs."""
+def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> Array:
+    """A signed flexion with the whole turns that belong to it.
+
+    An arm may go round: its angle goes on beyond a half turn instead of jumping, within runs.
+    Other joints cannot, so theirs are within a half turn of the middle of their range; where a limb
+    that points at the camera seems to go round, the turns would add up.
+    """
+    joint = name.partition("_")[2]
+    if joint != "shoulder":
+        middle = sum(MOTION_DEG[joint]) / 2
+        return (degrees - middle + 180.0) % 360.0 - 180.0 + middle
     result = degrees.copy()
     for start, stop in runs_of(np.isfinite(degrees), times_s, max_gap_s).tolist():
         part = np.unwrap(degrees[start:stop], period=360.0)

@@ -71,6 +71,15 @@ As they stand they are positive in flexion for a person facing image right, and 
 definitions up to the sign of the side faced.
 """
 
+MOTION_DEG: Final[Mapping[str, tuple[float, float]]] = {
+    "knee": (-10.0, 150.0),
+    "hip": (-30.0, 125.0),
+    "shoulder": (-60.0, 180.0),
+    "elbow": (-10.0, 150.0),
+}
+"""Between what flexions joints move, by the American Academy of Orthopaedic Surgeons' figures, with
+10 degrees of overextension where those have none."""
+
 LEVELS: Final[dict[str, Vector]] = {
     part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")
 }

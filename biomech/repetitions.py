@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from biomech.curves import Curves
-from biomech.geometry import Array
+from biomech.geometry import MOTION_DEG, Array
 from biomech.peaks import Indices, crest_s, peaks_of
 from biomech.reasons import Flags
 from biomech.timeline import percentile, runs_of
@@ -20,6 +20,8 @@ _PROMINENCE_DEG: Final = 10.0
 _PROMINENCE_STATURE: Final = 0.03
 _APART_S: Final = 0.4
 _LEAST_VALID: Final = 0.7
+_BEYOND: Final = 1.1
+"""Of a joint's range: what moves further is a limb that points at the camera."""
 REST_SHARE: Final = 0.10
 """Of the way from a valley to a peak, the lowest part: there the person rests."""
 
@@ -80,14 +82,16 @@ def repetitions(curves: Curves, present: Flags) -> Repetitions:
 
 
 def _driver(curves: Curves, present: Flags) -> tuple[str | None, Array, float]:
-    """Name, signal and least prominence of what moves most."""
+    """Name, signal and least prominence of what moves most, of what can move so far."""
     found: list[tuple[float, str, Array, float]] = []
     for name, signal in curves.flexion.items():
         sigma = curves.sigma[name]
         usual = float(np.median(sigma[np.isfinite(sigma)])) if np.isfinite(sigma).any() else 0.0
         least = max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG)
         spread = percentile(signal, 95) - percentile(signal, 5)
-        if _valid(signal, present) and spread >= least:
+        low, high = MOTION_DEG[name.partition("_")[2]]
+        possible = spread <= _BEYOND * (high - low)
+        if _valid(signal, present) and possible and spread >= least:
             found.append((spread, name, signal, least))
     if found:
         _, name, signal, least = max(found, key=lambda item: item[0])

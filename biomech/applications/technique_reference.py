@@ -8,7 +8,7 @@ import numpy as np
 
 from biomech.clean import fill_gaps
 from biomech.config import BmConfig
-from biomech.curves import Curves
+from biomech.curves import Curves, whole_turns
 from biomech.geometry import ANGLES, Array, unsigned
 from biomech.measures import TRUNK
 from biomech.phases import sampled
@@ -18,8 +18,6 @@ SIZES: Final = tuple(ANGLES)
 SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)
 MAX_GAP_S: Final = BmConfig().max_gap_s
 """Instants further apart do not hang together."""
-
-_TURN_DEG: Final = 360.0
 
 
 def reference_of(times_s: Array, angles_deg: Mapping[str, Array]) -> dict[str, Any]:
@@ -53,7 +51,11 @@ def _curves(times_s: Array, angles_deg: Mapping[str, Array]) -> Curves:
     """The angles as the signals of a clip, in which nothing else is known."""
     signed = {n: v for n, v in angles_deg.items() if n in SIGNED}
     flexion = (
-        {n.removesuffix("_flexion"): _unwrapped(v) for n, v in signed.items() if n != TRUNK}
+        {
+            (name := n.removesuffix("_flexion")): whole_turns(name, v, times_s, MAX_GAP_S)
+            for n, v in signed.items()
+            if n != TRUNK
+        }
         if signed
         else {n: unsigned(n, v) for n, v in angles_deg.items() if n in SIZES}
     )
@@ -98,11 +100,3 @@ def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
 def _filled(times_s: Array, signal: Array) -> Array:
     filled, _ = fill_gaps(times_s, signal[:, None, None], MAX_GAP_S, BmConfig().gap_neighbours)
     return filled[:, 0, 0]
-
-
-def _unwrapped(degrees: Array) -> Array:
-    """The angle going on beyond a half turn instead of jumping, most of it in the usual range."""
-    known = np.isfinite(degrees)
-    result = degrees.copy()
-    result[known] = np.unwrap(degrees[known], period=_TURN_DEG)
-    return result - _TURN_DEG * round(float(np.median(result[known])) / _TURN_DEG)

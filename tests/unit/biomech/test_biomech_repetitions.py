@@ -1,5 +1,7 @@
 """Repetitions: counted, and when they begin, turn and end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -112,6 +114,18 @@ def test_a_shallow_repetition_among_deep_ones_counts_from_three_tenths_of_the_wa
     for share, expected in ((0.4, 4), (0.15, 3)):
         shallow, _ = waves(1, 0.3, depth=80.0 * share)
         assert len(found(bent(np.concatenate([deep, shallow]))).items) == expected
+
+
+def test_what_no_joint_can_do_is_not_counted_by():
+    knee, _ = waves(3, 0.5, depth=70.0)
+    for depth, expected in ((150.0, "left_elbow"), (200.0, "left_knee")):
+        # An arm that points at the camera seems to bend any way, and more often.
+        elbow, _ = waves(6, 0.25, depth=depth, wave_s=0.75)
+        curves = bends(knee)
+        still = dict.fromkeys(("left_knee", "left_elbow"), np.ones(len(knee)))
+        both = {"left_knee": knee, "left_elbow": np.resize(elbow, len(knee))}
+        found = repetitions(replace(curves, flexion=both, sigma=still), np.ones(len(knee), bool))
+        assert found.driver == expected
 
 
 def test_nothing_moves_in_somebody_who_stands():

@@ -1,0 +1,50 @@
+"""Flexions with the whole turns that belong to them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biomech.curves import whole_turns
+from biomech.geometry import ANGLES, MOTION_DEG, wrap
+
+NAMES = sorted(ANGLES)
+
+
+def turned(name, degrees, max_gap_s=0.2):
+    degrees = np.asarray(degrees, float)
+    return whole_turns(name, degrees, np.arange(len(degrees)) / 30, max_gap_s)
+
+
+@given(
+    name=st.sampled_from(NAMES),
+    way=st.lists(st.floats(0, 1), min_size=2, max_size=12),
+)
+def test_what_a_joint_can_do_is_told_as_it_is(name, way):
+    low, high = MOTION_DEG[name.partition("_")[2]]
+    # Steps of less than a half turn, the middle one first: what a run mostly is, is told by it.
+    true = low + (high - low) * (0.3 + 0.4 * np.asarray(way))
+    assert turned(name, wrap(true)) == pytest.approx(true)
+
+
+@given(
+    name=st.sampled_from([n for n in NAMES if not n.endswith("shoulder")]),
+    degrees=st.lists(st.floats(-180, 180), min_size=1, max_size=30),
+)
+def test_no_hinge_winds_up_whatever_it_seems_to_do(name, degrees):
+    middle = sum(MOTION_DEG[name.partition("_")[2]]) / 2
+    told = turned(name, degrees)
+    assert np.abs(told - middle).max() <= 180
+    assert wrap(told - degrees) == pytest.approx(0, abs=1e-9)
+
+
+def test_an_arm_goes_round_without_a_jump():
+    true = np.arange(0.0, 720.0, 10.0) - 360.0
+    assert np.diff(turned("left_shoulder", wrap(true))) == pytest.approx(10.0)
+
+
+def test_runs_of_an_arm_are_each_within_the_usual_turn():
+    true = np.array([170.0, 178.0, 186.0, np.nan, np.nan, 186.0, 178.0, 170.0])
+    told = turned("right_shoulder", wrap(true))
+    assert told[[0, 1, 2, 5, 6, 7]] == pytest.approx(true[[0, 1, 2, 5, 6, 7]])
+    assert np.isnan(told[3:5]).all()
