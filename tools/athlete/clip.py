@@ -18,6 +18,8 @@ from tools.athlete.motion import MOVEMENTS, Style
 from tools.athlete.scene import Scene, make_place
 
 _DRAWN_HEIGHT = 720  # larger pictures are scaled up from this
+_ALIKE = {"libx264": {"mbtree": "0"}}
+"""By codec, what makes one take one file: x264's macroblock tree differs from run to run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,13 @@ def film(
         codec: FFmpeg's name of the encoder.
         rotation_deg: clockwise turn that a player has to give the stored picture: it is stored
             turned the other way.
-        options: of the encoder.
+        options: of the encoder; the same take with the same ones is the same film.
     """
     scene = stage(take)
     factor = take.size[0] / scene.camera.size[0]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=round(take.fps), options=options or {"crf": "18"})
+        chosen = _ALIKE.get(codec, {}) | (options or {"crf": "18"})
+        stream = container.add_stream(codec, rate=round(take.fps), options=chosen)
         width, height = take.size if rotation_deg % 180 == 0 else take.size[::-1]
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context

@@ -95,6 +95,12 @@ def test_truth_is_in_pixels_of_the_size_that_is_filmed(tmp_path):
         assert container.streams.video[0].codec_context.width == 1440
 
 
+def test_the_same_take_is_the_same_film(tmp_path):
+    for name in ("a", "b"):  # x264 needs some pictures of this size to tell its runs apart
+        film(Take(seconds=0.7, size=(480, 540), seed=3), tmp_path / f"{name}.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
 def test_times_may_be_uneven_and_an_open_shutter_blurs(tmp_path):
     times = (0.0, 0.03, 0.1, 0.12)
     film(Take(times_s=times, size=(160, 180), seed=1), tmp_path / "v.mp4")
