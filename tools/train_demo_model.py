@@ -1,7 +1,7 @@
 """Train the demonstration model: python -m tools.train_demo_model [STEP...]
 
-Steps, in this order by default: render, pose, tune, tune_legs, export. Each goes on where it was
-stopped: pictures are rendered in shards, a training is saved after each epoch.
+Steps, in this order by default: render, pose, tune, tune_legs, tune_lunges, export. Each goes on
+where it was stopped: pictures are rendered in shards, a training is saved after each epoch.
 """
 
 import logging
@@ -44,6 +44,7 @@ TRAININGS = (
     Training("pose", "portraits", 4, 0, WILD, OFTEN),
     Training("tune", "as_filmed", 5, 1_000_000, _FEW, OFTEN),
     Training("tune_legs", "legs", 3, 2_000_000, _FEW, {"lunge": 6, "gait": 2, "run": 4}),
+    Training("tune_lunges", "lunges", 2, 3_000_000, _FEW, {"lunge": 12, "gait": 2, "run": 3}),
 )
 STEPS = ("render", *(training.name for training in TRAININGS), "export")
 

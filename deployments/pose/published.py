@@ -64,7 +64,7 @@ _DEMONSTRATION: Final = Published(
     codec="simcc",
     mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
     checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-    sha256="329bf6beb2e2ec3395b9bc75e3371bb7e313cd64c96ae3cafa98f2bd9e3ee623",
+    sha256="d241c673606e2fd24cb7b0c2e70f9d8a0ceadb1d1feee0d5cee9e121f5a49962",
     input_size=(192, 256),
 )
 
