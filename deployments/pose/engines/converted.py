@@ -21,7 +21,7 @@ from torch import Tensor
 
 from deployments.messages import U8, Detections
 from deployments.pose import compat
-from deployments.pose.engines.openvino_runtime import call, compile_network, corrupt, last_line
+from deployments.pose.engines.openvino_runtime import compile_network, corrupt, last_line
 from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.rtmdet import people_of
 from deployments.pose.engines.status import status_of
@@ -105,7 +105,7 @@ class ConvertedDetector:
                 lambda inputs: module.bbox_head(module.extract_feat(inputs)), module, entry
             ),
         )
-        self._compiled, precision = compile_network(
+        self._network = compile_network(
             model,
             checkpoint,
             options,
@@ -120,7 +120,7 @@ class ConvertedDetector:
             "detector",
             engine="openvino",
             device="cpu",
-            precision=precision,
+            precision=self._network.precision,
             nms=compat.nms_kind(),
         )
 
@@ -132,7 +132,7 @@ class ConvertedDetector:
 
     @torch.inference_mode()
     def _people(self, images: U8) -> list[Detections]:
-        levels = [torch.from_numpy(out) for out in call(self._compiled, images)]
+        levels = [torch.from_numpy(out) for out in self._network(images)]
         half = len(levels) // 2
         return people_of(self._head, (levels[:half], levels[half:]), images.shape[1:3])
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import U8, CropPoses, Detections
+from deployments.messages import F32, U8, CropPoses, Detections
 from deployments.pose.engines.converted import PoseSource, converted_pose
-from deployments.pose.engines.openvino_runtime import call, compile_network, corrupt, last_line
+from deployments.pose.engines.openvino_runtime import compile_network, corrupt, last_line
 from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.status import status_of
 from deployments.pose.options import EngineOptions
@@ -44,7 +44,7 @@ class OpenVinoPose:
         else:
             source = converted_pose(entry, checkpoint, options)
         self._codec, self._places = source.codec, source.places
-        self._compiled, precision = compile_network(
+        self._network = compile_network(
             source.model,
             checkpoint,
             options,
@@ -56,7 +56,12 @@ class OpenVinoPose:
         torch.set_num_threads(1)
         self._options = options
         self.status = status_of(
-            entry, checkpoint, role, engine="openvino", device="cpu", precision=precision
+            entry,
+            checkpoint,
+            role,
+            engine="openvino",
+            device="cpu",
+            precision=self._network.precision,
         )
 
     def infer(self, crops: U8) -> CropPoses:
@@ -75,7 +80,7 @@ class OpenVinoPose:
         return self._codec.decode(responses)
 
     def _run(self, crops: U8) -> list[Tensor]:
-        out = call(self._compiled, crops)
+        out = self._network(crops)
         return [torch.from_numpy(out[i]).float() for i in self._places]
 
 
@@ -94,7 +99,7 @@ class OpenVinoDetector:
         model = _read(checkpoint, entry.input_size, batch=1)
         _output_shapes(model, checkpoint, {"dets": 3, "labels": 2})
         self._places = _places(model, "dets", "labels")
-        self._compiled, precision = compile_network(
+        self._network = compile_network(
             model, checkpoint, options, reverse_channels=False, mean=_BGR_MEAN, std=_BGR_STD
         )
         self.status = status_of(
@@ -103,18 +108,17 @@ class OpenVinoDetector:
             "detector",
             engine="openvino",
             device="cpu",
-            precision=precision,
+            precision=self._network.precision,
             nms="in the model",
         )
 
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
         check_pictures(images, self.status.input_size)
-        return [self._one(image[None]) for image in images]
+        return [self._people(outputs) for outputs in self._network.parts(images, 1)]
 
-    def _one(self, image: U8) -> Detections:
-        out = call(self._compiled, image)
-        rows, labels = (out[i][0] for i in self._places)
+    def _people(self, outputs: list[F32]) -> Detections:
+        rows, labels = (outputs[i][0] for i in self._places)
         # MMDeploy's graph adds a row of zeros, so that its output is never empty.
         rows = rows[(labels == PERSON) & (rows[:, 4] > 0)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]

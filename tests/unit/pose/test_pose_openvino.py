@@ -70,6 +70,14 @@ def test_answers_do_not_depend_on_the_batch(dot_file, model, batch):
         assert_array_equal(getattr(parts, name), getattr(whole, name))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_parts_of_a_batch_come_back_in_order_from_their_streams(dot_file, threads):
+    dots = [(3 + i % 20, 5 + i) for i in range(38)]
+    many = OpenVinoPose(entry(), dot_file, options(threads=threads, batch=38), "rtmpose")
+    for _ in range(5):
+        assert_allclose(many.infer(pictures(dots)).keypoints, keypoints(dots))
+
+
 def test_no_pictures_have_no_poses(model):
     assert model.infer(pictures([])).keypoints.shape == (0, 17, 2)
 
@@ -114,10 +122,10 @@ def test_other_pictures_are_refused(model, tmp_path, crops):
 
 
 def test_a_failing_runtime_is_an_inference_error(model, monkeypatch):
-    def fail(_):
+    def fail(*_):
         raise RuntimeError("Exception from src/inference.cpp:1:\nno memory")
 
-    monkeypatch.setattr(model, "_compiled", fail)
+    monkeypatch.setattr(model._network._queue, "start_async", fail)
     with pytest.raises(InferenceError, match="OpenVINO: no memory"):
         model.infer(pictures(DOTS))
 
