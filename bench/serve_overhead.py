@@ -1,10 +1,11 @@
 """The graph beside one process: python -m bench.serve_overhead [VIDEO]
 
-On `config/serve.local.yaml`, on loopback: how long the graph takes to start; the same video by HTTP
-and in one process, in turn, the graph idle meanwhile; the stages alone against all CPUs while the
-graph works; how long the first finished segment takes beyond its own work; how full the batches of
-the pose model are, and how long they wait to be, while eight videos are under way; two replicas of
-the pose model, of one thread each, against one. What there is no time for is left out, and named.
+On `config/serve.local.yaml`, on loopback: how long the graph takes to start, and one of as many
+deployments that do nothing; the same video by HTTP and in one process, in turn, the graph idle
+meanwhile; the stages alone against all CPUs while the graph works; how long the first finished
+segment takes beyond its own work; how full the batches of the pose model are, and how long they
+wait to be, while eight videos are under way; two replicas of the pose model, of one thread each,
+against one. What there is no time for is left out, and named.
 """
 
 import argparse
@@ -27,13 +28,14 @@ import yaml
 from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
 from bench.graph_handles import connected, first_segment, replica_rates
 from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
+from bench.idle_graph import config_of, wait
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.response import encode
 from serve_app.schemas import PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
-from tools.serving import serving
+from tools.serving import CONFIG, serving, started
 
 FOLDER = ROOT / "out" / "bench"
 VIDEOS_AT_ONCE = 8
@@ -176,6 +178,14 @@ def load_s(clock: Clock) -> float:
     return time.perf_counter() - began
 
 
+def idle_s(folder: Path, clock: Clock) -> float:
+    """Seconds until as many deployments that do nothing answer: what Ray itself takes."""
+    began = time.perf_counter()
+    with started(folder, config_of(CONFIG)) as graph:
+        wait(graph.url, clock.left())
+        return time.perf_counter() - began
+
+
 def spread(values: Sequence[float], unit: str = " s") -> str:
     """The median, and between what."""
     return f"{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
@@ -184,6 +194,8 @@ def spread(values: Sequence[float], unit: str = " s") -> str:
 def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
     """What was measured, in words, with its target; what was not is not there."""
     told = [("cold start of the graph", f"{figures['ready_s']:.1f} s", "15 s")]
+    if idle := figures["idle_s"]:
+        told.append(("  of as many deployments that do nothing", f"{idle:.1f} s", ""))
     if loaded := figures["load_s"]:
         told.append(("  its models in one new process", f"{loaded:.1f} s", ""))
     if times := figures["in_turn"]:
@@ -225,7 +237,7 @@ def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
 
 def batching() -> dict[str, float]:
     """What the graph's config says of the pose model's batches."""
-    config = yaml.safe_load((ROOT / "config" / "serve.local.yaml").read_text())
+    config = yaml.safe_load(CONFIG.read_text())
     (pose,) = (d for d in config["applications"][0]["deployments"] if d["name"] == "RTMPose")
     return {
         "most": pose["user_config"]["max_batch_size"],
@@ -247,6 +259,7 @@ def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, A
             f"{s.name}, {s.engine} {s.precision}" for s in service.models if s.loaded
         ]
         figures["load_s"] = clock.measured("loading the models", lambda: load_s(clock))
+        figures["idle_s"] = clock.measured("an idle graph", lambda: idle_s(folder, clock))
         began = time.perf_counter()
         with serving(folder, clock.left(), **VARIABLES) as served:
             figures["ready_s"] = time.perf_counter() - began

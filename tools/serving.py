@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -17,6 +18,7 @@ from serve_app.client import PoseClient
 from serve_app.settings import ROOT
 
 BIN = Path(sys.executable).parent
+CONFIG = ROOT / "config" / "serve.local.yaml"
 _ENDS_S = 60
 
 
@@ -25,11 +27,12 @@ class Serving:
     """A running graph.
 
     Attributes:
-        url: of its HTTP interface.
+        url: of its HTTP interface. pid: of the process that started it.
         environment: for processes that use it; names its Ray cluster, as others may run here.
     """
 
     url: str
+    pid: int
     environment: dict[str, str]
 
 
@@ -44,11 +47,23 @@ def serving(folder: Path, ready_s: float = 240, **variables: str) -> Iterator[Se
     Raises:
         NotReadyError: the models were not loaded in time; the file ``log`` says more.
     """
-    config = yaml.safe_load((ROOT / "config" / "serve.local.yaml").read_text())
+    with started(folder, yaml.safe_load(CONFIG.read_text()), **variables) as graph:
+        with PoseClient(graph.url) as client:
+            client.wait_until_ready(ready_s)
+        cluster = _cluster_of(graph.pid)
+        yield replace(graph, environment=graph.environment | {"RAY_ADDRESS": cluster})
+
+
+@contextmanager
+def started(folder: Path, config: dict[str, Any], **variables: str) -> Iterator[Serving]:
+    """``config`` on a free port of 127.0.0.1, as it starts, until the block ends.
+
+    Args:
+        folder, variables: as of :func:`serving`.
+    """
     config["http_options"]["port"] = port = free_port()
     (folder / "serve.yaml").write_text(yaml.safe_dump(config))
     environment = _environment(folder) | variables
-    url = f"http://127.0.0.1:{port}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [BIN / "serve", "run", folder / "serve.yaml"],
@@ -59,10 +74,7 @@ def serving(folder: Path, ready_s: float = 240, **variables: str) -> Iterator[Se
             start_new_session=True,
         )
         try:
-            with PoseClient(url) as client:
-                client.wait_until_ready(ready_s)
-            environment["RAY_ADDRESS"] = _cluster_of(process.pid)
-            yield Serving(url, environment)
+            yield Serving(f"http://127.0.0.1:{port}", process.pid, environment)
         finally:
             process.send_signal(signal.SIGINT)
             try:

@@ -7,9 +7,12 @@ import pytest
 
 from bench.serve_overhead import Clock, rows, stages_cpu_s
 
-NOTHING = dict.fromkeys(("load_s", "in_turn", "efficiency", "first_segment", "batches", "replicas"))
+NOTHING = dict.fromkeys(
+    ("idle_s", "load_s", "in_turn", "efficiency", "first_segment", "batches", "replicas")
+)
 ALL = {
     "ready_s": 12.34,
+    "idle_s": 9.0,
     "load_s": 4.0,
     "in_turn": {"graph_s": [11.0, 10.0, 99.0], "process_s": [10.0, 10.0, 10.0]},
     "efficiency": {"graph_s": [10.0], "stages_cpu_s": 18.0},
@@ -28,6 +31,7 @@ ALL = {
     ("what", "says", "target"),
     [
         ("cold start of the graph", "12.3 s", "15 s"),
+        ("  of as many deployments that do nothing", "9.0 s", ""),
         ("  its models in one new process", "4.0 s", ""),
         ("the video by the graph", "11.00 s (10.00 to 99.00)", ""),
         ("  the graph takes more", "+10.0 %", "10 %"),
