@@ -1,0 +1,90 @@
+"""Streams of OpenVINO beside each other against one of all threads: python -m bench.streams
+
+Crops a second, and CPU time of one, by the service's own engine: `MMPOSE_BATCH_SIZE` of 4 goes
+through the network in one piece on all threads, one of 16 in four, on as many threads as there are.
+"""
+
+import argparse
+import time
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.common import CONSOLE, in_words, machine, save, table
+from bench.peer_weights import rtmpose_m
+from deployments.pose.interface import PoseModel
+from deployments.pose.load import load_pose_model
+from deployments.pose.registry import load_model_config
+from serve_app.models import plan_models
+from serve_app.settings import ROOT, load_settings
+
+CROPS = 64
+SECONDS = 2.0
+BATCHES = {4: "one of all threads", 16: "one a thread"}
+
+
+def rate(model: PoseModel) -> tuple[float, float]:
+    """Crops a second, and CPU milliseconds of one."""
+    width, height = model.status.input_size
+    crops = np.random.default_rng(0).integers(0, 256, (CROPS, height, width, 3), np.uint8)
+    model.infer(crops)
+    done, began, cpu = 0, time.perf_counter(), time.process_time()
+    while (took := time.perf_counter() - began) < SECONDS:
+        model.infer(crops)
+        done += CROPS
+    return done / took, 1000 * (time.process_time() - cpu) / done
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    facts = machine()
+    CONSOLE.print(in_words(facts))
+    plan = plan_models(load_settings())
+    checkpoint, _, registry = rtmpose_m(ROOT / "out" / "peers" / "weights")
+    entry = load_model_config(registry).entry("rtmpose_medium")
+    rows: list[dict[str, Any]] = []
+    for precision in ("fp32", "mixed"):
+        engines: list[tuple[int, PoseModel]] = []
+        for batch in BATCHES:
+            options = replace(plan.options, precision=precision, batch=batch, engine="openvino")
+            usual = plan.choices["rtmpose"].load(plan.search, options)
+            engines += [
+                (batch, usual),
+                (batch, load_pose_model(entry, checkpoint, options, "rtmpose")),
+            ]  # type: ignore[list-item]
+        for _ in range(given.rounds):  # in turn, so that the machine's mood meets all alike
+            for batch, engine in engines:
+                crops_s, cpu_ms = rate(engine)
+                status = engine.status
+                rows.append(
+                    {
+                        "model": status.name,
+                        "precision": status.precision,
+                        "streams": BATCHES[batch],
+                        "crops_s": crops_s,
+                        "cpu_ms": cpu_ms,
+                    }
+                )
+    kinds = dict.fromkeys((r["model"], r["precision"], r["streams"]) for r in rows)
+    table(
+        f"median of {given.rounds}",
+        ("model", "precision", "streams", "crops a second", "CPU ms a crop"),
+        [
+            (*kind, *(f"{_median(rows, kind, k):.1f}" for k in ("crops_s", "cpu_ms")))
+            for kind in kinds
+        ],
+    )
+    save("streams", {"machine": facts, "rows": rows})
+
+
+def _median(rows: list[dict[str, Any]], kind: tuple[str, str, str], what: str) -> float:
+    return median(r[what] for r in rows if (r["model"], r["precision"], r["streams"]) == kind)
+
+
+if __name__ == "__main__":
+    main()
