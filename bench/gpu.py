@@ -8,7 +8,6 @@ here. Says so where there is no GPU. Aim: 15,000 crops a second on a data-centre
 """
 
 import argparse
-import asyncio
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from bench.peer_weights import rtmpose_m
 from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import load_model_config
+from serve_app.awaited import awaited
 from serve_app.pipeline import Job, run
 from serve_app.settings import ROOT
 
@@ -95,9 +95,9 @@ def pipeline_fps(video: Path) -> dict[str, float]:
         stages, options = stages_of(Path(name), mixed_precision=True, batch_size=64)
         for annotated in (False, True):
             job = Job(video, Path(name), "a.mp4", options, 0.3, video=annotated)
-            asyncio.run(run(job, stages))  # warm
+            awaited(run(job, stages))  # warm
             began = time.perf_counter()
-            outcome = asyncio.run(run(job, stages))
+            outcome = awaited(run(job, stages))
             seconds = time.perf_counter() - began
             figures["annotated" if annotated else "plain"] = outcome.media.frame_count / seconds
         stages.close()

@@ -5,7 +5,6 @@ its results (the arrays of the clip), which grow with the video and are taken of
 """
 
 import argparse
-import asyncio
 import json
 import logging
 import os
@@ -23,6 +22,7 @@ import av
 
 from bench.common import CONSOLE, in_words, machine, save, shared, stages_of, table
 from bench.peer_weights import long_clip
+from serve_app.awaited import awaited
 from serve_app.pipeline import Job, run
 from serve_app.settings import ROOT
 
@@ -65,7 +65,7 @@ def child(path: Path, annotated: bool) -> dict[str, Any]:
         stages, options = stages_of(Path(name))
         loaded = _peak()
         job = Job(path, Path(name), "annotated.mp4", options, 0.3, video=annotated)
-        outcome = asyncio.run(run(replace(job), stages))
+        outcome = awaited(run(replace(job), stages))
         results = len(pickle.dumps((outcome.clip, outcome.biomechanics), protocol=5))
         stages.close()
     return {

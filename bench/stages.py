@@ -7,7 +7,6 @@ then the whole, in which the stages overlap. CPU time is of the process with all
 """
 
 import argparse
-import asyncio
 import json
 import logging
 import math
@@ -33,6 +32,7 @@ from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, ClipPoses, MediaInfo, Segment
 from deployments.render.render import render_segment
 from deployments.render.storage import open_store
+from serve_app.awaited import awaited
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.pipeline import Job, Outcome, overlay_of, run
@@ -85,16 +85,16 @@ def measure(
     path: Path, stages: LocalStages, options: AnalysisOptions
 ) -> tuple[list[Cost], Outcome]:
     """Costs of the stages and of the whole for one video."""
-    media = asyncio.run(stages.probe(path))
+    media = awaited(stages.probe(path))
     meter = Meter(media.frame_count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = Job(path, folder, "annotated.mp4", options, min_score=0.3)
-        asyncio.run(run(job, stages))  # warm
+        awaited(run(job, stages))  # warm
         with meter.stage("whole, with video"):
-            outcome = asyncio.run(run(job, stages))
+            outcome = awaited(run(job, stages))
         with meter.stage("whole, without video"):
-            asyncio.run(run(Job(path, folder, "none.mp4", options, 0.3, video=False), stages))
+            awaited(run(Job(path, folder, "none.mp4", options, 0.3, video=False), stages))
         _alone(meter, media, outcome.clip, stages, options, folder)
     return meter.costs, outcome
 

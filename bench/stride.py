@@ -6,7 +6,6 @@ the detector was asked.
 """
 
 import argparse
-import asyncio
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from bench.common import CONSOLE, in_words, machine, save, shared_videos, stages_of, table
 from deployments.messages import AnalysisOptions, ClipPoses
+from serve_app.awaited import awaited
 from serve_app.difference import Rows, difference
 from serve_app.local import LocalStages
 from serve_app.pipeline import Job, run
@@ -62,7 +62,7 @@ def _clip(
             MIN_SCORE,
             video=False,
         )
-        clip = asyncio.run(run(job, stages)).clip
+        clip = awaited(run(job, stages)).clip
     finally:
         del detector.infer
     return clip, asked

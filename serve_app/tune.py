@@ -22,6 +22,7 @@ from deployments.messages import U8, AnalysisOptions, CropPoses, Detections, Mod
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.load import ModelChoice
 from deployments.pose.options import EngineOptions
+from serve_app.awaited import awaited
 from serve_app.difference import Difference, Rows, difference
 from serve_app.models import ModelPlan
 
@@ -220,7 +221,7 @@ def stride_costs(
         )
         # In one thread: two detections are under way at a time, and the engines take one.
         with ThreadPoolExecutor(1) as thread:
-            rows = Rows.of_segment(asyncio.run(analyse_segment(segment, options, detect, estimate)))
+            rows = Rows.of_segment(awaited(analyse_segment(segment, options, detect, estimate)))
         reference = reference or rows
         against = difference(reference, rows, min_score)
         costs.append(StrideCost(stride, finest, asked, against))

@@ -4,7 +4,6 @@ On films of the athlete with bodies, clothes and places that they were not train
 the shared photographs and videos are, on real people, for whom they are not made.
 """
 
-import asyncio
 import math
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.pose.evaluate import evaluate, find_coco
+from serve_app.awaited import awaited
 from serve_app.local import local_service
 from serve_app.models import plan_models
 from serve_app.schemas import PoseData, PoseOptions
@@ -67,7 +67,7 @@ def analyse(service: PoseService, video: Path) -> PoseData:
     """The data of a video."""
     with service.workspace() as folder:
         options = PoseOptions(video=False)
-        answer = asyncio.run(service.analyze_file(video, folder, options, "report"))
+        answer = awaited(service.analyze_file(video, folder, options, "report"))
     if answer.data is None:
         raise AssertionError("data was asked for")
     return answer.data

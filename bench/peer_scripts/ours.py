@@ -3,7 +3,6 @@
 The settings come from the environment.
 """
 
-import asyncio
 import logging
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from bench.peer_scripts.meter import Meter
 from deployments.messages import AnalysisOptions
 from deployments.render.storage import open_store
+from serve_app.awaited import awaited
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.pipeline import Job, run
@@ -43,7 +43,7 @@ def main() -> None:
             segments_in_flight=settings.segments_in_flight,
         )
         meter = Meter()
-        outcome = asyncio.run(run(job, stages))
+        outcome = awaited(run(job, stages))
         meter.tell(
             frames=outcome.media.frame_count,
             poses=int((outcome.clip.model >= 0).sum()),

@@ -1,6 +1,5 @@
 """`mmpose-service analyze`: videos in, results in a folder."""
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from deployments.errors import BadParameterError, ServiceError
+from serve_app.awaited import awaited
 from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import STDERR, announce, progress_of
@@ -89,7 +89,7 @@ def analyze_one(
         ServiceError: whatever went wrong; BadParameterError if there is no such file.
     """
     with progress_of(stem.name) as report:
-        response = asyncio.run(_analyze(service, source, options, report))
+        response = awaited(_analyze(service, source, options, report))
     if response.video_url is not None:
         # Copied rather than moved: the store's files are its owner's alone.
         stored, video = stem.parent / response.video_url.rpartition("/")[2], f"{stem}.annotated.mp4"
