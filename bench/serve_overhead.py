@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -28,7 +29,6 @@ import yaml
 from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
 from bench.graph_handles import connected, first_segment, replica_rates
 from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
-from bench.idle_graph import config_of, wait
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.response import encode
@@ -179,11 +179,25 @@ def load_s(clock: Clock) -> float:
 
 
 def idle_s(folder: Path, clock: Clock) -> float:
-    """Seconds until as many deployments that do nothing answer: what Ray itself takes."""
+    """Seconds until as many deployments that do nothing answer: what Ray itself takes.
+
+    Raises:
+        TimeoutError: there is no time left.
+    """
+    config = yaml.safe_load(CONFIG.read_text())
+    (application,) = config["applications"]
+    for deployment in application["deployments"]:
+        deployment.pop("user_config", None)
+    names = [deployment["name"] for deployment in application["deployments"]]
+    application |= {"import_path": "bench.idle_graph:build", "args": {"names": names}}
     began = time.perf_counter()
-    with started(folder, config_of(CONFIG)) as graph:
-        wait(graph.url, clock.left())
-        return time.perf_counter() - began
+    with started(folder, config) as graph:
+        while time.monotonic() < clock.end:
+            with suppress(httpx.TransportError):  # not there yet
+                if httpx.get(graph.url, timeout=2).text == "ready":
+                    return time.perf_counter() - began
+            time.sleep(0.2)
+    raise TimeoutError
 
 
 def spread(values: Sequence[float], unit: str = " s") -> str:
