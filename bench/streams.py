@@ -5,6 +5,7 @@ through the network in one piece on all threads, one of 16 in four, on as many t
 """
 
 import argparse
+import logging
 import time
 from dataclasses import replace
 from statistics import median
@@ -42,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    logging.getLogger("mmpose_service").setLevel(logging.ERROR)  # stand-ins are in the table
     facts = machine()
     CONSOLE.print(in_words(facts))
     plan = plan_models(load_settings())
@@ -56,7 +58,7 @@ def main() -> None:
             engines += [
                 (batch, usual),
                 (batch, load_pose_model(entry, checkpoint, options, "rtmpose")),
-            ]  # type: ignore[list-item]
+            ]
         for _ in range(given.rounds):  # in turn, so that the machine's mood meets all alike
             for batch, engine in engines:
                 crops_s, cpu_ms = rate(engine)
