@@ -18,6 +18,7 @@ from biomech.geometry import (
     segments_with,
     trunk_lean,
     trunk_line,
+    wrap,
 )
 from biomech.metrics import PersonMetrics
 from biomech.skeleton import INDEX
@@ -155,7 +156,7 @@ def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> 
     joint = name.partition("_")[2]
     if joint != "shoulder":
         middle = sum(MOTION_DEG[joint]) / 2
-        return (degrees - middle + 180.0) % 360.0 - 180.0 + middle
+        return wrap(degrees - middle) + middle
     result = degrees.copy()
     for start, stop in runs_of(np.isfinite(degrees), times_s, max_gap_s).tolist():
         part = np.unwrap(degrees[start:stop], period=360.0)

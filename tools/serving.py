@@ -28,7 +28,8 @@ class Serving:
 
     Attributes:
         url: of its HTTP interface. pid: of the process that started it.
-        environment: for processes that use it; names its Ray cluster, as others may run here.
+        environment: for processes that use it; names its Ray cluster, as others may run here, once
+            it is ready.
     """
 
     url: str

@@ -34,6 +34,7 @@ class CompiledNetwork:
 
         self.precision = precision
         self._queue = ov.AsyncInferQueue(compiled, streams)
+        self._queue.set_callback(_keep)
 
     def parts(self, pictures: U8, size: int) -> list[list[F32]]:
         """Outputs for each ``size`` of the pictures (n, h, w, 3), in the order of the network's.
@@ -41,23 +42,18 @@ class CompiledNetwork:
         Raises:
             InferenceError: OpenVINO failed.
         """
-        answers: dict[int, list[F32]] = {}
-
-        def keep(request: Any, start: int) -> None:
-            answers[start] = [tensor.data.copy() for tensor in request.output_tensors]
-
-        self._queue.set_callback(keep)
-        starts = range(0, len(pictures), size)
+        answers: list[list[F32]] = []
         try:
             try:
-                for start in starts:
+                for start in range(0, len(pictures), size):
                     part = np.ascontiguousarray(pictures[start : start + size])
-                    self._queue.start_async({0: part}, start)
+                    answers.append([])
+                    self._queue.start_async({0: part}, answers[-1])
             finally:
                 self._queue.wait_all()
         except RuntimeError as error:
             raise InferenceError(f"OpenVINO: {last_line(error)}") from error
-        return [answers[start] for start in starts]
+        return answers
 
     def __call__(self, pictures: U8) -> list[F32]:
         """Outputs (n, ...) for one picture or more, in the order of the network's.
@@ -67,6 +63,10 @@ class CompiledNetwork:
         """
         parts = self.parts(pictures, _PART)
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+
+def _keep(request: Any, answer: list[F32]) -> None:
+    answer.extend(tensor.data.copy() for tensor in request.output_tensors)
 
 
 def compile_network(

@@ -22,7 +22,7 @@ def turned(name, degrees, max_gap_s=0.2):
 )
 def test_what_a_joint_can_do_is_told_as_it_is(name, way):
     low, high = MOTION_DEG[name.partition("_")[2]]
-    # Steps of less than a half turn, the middle one first: what a run mostly is, is told by it.
+    # Not near its ends: which turn a run of an arm is of, its median says.
     true = low + (high - low) * (0.3 + 0.4 * np.asarray(way))
     assert turned(name, wrap(true)) == pytest.approx(true)
 
