@@ -5,17 +5,20 @@ import logging
 import os
 import platform
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from deployments.cpus import usable_cpus
 from deployments.messages import AnalysisOptions
+from deployments.pose.interface import PoseModel
 from deployments.render.storage import open_store
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
@@ -76,6 +79,19 @@ def stages_of(out: Path, **settings: Any) -> tuple[LocalStages, AnalysisOptions]
         finest_stride=made.finest_stride,
         batch=made.batch_size,
     )
+
+
+def crop_cost(model: PoseModel, crops: int, seconds: float) -> tuple[float, float]:
+    """Crops a second where so many are given at a time, and CPU milliseconds of one."""
+    width, height = model.status.input_size
+    pictures = np.random.default_rng(0).integers(0, 256, (crops, height, width, 3), np.uint8)
+    for _ in range(3):
+        model.infer(pictures)
+    done, began, cpu = 0, time.perf_counter(), time.process_time()
+    while (took := time.perf_counter() - began) < seconds:
+        model.infer(pictures)
+        done += crops
+    return done / took, 1000 * (time.process_time() - cpu) / done
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.common import CONSOLE, machine, save, shared, stages_of, table
+from bench.common import CONSOLE, crop_cost, machine, save, shared, stages_of, table
 from bench.peer_weights import rtmpose_m
 from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.options import EngineOptions
@@ -28,18 +28,6 @@ from serve_app.settings import ROOT
 BATCHES = (1, 4, 16, 64, 128, 256)
 AIM = 15_000
 SECONDS = 2.0
-
-
-def rate(model: TorchPose, batch: int, seconds: float = SECONDS) -> float:
-    """Crops a second of ``infer``, batch by batch."""
-    crops = np.random.default_rng(0).integers(0, 255, (batch, 256, 192, 3), np.uint8)
-    for _ in range(3):
-        model.infer(crops)
-    calls, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        model.infer(crops)
-        calls += 1
-    return calls * batch / (time.perf_counter() - began)
 
 
 def compiled(model: TorchPose) -> TorchPose:
@@ -81,7 +69,7 @@ def measure(device: str) -> list[dict[str, Any]]:
                         "precision": model.status.precision,
                         "compiled": with_compile,
                         "batch": batch,
-                        "crops_per_s": rate(model, batch),
+                        "crops_per_s": crop_cost(model, batch, SECONDS)[0],
                         "network_crops_per_s": None if with_compile else kernels(model, batch),
                     }
                 )

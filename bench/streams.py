@@ -6,14 +6,11 @@ through the network in one piece on all threads, one of 16 in four, on as many t
 
 import argparse
 import logging
-import time
 from dataclasses import replace
 from statistics import median
 from typing import Any
 
-import numpy as np
-
-from bench.common import CONSOLE, in_words, machine, save, table
+from bench.common import CONSOLE, crop_cost, in_words, machine, save, table
 from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
 from deployments.pose.load import load_pose_model
@@ -24,18 +21,6 @@ from serve_app.settings import ROOT, load_settings
 CROPS = 64
 SECONDS = 2.0
 BATCHES = {4: "one of all threads", 16: "one a thread"}
-
-
-def rate(model: PoseModel) -> tuple[float, float]:
-    """Crops a second, and CPU milliseconds of one."""
-    width, height = model.status.input_size
-    crops = np.random.default_rng(0).integers(0, 256, (CROPS, height, width, 3), np.uint8)
-    model.infer(crops)
-    done, began, cpu = 0, time.perf_counter(), time.process_time()
-    while (took := time.perf_counter() - began) < SECONDS:
-        model.infer(crops)
-        done += CROPS
-    return done / took, 1000 * (time.process_time() - cpu) / done
 
 
 def main() -> None:
@@ -61,7 +46,7 @@ def main() -> None:
             ]
         for _ in range(given.rounds):  # in turn, so that the machine's mood meets all alike
             for batch, engine in engines:
-                crops_s, cpu_ms = rate(engine)
+                crops_s, cpu_ms = crop_cost(engine, CROPS, SECONDS)
                 status = engine.status
                 rows.append(
                     {
