@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -70,7 +71,7 @@ def main(steps: tuple[str, ...], work: Path, pictures: int) -> None:
 def _render(training: Training, work: Path, pictures: int) -> None:
     for folder, first, count in (
         (training.pictures, training.first, pictures),
-        (_held_out(training), HELD_OUT + training.first, 1000),
+        (_held_out(training), HELD_OUT + training.first, pictures // 40),
     ):
         render(
             count,
@@ -85,12 +86,13 @@ def _train(training: Training, work: Path, start: Path | None) -> None:
     from tools.training import common, pose
 
     common.train(
-        lambda: pose.config(
+        partial(
+            pose.config,
             work / training.pictures,
             work / _held_out(training),
             work / training.name,
             training.epochs,
-            start=start and _last(start),
+            start and _last(start),
         )
     )
 

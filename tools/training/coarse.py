@@ -27,6 +27,7 @@ class CoarselySupervised(TopdownPoseEstimator):  # type: ignore[misc]
         points = self.head.out_channels
         self.cells = torch.nn.ModuleList([torch.nn.Conv2d(c, points, 1) for c in channels])
         self._weight = weight
+        self.to(memory_format=torch.channels_last)  # before gradients are shared
 
     def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
         """The head's own loss, and ``loss_cells``."""

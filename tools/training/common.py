@@ -5,14 +5,19 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from deployments.cpus import usable_cpus
 from deployments.pose import compat
 from tools.torchvision_stub import declare_torchvision
+
+MOST = 4
+"""Processes: each normalises by its own part of a batch, which must not be small."""
 
 
 def backbone_type() -> str:
@@ -45,18 +50,36 @@ def package_file(package: str, below: str) -> Path:
     return Path(spec.origin).parent / ".mim" / below
 
 
-def train(make_config: Callable[[], Config]) -> None:
+def train(make_config: Callable[[int], Config]) -> None:
     """Train by MMEngine's runner, from its last checkpoint if there is one.
 
+    Without a GPU one process for each core learns from its part of each batch, in one thread:
+    threads that share a batch wait for each other after each of the network's small layers.
+
     Args:
-        make_config: called when MMPose has been imported.
+        make_config: called with the number of processes in each of them, when MMPose has been
+            imported; pickled.
     """
+    processes = 1 if torch.cuda.is_available() else min(usable_cpus(), MOST)
+    if processes == 1:
+        _run(0, 1, make_config, "")
+        return
+    with TemporaryDirectory() as folder:
+        meet = f"file://{folder}/meet"
+        torch.multiprocessing.spawn(_run, (processes, make_config, meet), processes)
+
+
+def _run(rank: int, processes: int, make_config: Callable[[int], Config], meet: str) -> None:
     # MMEngine's checkpoints hold its loss histories; they are read as what this training wrote.
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+    if processes > 1:
+        os.environ["LOCAL_RANK"] = str(rank)  # MMEngine asks for it
+        torch.set_num_threads(1)
+        torch.distributed.init_process_group(
+            "gloo", init_method=meet, rank=rank, world_size=processes
+        )
     compat.import_models("mmpose")
     with warnings.catch_warnings(action="ignore"):
         declare_torchvision()
     with DefaultScope.overwrite_default_scope("mmpose"):
-        runner = Runner.from_cfg(make_config())
-        runner.model.to(memory_format=torch.channels_last)
-        runner.train()
+        Runner.from_cfg(make_config(processes)).train()

@@ -8,14 +8,14 @@ from mmengine.config import Config
 from tools.training.common import backbone_type, package_file
 
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
-BATCH = 32
-LR = 1e-3
+BATCH = 48
+LR = 1.2e-3
 CHANNELS = [192, 384]
 """Of the backbone's last two levels."""
 
 
 def config(
-    train: Path, held_out: Path, work: Path, epochs: int, *, start: Path | None = None
+    train: Path, held_out: Path, work: Path, epochs: int, start: Path | None, processes: int
 ) -> Config:
     """MMPose's config with the data, schedule and batch of this training.
 
@@ -23,6 +23,7 @@ def config(
         train, held_out: data sets of :func:`tools.training.data.render`.
         work: folder for checkpoints and logs.
         start: checkpoint whose averaged weights to start from; random weights if None.
+        processes: that share each batch.
     """
     import tools.training.coarse  # noqa: F401  registers what is named below
 
@@ -56,8 +57,8 @@ def config(
         {"type": "GenerateTarget", "encoder": codec},
         {"type": "PackPoseInputs"},
     ]
-    c.train_dataloader = _loader(train, pipeline, test=False)
-    c.val_dataloader = c.test_dataloader = _loader(held_out, c.val_pipeline, test=True)
+    c.train_dataloader = _loader(train, pipeline, processes, test=False)
+    c.val_dataloader = c.test_dataloader = _loader(held_out, c.val_pipeline, processes, test=True)
     c.val_evaluator = c.test_evaluator = [
         {"type": "PCKAccuracy", "thr": 0.05},
         {"type": "EPE"},
@@ -96,15 +97,22 @@ def config(
     c.work_dir = str(work)
     c.resume = start is None or (work / "last_checkpoint").exists()
     c.load_from = None if c.resume else str(start)
-    c.randomness = {"seed": 21}
+    c.randomness = {"seed": 21, "diff_rank_seed": True}
+    if processes > 1:
+        c.launcher = "pytorch"
+        c.model_wrapper_cfg = {
+            "type": "MMDistributedDataParallel",
+            "device_ids": None,
+            "broadcast_buffers": False,
+        }
     return c
 
 
-def _loader(data: Path, pipeline: Any, *, test: bool) -> dict[str, Any]:
+def _loader(data: Path, pipeline: Any, processes: int, *, test: bool) -> dict[str, Any]:
     return {
-        "batch_size": 64 if test else BATCH,
-        "num_workers": 1,
-        "persistent_workers": True,
+        "batch_size": BATCH // processes,
+        "num_workers": int(processes == 1),  # else each process keeps its core busy
+        "persistent_workers": processes == 1,
         "drop_last": not test,
         "sampler": {"type": "DefaultSampler", "shuffle": not test, "round_up": False},
         "dataset": {

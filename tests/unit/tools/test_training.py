@@ -1,6 +1,8 @@
 """Training of the demonstration models: data on disk, the added loss, what is exported."""
 
 import hashlib
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -57,6 +59,16 @@ def test_rendering_goes_on_where_it_stopped(small_shards, tmp_path, capsys):
 def test_what_is_seen_of_a_seed_never_changes():
     assert (portrait(11).picture == portrait(11).picture).all()
     assert portrait(11).picture.shape != portrait(12).picture.shape
+
+
+def test_processes_share_a_training(tmp_path):
+    command = [sys.executable, "-m", "tools.train_demo_model", "--work", str(tmp_path)]
+    command += ["--pictures", "80"]  # one batch; two are held out
+    subprocess.run([*command, "render", "pose"], check=True, timeout=600)
+    last = torch.load(tmp_path / "pose" / "epoch_4.pth", weights_only=False)
+    assert last["meta"]["iter"] == 4
+    assert all(value.isfinite().all() for value in last["state_dict"].values())
+    assert not any(name.startswith("module.") for name in last["state_dict"])
 
 
 def test_the_added_loss_is_least_where_the_points_are():
