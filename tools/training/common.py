@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,8 @@ def _run(rank: int, processes: int, make_config: Callable[[int], Config], meet: 
     os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
     if processes > 1:
         os.environ["LOCAL_RANK"] = str(rank)  # MMEngine asks for it
+        # Processes of one machine need no address that others can reach.
+        os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
         torch.set_num_threads(1)
         torch.distributed.init_process_group(
             "gloo", init_method=meet, rank=rank, world_size=processes
