@@ -170,7 +170,7 @@ def _jitter(raw: Array, smooth: Array, cutoff_hz: float, rate_hz: float) -> floa
 
     How much scatter there is, is told by what the filter took away of it.
     """
-    apart = np.abs((raw - smooth + 180.0) % 360.0 - 180.0)
+    apart = np.abs(wrap(raw - smooth))
     apart = apart[np.isfinite(apart)]
     if not len(apart):
         return float("nan")
