@@ -3,7 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
-RAY_LOCAL := RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 RAY_AUTH_MODE=disabled RAY_USAGE_STATS_ENABLED=0
+RAY_LOCAL := $(shell grep ^RAY_ config/ray.local.env)
 DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/videos/sports2d_demo.mp4))
 
 .PHONY: help demo serve test lint bench clean
@@ -30,7 +30,7 @@ serve: $(READY) ## the graph on 127.0.0.1:8003
 test: $(READY) ## lint, types, import contracts, and all tests with coverage
 	@$(MAKE) --no-print-directory lint
 	@rm -f .coverage .coverage.*
-	@$(RAY_LOCAL) $(BIN)/coverage run -m pytest
+	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 lint: $(READY) ## ruff, mypy --strict, import contracts

@@ -41,12 +41,12 @@ def costs_from(
     """Costs of a frame by what `bench.stages` measured of each stage alone (CPU seconds)."""
     by_name = {row["stage"]: row["cpu_s"] / row["frames"] for row in stages}
     pose = next(v for k, v in by_name.items() if k.startswith("pose"))
-    decode = by_name["decode + letterbox"] + by_name["decode + crop"] - by_name["decode"]
+    pictures = by_name["decode + letterbox"] + by_name["decode + crop"] - by_name["decode"]
     accelerated = 0.0
     if crops_per_s:
         accelerated = people / crops_per_s + 1 / (stride * (detections_per_s or crops_per_s))
     return Costs(
-        decode_core=decode,
+        decode_core=pictures + by_name["blur"],
         pose_accelerator=accelerated,
         pose_core=0.0 if crops_per_s else pose + by_name["detect"],
         render_core=by_name["render: decode, draw, encode"],

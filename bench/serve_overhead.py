@@ -1,24 +1,29 @@
 """The graph beside one process: python -m bench.serve_overhead [VIDEO]
 
 On `config/serve.local.yaml`, on loopback: how long the graph takes to start, and one of as many
-deployments that do nothing; the same video by HTTP and in one process, in turn, the graph idle
-meanwhile; the stages alone against all CPUs while the graph works; how long the first finished
-segment takes beyond its own work; how full the batches of the pose model are, and how long they
-wait to be, while eight videos are under way; two replicas of the pose model, of one thread each,
-against one. What there is no time for is left out, and named.
+deployments that do nothing; what its processes do while nothing is asked; the same video by HTTP
+and in one process, in turn, the graph idle meanwhile; the stages alone against all CPUs while the
+graph works; how long the first finished segment takes beyond its own work; how full the batches of
+the pose model are, and how long they wait to be, while eight videos are under way; two replicas of
+the pose model, of one thread each, against one, and two processes of the bare network against one:
+what the machine itself gives. What there is no time for is left out, and named.
 """
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,8 +31,18 @@ from typing import Any
 import httpx
 import yaml
 
-from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
-from bench.graph_handles import connected, first_segment, replica_rates
+from bench.common import (
+    CONSOLE,
+    RESULTS,
+    crop_cost,
+    in_words,
+    machine,
+    save,
+    shared,
+    stages_of,
+    table,
+)
+from bench.graph_handles import REPLICAS_S, connected, first_segment, replica_rates
 from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
@@ -40,6 +55,7 @@ from tools.serving import CONFIG, serving, started
 FOLDER = ROOT / "out" / "bench"
 VIDEOS_AT_ONCE = 8
 TOLD_EVERY_S = 10.0  # by Ray's agent
+REST_S = 20.0
 WAITS_MS = (0.5, 1, 2, 3, 4, 5, 5.5, 6, 7, 8, 10, 12, 15, 20, 30, 50, 100, 200, 500, 1000, 5000)
 VARIABLES = {
     "MMPOSE_MAX_CONCURRENT_REQUESTS": str(VIDEOS_AT_ONCE),
@@ -144,7 +160,7 @@ def stages_cpu_s(cpu_s: Mapping[str, float]) -> float:
     Both stages that need pictures decode; it is done once.
     """
     pose = sum(s for stage, s in cpu_s.items() if stage.startswith("pose"))
-    rest = ("probe", "decode + letterbox", "detect", "decode + crop", "biomechanics")
+    rest = ("probe", "decode + letterbox", "detect", "decode + crop", "blur", "biomechanics")
     return pose + sum(cpu_s[stage] for stage in rest) - cpu_s["decode"]
 
 
@@ -168,6 +184,24 @@ def batches(graph: Graph, metrics: str, video: Path) -> dict[str, Any]:
             break
     sizes, waits_ms = (since(b, a) for b, a in zip(before, after, strict=True))
     return {"video": video.name, "seconds": seconds, "sizes": sizes, "waits_ms": waits_ms}
+
+
+def at_rest(folder: Path) -> float | None:
+    """CPUs that the graph's processes keep busy while nothing is asked; None without a /proc."""
+    began, before = time.perf_counter(), _cpu_s(folder)
+    time.sleep(REST_S)
+    return (_cpu_s(folder) - before) / (time.perf_counter() - began) or None
+
+
+def _cpu_s(folder: Path) -> float:
+    """CPU seconds of the processes that were started with ``folder`` in their environment."""
+    ticks = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if os.fsencode(folder) in (process / "environ").read_bytes():
+                after_name = (process / "stat").read_text().rpartition(")")[2].split()
+                ticks += int(after_name[11]) + int(after_name[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def load_s(clock: Clock) -> float:
@@ -200,6 +234,29 @@ def idle_s(folder: Path, clock: Clock) -> float:
     raise TimeoutError
 
 
+def bare_rates(rounds: int, seconds: float = REPLICAS_S) -> dict[str, list[float]]:
+    """Crops a second of one and of two processes of the pose network, each with one thread."""
+    rates = []
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(_bare_rate, [2.0, 2.0]))  # both have loaded it
+        for _ in range(rounds):
+            one = pool.submit(_bare_rate, seconds).result()
+            rates.append((one, sum(pool.map(_bare_rate, [seconds, seconds]))))
+    one_alone, two = map(list, zip(*rates, strict=True))
+    return {"one": one_alone, "two": two}
+
+
+@cache
+def _bare_network() -> Any:
+    logging.disable(logging.WARNING)  # of stand-ins
+    plan = plan_models(load_settings())
+    return plan.choices["rtmpose"].load(plan.search, replace(plan.options, threads=1))
+
+
+def _bare_rate(seconds: float) -> float:
+    return crop_cost(_bare_network(), load_settings().batch_size, seconds)[0]
+
+
 def spread(values: Sequence[float], unit: str = " s") -> str:
     """The median, and between what."""
     return f"{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
@@ -212,6 +269,8 @@ def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
         told.append(("  of as many deployments that do nothing", f"{idle:.1f} s", ""))
     if loaded := figures["load_s"]:
         told.append(("  its models in one new process", f"{loaded:.1f} s", ""))
+    if rest := figures["at_rest"]:
+        told.append(("CPUs that it keeps busy while nothing is asked", f"{rest:.2f}", ""))
     if times := figures["in_turn"]:
         more = median(times["graph_s"]) / median(times["process_s"]) - 1
         told += [
@@ -246,6 +305,9 @@ def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
             ("two replicas of one thread against one", f"{ratio:.2f}", "1.8"),
             ("  crops a second of one", spread(rates["one"], ""), ""),
         ]
+    if rates := figures["bare"]:
+        ratio = median(rates["two"]) / median(rates["one"])
+        told.append(("  two processes of the bare network against one", f"{ratio:.2f}", ""))
     return told
 
 
@@ -273,6 +335,7 @@ def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, A
             f"{s.name}, {s.engine} {s.precision}" for s in service.models if s.loaded
         ]
         figures["load_s"] = clock.measured("loading the models", lambda: load_s(clock))
+        figures["bare"] = clock.measured("the bare network", lambda: bare_rates(rounds))
         figures["idle_s"] = clock.measured("an idle graph", lambda: idle_s(folder, clock))
         began = time.perf_counter()
         with serving(folder, clock.left(), **VARIABLES) as served:
@@ -280,6 +343,7 @@ def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, A
             graph = Graph(served.url, clock)
             clock.measured("warming", lambda: (graph.answer(short), process.answer(short)))
             parts = {
+                "at_rest": lambda: at_rest(folder),
                 "in_turn": lambda: in_turn(graph, process, video, rounds),
                 "efficiency": lambda: efficiency(graph, stages, options, video, rounds),
             }

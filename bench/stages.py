@@ -8,10 +8,7 @@ then the whole, in which the stages overlap. CPU time is of the process with all
 
 import argparse
 import json
-import logging
 import math
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -20,23 +17,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from bench.common import CONSOLE, in_words, machine, shared_videos, stages_of, table
 from deployments.biomechanics.analyse import analyse as analyse_biomechanics
 from deployments.crops import crop_transforms
+from deployments.decode.blur import blur_of
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
 from deployments.media.reader import read
-from deployments.messages import AnalysisOptions, ClipPoses, MediaInfo, Segment
+from deployments.messages import AnalysisOptions, ClipPoses, CropPoses, MediaInfo, Segment
 from deployments.render.render import render_segment
-from deployments.render.storage import open_store
 from serve_app.awaited import awaited
 from serve_app.local import LocalStages
-from serve_app.models import plan_models
 from serve_app.pipeline import Job, Outcome, overlay_of, run
-from serve_app.settings import ROOT, load_settings
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
 # peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
@@ -133,8 +127,12 @@ def _alone(
                 crops.append(picture.crop(map_, options.pose_input))
     pose = stages.engine(options.pose_models[0])
     with meter.stage(f"pose ({len(crops) / media.frame_count:.2f} people a frame)"):
-        for start in range(0, len(crops), options.batch):
+        poses = [
             pose.infer(np.stack(crops[start : start + options.batch]))
+            for start in range(0, len(crops), options.batch)
+        ]
+    with meter.stage("blur"):
+        blur_of(np.stack(crops), CropPoses.concatenate(poses))
     with meter.stage("biomechanics"):
         biomechanics = analyse_biomechanics(clip, 0.3)
     seconds: dict[str, float] = {}
@@ -157,74 +155,50 @@ def _pictures(segments: Sequence[Segment]) -> Iterator[Picture]:
         yield from (picture for picture in read(segment) if picture.index < stop)
 
 
-def _table(path: Path, costs: Sequence[Cost], media: MediaInfo) -> Table:
-    table = Table(
-        "stage",
-        "wall ms a frame",
-        "CPU ms a frame",
-        "frames a second",
-        title=(
-            f"{path.name}: {media.width}x{media.height} {media.codec}, {media.frame_count} frames"
-        ),
+def _print(path: Path, costs: Sequence[Cost], media: MediaInfo) -> None:
+    table(
+        f"{path.name}: {media.width}x{media.height} {media.codec}, {media.frame_count} frames",
+        ("stage", "wall ms a frame", "CPU ms a frame", "frames a second"),
+        [
+            (
+                cost.stage,
+                f"{cost.wall_ms:.1f}",
+                "" if math.isnan(cost.cpu_ms) else f"{cost.cpu_ms:.1f}",
+                f"{1000 / cost.wall_ms:.0f}",
+            )
+            for cost in costs
+        ],
     )
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for cost in costs:
-        cpu = "" if math.isnan(cost.cpu_ms) else f"{cost.cpu_ms:.1f}"
-        table.add_row(cost.stage, f"{cost.wall_ms:.1f}", cpu, f"{1000 / cost.wall_ms:.0f}")
-    return table
-
-
-def _machine() -> str:
-    cpu = Path("/proc/cpuinfo")
-    names = [
-        line.partition(":")[2].strip()
-        for line in (cpu.read_text().splitlines() if cpu.exists() else ())
-        if line.startswith("model name")
-    ]
-    load = os.getloadavg()[0]
-    return f"{os.cpu_count()} x {names[0] if names else platform.machine()}, load {load:.1f}"
 
 
 def main() -> None:
     """Measure and print."""
-    shared = next((f for f in (ROOT / "shared", ROOT.parent / "shared") if f.is_dir()), None)
-    usual = sorted((shared / "videos").glob("*.mp4")) if shared else []
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("videos", nargs="*", type=Path, default=usual)
+    parser.add_argument("videos", nargs="*", type=Path, default=shared_videos())
     parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args()
     if not given.videos:
         parser.error("no video was given, and there is no shared/videos")
-    logging.basicConfig(level=logging.ERROR)
-    settings = load_settings()
-    plan = plan_models(settings)
-    console = Console(width=110)
+    facts = machine()
+    CONSOLE.print(in_words(facts))
     figures = {}
     with tempfile.TemporaryDirectory() as out:
-        stages = LocalStages(plan, settings.media_limits, open_store(out, "file://"))
-        pose, detector = stages.statuses["rtmpose"], stages.statuses["detector"]
-        options = AnalysisOptions(
-            pose_input=pose.input_size,
-            detector_input=detector.input_size,
-            detector_stride=settings.detector_stride,
-            batch=settings.batch_size,
-        )
-        console.print(f"machine: {_machine()}")
-        for model in (pose, detector):
-            console.print(f"{model.role}: {model.name}, {model.engine} {model.precision}")
+        stages, options = stages_of(Path(out))
+        for role in ("rtmpose", "detector"):
+            status = stages.statuses[role]
+            CONSOLE.print(f"{role}: {status.name}, {status.engine} {status.precision}")
         for video in given.videos:
             costs, outcome = measure(video, stages, options)
             figures[video.name] = [asdict(cost) for cost in costs]
-            console.print(_table(video, costs, outcome.media))
+            _print(video, costs, outcome.media)
             if video.name == "sports2d_demo.mp4":
                 whole = costs[0].wall_s
-                console.print(f"the whole with video: {whole:.1f} s. What peers took, elsewhere:")
+                CONSOLE.print(f"the whole with video: {whole:.1f} s. What peers took, elsewhere:")
                 for peer, seconds in PEERS.items():
-                    console.print(f"  {seconds:5.1f} s  {peer}", highlight=False)
+                    CONSOLE.print(f"  {seconds:5.1f} s  {peer}")
         stages.close()
     if given.json:
-        given.json.write_text(json.dumps({"machine": _machine(), "videos": figures}, indent=1))
+        given.json.write_text(json.dumps({"machine": facts, "videos": figures}, indent=1))
 
 
 if __name__ == "__main__":

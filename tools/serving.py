@@ -93,11 +93,14 @@ def free_port() -> int:
         return port
 
 
+def ray_environment() -> dict[str, str]:
+    """What ``config/ray.local.env`` sets."""
+    lines = (ROOT / "config" / "ray.local.env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
 def _environment(folder: Path) -> dict[str, str]:
-    ours: Mapping[str, str] = {
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    ours: Mapping[str, str] = ray_environment() | {
         "MMPOSE_OUTPUT": str(folder / "videos"),
         "MMPOSE_SPOOL_DIR": str(folder / "spool"),
         "PATH": f"{BIN}:{os.environ['PATH']}",

@@ -11,12 +11,10 @@ import yaml
 
 from serve_app.client import PoseClient
 from tests.conftest import ROOT
-from tools.serving import free_port
+from tools.serving import free_port, ray_environment
 
-os.environ |= {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+os.environ |= ray_environment() | {
+    "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1",  # replicas come and go while a test waits
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
 }
 

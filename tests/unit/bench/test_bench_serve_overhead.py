@@ -8,12 +8,23 @@ import pytest
 from bench.serve_overhead import Clock, rows, stages_cpu_s
 
 NOTHING = dict.fromkeys(
-    ("idle_s", "load_s", "in_turn", "efficiency", "first_segment", "batches", "replicas")
+    (
+        "idle_s",
+        "load_s",
+        "at_rest",
+        "in_turn",
+        "efficiency",
+        "first_segment",
+        "batches",
+        "replicas",
+        "bare",
+    )
 )
 ALL = {
     "ready_s": 12.34,
     "idle_s": 9.0,
     "load_s": 4.0,
+    "at_rest": 0.181,
     "in_turn": {"graph_s": [11.0, 10.0, 99.0], "process_s": [10.0, 10.0, 10.0]},
     "efficiency": {"graph_s": [10.0], "stages_cpu_s": 18.0},
     "first_segment": {"alone_s": [2.0], "one_at_once_s": [2.1], "usual_s": [5.0, 3.0, 4.0]},
@@ -24,6 +35,7 @@ ALL = {
         "timeout_s": 0.005,
     },
     "replicas": {"one": [100.0, 90.0, 110.0], "two": [190.0, 180.0, 200.0]},
+    "bare": {"one": [100.0], "two": [195.0]},
 }
 
 
@@ -33,6 +45,7 @@ ALL = {
         ("cold start of the graph", "12.3 s", "15 s"),
         ("  of as many deployments that do nothing", "9.0 s", ""),
         ("  its models in one new process", "4.0 s", ""),
+        ("CPUs that it keeps busy while nothing is asked", "0.18", ""),
         ("the video by the graph", "11.00 s (10.00 to 99.00)", ""),
         ("  the graph takes more", "+10.0 %", "10 %"),
         ("stages alone / 2 CPUs of the graph", "0.90", "0.9"),
@@ -42,6 +55,7 @@ ALL = {
         ("  99 of 100 wait at most", "5.5 ms", "5 ms"),
         ("two replicas of one thread against one", "1.90", "1.8"),
         ("  crops a second of one", "100.00 (90.00 to 110.00)", ""),
+        ("  two processes of the bare network against one", "1.95", ""),
     ],
 )
 def test_a_figure_is_told_with_its_target(what, says, target):
@@ -68,10 +82,11 @@ def test_decoding_is_counted_once_and_pose_whatever_the_number_of_people():
         "detect": 100.0,
         "decode + crop": 15.0,
         "pose (1.20 people a frame)": 200.0,
+        "blur": 3.0,
         "biomechanics": 0.5,
         "render: decode, draw, encode": 1000.0,
     }
-    assert stages_cpu_s(costs) == 1 + 10 + 2 + 100 + 5 + 200 + 0.5
+    assert stages_cpu_s(costs) == 1 + 10 + 2 + 100 + 5 + 200 + 3 + 0.5
 
 
 def clock(seconds):
