@@ -11,7 +11,6 @@ what the machine itself gives. What there is no time for is left out, and named.
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import subprocess
@@ -19,11 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import cache
-from multiprocessing import get_context
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,18 +28,9 @@ from typing import Any
 import httpx
 import yaml
 
-from bench.common import (
-    CONSOLE,
-    RESULTS,
-    crop_cost,
-    in_words,
-    machine,
-    save,
-    shared,
-    stages_of,
-    table,
-)
-from bench.graph_handles import REPLICAS_S, connected, first_segment, replica_rates
+from bench.bare_network import bare_rates
+from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
+from bench.graph_handles import connected, first_segment, replica_rates
 from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
@@ -232,29 +220,6 @@ def idle_s(folder: Path, clock: Clock) -> float:
                     return time.perf_counter() - began
             time.sleep(0.2)
     raise TimeoutError
-
-
-def bare_rates(rounds: int, seconds: float = REPLICAS_S) -> dict[str, list[float]]:
-    """Crops a second of one and of two processes of the pose network, each with one thread."""
-    rates = []
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        list(pool.map(_bare_rate, [2.0, 2.0]))  # both have loaded it
-        for _ in range(rounds):
-            one = pool.submit(_bare_rate, seconds).result()
-            rates.append((one, sum(pool.map(_bare_rate, [seconds, seconds]))))
-    one_alone, two = map(list, zip(*rates, strict=True))
-    return {"one": one_alone, "two": two}
-
-
-@cache
-def _bare_network() -> Any:
-    logging.disable(logging.WARNING)  # of stand-ins
-    plan = plan_models(load_settings())
-    return plan.choices["rtmpose"].load(plan.search, replace(plan.options, threads=1))
-
-
-def _bare_rate(seconds: float) -> float:
-    return crop_cost(_bare_network(), load_settings().batch_size, seconds)[0]
 
 
 def spread(values: Sequence[float], unit: str = " s") -> str:
