@@ -10,6 +10,8 @@ from tools.training.common import backbone_type, package_file
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
 BATCH = 48
 LR = 1.2e-3
+GAIN = 15.0
+"""Of convolutions and layers over ``LR``, which biases and norms learn at."""
 CHANNELS = [192, 384]
 """Of the backbone's last two levels."""
 
@@ -25,7 +27,8 @@ def config(
         start: checkpoint whose averaged weights to start from; random weights if None.
         processes: that share each batch.
     """
-    import tools.training.coarse  # noqa: F401  registers what is named below
+    import tools.training.coarse
+    import tools.training.muon  # noqa: F401  both register what is named below
 
     c = Config.fromfile(package_file("mmpose", CONFIG))
     c.model.backbone.init_cfg = (
@@ -36,7 +39,8 @@ def config(
         "norm_cfg": {"type": "BN"},
         "out_indices": (3, 4),  # the head looks at the last alone
     }
-    c.model |= {"type": "CoarselySupervised", "channels": CHANNELS}
+    # The head's loss is a sum over a process's part of a batch, the other one a mean.
+    c.model |= {"type": "CoarselySupervised", "channels": CHANNELS, "weight": 0.1 / processes}
     c.model.test_cfg = {"flip_test": False}
     codec = c.codec
     pipeline = [
@@ -66,12 +70,12 @@ def config(
     c.train_cfg = {"by_epoch": True, "max_epochs": epochs, "val_interval": 1}
     c.optim_wrapper = {
         "type": "OptimWrapper",
-        "optimizer": {"type": "AdamW", "lr": LR, "weight_decay": 0.01},
+        "optimizer": {"type": "MuonWithAdamW", "lr": LR, "gain": GAIN, "weight_decay": 0.01},
         "clip_grad": {"max_norm": 35},
         "paramwise_cfg": {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True},
     }
     c.param_scheduler = [
-        {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 150},
+        {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": 100},
         {
             "type": "CosineAnnealingLR",
             "eta_min": LR * 0.01,
