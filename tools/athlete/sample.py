@@ -1,6 +1,5 @@
 """Single pictures for training: any movement, body, look, place, light, camera and damage."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,11 +12,11 @@ from tools.athlete.look import Look, background
 from tools.athlete.motion import MOVEMENTS, Style, freely
 from tools.athlete.scene import Scene
 
-WILD = 0.3
+WILD = 0.12
 """Of the portraits are unlike anything that is filmed here."""
 
-OFTEN: Final = {"lunge": 2, "gait": 2, "run": 2}
-"""Twice as often as others: those whose legs are told apart with difficulty."""
+OFTEN: Final = {"squat": 2, "lunge": 5, "gait": 2, "run": 3, "arm_raise": 2}
+"""How often movements come, others once: those whose limbs are told apart with difficulty."""
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 
@@ -35,41 +34,38 @@ class Sample:
     boxes: Array
 
 
-def portrait(seed: int, wild_share: float = WILD, often: Mapping[str, float] = OFTEN) -> Sample:
+def portrait(seed: int) -> Sample:
     """One person who fills most of the picture, at times cut by its edge, with another behind.
 
     Most are as the films of :mod:`tools.athlete.clip`; the wild rest is posed, seen, hidden and
     damaged in ways that no film is.
 
     Args:
-        seed: what is seen of one never changes. wild_share: of portraits.
-        often: how often movements come, those that are not named once.
+        seed: what is seen of one never changes.
     """
     random = np.random.default_rng([seed, 1])
-    wild = random.random() < wild_share
+    wild = random.random() < WILD
     height_px = float(np.exp(random.uniform(np.log(130), np.log(340))))
-    someone = _person(random, height_px, often, wild=wild)
+    someone = _person(random, height_px, wild=wild)
     person, size = _framed(someone, random, wild=wild)
     others = []
     if random.random() < (0.2 if wild else 0.05):
         tall = person.camera.height_px * random.uniform(0.5, 1.1)
-        other = _person(random, tall, often, wild=True)
+        other = _person(random, tall, wild=True)
         at = random.uniform(0, 1, 2) * size
         others = [_moved(other, size, (float(at[0]), float(at[1])))]
     picture = _drawn([*others, person], size, random, wild=wild)
     return Sample(picture, person.keypoints, person.boxes)
 
 
-def _person(
-    random: np.random.Generator, height_px: float, often: Mapping[str, float], *, wild: bool
-) -> Scene:
+def _person(random: np.random.Generator, height_px: float, *, wild: bool) -> Scene:
     """Someone at the origin, seen from any side."""
     style = Style.sample(random)
     time = np.array([random.uniform(0, 10)])
     if random.random() < (0.45 if wild else 0.1):
         movement = freely(time, style, random)
     else:
-        shares = np.array([often.get(name, 1) for name in MOVEMENTS], float)
+        shares = np.array([OFTEN.get(name, 1) for name in MOVEMENTS], float)
         name = str(random.choice(list(MOVEMENTS), p=shares / shares.sum()))
         movement = MOVEMENTS[name](time, style)
         for name in movement.angles:  # nobody does it quite so

@@ -1,7 +1,7 @@
 """Pictures of the athlete as COCO data sets on disk, rendered ahead, shard by shard."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from biomech.skeleton import KEYPOINTS, LIMBS
-from tools.athlete.sample import OFTEN, WILD, Sample, portrait
+from tools.athlete.sample import Sample, portrait
 
 SHARD = 500
 _LEAST_PX = 8  # of a box's sides
@@ -33,8 +33,6 @@ def render(
     folder: Path,
     *,
     first: int = 0,
-    wild_share: float = WILD,
-    often: Mapping[str, float] = OFTEN,
     workers: int = 2,
 ) -> Path:
     """A COCO data set of ``count`` pictures; those that are there already are kept.
@@ -42,7 +40,6 @@ def render(
     Args:
         folder: gets ``images/`` and ``annotations.json``.
         first: seed of the first picture.
-        wild_share, often: see :func:`tools.athlete.sample.portrait`.
 
     Returns:
         The annotation file.
@@ -55,7 +52,7 @@ def render(
     missing = [shard for shard in shards if not shard[2].exists()]
     # Not forked: threads of the process that calls may hold locks.
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        work = partial(_render_shard, folder, wild_share, often)
+        work = partial(_render_shard, folder)
         for i, _ in enumerate(pool.map(work, missing), 1):
             print(f"{i} of {len(missing)} shards rendered", flush=True)
     document = {"images": [], "annotations": [], "categories": [CATEGORY]}
@@ -68,14 +65,12 @@ def render(
     return target
 
 
-def _render_shard(
-    folder: Path, wild_share: float, often: Mapping[str, float], shard: tuple[int, int, Path]
-) -> None:
+def _render_shard(folder: Path, shard: tuple[int, int, Path]) -> None:
     cv2.setNumThreads(1)
     first, count, path = shard
     part: dict[str, list[dict[str, Any]]] = {"images": [], "annotations": []}
     for seed in range(first, first + count):
-        sample = portrait(seed, wild_share, often)
+        sample = portrait(seed)
         name = f"{seed:08d}.jpg"
         quality = int(np.random.default_rng([seed, 3]).integers(45, 97))
         cv2.imwrite(

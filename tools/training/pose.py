@@ -16,15 +16,12 @@ CHANNELS = [192, 384]
 """Of the backbone's last two levels."""
 
 
-def config(
-    train: Path, held_out: Path, work: Path, epochs: int, start: Path | None, processes: int
-) -> Config:
+def config(train: Path, held_out: Path, work: Path, epochs: int, processes: int) -> Config:
     """MMPose's config with the data, schedule and batch of this training.
 
     Args:
         train, held_out: data sets of :func:`tools.training.data.render`.
         work: folder for checkpoints and logs.
-        start: checkpoint whose averaged weights to start from; random weights if None.
         processes: that share each batch.
     """
     import tools.training.coarse
@@ -99,8 +96,7 @@ def config(
     c.visualizer = {"type": "mmengine.Visualizer", "vis_backends": []}
     del c.default_hooks["visualization"]
     c.work_dir = str(work)
-    c.resume = start is None or (work / "last_checkpoint").exists()
-    c.load_from = None if c.resume else str(start)
+    c.resume = True  # from the last checkpoint if there is one
     c.randomness = {"seed": 21, "diff_rank_seed": True}
     if processes > 1:
         c.launcher = "pytorch"
