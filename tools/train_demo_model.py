@@ -18,8 +18,6 @@ TARGET = ROOT / "deployments" / "pose" / "demonstration"
 POSE_FILE = "rtmpose-t_synthetic-athlete_256x192.pth"
 STEPS = ("render", "pose", "export")
 
-EPOCHS = 5
-
 
 @click.command(help=__doc__)
 @click.argument("steps", nargs=-1, type=click.Choice(STEPS))
@@ -34,7 +32,7 @@ def main(steps: tuple[str, ...], work: Path, pictures: int) -> None:
     if "pose" in chosen:
         from tools.training import common, pose
 
-        common.train(partial(pose.config, train, held_out, work / "pose", EPOCHS))
+        common.train(partial(pose.config, train, held_out, work / "pose"))
     if "export" in chosen:
         _export(Path((work / "pose" / "last_checkpoint").read_text().strip()))
 

@@ -28,13 +28,7 @@ CATEGORY = {
 }
 
 
-def render(
-    count: int,
-    folder: Path,
-    *,
-    first: int = 0,
-    workers: int = 2,
-) -> Path:
+def render(count: int, folder: Path, *, first: int = 0, workers: int = 2) -> Path:
     """A COCO data set of ``count`` pictures; those that are there already are kept.
 
     Args:

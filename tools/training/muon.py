@@ -7,7 +7,6 @@ optimiser; this one serves a convolutional network as it is, under one schedule.
 """
 
 from collections.abc import Iterable
-from itertools import cycle
 from typing import Any
 
 import torch
@@ -66,7 +65,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         updates = _shared_out([self._heading(group, kernel) for group, kernel in kernels])
         for (group, kernel), update in zip(kernels, updates, strict=True):
             size = 0.2 * max(update.shape) ** 0.5  # root mean square 0.2, about that of AdamW
-            kernel.add_(_as_kernel(update, kernel.shape), alpha=-group["lr"] * group["gain"] * size)
+            kernel.add_(update.view(kernel.shape), alpha=-group["lr"] * group["gain"] * size)
 
     def _heading(self, group: dict[str, Any], kernel: Tensor) -> Tensor:
         """Nesterov's momentum of ``kernel`` as (outputs, inputs)."""
@@ -74,7 +73,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(kernel)
         state["momentum"].lerp_(kernel.grad, 1 - group["momentum"])
-        return _as_matrix(kernel.grad.lerp(state["momentum"], group["momentum"]))
+        return kernel.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
 
     def _step_adam(self, group: dict[str, Any], parameter: Tensor) -> None:
         state = self.state[parameter]
@@ -120,30 +119,14 @@ def orthogonal(matrix: Tensor) -> Tensor:
 
 def _shared_out(matrices: list[Tensor]) -> list[Tensor]:
     """:func:`orthogonal` of each, worked out once among the processes."""
-    together = distributed.is_initialized()
-    ranks = cycle(range(distributed.get_world_size() if together else 1))
-    mine = distributed.get_rank() if together else 0
+    if not distributed.is_initialized():
+        return [orthogonal(m).float() for m in matrices]
     largest_first = sorted(range(len(matrices)), key=lambda i: -matrices[i].numel())
-    owners = dict(zip(largest_first, ranks, strict=False))
+    mine = set(largest_first[distributed.get_rank() :: distributed.get_world_size()])
     done = [
-        orthogonal(m).float() if owners[i] == mine else torch.zeros_like(m)
-        for i, m in enumerate(matrices)
+        orthogonal(m).float() if i in mine else torch.zeros_like(m) for i, m in enumerate(matrices)
     ]
-    if not together:
-        return done
     flat = torch.cat([m.flatten() for m in done])
     distributed.all_reduce(flat)
     parts = flat.split([m.numel() for m in done])
     return [part.view_as(m) for part, m in zip(parts, done, strict=True)]
-
-
-def _as_matrix(kernel: Tensor) -> Tensor:
-    """(outputs, inputs) of a kernel, in the order of memory that channels last have."""
-    return (kernel.permute(0, 2, 3, 1) if kernel.ndim == 4 else kernel).flatten(1)
-
-
-def _as_kernel(matrix: Tensor, shape: torch.Size) -> Tensor:
-    if len(shape) != 4:
-        return matrix.view(shape)
-    outputs, inputs, height, width = shape
-    return matrix.view(outputs, height, width, inputs).permute(0, 3, 1, 2)

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from tools.training.common import backbone_type, package_file
 
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
+EPOCHS = 5
 BATCH = 48
 LR = 1.2e-3
 GAIN = 15.0
@@ -16,7 +17,7 @@ CHANNELS = [192, 384]
 """Of the backbone's last two levels."""
 
 
-def config(train: Path, held_out: Path, work: Path, epochs: int, processes: int) -> Config:
+def config(train: Path, held_out: Path, work: Path, processes: int) -> Config:
     """MMPose's config with the data, schedule and batch of this training.
 
     Args:
@@ -64,7 +65,7 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, processes: int)
         {"type": "PCKAccuracy", "thr": 0.05},
         {"type": "EPE"},
     ]
-    c.train_cfg = {"by_epoch": True, "max_epochs": epochs, "val_interval": 1}
+    c.train_cfg = {"by_epoch": True, "max_epochs": EPOCHS, "val_interval": 1}
     c.optim_wrapper = {
         "type": "OptimWrapper",
         "optimizer": {"type": "MuonWithAdamW", "lr": LR, "gain": GAIN, "weight_decay": 0.01},
@@ -77,8 +78,8 @@ def config(train: Path, held_out: Path, work: Path, epochs: int, processes: int)
             "type": "CosineAnnealingLR",
             "eta_min": LR * 0.01,
             "begin": 0,
-            "end": epochs,
-            "T_max": epochs,
+            "end": EPOCHS,
+            "T_max": EPOCHS,
             "by_epoch": True,
             "convert_to_iter_based": True,
         },
