@@ -31,11 +31,14 @@ grep -v '^xtcocotools==' requirements.lock > "$venv/wheels.lock"
 install $(echo "$locks" | sed "s#requirements.lock#$venv/wheels.lock#")
 # Built here, against the numpy just installed: the published wheel is for numpy 1.
 install --no-build-isolation --no-binary xtcocotools "$(grep '^xtcocotools==' requirements.lock)"
-install --no-build-isolation -e .
 # PyPI's torch is the CUDA build, and was installed without its libraries.
 if "$venv/bin/python" -c 'import importlib.metadata as m, sys
 sys.exit(not any("nvidia" in r for r in m.requires("torch") or ()))'; then
   install -r requirements-cuda.lock
 fi
+# Compiled once, here: every process of the graph imports Ray Serve, and where Python writes no
+# bytecode (PYTHONDONTWRITEBYTECODE, a folder that is not its own) each would compile it anew.
+install --compile-bytecode --no-build-isolation -e .
+"$venv/bin/python" -m compileall -q biomech deployments serve_app
 # What was installed, so that make can tell when the locks have moved on.
 cat requirements.lock requirements-dev.lock > "$venv/installed.lock"
