@@ -7,7 +7,7 @@ Arrays that come out of Ray's object store are read-only.
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,7 @@ class AnalysisOptions:
         max_people: the best so many boxes of a detection frame are kept (score, then area).
         window: batches of crops under way at once.
         batch: crops in one call to a pose model.
+        in_hardware: whether a GPU's decoder is used, where there is one.
     """
 
     pose_models: tuple[str, ...] = ("rtmpose",)
@@ -135,6 +136,7 @@ class AnalysisOptions:
     max_people: int = 6
     window: int = 4
     batch: int = 16
+    in_hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,9 @@ class Overlay:
     min_score: float
 
 
+Encoder = Literal["libx264", "h264_nvenc"]
+
+
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:
     """How the annotated video is encoded.
@@ -309,20 +314,23 @@ class EncodeOptions:
     Attributes:
         preset: x264 preset. crf: constant rate factor, 0-51.
         max_height: pictures taller are scaled down to it; None keeps the source's size.
+        in_hardware: whether a GPU's decoder and encoder are used, where there are.
     """
 
     preset: str = "superfast"
     crf: int = 25
     max_height: int | None = None
+    in_hardware: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedSegment:
-    """One encoded stretch of the annotated video, on disk, to be joined."""
+    """One stretch of the annotated video, on disk, to be joined to others of its encoder."""
 
     path: str
     index: int
     frames: int
+    encoder: Encoder = "libx264"
     timings_s: dict[str, float] = field(default_factory=dict)
 
 

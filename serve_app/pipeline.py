@@ -9,7 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -150,17 +150,27 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     stored = None
     if job.video:
         progress("render", 0, len(segments))
+
+        def render(segment: Segment, encode: EncodeOptions) -> Awaitable[EncodedSegment]:
+            overlay = overlay_of(segment, clip, biomechanics, job.min_score)
+            return stages.render(segment, overlay, job.folder, encode)
+
         encoded = await fan_out(
             segments,
-            lambda segment: stages.render(
-                segment,
-                overlay_of(segment, clip, biomechanics, job.min_score),
-                job.folder,
-                job.encode,
-            ),
+            lambda segment: render(segment, job.encode),
             job.segments_in_flight,
             lambda done: progress("render", done, len(segments)),
         )
+        if len({part.encoder for part in encoded}) > 1:  # GPUs encoded some, and x264 the rest
+            again = [i for i, part in enumerate(encoded) if part.encoder != "libx264"]
+            software = replace(job.encode, in_hardware=False)
+            renewed = await fan_out(
+                [segments[i] for i in again],
+                lambda segment: render(segment, software),
+                job.segments_in_flight,
+            )
+            for i, part in zip(again, renewed, strict=True):
+                encoded[i] = part
         stored = await stages.join(encoded, media, job.folder, job.key)
         timings |= _summed(part.timings_s for part in encoded)
         warnings += stored.warnings

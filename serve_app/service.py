@@ -237,6 +237,7 @@ class PoseService:
                 min_box_score=live.min_box_score,
                 max_people=live.max_people,
                 batch=settings.batch_size,
+                in_hardware=settings.hardware_video,
             ),
             min_score=min_score,
             video=options.video,
@@ -248,6 +249,7 @@ class PoseService:
                 preset=settings.encode_preset,
                 crf=settings.encode_crf,
                 max_height=settings.encode_max_height,
+                in_hardware=settings.hardware_video,
             ),
         )
 

@@ -176,6 +176,9 @@ class Settings(BaseSettings):
     encode_crf: int = Field(
         EncodeOptions().crf, ge=0, le=51, description="x264 constant rate factor."
     )
+    hardware_video: bool = Field(
+        True, description="Decode and encode by a GPU that a stage sees and that can."
+    )
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
     )

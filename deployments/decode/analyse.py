@@ -61,7 +61,9 @@ async def analyse_segment(
         InferenceError: a model answered for another number of pictures than it was given.
         Exception: the first one that ``detect`` or ``estimate`` raised, the other calls cancelled.
     """
-    reader = IntervalReader(segment, options.detector_stride, options.detector_input)
+    reader = IntervalReader(
+        segment, options.detector_stride, options.detector_input, options.in_hardware
+    )
     boxes = _Boxes(segment)
     crop_watch, detect_watch = _Stopwatch(), _Stopwatch()
     try:

@@ -54,11 +54,18 @@ class IntervalReader:
         segment: what to read.
         stride: every how many frames people are detected.
         thumbnail_size: (width, height) of the detector's input.
+        in_hardware: see :func:`deployments.media.reader.read`.
     """
 
-    def __init__(self, segment: Segment, stride: int, thumbnail_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        segment: Segment,
+        stride: int,
+        thumbnail_size: tuple[int, int],
+        in_hardware: bool = False,
+    ) -> None:
         self.seconds = 0.0
-        self._pictures = read(segment)
+        self._pictures = read(segment, in_hardware=in_hardware)
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
         ends = detection_frames(segment, stride)

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from deployments.errors import MediaError, NotAVideoError, TruncatedError
@@ -27,11 +28,18 @@ MOST_PIXELS = 8192 * 8192
 """No picture larger than this is ever decoded."""
 
 
-def open_media(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS // 2) -> InputContainer:
+def open_media(
+    path: str | os.PathLike[str],
+    max_pixels: int = MOST_PIXELS // 2,
+    hardware: HWAccel | None = None,
+) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
 
     FFmpeg decodes a little of each stream to find out what it is. Of one whose pictures are more
     than twice as large as ``max_pixels``, it then knows less, or not even their size.
+
+    Args:
+        hardware: that decodes its pictures, instead of software.
 
     Raises:
         NotAVideoError: not in an allowed container format, or damaged beyond opening.
@@ -48,6 +56,7 @@ def open_media(path: str | os.PathLike[str], max_pixels: int = MOST_PIXELS // 2)
             options={"max_pixels": str(2 * max_pixels)},
             container_options=_DEMUXER_OPTIONS,
             metadata_errors="replace",
+            hwaccel=hardware,
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise _refusal(Path(path), demuxer, error) from error

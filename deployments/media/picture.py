@@ -27,7 +27,7 @@ from deployments.messages import F64, U8
 # The RTMDet and RTMPose pipelines fill with these.
 LETTERBOX_FILL = 114
 _UNSPECIFIED = 2
-_EIGHT_BIT_420 = ("yuv420p", "yuvj420p")
+_EIGHT_BIT_420 = ("yuv420p", "yuvj420p", "nv12")
 _TURNS = {
     0: None,
     90: cv2.ROTATE_90_CLOCKWISE,
@@ -193,7 +193,7 @@ class Converter:
         ):
             frame = self._reformat(frame, bt709)
             full_range, bt709 = False, True
-        y, u, v = (self._upright(_plane(frame, i)) for i in range(3))
+        y, u, v = map(self._upright, _planes(frame))
         return Picture(index, pts, y, u, v, bt709, full_range)
 
     def _reformat(self, frame: av.VideoFrame, bt709: bool) -> av.VideoFrame:
@@ -254,10 +254,19 @@ def _is_bt709(frame: av.VideoFrame) -> bool:
     return frame.colorspace == Colorspace.ITU709
 
 
-def _plane(frame: av.VideoFrame, i: int) -> U8:
+def _planes(frame: av.VideoFrame) -> tuple[U8, U8, U8]:
+    """Views of Y, U and V; NV12, which GPUs decode to, has U and V in turn in one plane."""
+    if frame.format.name == "nv12":
+        chroma = _plane(frame, 1, 2)
+        return _plane(frame, 0), chroma[:, 0::2], chroma[:, 1::2]
+    return _plane(frame, 0), _plane(frame, 1), _plane(frame, 2)
+
+
+def _plane(frame: av.VideoFrame, i: int, samples: int = 1) -> U8:
+    """(h, samples w) view of a plane with so many samples a pixel."""
     plane = frame.planes[i]
     rows: U8 = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-    return rows[:, : plane.width]
+    return rows[:, : samples * plane.width]
 
 
 def _warp(plane: U8, map_: F64, size: tuple[int, int], border: int) -> U8:

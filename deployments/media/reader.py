@@ -1,16 +1,19 @@
 """The pictures of a segment, in order."""
 
 from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from heapq import heappop, heappush
 from typing import TypeAlias, cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from deployments.errors import NotAVideoError
+from deployments.errors import MediaError, NotAVideoError
+from deployments.media import hardware
 from deployments.media.open import MOST_PIXELS, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
@@ -26,7 +29,9 @@ _MOST_REORDERED = 16
 _SEEK_BACK_S = (0, 1, 10)
 
 
-def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
+def read(
+    segment: Segment, threads: int = 0, *, in_hardware: bool = False
+) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
     A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. One that
@@ -36,18 +41,43 @@ def read(segment: Segment, threads: int = 0) -> Generator[Picture, None, None]:
     Args:
         segment: what to read.
         threads: of the decoder; 0 lets FFmpeg choose.
+        in_hardware: whether a GPU's decoder is used where there is one. It is believed as long as
+            no picture is missing; from there on software decodes, which tells what is damaged.
 
     Raises:
         MediaError: the file cannot be opened, or its pictures not be converted.
         OSError: it is not there.
     """
+    following = segment.first_frame
+    device = hardware.decoder() if in_hardware else None
+    if device is not None:
+        end = segment.first_frame + len(segment.pts) + (segment.closing_pts is not None)
+        with (
+            suppress(MediaError, av.error.FFmpegError),
+            closing(_read(segment, 1, device)) as found,
+        ):
+            for picture in found:
+                if picture.index != following:
+                    break
+                yield picture
+                following += 1
+        if following == end:
+            return
+    with closing(_read(segment, threads, None)) as found:
+        for picture in found:
+            if picture.index >= following:
+                yield picture
+
+
+def _read(segment: Segment, threads: int, device: HWAccel | None) -> Generator[Picture, None, None]:
+    """See ``read``; ``device`` decodes, or software."""
     wanted = {int(pts): segment.first_frame + i for i, pts in enumerate(segment.pts)}
     if segment.closing_pts is not None:
         wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
     last = max(wanted)
     latest, beyond = -1, 0
     with (
-        open_media(segment.path) as container,
+        open_media(segment.path, hardware=device) as container,
         Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
     ):
         stream = video_stream(container, threads)

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from deployments.errors import StorageError
 from deployments.media.picture import Picture
-from deployments.messages import U8, EncodedSegment, EncodeOptions, Overlay, Segment
+from deployments.messages import U8, EncodedSegment, EncodeOptions, Encoder, Overlay, Segment
 from deployments.render.colour import to_bt709
 from deployments.render.draw import FrameOverlay, draw
 
@@ -38,6 +38,7 @@ def encode_segment(
     folder: Path,
     options: EncodeOptions,
     rate: Fraction,
+    encoder: Encoder = "libx264",
 ) -> EncodedSegment:
     """Draw ``overlay`` on the segment's pictures and encode them into a file in ``folder``.
 
@@ -47,6 +48,7 @@ def encode_segment(
             result.
         segment: which frames. overlay: one row a frame of the segment.
         rate: pictures a second of the whole video, by which x264 chooses level and key frames.
+        encoder: libx264, or a GPU's. Segments of one video need the same.
 
     Raises:
         StorageError: the file cannot be written.
@@ -68,13 +70,13 @@ def encode_segment(
                 frame = _annotated(picture, _row(overlay, offset), size)
                 frame.pts, frame.time_base = picture.pts, Fraction(*segment.time_base)
             with _timing(seconds, "encode"):
-                stream = stream or _add_stream(container, segment, size, options, rate)
+                stream = stream or _add_stream(container, segment, size, options, rate, encoder)
                 container.mux(stream.encode(frame))
             count += 1
         if stream is not None:
             with _timing(seconds, "encode"):
                 container.mux(stream.encode(None))
-    return EncodedSegment(str(out), segment.index, count, seconds)
+    return EncodedSegment(str(out), segment.index, count, encoder, seconds)
 
 
 def output_size(width: int, height: int, max_height: int | None) -> tuple[int, int]:
@@ -110,17 +112,19 @@ def _add_stream(
     size: tuple[int, int],
     options: EncodeOptions,
     rate: Fraction,
+    encoder: Encoder,
 ) -> VideoStream:
-    stream = container.add_stream(
-        "libx264",
-        rate=rate,
-        options={
+    quality = {
+        "libx264": {
             "preset": options.preset,
             "crf": str(options.crf),
-            "bf": "0",
-            "g": str(max(round(_KEY_FRAMES_S * rate), 1)),
             "x264-params": "stitchable=1",
         },
+        "h264_nvenc": {"rc": "constqp", "qp": str(options.crf)},
+    }[encoder]
+    key_frames = str(max(round(_KEY_FRAMES_S * rate), 1))
+    stream = container.add_stream(
+        encoder, rate=rate, options=quality | {"bf": "0", "g": key_frames}
     )
     context = stream.codec_context
     context.width, context.height = size

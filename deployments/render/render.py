@@ -1,15 +1,19 @@
 """The two verbs of the stage: draw a segment, and make one stored video of all."""
 
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from deployments.errors import StorageError
+from deployments.media import hardware
 from deployments.media.open import open_media
 from deployments.media.reader import read, video_stream
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
+    Encoder,
     MediaInfo,
     Overlay,
     Segment,
@@ -28,15 +32,21 @@ def render_segment(
 ) -> EncodedSegment:
     """Decode ``segment`` again, draw ``overlay`` on it and encode it into ``folder``.
 
+    Where a GPU's encoder fails, as one does that has no session left, x264 encodes the segment.
+
     Raises:
         MediaError: the source cannot be read. StorageError: the result cannot be written.
     """
     rate = frame_rate(segment.path)
-    pictures = read(segment)
-    try:
-        return encode_segment(pictures, segment, overlay, folder, options, rate)
-    finally:
-        pictures.close()
+
+    def encoded(encoder: Encoder) -> EncodedSegment:
+        with closing(read(segment, in_hardware=options.in_hardware)) as pictures:
+            return encode_segment(pictures, segment, overlay, folder, options, rate, encoder)
+
+    if options.in_hardware and hardware.has_encoder():
+        with suppress(StorageError):
+            return encoded("h264_nvenc")
+    return encoded("libx264")
 
 
 def join_and_store(

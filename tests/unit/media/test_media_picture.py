@@ -47,6 +47,27 @@ def differences(a, b):
     return difference.mean(), np.percentile(difference, 99)
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("size", [(320, 240), (98, 66)], ids=str)
+@pytest.mark.parametrize(("colorspace", "color_range"), SOURCES)
+def test_pictures_of_a_gpus_decoder_are_those_of_software(colorspace, color_range, size, rotation):
+    """NV12 has the samples of 4:2:0 in another order."""
+    stored = frame_of(scene(*size), colorspace, color_range)
+    y, u, v = (
+        np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width]
+        for plane in stored.planes
+    )
+    nv12 = av.VideoFrame.from_ndarray(np.vstack([y, np.dstack([u, v]).reshape(len(u), -1)]), "nv12")
+    nv12.colorspace, nv12.color_range, nv12.pts = stored.colorspace, color_range, 0
+
+    with Converter(size if rotation == 0 else size[::-1], rotation) as converter:
+        ours, expected = (converter.picture(frame, 0) for frame in (nv12, stored))
+
+    for plane in ("y", "u", "v"):
+        assert np.array_equal(getattr(ours, plane), getattr(expected, plane))
+    assert (ours.bt709, ours.full_range) == (expected.bt709, expected.full_range)
+
+
 @pytest.mark.parametrize("size", [(320, 240), (97, 65)], ids=str)
 @pytest.mark.parametrize(("colorspace", "color_range"), SOURCES)
 def test_whole_picture_has_the_colours_that_were_stored(colorspace, color_range, size):

@@ -10,6 +10,7 @@ import pytest
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, StorageError
+from deployments.media import hardware
 from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
@@ -64,6 +65,32 @@ def test_annotated_video_shows_every_picture_upright_at_its_time(tmp_path, name)
     }
     assert tuple(map(number_of, images)) == source.numbers
     assert all(is_upright(image, source.corner) for image in images)
+
+
+@pytest.mark.skipif(hardware.has_encoder(), reason="there is a GPU that encodes H.264 here")
+def test_what_a_gpu_cannot_encode_is_encoded_by_x264(tmp_path, monkeypatch):
+    media = probed("h264")
+    software = render_segment(cut(media), nothing(media.frame_count), tmp_path, FINE)
+    expected = (tmp_path / software.path).read_bytes()
+    monkeypatch.setattr(hardware, "has_encoder", lambda: True)
+
+    part = render_segment(
+        cut(media), nothing(media.frame_count), tmp_path, replace(FINE, in_hardware=True)
+    )
+
+    assert (part.encoder, part.frames) == ("libx264", media.frame_count)
+    assert (tmp_path / part.path).read_bytes() == expected
+
+
+@pytest.mark.skipif(not hardware.has_encoder(), reason="there is no GPU that encodes H.264 here")
+def test_a_gpu_encodes_segments_that_can_be_joined(tmp_path):
+    source, media = video("h264"), probed("h264")
+
+    path = rendered(media, [0, 8], tmp_path, replace(FINE, in_hardware=True))
+
+    shown = list(decode(path))
+    assert [time for time, _ in shown] == list(source.pts_s)
+    assert tuple(number_of(rgb[..., ::-1]) for _, rgb in shown) == source.numbers
 
 
 @pytest.mark.parametrize("name", ["h264", "vp9_odd", "ten_bit", "mkv", "h264_avi", "fragmented"])

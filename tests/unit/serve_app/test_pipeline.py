@@ -9,7 +9,7 @@ import pytest
 from biomech.geometry import flexion, unsigned
 from deployments.biomechanics.analyse import analyse
 from deployments.errors import MediaError, NoFramesError, StageFailedError
-from deployments.messages import AnalysisOptions, ClipPoses
+from deployments.messages import AnalysisOptions, ClipPoses, EncodeOptions
 from serve_app import pipeline
 from serve_app.pipeline import Job, fan_out, overlay_of, run
 from tests.annotated import segment_of
@@ -117,6 +117,34 @@ def test_without_a_video_nothing_is_drawn_and_progress_is_told(service, squat_vi
     assert outcome.stored is None
     assert "encode" not in outcome.timings_s
     assert told == [("analyse", done, outcome.segments) for done in range(outcome.segments + 1)]
+
+
+def test_a_video_that_gpus_encoded_in_part_is_encoded_by_x264_throughout(
+    service, squat_video, tmp_path
+):
+    asked = []
+
+    class SomeWithEncoder:
+        def __getattr__(self, name):
+            return getattr(service.stages, name)
+
+        async def render(self, segment, overlay, folder, options):
+            asked.append((segment.index, options.in_hardware))
+            part = await service.stages.render(
+                segment, overlay, folder, replace(options, in_hardware=False)
+            )
+            by_gpu = options.in_hardware and segment.index % 2
+            return replace(part, encoder="h264_nvenc") if by_gpu else part
+
+    encode = EncodeOptions(in_hardware=True)
+    job = job_of(service, squat_video, tmp_path, segment_s=0.4, encode=encode)
+    outcome = asyncio.run(run(job, SomeWithEncoder()))
+    assert outcome.stored is not None
+    segments = range(outcome.segments)
+    assert len(segments) > 2
+    assert sorted(asked) == sorted(
+        [(i, True) for i in segments] + [(i, False) for i in segments if i % 2]
+    )
 
 
 def test_a_video_of_which_nothing_decodes_has_no_frames(service, squat_video, tmp_path):
