@@ -64,7 +64,7 @@ _DEMONSTRATION: Final = Published(
     codec="simcc",
     mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
     checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-    sha256="d241c673606e2fd24cb7b0c2e70f9d8a0ceadb1d1feee0d5cee9e121f5a49962",
+    sha256="5aeae23233aa8b5a2226d36298fd5153416365104e81334758c986c3ce2da159",
     input_size=(192, 256),
 )
 
