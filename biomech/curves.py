@@ -26,6 +26,10 @@ from biomech.timeline import runs_of, velocity
 from biomech.uncertainty import flexion_sigma
 from biomech.view import FRONTAL, SAGITTAL
 
+BEYOND: Final = 1.1
+"""Of a joint's range: what moves further is a limb that points at the camera."""
+
+_TURN: Final = 360.0
 _KNOWN_FACING: Final = 0.7
 """Share of a sagittal clip in which the side faced must be known for its angles to have a sign."""
 
@@ -149,19 +153,29 @@ def _faces_aside(metrics: PersonMetrics) -> bool:
 def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> Array:
     """A signed flexion with the whole turns that belong to it.
 
-    An arm may go round: its angle goes on beyond a half turn instead of jumping, within runs.
+    An arm may go round: then its angle goes on beyond a half turn instead of jumping, within runs.
     Other joints cannot, so theirs are within a half turn of the middle of their range; where a limb
-    that points at the camera seems to go round, the turns would add up.
+    that points at the camera seems to go round, the turns would add up. So are an arm's where it
+    does not go round; raised sideways and seen from the side it points at the camera on its way, to
+    chance where, and a line through what an arm can do stands for what it cannot.
     """
     joint = name.partition("_")[2]
+    low, high = MOTION_DEG[joint]
+    middle = (low + high) / 2
+    result = wrap(degrees - middle) + middle
     if joint != "shoulder":
-        middle = sum(MOTION_DEG[joint]) / 2
-        return wrap(degrees - middle) + middle
-    result = degrees.copy()
+        return result
     for start, stop in runs_of(np.isfinite(degrees), times_s, max_gap_s).tolist():
-        part = np.unwrap(degrees[start:stop], period=360.0)
-        # Which turn a run is of, its middle says: most of it is within the usual range.
-        result[start:stop] = part - 360.0 * round(float(np.median(part)) / 360.0)
+        run = slice(start, stop)
+        part = np.unwrap(degrees[run], period=_TURN)
+        if np.ptp(part) >= _TURN:
+            # Which turn a run is of, its middle says: most of it is within the usual range.
+            result[run] = part - _TURN * round(float(np.median(part)) / _TURN)
+            continue
+        possible = np.abs(result[run] - middle) <= BEYOND * (high - low) / 2
+        if possible.any():
+            times = times_s[run]
+            result[run] = np.interp(times, times[possible], result[run][possible])
     return result
 
 

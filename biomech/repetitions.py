@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from biomech.curves import Curves
+from biomech.curves import BEYOND, Curves
 from biomech.geometry import MOTION_DEG, Array
 from biomech.peaks import Indices, crest_s, peaks_of
 from biomech.reasons import Flags
@@ -20,8 +20,6 @@ _PROMINENCE_DEG: Final = 10.0
 _PROMINENCE_STATURE: Final = 0.03
 _APART_S: Final = 0.4
 _LEAST_VALID: Final = 0.7
-_BEYOND: Final = 1.1
-"""Of a joint's range: what moves further is a limb that points at the camera."""
 REST_SHARE: Final = 0.10
 """Of the way from a valley to a peak, the lowest part: there the person rests."""
 
@@ -90,7 +88,7 @@ def _driver(curves: Curves, present: Flags) -> tuple[str | None, Array, float]:
         least = max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG)
         spread = percentile(signal, 95) - percentile(signal, 5)
         low, high = MOTION_DEG[name.partition("_")[2]]
-        possible = spread <= _BEYOND * (high - low)
+        possible = spread <= BEYOND * (high - low)
         if _valid(signal, present) and possible and spread >= least:
             found.append((spread, name, signal, least))
     if found:

@@ -37,6 +37,7 @@ HELD_OUT = {  # and the mean errors of knee and elbow that are allowed, degrees
     "run from the front": (replace(TREADMILL, movement="run", view=20, seed=900_012), 3, 6),
     "jump from the front": (replace(JUMP, view=20, seed=900_007), 3, 3.5),
     "arm raise from the front": (replace(SQUAT, movement="arm_raise", view=0, seed=900_008), 3, 3),
+    "arm raise from the side": (replace(SQUAT, movement="arm_raise", view=90, seed=900_013), 3, 7),
     "arm raise from behind": (replace(SQUAT, movement="arm_raise", view=170, seed=900_009), 3, 3),
 }
 NO_STEPS_TOLD = ("walk obliquely", "run from the front")

@@ -48,3 +48,16 @@ def test_runs_of_an_arm_are_each_within_the_usual_turn():
     told = turned("right_shoulder", wrap(true))
     assert told[[0, 1, 2, 5, 6, 7]] == pytest.approx(true[[0, 1, 2, 5, 6, 7]])
     assert np.isnan(told[3:5]).all()
+
+
+@given(side=st.sampled_from([-1, 1]), noise=st.lists(st.floats(-4, 4), min_size=26, max_size=26))
+def test_an_arm_that_points_at_the_camera_on_its_way_is_above_when_it_is_raised(side, noise):
+    """Down, past the camera before or behind the shoulder, up, and back."""
+    on_its_way = [30.0, 60.0, 100.0, 140.0]
+    true = np.array([0.0] * 6 + on_its_way + [180.0] * 6 + on_its_way[::-1] + [0.0] * 6)
+    told = turned("left_shoulder", wrap(side * true + noise))
+    assert told[10:16] == pytest.approx(180, abs=25)
+    assert told[[*range(6), *range(20, 26)]] == pytest.approx(0, abs=5)
+    assert told.min() >= -72
+    assert told.max() <= 192
+    assert np.abs(np.diff(told)).max() < 181
