@@ -52,7 +52,7 @@ class Pictures:
         self._on_picture = on_picture
         self._alive = weakref.WeakSet()
 
-    def __call__(self, segment):
+    def __call__(self, segment, **_how):
         plane = np.zeros((1, 1), np.uint8)
         try:
             for i, pts in enumerate(segment.pts.tolist()):
