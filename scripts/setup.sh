@@ -36,9 +36,10 @@ if "$venv/bin/python" -c 'import importlib.metadata as m, sys
 sys.exit(not any("nvidia" in r for r in m.requires("torch") or ()))'; then
   install -r requirements-cuda.lock
 fi
+install --no-build-isolation -e .
 # Compiled once, here: every process of the graph imports Ray Serve, and where Python writes no
 # bytecode (PYTHONDONTWRITEBYTECODE, a folder that is not its own) each would compile it anew.
-install --compile-bytecode --no-build-isolation -e .
-"$venv/bin/python" -m compileall -q biomech deployments serve_app
+# Packages have templates that are no Python: those are passed over.
+"$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" biomech deployments serve_app || :
 # What was installed, so that make can tell when the locks have moved on.
 cat requirements.lock requirements-dev.lock > "$venv/installed.lock"
