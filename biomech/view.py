@@ -74,8 +74,9 @@ def view_of(times_s: Array, xy: Array, config: BmConfig) -> View:
 def near_side(view: View, xy: Array, present: Flags, config: BmConfig) -> str | None:
     """The side whose shoulder and hip stand for the trunk of the whole track, None for both sides.
 
-    So in a sagittal track whose far side is mostly hidden. Never for single frames: a definition
-    that changed from frame to frame would move the angle.
+    So in a sagittal track whose far side is mostly hidden; of sides that are seen alike, neither is
+    the near one. Never for single frames: a definition that changed from frame to frame would move
+    the angle.
     """
     if view.of_clip() != SAGITTAL:
         return None
@@ -84,7 +85,8 @@ def near_side(view: View, xy: Array, present: Flags, config: BmConfig) -> str | 
         for side in SIDES
     }
     near, far = sorted(SIDES, key=lambda side: -seen[side])
-    return near if 1.0 - seen[far] > config.near_side_share and seen[near] > 0 else None
+    hidden = 1.0 - seen[far] > config.near_side_share
+    return near if hidden and seen[near] > seen[far] else None
 
 
 def stature_px(xy: Array, trunk: Vector = TRUNK) -> float:

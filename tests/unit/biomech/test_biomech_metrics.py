@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -79,8 +79,23 @@ def people(draw):
     return np.where(hidden[..., None], np.nan, base + moved)
 
 
+def seen_once():
+    """Both sides of the trunk, and one elbow, in one of three pictures."""
+    xy = np.full((3, 17, 2), np.nan)
+    for name, place in {
+        "left_shoulder": (324, 180),
+        "right_shoulder": (320, 180),
+        "left_elbow": (361.5, 244.95),
+        "left_hip": (324, 300),
+        "right_hip": (320, 300),
+    }.items():
+        xy[1, INDEX[name]] = place
+    return xy
+
+
 @settings(deadline=None, max_examples=30)
 @given(people())
+@example(seen_once())
 def test_a_mirror_swaps_left_and_right_and_keeps_the_scores(xy):
     sigma = np.full(xy.shape, 1.0)
     made, other = metrics(xy, sigma=sigma), metrics(mirrored(xy), sigma=sigma)
