@@ -6,6 +6,8 @@ exported to ONNX for rtmlib.
 """
 
 import json
+import os
+import subprocess
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
@@ -17,6 +19,7 @@ import torch
 from deployments.pose.registry import load_model_config
 from serve_app.settings import ROOT
 from tests.random_networks import quiet, random_pose_network
+from tools.serving import BIN
 
 CONFIG = ROOT / "config" / "model_config.json"
 KEY = "rtmpose_medium"
@@ -36,7 +39,7 @@ def rtmpose_m(folder: Path) -> tuple[Path, Path, Path]:
     checkpoint, export, registry = (
         folder / name for name in ("rtmpose-m.pth", "rtmpose-m.onnx", "registry.json")
     )
-    if not registry.exists():
+    if not export.exists():
         folder.mkdir(parents=True, exist_ok=True)
         entry = replace(load_model_config(CONFIG).entry(KEY), sha256=None)
         pictures = np.random.default_rng(0).integers(0, 255, (4, 256, 192, 3), np.uint8)
@@ -53,12 +56,25 @@ def rtmpose_m(folder: Path) -> tuple[Path, Path, Path]:
                 dynamic_axes={name: {0: "n"} for name in ("input", "simcc_x", "simcc_y")},
                 dynamo=False,
             )
-        document = json.loads(CONFIG.read_text())
-        model = document["models"][KEY]
-        model |= {"checkpoint": str(checkpoint), "name": "RTMPose-m, random weights"}
-        del model["sha256"]
-        registry.write_text(json.dumps(document))
+    document = json.loads(CONFIG.read_text())
+    model = document["models"][KEY]
+    model |= {"checkpoint": str(checkpoint.resolve()), "name": "RTMPose-m, random weights"}
+    del model["sha256"]
+    registry.write_text(json.dumps(document))
     return checkpoint, export, registry
+
+
+def in_int8(registry: Path, video: Path, folder: Path) -> Path:
+    """``folder``, with the registry's RTMPose in int8, fitted to ``video``; made if not there.
+
+    Random weights have no keypoints that could stay where they are.
+    """
+    if not folder.exists():
+        command = [BIN / "mmpose-service", "quantize", video, "--out", folder, "--shift-px", "1000"]
+        subprocess.run(
+            command, env={**os.environ, "MMPOSE_CONFIG": str(registry)}, check=True, cwd=ROOT
+        )
+    return folder
 
 
 def long_clip(

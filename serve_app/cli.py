@@ -27,6 +27,7 @@ from serve_app.commands.deploy import deploy
 from serve_app.commands.evaluate import evaluate
 from serve_app.commands.export import export_command
 from serve_app.commands.models import models
+from serve_app.commands.quantize import quantize
 from serve_app.commands.report import report
 from serve_app.commands.tune import tune
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
@@ -82,6 +83,7 @@ for command in (
     calibrate,
     check,
     deploy,
+    quantize,
     tune,
 ):
     main.add_command(command)

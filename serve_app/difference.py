@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from deployments.messages import F32, F64, I64, ClipPoses, SegmentPoses
+from deployments.messages import F32, F64, I64, ClipPoses, CropPoses, SegmentPoses
 
 MIN_IOU = 0.1
 """Boxes that overlap less are of different people."""
@@ -97,3 +97,15 @@ def overlap(a: F32, b: F32) -> F64:
     first, second = ((x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b))
     iou: F64 = common / (first[:, None] + second[None] - common)
     return iou
+
+
+def crop_shift_px(reference: CropPoses, found: CropPoses, min_score: float) -> tuple[float, float]:
+    """Median and 95th percentile of how far keypoints of the same crops are apart, crop pixels.
+
+    Those that both see at ``min_score`` or over count; NaN where there are none.
+    """
+    seen = (reference.score >= min_score) & (found.score >= min_score)
+    if not seen.any():
+        return float("nan"), float("nan")
+    apart = np.linalg.norm(reference.keypoints[seen] - found.keypoints[seen], axis=-1)
+    return float(np.median(apart)), float(np.quantile(apart, 0.95))

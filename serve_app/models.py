@@ -57,6 +57,7 @@ def plan_models(settings: Settings) -> ModelPlan:
             device=settings.device,
             engine=settings.engine,
             precision="mixed" if settings.mixed_precision else "fp32",
+            quantized=settings.quantized,
             flip_test=settings.flip_test,
             threads=settings.threads,
             use_compiled_ops=settings.mmcv_with_ops,

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         None, ge=1, le=256, description="CPU threads of one model replica; default: its share."
     )
     mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
+    quantized: Path | None = Field(
+        None, description="Folder of networks in int8 that `mmpose-service quantize` made."
+    )
     batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
     calibration: Path | None = Field(

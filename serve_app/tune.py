@@ -9,25 +9,26 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from deployments.cpus import usable_cpus
-from deployments.crops import crop_transforms
 from deployments.decode.analyse import analyse_segment
 from deployments.errors import NotReadyError
-from deployments.media.reader import read
 from deployments.messages import U8, AnalysisOptions, CropPoses, Detections, ModelStatus, Segment
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.load import ModelChoice
 from deployments.pose.options import EngineOptions
 from serve_app.awaited import awaited
-from serve_app.difference import Difference, Rows, difference
+from serve_app.difference import Difference, Rows, crop_shift_px, difference
 from serve_app.models import ModelPlan
 
 BATCHES = (1, 4, 8, 16, 32)
 STRIDES = ((1, None), (2, None), (4, None), (8, None), (8, 2), (16, 2))
+MIN_SCORE = 0.3
+"""Keypoints below are not seen."""
 _MOST_REPLICAS = 8
 _ALIKE = 0.97
 """Of the fastest: what is as fast within the scatter of such a short measurement."""
@@ -41,14 +42,17 @@ class PoseRate:
 
     Attributes:
         engine, precision: as the model says. mixed: whether mixed precision was asked for.
+        quantized: folder of the network in int8, where that was.
         threads: of each replica. replicas: at once. batch: crops in a call.
         crops_per_s: of all of them. batch_s: of one call.
-        shift_median_px, shift_p95_px: of keypoints, against the same engine in fp32, crop pixels.
+        shift_median_px, shift_p95_px: of keypoints, against the same engine in fp32, crop pixels;
+            NaN where none are seen.
     """
 
     engine: Engine
     precision: str
     mixed: bool
+    quantized: Path | None
     threads: int
     replicas: int
     batch: int
@@ -115,7 +119,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
         status = models[0].status
         found = models[0].infer(crops)
         reference = references.setdefault(status.engine or "", found)
-        median, p95 = _shift(reference, found)
+        median, p95 = crop_shift_px(reference, found, MIN_SCORE)
         for batch in BATCHES:
             pieces = np.resize(crops, (batch, *crops.shape[1:]))
             rate, batch_s = _rate(models, pieces, each)
@@ -124,6 +128,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
                     engine="torch" if status.engine == "torch" else "openvino",
                     precision=status.precision or "",
                     mixed=options.precision == "mixed",
+                    quantized=options.quantized,
                     threads=options.cpu_threads,
                     replicas=replicas,
                     batch=batch,
@@ -143,8 +148,16 @@ def _kinds(plan: ModelPlan) -> Iterator[tuple[EngineOptions, int]]:
     seen = set()
     precisions: tuple[Literal["fp32", "mixed"], ...] = ("fp32", "mixed")
     engines: tuple[Engine, ...] = ("openvino", "torch")
-    for precision, engine in product(precisions, engines):
-        options = replace(plan.options, precision=precision, engine=engine, batch=max(BATCHES))
+    for quantized, precision, engine in product(
+        dict.fromkeys((None, plan.options.quantized)), precisions, engines
+    ):
+        options = replace(
+            plan.options,
+            quantized=quantized,
+            precision=precision,
+            engine=engine,
+            batch=max(BATCHES),
+        )
         status = load_pose(plan, options).status
         kind = status.engine, status.precision
         if kind in seen:
@@ -152,14 +165,6 @@ def _kinds(plan: ModelPlan) -> Iterator[tuple[EngineOptions, int]]:
         seen.add(kind)
         for threads, replicas in sorted(layouts):
             yield replace(options, threads=threads), replicas if status.device == "cpu" else 1
-
-
-def _shift(reference: CropPoses, found: CropPoses) -> tuple[float, float]:
-    apart = np.linalg.norm(reference.keypoints - found.keypoints, axis=-1)
-    apart = apart[np.isfinite(apart)]
-    if not len(apart):
-        return 0.0, 0.0
-    return float(np.median(apart)), float(np.quantile(apart, 0.95))
 
 
 def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> tuple[float, float]:
@@ -186,14 +191,16 @@ def fastest(rates: Sequence[PoseRate], most_shift_px: float) -> PoseRate:
 
     Of those as fast within the scatter, the one that asks for least: replicas, then the batch.
     """
-    allowed = [r for r in rates if not r.mixed or r.shift_median_px <= most_shift_px]
+    allowed = [
+        r for r in rates if not (r.mixed or r.quantized) or r.shift_median_px <= most_shift_px
+    ]
     best = max(r.crops_per_s for r in allowed)
     alike = [r for r in allowed if r.crops_per_s >= _ALIKE * best]
     return min(alike, key=lambda r: (r.replicas, r.batch))
 
 
 def stride_costs(
-    plan: ModelPlan, segment: Segment, min_score: float, strides: Sequence[tuple[int, int | None]]
+    plan: ModelPlan, segment: Segment, strides: Sequence[tuple[int, int | None]]
 ) -> list[StrideCost]:
     """What strides cost on one segment; the first is the reference."""
     pose, detector = load_pose(plan, plan.options), load_detector(plan)
@@ -223,7 +230,7 @@ def stride_costs(
         with ThreadPoolExecutor(1) as thread:
             rows = Rows.of_segment(awaited(analyse_segment(segment, options, detect, estimate)))
         reference = reference or rows
-        against = difference(reference, rows, min_score)
+        against = difference(reference, rows, MIN_SCORE)
         costs.append(StrideCost(stride, finest, asked, against))
     return costs
 
@@ -235,21 +242,3 @@ def cheapest(costs: Sequence[StrideCost], least_iou: float) -> StrideCost:
         key=lambda c: c.detections,
         default=costs[0],
     )
-
-
-def crops_of(plan: ModelPlan, size: tuple[int, int], segment: Segment, most: int) -> U8:
-    """Crops of ``size`` (w, h) of a segment's people, (n, h, w, 3), n from 0 to ``most``."""
-    detector = load_detector(plan)
-    found: list[U8] = []
-    pictures = read(segment)
-    try:
-        for picture in pictures:
-            thumbnail, scale = picture.letterbox(detector.status.input_size)
-            (people,) = detector.infer(thumbnail[None])
-            boxes = people.boxes[people.score > 0.5] / np.array([*scale, *scale])
-            found += [picture.crop(map_, size) for map_ in crop_transforms(boxes, size)]
-            if len(found) >= most:
-                break
-    finally:
-        pictures.close()
-    return np.stack(found[:most]) if found else np.empty((0, size[1], size[0], 3), np.uint8)

@@ -43,7 +43,7 @@ def load_pose_model(
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
     """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
 
-    A pose network finds one person by itself.
+    A pose network finds one person by itself, never in int8: it is quantized for crops.
 
     Raises:
         WeightsCorruptError: damaged, or another network.
@@ -53,7 +53,8 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
     if entry.codec != "boxes":
         from deployments.pose.engines.whole_frame import WholeFrameDetector
 
-        return WholeFrameDetector(load_pose_model(entry, checkpoint, options, "detector"))
+        exact = replace(options, quantized=None)
+        return WholeFrameDetector(load_pose_model(entry, checkpoint, exact, "detector"))
     if checkpoint.suffix == ".onnx":
         from deployments.pose.engines.openvino_engine import OpenVinoDetector
 

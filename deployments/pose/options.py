@@ -15,6 +15,8 @@ class EngineOptions:
     Attributes:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``mixed`` is bf16 on CPUs that have it and fp16 on GPUs.
+        quantized: folder of pose networks in int8, which OpenVINO runs instead of the checkpoints
+            that they are of.
         flip_test: average with the mirrored crop.
         engine: what runs ``.pth`` checkpoints: ``auto`` is OpenVINO on a CPU, torch on a GPU.
         threads: of the CPU; None for all that this process may use.
@@ -27,6 +29,7 @@ class EngineOptions:
 
     device: str = "auto"
     precision: Literal["fp32", "mixed"] = "fp32"
+    quantized: Path | None = None
     flip_test: bool = False
     engine: Literal["auto", "torch", "openvino"] = "torch"
     threads: int | None = None

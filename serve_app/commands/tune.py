@@ -17,14 +17,15 @@ from deployments.errors import BadParameterError
 from deployments.messages import U8
 from serve_app.commands.progress import STDERR
 from serve_app.models import plan_models
+from serve_app.sample import crops_of
 from serve_app.settings import environment_name, load_settings
 from serve_app.tune import (
     STRIDES,
     PoseRate,
     StrideCost,
     cheapest,
-    crops_of,
     fastest,
+    load_detector,
     load_pose,
     pose_rates,
     stride_costs,
@@ -85,11 +86,11 @@ def tune(
         if not video.is_file():
             raise BadParameterError(f"there is no file {video}", hint="Give a video.")
         segment = split(probe(str(video), settings.media_limits), 1, _SEGMENT_S)[0]
-        crops = crops_of(plan, status.input_size, segment, _CROPS)
+        crops = crops_of(load_detector(plan), status.input_size, segment, _CROPS)
         if not len(crops):
             raise BadParameterError(f"{video}: nobody is seen at its beginning", field="video")
         STDERR.print("measuring how often people need be detected ...")
-        strides = stride_costs(plan, segment, 0.3, STRIDES)
+        strides = stride_costs(plan, segment, STRIDES)
     STDERR.print("measuring the pose model ...")
     rates = pose_rates(plan, crops, seconds * _FOR_POSE if strides else seconds)
     chosen = fastest(rates, shift_px if strides else -1.0)
@@ -112,6 +113,8 @@ def fragment(chosen: PoseRate, stride: StrideCost | None) -> dict[str, list[dict
         "threads": chosen.threads,
         "batch_size": chosen.batch,
     }
+    if chosen.quantized is not None:
+        arguments["quantized"] = str(chosen.quantized)
     if stride is not None:
         arguments["detector_stride"] = stride.stride
         if stride.finest is not None:
@@ -136,9 +139,9 @@ def merged(document: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
     """
     for application in part["applications"]:
         target = _named(document.get("applications", []), application["name"])
-        target["args"] = {**(target.get("args") or {}), **application["args"]}
-        if "finest_stride" not in application["args"] and "detector_stride" in application["args"]:
-            target["args"].pop("finest_stride", None)
+        had, tuned = target.get("args") or {}, application["args"]
+        replaced = {"quantized", *(("finest_stride",) if "detector_stride" in tuned else ())}
+        target["args"] = {k: v for k, v in had.items() if k not in replaced} | tuned
         for deployment in application["deployments"]:
             inside = _named(target.get("deployments", []), deployment["name"])
             inside["user_config"] = {

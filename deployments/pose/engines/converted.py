@@ -7,8 +7,6 @@ building and converting take longer than loading.
 
 import hashlib
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,12 +14,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from deployments.messages import U8, Detections
+from deployments.messages import F32, U8, Detections
 from deployments.pose import compat
-from deployments.pose.engines.openvino_runtime import compile_network, corrupt, last_line
+from deployments.pose.engines.openvino_runtime import (
+    compile_network,
+    corrupt,
+    last_line,
+    save_network,
+)
 from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.rtmdet import people_of
 from deployments.pose.engines.status import status_of
@@ -46,6 +50,7 @@ class PoseSource:
         codec: how they are decoded.
         reverse_channels: whether it takes RGB.
         mean, std: of the normalisation, in the order of its channels.
+        quantized: whether the model is in int8, but for its last operations.
     """
 
     model: Any
@@ -54,6 +59,14 @@ class PoseSource:
     reverse_channels: bool
     mean: Sequence[float]
     std: Sequence[float]
+    quantized: bool = False
+
+    def inputs(self, crops: U8) -> F32:
+        """What the model takes for BGR pictures (n, h, w, 3)."""
+        ordered = crops[..., ::-1] if self.reverse_channels else crops
+        mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
+        normalised: F32 = ((ordered - mean) / std).transpose(0, 3, 1, 2)
+        return normalised
 
 
 def converted_pose(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PoseSource:
@@ -198,22 +211,10 @@ def _kept(
             return ov.Core().read_model(path)
         except RuntimeError:
             model = build()
-        _keep(model, path)
+        try:
+            save_network(model, path)
+        except (OSError, RuntimeError) as error:
+            logger.warning("the converted network cannot be kept in %s: %s", folder, error)
     except RuntimeError as error:
         raise corrupt(checkpoint, f"OpenVINO cannot convert it ({last_line(error)})") from error
     return model
-
-
-def _keep(model: Any, path: Path) -> None:
-    """Save whole or not at all: the weights first, since the other file is what is looked for."""
-    import openvino as ov
-
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=path.parent) as name:
-            made = Path(name) / path.name
-            ov.save_model(model, made, compress_to_fp16=False)
-            for suffix in (".bin", ".xml"):
-                os.replace(made.with_suffix(suffix), path.with_suffix(suffix))
-    except (OSError, RuntimeError) as error:
-        logger.warning("the converted network cannot be kept in %s: %s", path.parent, error)

@@ -1,5 +1,6 @@
 """Models on the CPU by OpenVINO: exported ``.onnx`` files, and pose networks from ``.pth``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from deployments.messages import F32, U8, CropPoses, Detections
 from deployments.pose.engines.converted import PoseSource, converted_pose
 from deployments.pose.engines.openvino_runtime import compile_network, corrupt, last_line
 from deployments.pose.engines.pictures import check_pictures
+from deployments.pose.engines.quantized import quantized_network
 from deployments.pose.engines.status import status_of
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
@@ -31,18 +33,19 @@ class OpenVinoPose:
     """
 
     def __init__(
-        self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+        self,
+        entry: ModelEntry,
+        checkpoint: Path,
+        options: EngineOptions,
+        role: str,
+        source: PoseSource | None = None,
     ) -> None:
-        """Compile ``checkpoint``, ``.onnx`` or ``.pth``.
+        """Compile ``checkpoint``, ``.onnx`` or ``.pth``; ``source`` instead, if that is given.
 
         Raises:
-            WeightsCorruptError: not a model of this interface, or of another network.
-            ConfigurationError: the entry does not fit its config.
+            WeightsCorruptError, ConfigurationError: as of :func:`pose_source`.
         """
-        if checkpoint.suffix == ".onnx":
-            source = _exported_pose(entry, checkpoint)
-        else:
-            source = converted_pose(entry, checkpoint, options)
+        source = source or pose_source(entry, checkpoint, options)
         self._codec, self._places = source.codec, source.places
         self._network = compile_network(
             source.model,
@@ -61,7 +64,7 @@ class OpenVinoPose:
             role,
             engine="openvino",
             device="cpu",
-            precision=self._network.precision,
+            precision=("int8+" if source.quantized else "") + self._network.precision,
         )
 
     def infer(self, crops: U8) -> CropPoses:
@@ -123,6 +126,25 @@ class OpenVinoDetector:
         rows = rows[(labels == PERSON) & (rows[:, 4] > 0)]
         rows = rows[np.argsort(-rows[:, 4], kind="stable")]
         return Detections(boxes=rows[:, :4].copy(), score=rows[:, 4].copy())
+
+
+def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PoseSource:
+    """The pose network of ``checkpoint``, ``.onnx`` or ``.pth``; in int8 where the options have it.
+
+    Raises:
+        WeightsCorruptError: not a model of this interface, or of another network; or its file in
+            int8 is damaged.
+        ConfigurationError: the entry does not fit its config.
+    """
+    if checkpoint.suffix == ".onnx":
+        source = _exported_pose(entry, checkpoint)
+    else:
+        source = converted_pose(entry, checkpoint, options)
+    if options.quantized:
+        model = quantized_network(entry, checkpoint, options.quantized)
+        if model is not None:
+            return replace(source, model=model, quantized=True)
+    return source
 
 
 def _exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:

@@ -5,6 +5,8 @@ not used.
 """
 
 import math
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,25 @@ def compile_network(
     except RuntimeError as error:
         raise corrupt(checkpoint, f"OpenVINO cannot run it ({last_line(error)})") from error
     return CompiledNetwork(compiled, streams, "bf16" if bf16 else "fp32")
+
+
+def save_network(model: Any, path: Path) -> None:
+    """Save ``model`` as ``path`` (.xml) and its weights beside it, whole or not at all.
+
+    The .xml is what is looked for: an old one goes before, and a new one comes after the weights.
+
+    Raises:
+        OSError, RuntimeError: it cannot be written.
+    """
+    import openvino as ov
+
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=path.parent) as name:
+        made = Path(name) / path.name
+        ov.save_model(model, made, compress_to_fp16=False)
+        path.unlink(missing_ok=True)
+        for suffix in (".bin", ".xml"):
+            os.replace(made.with_suffix(suffix), path.with_suffix(suffix))
 
 
 def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:

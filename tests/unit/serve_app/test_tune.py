@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from serve_app.tune import PoseRate, StrideCost, cheapest, fastest
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))
-RATE = PoseRate("openvino", "fp32", False, 2, 1, 16, 100.0, 0.16, 0.0, 0.0)
+RATE = PoseRate("openvino", "fp32", False, None, 2, 1, 16, 100.0, 0.16, 0.0, 0.0)
 HALF = replace(RATE, precision="bf16", mixed=True, crops_per_s=180.0, shift_median_px=0.4)
+WHOLE = replace(RATE, precision="int8+fp32", quantized=Path("q"), crops_per_s=250.0)
 EVERY = StrideCost(1, None, 100, Difference(1.0, 1.0, 0.0, 0.0, 0, 0, 100))
 
 
@@ -38,8 +40,22 @@ def stride(iou, detections, n=4, finest=None):
         ([RATE, replace(RATE, replicas=2, threads=1, crops_per_s=101.0)], 0.5, RATE),
         ([RATE, replace(RATE, replicas=2, threads=1, crops_per_s=150.0)], 0.5, "two"),
         ([HALF, RATE], -1.0, RATE),
+        ([RATE, HALF, WHOLE], 0.5, WHOLE),
+        ([RATE, replace(WHOLE, shift_median_px=0.6)], 0.5, RATE),
+        ([RATE, replace(WHOLE, shift_median_px=float("nan"))], 0.5, RATE),
     ],
-    ids=["faster", "too far", "alike", "slower", "alike but two", "two", "cost unknown"],
+    ids=[
+        "faster",
+        "too far",
+        "alike",
+        "slower",
+        "alike but two",
+        "two",
+        "cost unknown",
+        "int8",
+        "int8 too far",
+        "nobody seen",
+    ],
 )
 def test_the_fastest_within_its_cost_that_asks_for_least(rates, most, best):
     chosen = fastest(rates, most)
@@ -89,6 +105,13 @@ def test_an_earlier_fine_stride_does_not_outlive_a_fragment_without_one():
     document["applications"][0]["args"] = {"finest_stride": 1}
     part = fragment(RATE, stride(0.95, 25))
     assert "finest_stride" not in merged(document, part)["applications"][0]["args"]
+
+
+def test_a_network_in_int8_comes_and_goes_with_the_fragment():
+    document = yaml.safe_load(CONFIGS[0].read_text())
+    arguments = merged(document, fragment(WHOLE, None))["applications"][0]["args"]
+    assert load_settings(arguments, {}).quantized == Path("q")
+    assert "quantized" not in merged(document, fragment(RATE, None))["applications"][0]["args"]
 
 
 @pytest.fixture
