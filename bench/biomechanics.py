@@ -39,20 +39,21 @@ def clip_of(movement: str, frames: int) -> ClipPoses:
     """One person who does ``movement`` in place, seen from the left, with noise."""
     xy = np.concatenate(list(_points(movement, frames)))
     xy += np.random.default_rng(1).normal(0, NOISE_PX, xy.shape)
-    score = np.full((frames, 1, len(KEYPOINTS)), 0.9, np.float32)
+    score = np.full((frames, len(KEYPOINTS)), 0.9, np.float32)
     box = np.concatenate([xy.min(1), xy.max(1)], axis=1)
     return ClipPoses(
         times_s=np.arange(frames) / FPS,
         width=SIZE[0],
         height=SIZE[1],
         track_id=np.array([1], np.int32),
-        box=box[:, None].astype(np.float32),
-        box_score=score[..., 0],
-        keypoints=xy[:, None].astype(np.float32),
+        row=np.arange(frames, dtype=np.int32)[:, None],
+        box=box.astype(np.float32),
+        box_score=score[:, 0],
+        keypoints=xy.astype(np.float32),
         score=score,
         raw_score=score,
-        sigma=np.full((frames, 1, len(KEYPOINTS), 2), NOISE_PX, np.float32),
-        model=np.zeros((frames, 1), np.int32),
+        sigma=np.full((frames, len(KEYPOINTS), 2), NOISE_PX, np.float32),
+        model=np.zeros(frames, np.int32),
         models=("Simulated",),
         decoded=np.ones(frames, bool),
     )

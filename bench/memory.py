@@ -66,12 +66,13 @@ def child(path: Path, annotated: bool) -> dict[str, Any]:
         loaded = _peak()
         job = Job(path, Path(name), "annotated.mp4", options, 0.3, video=annotated)
         outcome = awaited(run(replace(job), stages))
+        peak = _peak()
         results = len(pickle.dumps((outcome.clip, outcome.biomechanics), protocol=5))
         stages.close()
     return {
         "frames": outcome.media.frame_count,
         "seconds": time.perf_counter() - began,
-        "peak_mb": _peak(),
+        "peak_mb": peak,
         "loaded_mb": loaded,
         "results_mb": results / 2**20,
     }

@@ -119,10 +119,10 @@ def _alone(
     with meter.stage("detect"):
         detector.infer(np.stack(thumbnails))
 
-    found = [np.flatnonzero(clip.model[f] >= 0) for f in range(media.frame_count)]
+    rows = [row[row >= 0] for row in clip.row]
     with meter.stage("decode + crop"):
         for picture in _pictures(segments):
-            boxes = clip.box[picture.index, found[picture.index]]
+            boxes = clip.box[rows[picture.index]]
             for map_ in crop_transforms(boxes, options.pose_input, options.box_padding):
                 crops.append(picture.crop(map_, options.pose_input))
     pose = stages.engine(options.pose_models[0])

@@ -33,7 +33,7 @@ def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[
             "stride": stride,
             "finest": finest,
             "detections": asked,
-            "frames": len(clip.keypoints),
+            "frames": len(clip.times_s),
             **asdict(difference(reference, Rows.of_clip(clip), MIN_SCORE)),
         }
         for (stride, finest), (clip, asked) in zip(VARIANTS, clips, strict=True)

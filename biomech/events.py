@@ -12,11 +12,12 @@ from biomech.performance import Performance
 Block = dict[str, Any]
 
 
-def events_block(performance: Performance | None) -> Block:
+def events_block(performance: Performance | None, first_frame: int = 0) -> Block:
     """``driver``, ``reps``, ``gait`` with its reason, ``jumps`` and ``landings``.
 
-    Frames count from the first of the clip; times may lie between them. The angles of ``reps`` are
-    the largest and the range of each joint from valley to valley.
+    Frames count from the first of the clip, ``first_frame`` being that of the track; times may lie
+    between them. The angles of ``reps`` are the largest and the range of each joint from valley to
+    valley.
     """
     if performance is None:
         return {
@@ -25,14 +26,14 @@ def events_block(performance: Performance | None) -> Block:
         }  # fmt: skip
     return {
         "driver": performance.repetitions.driver,
-        "reps": _repetitions(performance),
-        "gait": _gait(performance, performance.gait) if performance.gait else None,
+        "reps": _repetitions(performance, first_frame),
+        "gait": _gait(performance, performance.gait, first_frame) if performance.gait else None,
         "gait_reason": performance.gait_reason or None,
         "jumps": [
             {
                 "t_takeoff_s": number(jump.takeoff_s),
                 "t_landing_s": number(jump.landing_s),
-                "frames": [jump.takeoff, jump.landing],
+                "frames": [first_frame + jump.takeoff, first_frame + jump.landing],
                 "flight_s": number(jump.landing_s - jump.takeoff_s),
                 "height_m": number(jump.height_m),
                 "height_error_m": number(jump.height_error_m),
@@ -40,13 +41,13 @@ def events_block(performance: Performance | None) -> Block:
             for jump in performance.jumps
         ],
         "landings": [
-            {"t_s": number(flight.landing_s), "frame": flight.landing}
+            {"t_s": number(flight.landing_s), "frame": first_frame + flight.landing}
             for flight in performance.landings
         ],
     }
 
 
-def _repetitions(performance: Performance) -> list[Block]:
+def _repetitions(performance: Performance, first_frame: int) -> list[Block]:
     curves = performance.curves
     made = []
     phases = phases_of_repetitions(performance)
@@ -63,7 +64,7 @@ def _repetitions(performance: Performance) -> list[Block]:
                 "t_peak_s": number(rep.peak_s),
                 "t_end_s": number(rep.stop_s),
                 "duration_s": number(rep.stop_s - rep.start_s),
-                "frames": [rep.start, rep.peak, rep.stop],
+                "frames": [first_frame + f for f in (rep.start, rep.peak, rep.stop)],
                 "peak_deg": {n: number(float(v.max())) for n, v in known.items() if len(v)},
                 "rom_deg": {n: number(float(np.ptp(v))) for n, v in known.items() if len(v)},
                 "out": _phase(out),
@@ -81,7 +82,7 @@ def _phase(phase: Phase) -> Block:
     }
 
 
-def _gait(performance: Performance, gait: Gait) -> Block:
+def _gait(performance: Performance, gait: Gait, first_frame: int) -> Block:
     times = performance.curves.times_s
     return {
         "running": gait.running,
@@ -93,7 +94,7 @@ def _gait(performance: Performance, gait: Gait) -> Block:
             for start, stop in gait.bouts
         ],
         "events": [
-            {"kind": e.kind, "side": e.side, "t_s": number(e.t_s), "frame": e.frame}
+            {"kind": e.kind, "side": e.side, "t_s": number(e.t_s), "frame": first_frame + e.frame}
             for e in gait.events
         ],
     }

@@ -66,7 +66,8 @@ class Occasion:
     Attributes:
         config: thresholds. context: as the caller says. parts: which are given.
         guidelines: of the site. model: that made most of the poses, None unknown.
-        others: (f,) frames in which somebody else is, None nowhere.
+        first_frame: of the clip, the number of the track's own first one.
+        others: (f,) frames of the track in which somebody else is, None nowhere.
     """
 
     config: BmConfig
@@ -74,6 +75,7 @@ class Occasion:
     parts: Parts = ALL_PARTS
     guidelines: Guidelines = NO_GUIDELINES
     model: str | None = None
+    first_frame: int = 0
     others: Flags | None = None
 
 
@@ -94,7 +96,7 @@ def summary(
     told |= {
         "length_unit": "stature" if metrics.size.height_m is None else "m",
         "joints": joints if occasion.parts.joint_angle_analysis else {},
-        **events_block(performance),
+        **events_block(performance, occasion.first_frame),
         "measures": [_measure(measure) for measure in measures],
         "phases": phases(performance) if performance else None,
     }
@@ -179,7 +181,7 @@ def _quality(
             "code": caution.code,
             "detail": caution.detail,
             "threshold": caution.threshold,
-            "frames": ranges(caution.frames),
+            "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
             "share": number(float(caution.frames.sum() / present.sum())),
         }
         for caution in cautions_of(metrics, performance, occasion.context.movement, others)

@@ -230,24 +230,26 @@ class SegmentPoses:
 
 @dataclass(frozen=True, slots=True)
 class ClipPoses:
-    """The people of a whole clip, NaN where absent.
+    """The people of a whole clip: n rows, one for each person in each frame that shows them.
 
     Attributes:
         times_s: (f,) seconds since the first frame.
         width, height: of the picture.
         track_id: (p,) number of each person, the primary person first.
-        box: (f,p,4); box_score: (f,p).
-        keypoints: (f,p,17,2) image pixels; score, raw_score: (f,p,17); sigma: (f,p,17,2).
-        model: (f,p) index into ``models``, -1 where absent.
+        row: (f,p) of the arrays below, -1 where the person is absent.
+        box: (n,4); box_score: (n,).
+        keypoints: (n,17,2) image pixels; score, raw_score: (n,17); sigma: (n,17,2).
+        model: (n,) index into ``models``.
         decoded: (f,) whether the frame could be decoded.
         left_out: people of least importance that were not kept, to bound memory.
-        blur: (f,p) 0 sharp to 1, NaN where it cannot be told; None where there were no pictures.
+        blur: (n,) 0 sharp to 1, NaN where it cannot be told; None where there were no pictures.
     """
 
     times_s: F64
     width: int
     height: int
     track_id: I32
+    row: I32
     box: F32
     box_score: F32
     keypoints: F32
@@ -260,6 +262,18 @@ class ClipPoses:
     left_out: int = 0
     blur: F32 | None = None
 
+    @property
+    def present(self) -> Bools:
+        """(f,p) whether the person is in the frame."""
+        return self.row >= 0
+
+    def spread(self, values: F32, frames: slice = slice(None)) -> F32:
+        """(m,p,...) of ``values`` (n,...) for m frames and all people, NaN where absent."""
+        row = self.row[frames]
+        out = np.full((*row.shape, *values.shape[1:]), np.nan, values.dtype)
+        out[row >= 0] = values[row[row >= 0]]
+        return out
+
 
 @dataclass(frozen=True, slots=True)
 class ClipBiomechanics:
@@ -269,8 +283,9 @@ class ClipBiomechanics:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
             f, plain JSON values with None for missing, or None where the person is absent; of the
             first so many people as were asked for.
-        angles_deg: (f,p,6) the joint angles in the order of ``biomech.skeleton.JOINT_ANGLES``,
-            NaN where missing: what the renderer writes beside the joints.
+        angles_deg: (f,6) the joint angles of the primary person in the order of
+            ``biomech.skeleton.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
+            the joints.
         summary: one JSON object a person.
         primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not
             measured: what the angles are of. None where nobody is there or nothing was analysed.

@@ -27,8 +27,8 @@ class Rows:
     @staticmethod
     def of_clip(clip: ClipPoses) -> "Rows":
         """Those of a whole clip."""
-        frame, person = np.nonzero(clip.model >= 0)
-        at = frame, person
+        frame, person = np.nonzero(clip.present)
+        at = clip.row[frame, person]
         return Rows(frame.astype(np.int64), clip.box[at], clip.keypoints[at], clip.score[at])
 
     @staticmethod

@@ -247,21 +247,16 @@ def overlay_of(
 ) -> Overlay:
     """What to draw on the frames of ``segment``: of the primary person, what the angles are of."""
     frames = slice(segment.first_frame, segment.first_frame + len(segment.pts))
-    people = len(clip.track_id)
-    angles = (
-        biomechanics.angles_deg[frames, 0] if people else np.full((len(segment.pts), 6), np.nan)
-    )
-    keypoints, score = clip.keypoints[frames], clip.score[frames]
+    keypoints, score = clip.spread(clip.keypoints, frames), clip.spread(clip.score, frames)
     if biomechanics.primary_points is not None:
-        keypoints, score = keypoints.copy(), score.copy()
         keypoints[:, 0] = biomechanics.primary_points[frames]
         score[:, 0] = np.isfinite(keypoints[:, 0]).all(-1)
     return Overlay(
         keypoints=keypoints,
         score=score,
-        box=clip.box[frames],
+        box=clip.spread(clip.box, frames),
         track_id=clip.track_id,
-        angles_deg=angles,
+        angles_deg=biomechanics.angles_deg[frames],
         min_score=min_score,
     )
 

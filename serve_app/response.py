@@ -77,13 +77,13 @@ def _tell_calibrated(outcome: Outcome, models: dict[str, ModelStatus]) -> None:
     if not any(calibrated):
         return
     for p, summary in enumerate(biomechanics.summary):
-        used = np.unique(clip.model[:, p])
-        if summary.get("sigma_source") == "model" and all(calibrated[m] for m in used if m >= 0):
+        used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
+        if summary.get("sigma_source") == "model" and all(calibrated[m] for m in used):
             summary["sigma_calibrated"] = True
     for p, frames in enumerate(biomechanics.frames):
         for f, block in enumerate(frames):
             if block and block["detail"].get("sigma_source") == "model":
-                block["detail"]["sigma_calibrated"] = calibrated[clip.model[f, p]]
+                block["detail"]["sigma_calibrated"] = calibrated[clip.model[clip.row[f, p]]]
 
 
 def _data(
@@ -100,12 +100,12 @@ def _data(
 
 def _frame(outcome: Outcome, frame: int, everyone: bool) -> FramePose:
     clip = outcome.clip
-    present = [p for p in range(len(clip.track_id)) if clip.model[frame, p] >= 0]
+    present = np.flatnonzero(clip.row[frame] >= 0).tolist()
     has_pose = present[:1] == [0]
     info = FrameInfo(
         frame_number=frame,
         timestamp=round(float(clip.times_s[frame]), 6),
-        model_used=clip.models[clip.model[frame, 0]] if has_pose else None,
+        model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
     )
     others = [_person(outcome, frame, p) for p in present if p > 0] if everyone else None
     if not has_pose:
@@ -125,7 +125,7 @@ def _frame(outcome: Outcome, frame: int, everyone: bool) -> FramePose:
         pose=PersonPose(
             track_id=person.track_id,
             box=person.box,
-            score=round(float(clip.score[frame, 0].mean()), 4),
+            score=round(float(clip.score[clip.row[frame, 0]].mean()), 4),
         ),
         people=others,
     )
@@ -139,7 +139,8 @@ def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
 
 def _person(outcome: Outcome, frame: int, p: int) -> Person:
     clip = outcome.clip
-    box = [round(float(v), 2) for v in clip.box[frame, p]]
+    row = int(clip.row[frame, p])
+    box = [round(float(v), 2) for v in clip.box[row]]
     block = outcome.biomechanics.frames[p][frame]
     return Person(
         track_id=int(clip.track_id[p]),
@@ -148,20 +149,20 @@ def _person(outcome: Outcome, frame: int, p: int) -> Person:
             y1=box[1],
             x2=box[2],
             y2=box[3],
-            score=round(float(clip.box_score[frame, p]), 4),
+            score=round(float(clip.box_score[row]), 4),
         ),
-        keypoints=_keypoints(clip, frame, p),
+        keypoints=_keypoints(clip, row),
         biomechanics=Biomechanics(**block) if block else NO_BIOMECHANICS,
     )
 
 
-def _keypoints(clip: ClipPoses, frame: int, p: int) -> dict[str, Keypoint]:
+def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
     columns = np.concatenate(
         [
-            clip.keypoints[frame, p].astype(np.float64),
-            clip.score[frame, p, :, None],
-            clip.raw_score[frame, p, :, None],
-            clip.sigma[frame, p],
+            clip.keypoints[row].astype(np.float64),
+            clip.score[row, :, None],
+            clip.raw_score[row, :, None],
+            clip.sigma[row],
         ],
         axis=1,
     ).tolist()
@@ -183,16 +184,18 @@ def _summary(
     outcome: Outcome, min_score: float, models: dict[str, ModelStatus]
 ) -> ProcessingSummary:
     clip, media = outcome.clip, outcome.media
-    primary = clip.model[:, 0] if len(clip.track_id) else np.full(len(clip.times_s), -1)
-    found = primary >= 0
+    primary = clip.row[:, :1]
+    primary = primary[primary >= 0]
     used = {
-        name: count for i, name in enumerate(clip.models) if (count := int((primary == i).sum()))
+        name: count
+        for i, name in enumerate(clip.models)
+        if (count := int((clip.model[primary] == i).sum()))
     }
     main = max(used, key=lambda name: used[name]) if used else None
     return ProcessingSummary(
         total_frames=len(clip.times_s),
-        successful_poses=int(found.sum()),
-        average_confidence=(round(float(clip.score[found, 0].mean()), 4) if found.any() else None),
+        successful_poses=len(primary),
+        average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
         model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
         people=len(clip.track_id),
         models_used=used,

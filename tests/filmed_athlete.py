@@ -10,8 +10,8 @@ from biomech.curves import curves_of
 from biomech.metrics import person_metrics
 from biomech.skeleton import INDEX
 from deployments.biomechanics.analyse import analyse
-from deployments.messages import ClipPoses
 from serve_app.summary_schema import PersonSummary
+from tests.clips import dense_clip
 from tests.stick_figure import seen
 from tools.athlete.body import Shape, stand
 from tools.athlete.camera import Camera
@@ -80,7 +80,8 @@ def clip_of(track):
         for name in ("box", "xy", "score", "sigma")
     }
     frames = len(track.times_s)
-    return ClipPoses(
+    blur = {} if track.blur is None else {"blur": np.asarray(track.blur, np.float32)[:, None]}
+    return dense_clip(
         times_s=track.times_s,
         width=track.size[0],
         height=track.size[1],
@@ -94,7 +95,7 @@ def clip_of(track):
         model=np.where(track.present, 0, -1).astype(np.int32)[:, None],
         models=("Simulated",),
         decoded=np.ones(frames, bool),
-        blur=None if track.blur is None else np.asarray(track.blur, np.float32)[:, None],
+        **blur,
     )
 
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from biomech.config import NO_CONTEXT, Context, Subject
 from deployments.biomechanics.analyse import analyse
-from deployments.messages import ClipPoses, MediaInfo, ModelStatus
+from deployments.messages import MediaInfo, ModelStatus
 from serve_app.pipeline import Outcome
 from serve_app.response import encode, respond
 from serve_app.schemas import PoseOptions
+from tests.clips import dense_clip
 from tests.stick_figure import from_the_side
 
 MODEL = "RTMPose-Medium"
@@ -52,7 +53,7 @@ def saved(
     for f, p in np.argwhere(present):
         box[f, p] = [*np.nanmin(xy[f, p], 0), *np.nanmax(xy[f, p], 0)]
     scores = np.where(there, score, 0.0).astype(np.float32)
-    clip = ClipPoses(
+    clip = dense_clip(
         times_s=times,
         width=SIZE[0],
         height=SIZE[1],

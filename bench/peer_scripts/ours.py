@@ -46,7 +46,7 @@ def main() -> None:
         outcome = awaited(run(job, stages))
         meter.tell(
             frames=outcome.media.frame_count,
-            poses=int((outcome.clip.model >= 0).sum()),
+            poses=len(outcome.clip.keypoints),
             models=f"{pose.name} {pose.engine} {pose.precision}",
         )
         stages.close()

@@ -16,7 +16,7 @@ from biomech.readiness import with_smoothness
 from biomech.skeleton import JOINT_ANGLES
 from biomech.summary import Occasion, disabled_summary, summary
 from biomech.track import Track
-from deployments.messages import F32, ClipBiomechanics, ClipPoses
+from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
 
 
 def analyse(
@@ -51,9 +51,10 @@ def analyse(
     frames: list[list[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     drawn: F32 | None = None
-    angles = np.full((len(clip.times_s), len(clip.track_id), len(JOINT_ANGLES)), np.nan)
+    angles = _no_angles(clip)
     for p, person_id in enumerate(clip.track_id.tolist()):
-        track = track_of(clip, p, context.camera.slowmo_factor)
+        shown = _shown(clip, p)
+        track = track_of(clip, p, shown, context.camera.slowmo_factor)
         own = context if p == 0 else replace(context, subject=Subject())
         metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
         performance = performance_of(metrics, config, context.movement)
@@ -61,43 +62,62 @@ def analyse(
             metrics = with_smoothness(performance, config)
         metrics = metrics.only(parts)
         if p < written:
-            frames.append(frame_blocks(metrics, track.present))
+            column: list[dict[str, Any] | None] = [None] * len(clip.times_s)
+            column[shown] = frame_blocks(metrics, track.present)
+            frames.append(column)
         if p == 0:
-            drawn = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
+            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
+            drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
+            for i, name in enumerate(JOINT_ANGLES):
+                angles[shown, i] = metrics.joint_angles[name].value
         occasion = Occasion(
             config=config,
             context=own,
             parts=parts,
             guidelines=guidelines if p == 0 else guidelines.of_anybody(),
             model=_model_of(clip, p),
-            others=np.asarray((np.delete(clip.model, p, axis=1) >= 0).any(1)),
+            first_frame=shown.start,
+            others=clip.present[shown].sum(1) > track.present,
         )
         summaries.append(summary(person_id, metrics, performance, occasion))
-        for i, name in enumerate(JOINT_ANGLES):
-            angles[:, p, i] = metrics.joint_angles[name].value
     return ClipBiomechanics(frames, angles, summaries, drawn)
 
 
-def track_of(clip: ClipPoses, person: int, slowmo_factor: float = 1.0) -> Track:
-    """Person number ``person`` of ``clip``, NaN where absent, in seconds of the world."""
-    present = clip.model[:, person] >= 0
-    here = present[:, None, None]
+def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float = 1.0) -> Track:
+    """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
+    row = clip.row[frames, person]
+    present = row >= 0
+
+    def of(values: F32) -> F64:
+        out = np.full((len(row), *values.shape[1:]), np.nan)
+        out[present] = values[row[present]]
+        return out
+
     return Track(
-        times_s=clip.times_s / slowmo_factor,
-        xy=np.where(here, clip.keypoints[:, person].astype(np.float64), np.nan),
-        score=np.where(present[:, None], clip.score[:, person].astype(np.float64), np.nan),
-        sigma=np.where(here, clip.sigma[:, person].astype(np.float64), np.nan),
-        box=clip.box[:, person].astype(np.float64),
+        times_s=clip.times_s[frames] / slowmo_factor,
+        xy=of(clip.keypoints),
+        score=of(clip.score),
+        sigma=of(clip.sigma),
+        box=of(clip.box),
         present=present,
         size=(clip.width, clip.height),
-        blur=None if clip.blur is None else clip.blur[:, person].astype(np.float64),
+        blur=None if clip.blur is None else of(clip.blur),
     )
+
+
+def _shown(clip: ClipPoses, person: int) -> slice:
+    """The frames from the first to the last that show somebody; all where none does.
+
+    A passer-by costs as much as there is to see of them, however long the clip is.
+    """
+    found = np.flatnonzero(clip.row[:, person] >= 0)
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, len(clip.row))
 
 
 def _model_of(clip: ClipPoses, person: int) -> str | None:
     """The model that made most of the person's poses."""
-    used = clip.model[:, person]
-    counts = np.bincount(used[used >= 0], minlength=1)
+    row = clip.row[:, person]
+    counts = np.bincount(clip.model[row[row >= 0]], minlength=1)
     return clip.models[int(counts.argmax())] if counts.any() else None
 
 
@@ -107,12 +127,14 @@ def _in_picture(points: Smoothed, roll_deg: float) -> F32:
     return derotated(points.gated.xy, -roll_deg, centre).astype(np.float32)
 
 
+def _no_angles(clip: ClipPoses) -> F64:
+    return np.full((len(clip.times_s), len(JOINT_ANGLES)), np.nan)
+
+
 def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
-    shape = (len(clip.times_s), len(clip.track_id))
-    present = clip.model[:, :written] >= 0
     return ClipBiomechanics(
-        [[disabled_block() if there else None for there in column] for column in present.T],
-        np.full((*shape, len(JOINT_ANGLES)), np.nan),
+        [[disabled_block() if there else None for there in p] for p in clip.present.T[:written]],
+        _no_angles(clip),
         [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deployments.messages import F32, I64, Bools, ClipPoses, MediaInfo, SegmentPoses
+from deployments.messages import I64, Bools, ClipPoses, MediaInfo, SegmentPoses
 from deployments.tracking.clip_rows import (
     ClipRows,
     by_first_appearance,
@@ -19,7 +19,7 @@ _SHORT_S = 0.3
 _SHORT_SHARE = 0.5  # of the clip, where that is shorter still
 _SURE_SCORE = 0.6
 _DUPLICATE_SHARE = 0.6
-_MOST_CELLS = 4_000_000  # people times frames; 0.4 kB each
+_MOST_CELLS = 4_000_000  # people times frames
 
 
 def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
@@ -33,7 +33,7 @@ def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     People are numbered from 1 by importance: the sum over frames of box area, score, and nearness
     to the picture's centre (1 there, 0.5 in the corners). The first is the primary person. Of the
     passers-by of a long video only the most important are kept, so that people times frames are
-    four million at most: the arrays hold every person in every frame.
+    four million at most.
 
     Args:
         segments: all segments of the video.
@@ -112,29 +112,24 @@ def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
 
 def _clip(rows: ClipRows, person: I64, media: MediaInfo, decoded: Bools) -> ClipPoses:
     people = int(person.max(initial=-1)) + 1
-    kept = np.flatnonzero(person >= 0)
-    place = (rows.frame[kept], person[kept])
-
-    def spread(values: F32) -> F32:
-        out = np.full((media.frame_count, people, *values.shape[1:]), np.nan, np.float32)
-        out[place] = values[kept]
-        return out
-
-    model = np.full((media.frame_count, people), -1, np.int32)
-    model[place] = rows.model[kept]
+    kept = np.lexsort((rows.frame, person))[np.count_nonzero(person < 0) :]
+    row = np.full((media.frame_count, people), -1, np.int32)
+    row[rows.frame[kept], person[kept]] = np.arange(len(kept))
+    rows = rows[kept]
     return ClipPoses(
         times_s=media.times_s,
         width=media.width,
         height=media.height,
         track_id=np.arange(1, people + 1, dtype=np.int32),
-        box=spread(rows.box),
-        box_score=spread(rows.box_score),
-        keypoints=spread(rows.poses.keypoints),
-        score=spread(rows.poses.score),
-        raw_score=spread(rows.poses.raw_score),
-        sigma=spread(rows.poses.sigma),
-        model=model,
+        row=row,
+        box=rows.box,
+        box_score=rows.box_score,
+        keypoints=rows.poses.keypoints,
+        score=rows.poses.score,
+        raw_score=rows.poses.raw_score,
+        sigma=rows.poses.sigma,
+        model=rows.model,
         models=rows.models,
         decoded=decoded,
-        blur=spread(rows.blur),
+        blur=rows.blur,
     )

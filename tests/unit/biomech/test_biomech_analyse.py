@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from biomech.config import Camera, Context, Parts, Subject
 from biomech.frames import FIELDS
 from deployments.biomechanics.analyse import analyse, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
-from deployments.messages import ClipPoses
+from tests.clips import dense_clip
+from tests.filmed_athlete import clip_of as filmed_clip
+from tests.filmed_athlete import filmed
 from tests.stick_figure import FIGURE, from_the_side, rotated
 
 
@@ -23,7 +26,7 @@ def clip_of(*people, frames=1, present=None, sigma=3.0, score=0.9):
         xy[:, p] = points
     xy[~there] = np.nan
     box = np.concatenate([xy.min(2, initial=1e6), xy.max(2, initial=-1e6)], -1)
-    return ClipPoses(
+    return dense_clip(
         times_s=np.arange(frames) / 30.0,
         width=640,
         height=640,
@@ -56,7 +59,7 @@ def test_a_single_picture_gives_the_oracle():
         "athletic_readiness": 85.336,
     }
     assert obj["detail"]["components"]["stability_score"]["mode"] == "static"
-    assert result.angles_deg[0, 0] == pytest.approx(
+    assert result.angles_deg[0] == pytest.approx(
         [85.236358, 165.323607, 171.427002, 165.350913, 21.801409, 21.801409], abs=1e-4
     )
     assert result.warnings == ()
@@ -71,7 +74,7 @@ def test_people_come_and_go():
     side = from_the_side(knee=30.0, hip=10.0, at=(200.0, 350.0))
     result = analyse(clip_of(FIGURE, side, side + 50, frames=frames, present=present), 0.3)
     assert [[obj is not None for obj in column] for column in result.frames] == (present.T.tolist())
-    assert np.array_equal(np.isfinite(result.angles_deg).all(2), present)
+    assert np.array_equal(np.isfinite(result.angles_deg).all(1), present[:, 0])
     assert result.frames[1][5]["joint_angles"]["left_knee"] == pytest.approx(150, abs=1e-3)
     assert [told["person_id"] for told in result.summary] == [1, 2, 3]
     assert [told["view"] for told in result.summary] == ["frontal", "sagittal", "sagittal"]
@@ -85,14 +88,14 @@ def test_a_person_is_judged_without_the_others():
         analyse(clip_of(side, frames=9), 0.3),
     )
     assert both.frames[1] == alone.frames[0]
-    assert np.array_equal(both.angles_deg[:, 1], alone.angles_deg[:, 0])
+    assert both.summary[1] | {"person_id": 1, "quality": []} == alone.summary[0]
 
 
 def test_nobody_in_the_clip_is_an_empty_result():
     result = analyse(clip_of(frames=5), 0.3)
     assert result.frames == []
     assert result.summary == []
-    assert result.angles_deg.shape == (5, 0, 6)
+    assert result.angles_deg.shape == (5, 6)
 
 
 def test_someone_of_whom_nothing_is_seen_is_null_for_that_reason():
@@ -207,12 +210,49 @@ def test_read_only_arrays_of_the_object_store_will_do():
 
 
 def test_a_track_is_nan_where_the_person_is_absent():
-    present = np.array([[True], [False], [True]])
-    clip = clip_of(FIGURE, frames=3, present=present, sigma=2.0)
-    clip.keypoints[1] = 7.0  # what lies in the array there does not matter
-    track = track_of(clip, 0)
+    present = np.array([[True], [False], [True], [True]])
+    clip = clip_of(FIGURE, frames=4, present=present, sigma=2.0)
+    track = track_of(clip, 0, slice(0, 3))
     assert track.present.tolist() == [True, False, True]
-    for values in (track.xy, track.score, track.sigma):
+    for values in (track.xy, track.score, track.sigma, track.box):
         assert values.dtype == np.float64
         assert np.isnan(values[1]).all()
         assert np.isfinite(values[[0, 2]]).all()
+
+
+def later(told, frames):
+    """What is told, with so many frames added to every number of a frame."""
+    if isinstance(told, list):
+        return [later(part, frames) for part in told]
+    if not isinstance(told, dict):
+        return told
+    return {
+        key: (np.array(value, int) + frames).tolist()
+        if key in ("frame", "frames")
+        else later(value, frames)
+        for key, value in told.items()
+    }
+
+
+@pytest.mark.parametrize("movement", ["squat", "gait", "jump", "cautions"])
+def test_how_long_the_clip_goes_on_without_somebody_changes_nothing_of_them(movement):
+    before, after = 37, 61
+    _, track, _ = filmed("squat" if movement == "cautions" else movement, seconds=4.0)
+    if movement == "cautions":
+        track = replace(track, blur=np.full(len(track.times_s), 0.9))
+    alone = filmed_clip(replace(track, times_s=track.times_s + before / 30))
+    frames = before + len(track.times_s) + after
+    row = np.full((frames, 1), -1, np.int32)
+    row[before:-after] = alone.row
+    longer = replace(alone, times_s=np.arange(frames) / 30, row=row, decoded=np.ones(frames, bool))
+    short, long = analyse(alone, 0.3), analyse(longer, 0.3)
+    assert any(short.summary[0][name] for name in ("reps", "gait", "jumps"))
+    assert bool(short.summary[0]["quality"]) == (movement == "cautions")
+    assert long.summary == later(short.summary, before)
+    assert long.frames[0][before:-after] == short.frames[0]
+    assert not any(long.frames[0][:before] + long.frames[0][-after:])
+    for name in ("angles_deg", "primary_points"):
+        values = getattr(long, name)
+        assert np.array_equal(values[before:-after], getattr(short, name), equal_nan=True)
+        assert np.isnan(values[:before]).all()
+        assert np.isnan(values[-after:]).all()

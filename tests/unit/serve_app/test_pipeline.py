@@ -9,10 +9,11 @@ import pytest
 from biomech.geometry import flexion, unsigned
 from deployments.biomechanics.analyse import analyse
 from deployments.errors import MediaError, NoFramesError, StageFailedError
-from deployments.messages import AnalysisOptions, ClipPoses, EncodeOptions
+from deployments.messages import AnalysisOptions, EncodeOptions
 from serve_app import pipeline
 from serve_app.pipeline import Job, fan_out, overlay_of, run
 from tests.annotated import segment_of
+from tests.clips import dense_clip
 from tests.stick_figure import FIGURE
 
 
@@ -176,7 +177,7 @@ def test_the_primary_person_is_drawn_as_the_angles_are_and_the_others_as_measure
     seen = np.arange(17) != 9
     assert np.array_equal(drawn.score[:, 0] >= 0.3, np.broadcast_to(seen, (10, 17)))
     knee = included_knee(drawn.keypoints[:, 0].astype(float))
-    assert knee == pytest.approx(whole.angles_deg[30:, 0, 2], abs=1e-3)
+    assert knee == pytest.approx(whole.angles_deg[30:, 2], abs=1e-3)
     assert knee != pytest.approx(included_knee(xy[30:, 0].astype(float)), abs=0.5)
     raw = overlay_of(segment, clip, analyse(clip, 0.3, enabled=False), 0.3)
     assert np.array_equal(raw.keypoints, xy[30:])
@@ -186,7 +187,7 @@ def clip_of(xy, score):
     """A clip of people who are there all the time, (f, p, 17, 2)."""
     frames, people = xy.shape[:2]
     box = np.concatenate([xy.min(2), xy.max(2)], -1)
-    return ClipPoses(
+    return dense_clip(
         times_s=np.arange(frames) / 30.0,
         width=640,
         height=640,

@@ -8,11 +8,12 @@ import pytest
 
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.analyse import analyse
-from deployments.messages import ClipPoses, MediaInfo, ModelStatus, StoredVideo
+from deployments.messages import MediaInfo, ModelStatus, StoredVideo
 from serve_app.pipeline import Outcome
 from serve_app.response import encode, respond, to_json
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
+from tests.clips import dense_clip
 from tests.stick_figure import FIGURE
 
 MODELS = {"RTMPose-Medium": ModelStatus(role="rtmpose", loaded=True, name="RTMPose-Medium")}
@@ -27,7 +28,7 @@ def clip_of(present, decoded=None):
         shape = present.shape + (1,) * np.ndim(values)
         return np.where(present.reshape(shape), values, np.nan).astype(np.float32)
 
-    return ClipPoses(
+    return dense_clip(
         times_s=np.arange(frames) / 25,
         width=640,
         height=640,
@@ -89,8 +90,8 @@ def test_others_are_listed_where_they_are_asked_for_and_only_then():
 
 def test_points_that_the_network_did_not_give_are_null():
     clip = clip_of([[1]])
-    clip.keypoints[0, 0, 9] = clip.sigma[0, 0, 9] = np.nan
-    clip.score[0, 0, 9] = clip.raw_score[0, 0, 9] = 0
+    clip.keypoints[0, 9] = clip.sigma[0, 9] = np.nan
+    clip.score[0, 9] = clip.raw_score[0, 9] = 0
     wrist = answer(clip).data.poses_per_frame[0].keypoints["left_wrist"]
     assert (wrist.x, wrist.y, wrist.sigma, wrist.confidence) == (None, None, None, 0.0)
 

@@ -54,8 +54,8 @@ def followed(clip, walkers):
     """By person, the walkers followed."""
     shown = [
         {
-            shown_in(clip.keypoints[f, p], walkers, clip.times_s[f])
-            for f in np.flatnonzero(clip.model[:, p] >= 0)
+            shown_in(clip.keypoints[clip.row[f, p]], walkers, clip.times_s[f])
+            for f in np.flatnonzero(clip.present[:, p])
         }
         for p in range(len(clip.track_id))
     ]
@@ -96,24 +96,26 @@ def test_everyone_is_followed_and_numbered_from_one(uncut):
 
 
 def test_absence_is_nan_in_every_array(uncut):
-    absent = uncut.model < 0
-    assert 0 < absent.mean() < 1
+    assert 0 < uncut.present.mean() < 1
+    assert sorted(uncut.row[uncut.present].tolist()) == list(range(len(uncut.model)))
     for name in ("box", "box_score", "keypoints", "score", "raw_score", "sigma", "blur"):
-        values = getattr(uncut, name)
+        values = uncut.spread(getattr(uncut, name))
         assert values.dtype == np.float32
-        assert np.isnan(values[absent]).all(), name
-    assert np.isfinite(uncut.box[~absent]).all()
-    assert np.isfinite(uncut.score[~absent]).all()
+        assert np.isnan(values[~uncut.present]).all(), name
+    for values in (uncut.box, uncut.score):
+        known = np.isfinite(uncut.spread(values, slice(5, 90))).all(-1)
+        assert np.array_equal(known, uncut.present[5:90])
 
 
 def test_every_row_of_a_lone_person_reaches_the_clip():
     segment = observe([CROWD[1]], INFO)
     segment = replace(segment, model=(segment.frame % 2).astype(np.int32), models=("A", "B"))
     clip = merge([segment], INFO)
-    assert np.array_equal(clip.keypoints[:, 0], segment.poses.keypoints)
-    assert np.array_equal(clip.box[:, 0], segment.box)
-    assert np.array_equal(clip.blur[:, 0], segment.blur)
-    assert clip.model[:, 0].tolist() == [f % 2 for f in range(151)]
+    assert np.array_equal(clip.row[:, 0], segment.frame)
+    assert np.array_equal(clip.keypoints, segment.poses.keypoints)
+    assert np.array_equal(clip.box, segment.box)
+    assert np.array_equal(clip.blur, segment.blur)
+    assert clip.model.tolist() == [f % 2 for f in range(151)]
     assert clip.models == ("A", "B")
     assert (clip.width, clip.height) == (1920, 1080)
     assert np.array_equal(clip.times_s, INFO.times_s)
@@ -131,7 +133,9 @@ def test_nobody_in_the_video(parts):
     nobody = observe([], INFO)
     clip = merge(cut(nobody, [40, 80][: parts - 1]), INFO)
     assert len(clip.track_id) == 0
-    assert clip.keypoints.shape == (151, 0, 17, 2)
+    assert clip.row.shape == (151, 0)
+    assert clip.keypoints.shape == (0, 17, 2)
+    assert clip.spread(clip.box).shape == (151, 0, 4)
     assert clip.decoded.all()
 
 
@@ -139,7 +143,7 @@ def test_a_single_picture():
     info = media(1)
     clip = merge([observe(CROWD[:2], info)], info)
     assert clip.track_id.tolist() == [1, 2]
-    assert (clip.model == 0).all()
+    assert clip.present.all()
 
 
 def passer(seconds, score):
@@ -171,7 +175,7 @@ def test_a_body_found_twice_is_one_person():
     twin = observe([CROWD[1]], INFO, seed=8)
     clip = merge([both(observe([CROWD[1]], INFO), twin)], INFO)
     assert len(clip.track_id) == 1
-    assert (clip.model == 0).all()
+    assert clip.present.all()
 
 
 def test_a_body_found_twice_for_a_while_fills_what_was_missed():
@@ -180,7 +184,7 @@ def test_a_body_found_twice_for_a_while_fills_what_was_missed():
     second = observe([replace(CROWD[1], from_s=0.9)], INFO, seed=8)
     clip = merge([both(first, second)], INFO)
     assert len(clip.track_id) == 1
-    assert (clip.model == 0).all()
+    assert clip.present.all()
 
 
 def test_a_body_found_three_times_in_turn_is_one_person():
@@ -192,7 +196,7 @@ def test_a_body_found_three_times_in_turn_is_one_person():
     ]
     clip = merge([both(*parts)], INFO)
     assert len(clip.track_id) == 1
-    assert (clip.model == 0).all()
+    assert clip.present.all()
 
 
 def test_two_people_close_together_stay_two():
@@ -222,14 +226,17 @@ def test_the_primary_person_is_not_the_first_segments():
     parts = cut(observe(walkers, INFO), [32, 64, 96])
     clip = merge(parts, INFO)
     assert followed(clip, walkers)[0] == {1}
-    assert (clip.model[:, 0] >= 0).all()
+    assert clip.present[:, 0].all()
 
 
 def test_of_many_passers_by_the_most_important_are_kept(monkeypatch, whole, uncut):
     monkeypatch.setattr(tracks, "_MOST_CELLS", 2 * INFO.frame_count + 1)
     clip = merge([whole], INFO)
     assert clip.track_id.tolist() == [1, 2]
-    assert np.array_equal(clip.keypoints, uncut.keypoints[:, :2], equal_nan=True)
+    assert np.array_equal(
+        clip.spread(clip.keypoints), uncut.spread(uncut.keypoints)[:, :2], equal_nan=True
+    )
+    assert len(clip.keypoints) == clip.present.sum()
     monkeypatch.setattr(tracks, "_MOST_CELLS", 1)
     assert merge([whole], INFO).track_id.tolist() == [1]
 

@@ -63,9 +63,10 @@ def peer(shared):
 
 def nearest(clip, peer):
     """(f, p) the peer's track that shows the same body, -1 none."""
-    size = np.nan_to_num((clip.box[..., 2:] - clip.box[..., :2]).max(-1), nan=1.0)
-    apart = np.linalg.norm(clip.keypoints[:, :, None] - peer[:, None], axis=-1)  # f, p, 3, 17
-    common = np.isfinite(apart) & (clip.score[:, :, None] >= 0.3)
+    size = np.nan_to_num(clip.spread((clip.box[:, 2:] - clip.box[:, :2]).max(-1)), nan=1.0)
+    keypoints, score = clip.spread(clip.keypoints), clip.spread(clip.score)
+    apart = np.linalg.norm(keypoints[:, :, None] - peer[:, None], axis=-1)  # f, p, 3, 17
+    common = np.isfinite(apart) & (score[:, :, None] >= 0.3)
     mean = np.where(common, apart, 0).sum(-1) / np.maximum(common.sum(-1), 1)
     mean = np.where(common.sum(-1) >= 4, mean / size[..., None], np.inf)
     return np.where(mean.min(-1) < 0.1, mean.argmin(-1), -1)
