@@ -78,6 +78,7 @@ def stages_of(out: Path, **settings: Any) -> tuple[LocalStages, AnalysisOptions]
         detector_stride=made.detector_stride,
         finest_stride=made.finest_stride,
         batch=made.batch_size,
+        in_hardware=made.hardware_video,
     )
 
 
