@@ -71,6 +71,7 @@ def quantized_network(entry: ModelEntry, checkpoint: Path, folder: Path) -> Any 
 
     path = quantized_path(folder, entry)
     if not path.exists():
+        logger.warning("there is no %s: %s runs as it is", path, entry.name)
         return None
     try:
         model = ov.Core().read_model(path)

@@ -142,8 +142,11 @@ def test_of_another_checkpoint_it_is_left_out(command, plan, entry, checkpoint, 
     assert "is of another file than" in caplog.text
 
 
-def test_where_there_is_none_the_checkpoint_answers(plan, entry, checkpoint, tmp_path):
-    assert engine(plan, entry, checkpoint, quantized=tmp_path).status.precision == "fp32"
+def test_where_there_is_none_the_checkpoint_answers(plan, entry, checkpoint, tmp_path, caplog):
+    with caplog.at_level(logging.WARNING, "mmpose_service"):
+        model = engine(plan, entry, checkpoint, quantized=tmp_path / "none")
+    assert model.status.precision == "fp32"
+    assert f"{KEY}.xml: RTMPose-t (demonstration) runs as it is" in caplog.text
 
 
 @pytest.mark.parametrize(
