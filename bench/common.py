@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -123,3 +124,17 @@ def _commit() -> str | None:
         text=True,
     )
     return told.stdout.strip() or None
+
+
+def medians(rows: Sequence[Mapping[str, Any]], kind: Sequence[str], figures: Sequence[str]) -> None:
+    """Print the medians of ``figures`` over the rows of each kind, in the order of the first."""
+    kinds = dict.fromkeys(tuple(row[k] for k in kind) for row in rows)
+    alike = {of: [row for row in rows if tuple(row[k] for k in kind) == of] for of in kinds}
+    table(
+        "medians",
+        (*kind, *figures),
+        [
+            (*of, *(f"{median(row[f] for row in same):.1f}" for f in figures))
+            for of, same in alike.items()
+        ],
+    )

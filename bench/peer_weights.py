@@ -8,7 +8,6 @@ exported to ONNX for rtmlib.
 import json
 import os
 import subprocess
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import av
 import numpy as np
 import torch
 
-from deployments.pose.registry import load_model_config
+from deployments.pose.registry import ModelEntry, load_model_config
 from serve_app.settings import ROOT
 from tests.random_networks import quiet, random_pose_network
 from tools.serving import BIN
@@ -40,12 +39,7 @@ def rtmpose_m(folder: Path) -> tuple[Path, Path, Path]:
         folder / name for name in ("rtmpose-m.pth", "rtmpose-m.onnx", "registry.json")
     )
     if not export.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        entry = replace(load_model_config(CONFIG).entry(KEY), sha256=None)
-        pictures = np.random.default_rng(0).integers(0, 255, (4, 256, 192, 3), np.uint8)
-        network = random_pose_network(entry, pictures)
-        # Without a log of its training, for which torch would ask whether to trust the file.
-        torch.save({"state_dict": network.state_dict(), "meta": {}}, checkpoint)
+        network = of_random_weights(load_model_config(CONFIG).entry(KEY), checkpoint)
         with quiet():
             torch.onnx.export(
                 _Exported(network),
@@ -62,6 +56,16 @@ def rtmpose_m(folder: Path) -> tuple[Path, Path, Path]:
     del model["sha256"]
     registry.write_text(json.dumps(document))
     return checkpoint, export, registry
+
+
+def of_random_weights(entry: ModelEntry, checkpoint: Path) -> torch.nn.Module:
+    """The pose network of ``entry`` with random weights, written to ``checkpoint``, too."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    pictures = np.random.default_rng(0).integers(0, 255, (4, 256, 192, 3), np.uint8)
+    network: torch.nn.Module = random_pose_network(entry, pictures)
+    # Without a log of its training, for which torch would ask whether to trust the file.
+    torch.save({"state_dict": network.state_dict(), "meta": {}}, checkpoint)
+    return network
 
 
 def in_int8(registry: Path, video: Path, folder: Path) -> Path:

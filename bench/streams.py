@@ -7,10 +7,9 @@ through the network in one piece on all threads, one of 16 in four, on as many t
 import argparse
 import logging
 from dataclasses import replace
-from statistics import median
 from typing import Any
 
-from bench.common import CONSOLE, crop_cost, in_words, machine, save, table
+from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save
 from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
 from deployments.pose.load import load_pose_model
@@ -57,20 +56,8 @@ def main() -> None:
                         "cpu_ms": cpu_ms,
                     }
                 )
-    kinds = dict.fromkeys((r["model"], r["precision"], r["streams"]) for r in rows)
-    table(
-        f"median of {given.rounds}",
-        ("model", "precision", "streams", "crops a second", "CPU ms a crop"),
-        [
-            (*kind, *(f"{_median(rows, kind, k):.1f}" for k in ("crops_s", "cpu_ms")))
-            for kind in kinds
-        ],
-    )
+    medians(rows, ("model", "precision", "streams"), ("crops_s", "cpu_ms"))
     save("streams", {"machine": facts, "rows": rows})
-
-
-def _median(rows: list[dict[str, Any]], kind: tuple[str, str, str], what: str) -> float:
-    return median(r[what] for r in rows if (r["model"], r["precision"], r["streams"]) == kind)
 
 
 if __name__ == "__main__":
