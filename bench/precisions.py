@@ -33,12 +33,11 @@ def engines(key: str) -> list[OpenVinoPose]:
     mixed = replace(options, precision="mixed")
     width, height = entry.input_size
     crops = np.random.default_rng(0).integers(0, 256, (FITTED_ON, height, width, 3), np.uint8)
-    source = pose_source(entry, checkpoint, options)
-    source = replace(source, model=quantize(source, crops), quantized=True)
+    exact = pose_source(entry, checkpoint, options)
+    whole = replace(exact, model=quantize(exact, crops), quantized=True)
     return [
-        OpenVinoPose(entry, checkpoint, options, "rtmpose"),
-        OpenVinoPose(entry, checkpoint, mixed, "rtmpose"),
-        OpenVinoPose(entry, checkpoint, mixed, "rtmpose", source),
+        OpenVinoPose(entry, checkpoint, how, "rtmpose", source)
+        for how, source in ((options, exact), (mixed, exact), (mixed, whole))
     ]
 
 

@@ -267,9 +267,11 @@ class ClipPoses:
         """(f,p) whether the person is in the frame."""
         return self.row >= 0
 
-    def spread(self, values: F32, frames: slice = slice(None)) -> F32:
-        """(m,p,...) of ``values`` (n,...) for m frames and all people, NaN where absent."""
-        row = self.row[frames]
+    def spread(
+        self, values: F32, frames: slice = slice(None), person: int | slice = slice(None)
+    ) -> F32:
+        """(m,p,...) of ``values`` (n,...), or (m,...) of one person, NaN where absent."""
+        row = self.row[frames, person]
         out = np.full((*row.shape, *values.shape[1:]), np.nan, values.dtype)
         out[row >= 0] = values[row[row >= 0]]
         return out

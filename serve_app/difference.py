@@ -77,12 +77,13 @@ def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
         apart = np.linalg.norm(reference.keypoints[a] - other.keypoints[b], axis=-1)
         height = np.ptp(reference.box[a][:, 1::2], axis=1)
         shifts.append((apart / height[:, None])[seen])
-    all_iou, shift = np.concatenate(overlaps), np.concatenate(shifts)
+    all_iou = np.concatenate(overlaps)
+    median, p95 = _median_and_p95(np.concatenate(shifts))
     return Difference(
         iou_mean=float(all_iou.mean()) if len(all_iou) else 0.0,
         iou_p5=float(np.quantile(all_iou, 0.05)) if len(all_iou) else 0.0,
-        shift_median=float(np.median(shift)) if len(shift) else float("nan"),
-        shift_p95=float(np.quantile(shift, 0.95)) if len(shift) else float("nan"),
+        shift_median=median,
+        shift_p95=p95,
         missed=len(reference.frame) - matched,
         extra=len(other.frame) - matched,
         people=len(reference.frame),
@@ -105,7 +106,12 @@ def crop_shift_px(reference: CropPoses, found: CropPoses, min_score: float) -> t
     Those that both see at ``min_score`` or over count; NaN where there are none.
     """
     seen = (reference.score >= min_score) & (found.score >= min_score)
-    if not seen.any():
+    return _median_and_p95(
+        np.linalg.norm(reference.keypoints[seen] - found.keypoints[seen], axis=-1)
+    )
+
+
+def _median_and_p95(values: F64) -> tuple[float, float]:
+    if not len(values):
         return float("nan"), float("nan")
-    apart = np.linalg.norm(reference.keypoints[seen] - found.keypoints[seen], axis=-1)
-    return float(np.median(apart)), float(np.quantile(apart, 0.95))
+    return float(np.median(values)), float(np.quantile(values, 0.95))

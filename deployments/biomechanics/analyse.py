@@ -77,7 +77,7 @@ def analyse(
             guidelines=guidelines if p == 0 else guidelines.of_anybody(),
             model=_model_of(clip, p),
             first_frame=shown.start,
-            others=clip.present[shown].sum(1) > track.present,
+            others=(clip.row[shown] >= 0).sum(1) > track.present,
         )
         summaries.append(summary(person_id, metrics, performance, occasion))
     return ClipBiomechanics(frames, angles, summaries, drawn)
@@ -85,13 +85,9 @@ def analyse(
 
 def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float = 1.0) -> Track:
     """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
-    row = clip.row[frames, person]
-    present = row >= 0
 
     def of(values: F32) -> F64:
-        out = np.full((len(row), *values.shape[1:]), np.nan)
-        out[present] = values[row[present]]
-        return out
+        return clip.spread(values, frames, person).astype(np.float64)
 
     return Track(
         times_s=clip.times_s[frames] / slowmo_factor,
@@ -99,7 +95,7 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
         score=of(clip.score),
         sigma=of(clip.sigma),
         box=of(clip.box),
-        present=present,
+        present=clip.row[frames, person] >= 0,
         size=(clip.width, clip.height),
         blur=None if clip.blur is None else of(clip.blur),
     )

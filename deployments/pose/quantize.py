@@ -18,7 +18,7 @@ _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
 def quantize(source: PoseSource, crops: U8) -> Any:
-    """OpenVINO's model of ``source`` in int8. That of ``source`` is changed, and not to be used.
+    """OpenVINO's model of ``source`` in int8.
 
     Args:
         source: the network. crops: (n, h, w, 3) of people, by which scales are chosen.
@@ -31,14 +31,15 @@ def quantize(source: PoseSource, crops: U8) -> Any:
     from openvino._offline_transformations import apply_moc_transformations
 
     nncf = _nncf()
-    apply_moc_transformations(source.model, cf=False)
+    model = source.model.clone()
+    apply_moc_transformations(model, cf=False)
     with redirect_stdout(sys.stderr):  # its progress
         model = nncf.quantize(
-            source.model,
+            model,
             nncf.Dataset([source.inputs(crop[None]) for crop in crops]),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(crops),
-            ignored_scope=nncf.IgnoredScope(names=_last_operations(source.model), validate=False),
+            ignored_scope=nncf.IgnoredScope(names=_last_operations(model), validate=False),
         )
     if not any(operation.get_type_name() == "FakeQuantize" for operation in model.get_ops()):
         raise ConfigurationError("the network has nothing to quantize", hint="It runs as it is.")

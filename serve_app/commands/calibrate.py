@@ -4,12 +4,11 @@ from pathlib import Path
 
 import click
 
-from deployments.errors import BadParameterError
 from deployments.pose.calibrate import NOMINAL, Fitted, fit, measure_points
 from deployments.pose.calibration import Coverage, save_calibration
 from deployments.pose.evaluate import find_coco
 from deployments.pose.load import load_pose_model
-from serve_app.commands.evaluate import first_here
+from serve_app.commands.evaluate import pose_model_here
 from serve_app.commands.progress import STDERR, progress_of
 from serve_app.models import plan_models
 from serve_app.reliability import draw_reliability
@@ -38,10 +37,7 @@ def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> No
     settings = load_settings()
     plan = plan_models(settings.model_copy(update={"calibration": None}))
     annotations, images = find_coco(coco_dir)
-    candidates = (plan.config.entry(model),) if model else plan.choices["rtmpose"].entries
-    entry, checkpoint = first_here(candidates, plan)
-    if entry.task != "pose":
-        raise BadParameterError(f"{entry.key} is not a pose model", field="model")
+    entry, checkpoint = pose_model_here(model, plan)
     network = load_pose_model(entry, checkpoint, plan.options, "rtmpose")
     with progress_of(entry.name) as report:
         points = measure_points(

@@ -37,10 +37,7 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
     """
     plan = plan_models(load_settings())
     annotations, images = find_coco(coco_dir)
-    candidates = (plan.config.entry(model),) if model else plan.choices["rtmpose"].entries
-    entry, checkpoint = first_here(candidates, plan)
-    if entry.task != "pose":
-        raise BadParameterError(f"{entry.key} is not a pose model", field="model")
+    entry, checkpoint = pose_model_here(model, plan)
     detector = None
     if boxes == "detector":
         detector = load_detector(*first_here(plan.choices["detector"].entries, plan), plan.options)
@@ -54,6 +51,20 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
             progress=lambda done, total: report("evaluating", done, total),
         )
     click.echo(json.dumps(asdict(result)) if as_json else _text(result, plan.options.flip_test))
+
+
+def pose_model_here(key: str | None, plan: ModelPlan) -> tuple[ModelEntry, Path]:
+    """The pose model called ``key``, or the one that would answer, and its checkpoint.
+
+    Raises:
+        BadParameterError: it is of another task.
+        UnknownModelError: there is none of that name. WeightsMissingError: it is not here.
+    """
+    candidates = (plan.config.entry(key),) if key else plan.choices["rtmpose"].entries
+    entry, checkpoint = first_here(candidates, plan)
+    if entry.task != "pose":
+        raise BadParameterError(f"{entry.key} is not a pose model", field="model")
+    return entry, checkpoint
 
 
 def first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[ModelEntry, Path]:

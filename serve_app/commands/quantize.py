@@ -9,7 +9,7 @@ import numpy as np
 from deployments.errors import BadParameterError
 from deployments.pose.load import load_detector
 from deployments.pose.weights import verify
-from serve_app.commands.evaluate import first_here
+from serve_app.commands.evaluate import first_here, pose_model_here
 from serve_app.commands.progress import STDERR
 from serve_app.difference import crop_shift_px
 from serve_app.models import plan_models
@@ -53,10 +53,7 @@ def quantize(
     settings = load_settings()
     plan = plan_models(settings.model_copy(update={"quantized": None}))
     options = replace(plan.options, precision="fp32")
-    candidates = (plan.config.entry(model),) if model else plan.choices["rtmpose"].entries
-    entry, checkpoint = first_here(candidates, plan)
-    if entry.task != "pose":
-        raise BadParameterError(f"{entry.key} is not a pose model", field="model")
+    entry, checkpoint = pose_model_here(model, plan)
     sha256 = verify(entry, checkpoint)
     STDERR.print("finding people ...")
     detector = load_detector(*first_here(plan.choices["detector"].entries, plan), options)
@@ -64,13 +61,13 @@ def quantize(
     if len(places) < 2:
         raise BadParameterError("the videos have people in fewer than two places", field="videos")
     fitted_on, held_out = np.concatenate(places[::2]), np.concatenate(places[1::2])
-    reference = OpenVinoPose(entry, checkpoint, options, "rtmpose").infer(held_out)
+    exact = pose_source(entry, checkpoint, options)
     STDERR.print(f"fitting {entry.name} to {len(fitted_on)} of them ...")
-    source = pose_source(entry, checkpoint, options)
-    source = replace(source, model=quantized(source, fitted_on), quantized=True)
-    # Compiling adds to a network what the saved one must not have.
-    compiled = replace(source, model=source.model.clone())
-    found = OpenVinoPose(entry, checkpoint, options, "rtmpose", compiled).infer(held_out)
+    whole = replace(exact, model=quantized(exact, fitted_on), quantized=True)
+    reference, found = (
+        OpenVinoPose(entry, checkpoint, options, "rtmpose", source).infer(held_out)
+        for source in (exact, whole)
+    )
     median, p95 = crop_shift_px(reference, found, MIN_SCORE)
     told = (
         f"{entry.name} in int8: on {len(held_out)} other crops keypoints are {median:.2f} pixels "
@@ -89,6 +86,6 @@ def quantize(
         shift_p95_px=p95,
     )
     path = quantized_path(out, entry)
-    save_quantized(source.model, facts, path)
+    save_quantized(whole.model, facts, path)
     click.echo(told)
     STDERR.print(f"{path}: put to use by {environment_name('quantized')}={out}")

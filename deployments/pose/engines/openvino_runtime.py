@@ -94,7 +94,7 @@ def compile_network(
     import openvino as ov
     from openvino.preprocess import ColorFormat, PrePostProcessor
 
-    pre = PrePostProcessor(model)
+    pre = PrePostProcessor(model.clone())  # it changes what it is given
     tensor = pre.input().tensor()
     tensor.set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     tensor.set_color_format(ColorFormat.BGR)

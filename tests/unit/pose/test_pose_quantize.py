@@ -23,6 +23,7 @@ from serve_app.difference import crop_shift_px
 from serve_app.models import plan_models
 from serve_app.sample import crops_throughout
 from serve_app.settings import load_settings
+from tests import markers
 from tests.conftest import ROOT
 from tests.dot_networks import entry as dot
 from tests.dot_networks import pictures, write_pose
@@ -203,26 +204,11 @@ def test_wrong_use_is_told(film_path, tmp_path, arguments, code, says):
     assert says in result.output
 
 
-def test_nobody_in_the_videos(numbered, tmp_path):
-    result = called(numbered, tmp_path)
+def test_nobody_in_the_videos(tmp_path):
+    grey = markers.write_video(tmp_path / "grey.mp4", np.empty((30, 0, 17, 2)), (320, 240))
+    result = called(grey, tmp_path)
     assert result.exit_code == 2
     assert "people in fewer than two places" in result.output
-
-
-@pytest.fixture
-def numbered(tmp_path):
-    """A film of grey."""
-    import av
-
-    path = tmp_path / "grey.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for _ in range(30):
-            grey = np.full((240, 320, 3), 128, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def test_a_network_without_convolutions_is_told(plan, tmp_path):
