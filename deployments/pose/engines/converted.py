@@ -69,8 +69,10 @@ class PoseSource:
         return normalised
 
 
-def converted_pose(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PoseSource:
-    """A pose network from its MMPose config and ``.pth``.
+def converted_pose(
+    entry: ModelEntry, checkpoint: Path, options: EngineOptions, quantized: Any | None = None
+) -> PoseSource:
+    """A pose network from its MMPose config and ``.pth``; in int8, nothing needs be converted.
 
     Raises:
         ConfigurationError: the config cannot be had, or another codec is needed.
@@ -83,7 +85,9 @@ def converted_pose(entry: ModelEntry, checkpoint: Path, options: EngineOptions) 
         module = load_network(entry, checkpoint, use_compiled_ops=options.use_compiled_ops).module
         return _converted(lambda inputs: module.head(module.extract_feat(inputs)), module, entry)
 
-    model = _kept(entry, checkpoint, options.cache_dir, build)
+    model = quantized
+    if model is None:
+        model = _kept(entry, checkpoint, options.cache_dir, build)
     normalisation = config.data_preprocessor
     return PoseSource(
         model=model,
@@ -92,6 +96,7 @@ def converted_pose(entry: ModelEntry, checkpoint: Path, options: EngineOptions) 
         reverse_channels=bool(normalisation.get("bgr_to_rgb", False)),
         mean=normalisation.mean,
         std=normalisation.std,
+        quantized=quantized is not None,
     )
 
 

@@ -136,15 +136,13 @@ def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> 
             int8 is damaged.
         ConfigurationError: the entry does not fit its config.
     """
-    if checkpoint.suffix == ".onnx":
-        source = _exported_pose(entry, checkpoint)
-    else:
-        source = converted_pose(entry, checkpoint, options)
+    model = None
     if options.quantized:
         model = quantized_network(entry, checkpoint, options.quantized)
-        if model is not None:
-            return replace(source, model=model, quantized=True)
-    return source
+    if checkpoint.suffix != ".onnx":
+        return converted_pose(entry, checkpoint, options, model)
+    source = _exported_pose(entry, checkpoint)
+    return source if model is None else replace(source, model=model, quantized=True)
 
 
 def _exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:
