@@ -23,6 +23,7 @@ from deployments.pose.interface import PoseModel
 from deployments.render.storage import open_store
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
+from serve_app.pipeline import Job
 from serve_app.settings import ROOT, load_settings
 
 RESULTS = ROOT / "bench" / "results"
@@ -80,6 +81,21 @@ def stages_of(out: Path, **settings: Any) -> tuple[LocalStages, AnalysisOptions]
         finest_stride=made.finest_stride,
         batch=made.batch_size,
         in_hardware=made.hardware_video,
+    )
+
+
+def job_of(video: Path, folder: Path, options: AnalysisOptions, *, annotated: bool = False) -> Job:
+    """One video as the service would have it done: its segments, and how many of them at once."""
+    made = load_settings()
+    return Job(
+        video,
+        folder,
+        "annotated.mp4",
+        options,
+        min_score=0.3,
+        video=annotated,
+        segment_s=made.segment_s,
+        segments_in_flight=made.segments_in_flight,
     )
 
 

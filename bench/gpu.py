@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.common import CONSOLE, crop_cost, machine, save, shared, stages_of, table
+from bench.common import CONSOLE, crop_cost, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import rtmpose_m
 from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import load_model_config
 from serve_app.awaited import awaited
-from serve_app.pipeline import Job, run
+from serve_app.pipeline import run
 from serve_app.settings import ROOT
 
 BATCHES = (1, 4, 16, 64, 128, 256)
@@ -82,7 +82,7 @@ def pipeline_fps(video: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         stages, options = stages_of(Path(name), mixed_precision=True, batch_size=64)
         for annotated in (False, True):
-            job = Job(video, Path(name), "a.mp4", options, 0.3, video=annotated)
+            job = job_of(video, Path(name), options, annotated=annotated)
             awaited(run(job, stages))  # warm
             began = time.perf_counter()
             outcome = awaited(run(job, stages))

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.common import job_of
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
 from serve_app.models import plan_models
-from serve_app.pipeline import Job, run
+from serve_app.pipeline import run
 from serve_app.settings import load_settings
 from tools.serving import Serving
 
@@ -64,10 +65,9 @@ async def _first_segment(
 
     names = ("Decode", "Biomechanics", "Render")
     stages = GraphStages(*(serve.get_deployment_handle(name, "pose") for name in names))
-    settings = load_settings()
+    job = job_of(video, folder, options)
     media = await stages.probe(video)
-    segment = split(media, options.detector_stride, settings.segment_s)[0]
-    job = Job(video, folder, "none.mp4", options, 0.3, video=False, segment_s=settings.segment_s)
+    segment = split(media, options.detector_stride, job.segment_s)[0]
 
     async def alone() -> float:
         began = time.perf_counter()
@@ -96,7 +96,7 @@ async def _first_segment(
     for _ in range(rounds):
         found["alone_s"].append(await alone())
         found["one_at_once_s"].append(await until_first(1))
-        found["usual_s"].append(await until_first(settings.segments_in_flight))
+        found["usual_s"].append(await until_first(job.segments_in_flight))
     return found
 
 

@@ -14,16 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import av
 
-from bench.common import CONSOLE, in_words, machine, save, shared, stages_of, table
+from bench.common import CONSOLE, in_words, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import long_clip
 from serve_app.awaited import awaited
-from serve_app.pipeline import Job, run
+from serve_app.pipeline import run
 from serve_app.settings import ROOT
 
 FOLDER = ROOT / "out" / "bench"
@@ -64,8 +63,8 @@ def child(path: Path, annotated: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         stages, options = stages_of(Path(name))
         loaded = _peak()
-        job = Job(path, Path(name), "annotated.mp4", options, 0.3, video=annotated)
-        outcome = awaited(run(replace(job), stages))
+        job = job_of(path, Path(name), options, annotated=annotated)
+        outcome = awaited(run(job, stages))
         peak = _peak()
         results = len(pickle.dumps((outcome.clip, outcome.biomechanics), protocol=5))
         stages.close()

@@ -13,12 +13,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from bench.common import CONSOLE, in_words, machine, shared_videos, stages_of, table
+from bench.common import CONSOLE, in_words, job_of, machine, shared_videos, stages_of, table
 from deployments.biomechanics.analyse import analyse as analyse_biomechanics
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
@@ -26,11 +26,18 @@ from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
 from deployments.media.reader import read
-from deployments.messages import AnalysisOptions, ClipPoses, CropPoses, MediaInfo, Segment
+from deployments.messages import (
+    AnalysisOptions,
+    ClipPoses,
+    CropPoses,
+    EncodeOptions,
+    MediaInfo,
+    Segment,
+)
 from deployments.render.render import render_segment
 from serve_app.awaited import awaited
 from serve_app.local import LocalStages
-from serve_app.pipeline import Job, Outcome, overlay_of, run
+from serve_app.pipeline import Outcome, overlay_of, run
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
 # peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
@@ -83,12 +90,12 @@ def measure(
     meter = Meter(media.frame_count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        job = Job(path, folder, "annotated.mp4", options, min_score=0.3)
+        job = job_of(path, folder, options, annotated=True)
         awaited(run(job, stages))  # warm
         with meter.stage("whole, with video"):
             outcome = awaited(run(job, stages))
         with meter.stage("whole, without video"):
-            awaited(run(Job(path, folder, "none.mp4", options, 0.3, video=False), stages))
+            awaited(run(replace(job, video=False), stages))
         _alone(meter, media, outcome.clip, stages, options, folder)
     return meter.costs, outcome
 
@@ -136,11 +143,10 @@ def _alone(
     with meter.stage("biomechanics"):
         biomechanics = analyse_biomechanics(clip, 0.3)
     seconds: dict[str, float] = {}
-    job = Job(Path(media.path), folder, "none.mp4", options, 0.3)
     with meter.stage("render: decode, draw, encode"):
         for segment in segments:
             overlay = overlay_of(segment, clip, biomechanics, 0.3)
-            encoded = render_segment(segment, overlay, folder, job.encode)
+            encoded = render_segment(segment, overlay, folder, EncodeOptions())
             for stage, s in encoded.timings_s.items():
                 seconds[stage] = seconds.get(stage, 0.0) + s
     for stage in ("draw", "encode"):

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import CONSOLE, in_words, machine, save, shared_videos, stages_of, table
+from bench.common import CONSOLE, in_words, job_of, machine, save, shared_videos, stages_of, table
 from deployments.messages import AnalysisOptions, ClipPoses
 from serve_app.awaited import awaited
 from serve_app.difference import Rows, difference
 from serve_app.local import LocalStages
-from serve_app.pipeline import Job, run
+from serve_app.pipeline import run
 
 # Stride, and the finest where people move.
 VARIANTS = ((1, None), (2, None), (4, None), (4, 1), (8, None), (8, 2), (8, 1), (16, None), (16, 2))
@@ -54,14 +54,8 @@ def _clip(
 
     detector.infer = counted
     try:
-        job = Job(
-            video,
-            video.parent,
-            "none.mp4",
-            replace(options, detector_stride=stride, finest_stride=finest),
-            MIN_SCORE,
-            video=False,
-        )
+        so_often = replace(options, detector_stride=stride, finest_stride=finest)
+        job = job_of(video, video.parent, so_often)
         clip = awaited(run(job, stages)).clip
     finally:
         del detector.infer

@@ -14,6 +14,7 @@ from deployments.cpus import usable_cpus
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
 from deployments.errors import InferenceError, NotReadyError
+from deployments.heap import limit_arenas
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -76,6 +77,7 @@ class LocalStages:
         biomechanics: bool = True,
     ) -> None:
         """Load the models; one that cannot be loaded says so in ``statuses``."""
+        limit_arenas()
         load_scipy(*ASSIGNING, *BIOMECHANICS)
         self.limits = limits
         self._store = store

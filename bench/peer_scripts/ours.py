@@ -8,11 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.common import stages_of
+from bench.common import job_of, stages_of
 from bench.peer_scripts.meter import Meter
 from serve_app.awaited import awaited
-from serve_app.pipeline import Job, run
-from serve_app.settings import load_settings
+from serve_app.pipeline import run
 
 
 def main() -> None:
@@ -21,17 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         stages, options = stages_of(Path(name))
         video, *annotated = sys.argv[1:]
-        settings = load_settings()
-        job = Job(
-            Path(video),
-            Path(name),
-            "annotated.mp4",
-            options,
-            min_score=0.3,
-            video=bool(annotated),
-            segment_s=settings.segment_s,
-            segments_in_flight=settings.segments_in_flight,
-        )
+        job = job_of(Path(video), Path(name), options, annotated=bool(annotated))
         meter = Meter()
         outcome = awaited(run(job, stages))
         pose = stages.statuses["rtmpose"]

@@ -10,6 +10,7 @@ from ray import serve
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
 from deployments.errors import ModelError, NotReadyError, ServiceError
+from deployments.heap import limit_arenas
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -35,6 +36,7 @@ class DecodeReplica:
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
         log_as_serve()
+        limit_arenas()
         load_scipy(*ASSIGNING)
         self._limits = limits
         self._detector = detector

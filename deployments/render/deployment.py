@@ -8,6 +8,7 @@ from pathlib import Path
 from ray import serve
 
 from deployments.cpus import usable_cpus
+from deployments.heap import limit_arenas
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
@@ -36,6 +37,7 @@ class RenderReplica:
         A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
         """
         log_as_serve()
+        limit_arenas()
         self._threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_AT_ONCE), "render")
         self._store = open_store(output, public_url)
         self._keep_results_s = keep_results_s
