@@ -12,6 +12,7 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from deployments.cpus import usable_cpus
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media import hardware
 from deployments.media.open import MOST_PIXELS, open_media
@@ -25,12 +26,13 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 _GROWTH, _PADDING = 4, 128
 # Pictures that a decoder may put after one that is to be shown later (H.264 and HEVC allow 16).
 _MOST_REORDERED = 16
+_MOST_THREADS = 4
 # How far to seek back further where a seek goes past the key frame it was asked for.
 _SEEK_BACK_S = (0, 1, 10)
 
 
 def read(
-    segment: Segment, threads: int = 0, *, in_hardware: bool = False
+    segment: Segment, threads: int | None = None, *, in_hardware: bool = False
 ) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
@@ -40,7 +42,8 @@ def read(
 
     Args:
         segment: what to read.
-        threads: of the decoder; 0 lets FFmpeg choose.
+        threads: of the decoder; half the CPUs, up to four, if not given. Segments are read beside
+            each other, and what threads tell each other is a tenth of what decoding takes.
         in_hardware: whether a GPU's decoder is used where there is one. It is believed as long as
             no picture is missing; from there on software decodes, which tells what is damaged.
 
@@ -48,6 +51,7 @@ def read(
         MediaError: the file cannot be opened, or its pictures not be converted.
         OSError: it is not there.
     """
+    threads = threads or min(max(usable_cpus() // 2, 1), _MOST_THREADS)
     following = segment.first_frame
     device = hardware.decoder() if in_hardware else None
     if device is not None:

@@ -10,11 +10,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from deployments.messages import U8
+from deployments.messages import F32, F64, I32, U8
 from deployments.render.colour import Rgb, yuv
 
-Point = tuple[float, float]
-"""x, y."""
+Points = F32 | F64
+"""(..., 2) x, y."""
 
 Box = tuple[float, float, float, float]
 """x1, y1, x2, y2."""
@@ -45,23 +45,27 @@ class Canvas:
         self.height, self.width = y.shape
         self.unit = max(min(y.shape) / 360, 0.25)
 
-    def line(self, a: Point, b: Point, rgb: Rgb, width: float) -> None:
-        """An anti-aliased line between two points, ``width`` pixels wide."""
-        for plane, value, scale in self._planes(rgb):
+    def lines(self, ends: Points, rgb: Rgb, width: float) -> None:
+        """Anti-aliased lines, ``width`` pixels wide, between the ends in each row (n, 2, 2)."""
+        for planes, values, scale in self._planes(rgb):
+            fixed = list(_fixed(ends, scale))
             thick = max(round(width * scale), 1)
-            cv2.line(plane, _fixed(a, scale), _fixed(b, scale), value, thick, cv2.LINE_AA, _SHIFT)
+            for plane, value in zip(planes, values, strict=True):
+                cv2.polylines(plane, fixed, False, (value,), thick, cv2.LINE_AA, _SHIFT)
 
-    def disc(self, centre: Point, rgb: Rgb, radius: float) -> None:
-        """An anti-aliased filled circle."""
-        for plane, value, scale in self._planes(rgb):
+    def discs(self, centres: Points, rgb: Rgb, radius: float) -> None:
+        """Anti-aliased filled circles about points (n, 2)."""
+        for planes, values, scale in self._planes(rgb):
             size = max(round(radius * scale * _ONE), _ONE // 2)
-            cv2.circle(plane, _fixed(centre, scale), size, value, -1, cv2.LINE_AA, _SHIFT)
+            for centre in _fixed(centres, scale).tolist():
+                for plane, value in zip(planes, values, strict=True):
+                    cv2.circle(plane, centre, size, (value,), -1, cv2.LINE_AA, _SHIFT)
 
     def outline(self, box: Box, rgb: Rgb, width: float) -> None:
         """The four edges of a box."""
         x1, y1, x2, y2 = box
-        for a, b in pairwise(((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1))):
-            self.line(a, b, rgb, width)
+        corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1))
+        self.lines(np.array(list(pairwise(corners))), rgb, width)
 
     def plate(self, place: Rectangle) -> None:
         """Darken a rectangle and take its colour away, so that text stands out."""
@@ -77,12 +81,14 @@ class Canvas:
             rows = slice(y1 // size, math.ceil(y2 / size))
             plane[rows, x1 // size : math.ceil(x2 / size)] = value
 
-    def _planes(self, rgb: Rgb) -> list[tuple[U8, int, float]]:
+    def _planes(self, rgb: Rgb) -> tuple[tuple[tuple[U8, ...], tuple[int, ...], float], ...]:
+        """Planes of one size, what the colour is in each, and their size to that of Y."""
         y, u, v = yuv(rgb)
-        return [(self.y, y, 1.0), (self.u, u, 0.5), (self.v, v, 0.5)]
+        return ((self.y,), (y,), 1.0), ((self.u, self.v), (u, v), 0.5)
 
 
-def _fixed(point: Point, scale: float) -> tuple[int, int]:
+def _fixed(points: Points, scale: float) -> I32:
     """Fixed-point coordinates on a plane ``scale`` times the size of Y."""
-    x, y = (min(max(value, -_FAR), _FAR) for value in point)
-    return round(((x + 0.5) * scale - 0.5) * _ONE), round(((y + 0.5) * scale - 0.5) * _ONE)
+    near = np.clip(points, -_FAR, _FAR, dtype=np.float64)
+    fixed: I32 = np.rint(((near + 0.5) * scale - 0.5) * _ONE).astype(np.int32)
+    return fixed

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, LIMBS
-from deployments.messages import F32, F64, I32, U8
-from deployments.render.canvas import BLACK, WHITE, Box, Canvas, Point
+from deployments.messages import F32, F64, I32, U8, Bools
+from deployments.render.canvas import BLACK, WHITE, Box, Canvas
 from deployments.render.colour import Rgb
 from deployments.render.labels import Label, label_size, write_labels
 
@@ -39,27 +39,59 @@ class FrameOverlay:
     min_score: float
 
 
+def _colour(*ends: int) -> Rgb:
+    """By the side that all keypoints are on; the nose is on either."""
+    sides = {KEYPOINTS[k].split("_")[0] for k in ends} & _SIDE_RGB.keys()
+    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTRE_RGB
+
+
+_LIMBS = np.array(LIMBS)
+_Coloured = tuple[Rgb, Bools, Bools]
+"""A colour, which limbs have it, and which joints."""
+
+
+def _of_colour(rgb: Rgb) -> _Coloured:
+    joints = [_colour(k) == rgb for k in range(len(KEYPOINTS))]
+    return rgb, np.array([_colour(*limb) == rgb for limb in LIMBS]), np.array(joints)
+
+
 @dataclass(frozen=True, slots=True)
 class _Stroke:
-    """Sizes in the canvas's units, and whether colours tell the sides apart."""
+    """Sizes in the canvas's units, and colours."""
 
     limb: float
     joint: float
     box: float
     halo: float
-    by_side: bool
+    box_rgb: Rgb
+    coloured: tuple[_Coloured, ...]
 
 
-_PRIMARY = _Stroke(limb=2.4, joint=2.4, box=1.1, halo=0.7, by_side=True)
-_OTHER = _Stroke(limb=1.3, joint=1.4, box=0.8, halo=0.35, by_side=False)
+_PRIMARY = _Stroke(
+    limb=2.4,
+    joint=2.4,
+    box=1.1,
+    halo=0.7,
+    box_rgb=CENTRE_RGB,
+    coloured=tuple(_of_colour(rgb) for rgb in (CENTRE_RGB, LEFT_RGB, RIGHT_RGB)),
+)
+_OTHER = _Stroke(
+    limb=1.3,
+    joint=1.4,
+    box=0.8,
+    halo=0.35,
+    box_rgb=OTHER_RGB,
+    coloured=((OTHER_RGB, np.ones(len(LIMBS), np.bool_), np.ones(len(KEYPOINTS), np.bool_)),),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """What is seen of one person: points by keypoint index, and the box or None."""
+    """What is seen of one person: (17,2) points, (17,) which of them count, the box or None."""
 
     track_id: int
-    points: dict[int, Point]
+    points: F32
+    seen: Bools
     box: Box | None
     stroke: _Stroke
 
@@ -78,8 +110,7 @@ def draw(y: U8, u: U8, v: U8, overlay: FrameOverlay) -> None:
     people = [_person(overlay, p) for p in range(len(overlay.track_id))]
     for person in reversed(people):
         if person.box:
-            rgb = CENTRE_RGB if person.stroke.by_side else OTHER_RGB
-            canvas.outline(person.box, rgb, person.stroke.box * canvas.unit)
+            canvas.outline(person.box, person.stroke.box_rgb, person.stroke.box * canvas.unit)
         _draw_skeleton(canvas, person)
     labels = [_id_label(canvas, person.track_id, person.box) for person in people if person.box]
     if people:
@@ -88,37 +119,27 @@ def draw(y: U8, u: U8, v: U8, overlay: FrameOverlay) -> None:
 
 
 def _person(overlay: FrameOverlay, p: int) -> _Person:
-    finite = np.isfinite(overlay.keypoints[p]).all(axis=-1)
-    seen = finite & (overlay.score[p] >= overlay.min_score)
-    points = overlay.keypoints[p].tolist()
+    points = overlay.keypoints[p]
     x1, y1, x2, y2 = overlay.box[p].tolist()
     return _Person(
         track_id=int(overlay.track_id[p]),
-        points={k: (points[k][0], points[k][1]) for k in np.flatnonzero(seen).tolist()},
+        points=points,
+        seen=np.isfinite(points).all(axis=-1) & (overlay.score[p] >= overlay.min_score),
         box=(x1, y1, x2, y2) if math.isfinite(x1 + y1 + x2 + y2) else None,
         stroke=_OTHER if p else _PRIMARY,
     )
 
 
 def _draw_skeleton(canvas: Canvas, person: _Person) -> None:
-    points, stroke, unit = person.points, person.stroke, canvas.unit
-    limbs = [(a, b) for a, b in LIMBS if a in points and b in points]
-    for a, b in limbs:
-        canvas.line(points[a], points[b], BLACK, (stroke.limb + 2 * stroke.halo) * unit)
-    for point in points.values():
-        canvas.disc(point, BLACK, (stroke.joint + stroke.halo) * unit)
-    for a, b in limbs:
-        canvas.line(points[a], points[b], _colour(stroke, a, b), stroke.limb * unit)
-    for k, point in points.items():
-        canvas.disc(point, _colour(stroke, k, k), stroke.joint * unit)
-
-
-def _colour(stroke: _Stroke, a: int, b: int) -> Rgb:
-    """By the side that both ends are on; the nose is on either."""
-    sides = {KEYPOINTS[k].split("_")[0] for k in (a, b)} & _SIDE_RGB.keys()
-    if not stroke.by_side:
-        return OTHER_RGB
-    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTRE_RGB
+    stroke, unit = person.stroke, canvas.unit
+    points, joints = person.points, person.seen
+    ends, limbs = points[_LIMBS], joints[_LIMBS].all(axis=-1)
+    canvas.lines(ends[limbs], BLACK, (stroke.limb + 2 * stroke.halo) * unit)
+    canvas.discs(points[joints], BLACK, (stroke.joint + stroke.halo) * unit)
+    for rgb, of_limbs, _ in stroke.coloured:
+        canvas.lines(ends[limbs & of_limbs], rgb, stroke.limb * unit)
+    for rgb, _, of_joints in stroke.coloured:
+        canvas.discs(points[joints & of_joints], rgb, stroke.joint * unit)
 
 
 def _id_label(canvas: Canvas, track_id: int, box: Box) -> Label:
@@ -128,10 +149,11 @@ def _id_label(canvas: Canvas, track_id: int, box: Box) -> Label:
 
 def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Label]:
     """Labels beside their joints, pointing away from the body's middle, from top to bottom."""
+    points = person.points.tolist()
     known = [
-        (*person.points[INDEX[name]], f"{round(angle)}°", _SIDE_RGB[name.split("_")[0]])
+        (*points[INDEX[name]], f"{round(angle)}°", _SIDE_RGB[name.split("_")[0]])
         for name, angle in zip(JOINT_ANGLES, angles_deg.tolist(), strict=True)
-        if math.isfinite(angle) and INDEX[name] in person.points
+        if math.isfinite(angle) and person.seen[INDEX[name]]
     ]
     known.sort(key=lambda label: label[1])
     middle = sum(x for x, *_ in known) / max(len(known), 1)

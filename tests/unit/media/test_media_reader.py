@@ -1,5 +1,6 @@
 """Reading pictures of generated videos: every one, in order, upright, wherever reading starts."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_pictures_do_not_depend_on_the_number_of_threads(name, threads):
     segment = cut(probed(name))
 
     assert [planes(p) for p in read(segment, threads)] == [planes(p) for p in read(segment)]
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(1, 1), (2, 1), (6, 3), (64, 4)])
+def test_a_decoder_has_half_the_cpus_and_four_threads_at_the_most(monkeypatch, cpus, threads):
+    streams = []
+    monkeypatch.setattr(reader, "usable_cpus", lambda: cpus)
+    monkeypatch.setattr(
+        reader, "video_stream", lambda *args: streams.append(video_stream(*args)) or streams[-1]
+    )
+
+    with closing(read(cut(probed("h264")))) as pictures:
+        next(pictures)
+        assert [stream.codec_context.thread_count for stream in streams] == [threads]
 
 
 def test_the_file_is_closed_when_reading_is_abandoned(open_files):
