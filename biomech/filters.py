@@ -167,7 +167,7 @@ def residual_cutoffs(times_s: Array, values: Array) -> Array:
     Returns:
         (p,) Hz; NaN where there are too few or uneven frames, or nothing but noise.
     """
-    rate_hz = rate_of(times_s)
+    rate_hz = round(rate_of(times_s), 6)  # the same of all people, whose filters then are the same
     highest = MAX_SHARE * rate_hz
     if len(times_s) < 3 * MIN_SAMPLES or not is_even(times_s) or highest <= 2 * _LOWEST_HZ:
         return np.full(values.shape[1], np.nan)

@@ -138,11 +138,12 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     )
     if not any(part.decoded.any() for part in parts):
         raise NoFramesError("no frame of the video could be decoded")
-    # In a thread: it takes half a minute for half an hour of a crowd.
-    clip = await asyncio.to_thread(merge, parts, media)
-    biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     timings = _summed(part.timings_s for part in parts)
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
+    # In a thread: it takes half a minute for half an hour of a crowd.
+    clip = await asyncio.to_thread(merge, parts, media)
+    del parts  # as large as the clip
+    biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     warnings += biomechanics.warnings
     if clip.left_out:
         warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))

@@ -64,13 +64,9 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         _check_declared(container, stream, limits)
         _check_listed(path, container, stream)
         found = _index_of_packets(container, stream, limits)
-    pts, keys = _sorted(*(found or _index_of_frames(path, limits)))
-    _check_times(pts)
-    with open_media(path, limits.max_pixels) as container:
-        stream = _stream(container)
-        first = next(decoded(container, stream), None)
-        if first is None:
-            raise NoFramesError("no picture of the video track can be decoded")
+        pts, keys = _sorted(*(found or _index_of_frames(path, limits)))
+        _check_times(pts)
+        first = _first_picture(path, limits)
         shown = orientation(first)
         square = _square_size(first, stream)
         _check("pixels", square[0] * square[1], limits.max_pixels)
@@ -209,6 +205,15 @@ def _index_of_frames(path: Path, limits: MediaLimits) -> tuple[list[int], list[i
             if frame.key_frame and can_seek:
                 keys.append(frame.pts)
     return pts, keys
+
+
+def _first_picture(path: Path, limits: MediaLimits) -> av.VideoFrame:
+    """Of the file as it is opened anew: after all packets a damaged one may not be sought in."""
+    with open_media(path, limits.max_pixels, try_decoders=False) as container:
+        first = next(decoded(container, video_stream(container, threads=1)), None)
+    if first is None:
+        raise NoFramesError("no picture of the video track can be decoded")
+    return first
 
 
 def _square_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:

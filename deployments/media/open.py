@@ -24,6 +24,9 @@ _DEMUXER_OPTIONS = {
     "format_whitelist": "mov,matroska,webm,avi",
     "max_streams": str(MOST_TRACKS),
 }
+NO_DECODERS = {"codec_whitelist": "none"}
+"""Container options with which FFmpeg decodes nothing while it opens a file."""
+
 MOST_PIXELS = 8192 * 8192
 """No picture larger than this is ever decoded."""
 
@@ -32,6 +35,8 @@ def open_media(
     path: str | os.PathLike[str],
     max_pixels: int = MOST_PIXELS // 2,
     hardware: HWAccel | None = None,
+    *,
+    try_decoders: bool = True,
 ) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
 
@@ -40,6 +45,8 @@ def open_media(
 
     Args:
         hardware: that decodes its pictures, instead of software.
+        try_decoders: whether FFmpeg decodes a little at all, which takes as long as several
+            pictures. Without, streams are what the container says: enough for their packets.
 
     Raises:
         NotAVideoError: not in an allowed container format, or damaged beyond opening.
@@ -54,7 +61,7 @@ def open_media(
             os.fspath(Path(path).resolve()),
             format=demuxer,
             options={"max_pixels": str(2 * max_pixels)},
-            container_options=_DEMUXER_OPTIONS,
+            container_options=_DEMUXER_OPTIONS | ({} if try_decoders else NO_DECODERS),
             metadata_errors="replace",
             hwaccel=hardware,
         )

@@ -2,8 +2,10 @@
 
 import heapq
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import av
@@ -11,10 +13,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from deployments.errors import NoFramesError, StorageError
-from deployments.media.open import open_media
+from deployments.media.open import NO_DECODERS, open_media
 from deployments.messages import EncodedSegment, MediaInfo
 from deployments.render.encode import SEGMENT_FORMAT, writing
-from deployments.render.sound import AddSound, AnyPacket, between, sound_stream, ways_to_add
+from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
 
 # MP4 counts 2**31 ticks from one picture to the next at the most: half an hour of these.
 _SHORTEST_TICKS = 1_000_000
@@ -22,12 +24,15 @@ _SHORTEST_TICKS = 1_000_000
 logger = logging.getLogger("mmpose_service")
 
 
-def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> Path:
-    """One MP4 of the segments in order, with the source's sound, playable while it loads.
+def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool:
+    """Write one MP4 of the segments in order, with the source's sound, playable while it loads.
 
     The source's first picture is at time 0, all others where the source has them; the sound is
     moved by the same amount, and ends a minute after the last picture at the latest. Sound that MP4
     cannot hold and that cannot be encoded anew is left out.
+
+    Returns:
+        Whether there is sound in it.
 
     Raises:
         NoFramesError: there is no picture in any segment.
@@ -36,29 +41,38 @@ def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> Path
     parts = sorted((part for part in encoded if part.frames), key=lambda part: part.index)
     if not parts:
         raise NoFramesError("none of the video's pictures could be drawn on")
-    for way in _ways(media.path):
-        try:
-            _write(parts, media, out, way)
-        except StorageError as error:
-            if error.retryable:  # the disk, not the sound
-                raise
-            logger.warning("joining with sound %s failed: %s", way.__name__, error.detail)
-        else:
-            return out
-    if media.audio_codec:
-        logger.warning("the sound (%s) is left out", media.audio_codec)
-    _write(parts, media, out, None)
-    return out
+    if media.audio_codec is not None and _joined_with_sound(parts, media, out):
+        return True
+    _write(parts, media, out)
+    return False
 
 
-def _ways(path: str) -> tuple[AddSound, ...]:
-    with open_media(path) as source:
-        sound = sound_stream(source)
-        return () if sound is None else ways_to_add(sound)
+def _joined_with_sound(parts: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool:
+    """Try all ways to bring the sound over; whether one of them did."""
+    for attempt in count():
+        with open_media(media.path) as source:
+            sound = sound_stream(source)
+            ways = () if sound is None else ways_to_add(sound)
+            if sound is None or attempt == len(ways):
+                break
+            try:
+                _write(parts, media, out, partial(ways[attempt], source, sound))
+            except StorageError as error:
+                if error.retryable:  # the disk, not the sound
+                    raise
+                name = ways[attempt].__name__
+                logger.warning("joining with sound %s failed: %s", name, error.detail)
+            else:
+                return True
+    logger.warning("the sound (%s) is left out", media.audio_codec)
+    return False
 
 
 def _write(
-    parts: Sequence[EncodedSegment], media: MediaInfo, out: Path, way: AddSound | None
+    parts: Sequence[EncodedSegment],
+    media: MediaInfo,
+    out: Path,
+    add_sound: Callable[[OutputContainer], Iterator[AnyPacket]] | None = None,
 ) -> None:
     options = {
         "movflags": "+faststart",
@@ -70,17 +84,16 @@ def _write(
     with (
         writing("the annotated video"),
         av.open(str(out), "w", format="mp4", options=options) as target,
-        open_media(media.path) as source,
     ):
         streams = [_pictures(parts, _video_stream(target, parts[0]), start_s)]
-        sound = sound_stream(source)
-        if way is not None and sound is not None:
-            streams.append(between(way(source, sound, target), start_s, end_s))
+        if add_sound is not None:
+            streams.append(between(add_sound(target), start_s, end_s))
         for packet in heapq.merge(*streams, key=_seconds):
             target.mux(packet)
 
 
 def _video_stream(target: OutputContainer, part: EncodedSegment) -> VideoStream:
+    # NUT does not hold the colours: they are told by the pictures alone.
     with av.open(part.path, format=SEGMENT_FORMAT) as container:
         return target.add_stream_from_template(container.streams.video[0])
 
@@ -91,7 +104,7 @@ def _pictures(
     """Packets of all segments in order, moved by ``start_s`` seconds."""
     header: bytes | None = None
     for part in parts:
-        with av.open(part.path, format=SEGMENT_FORMAT) as container:
+        with av.open(part.path, format=SEGMENT_FORMAT, container_options=NO_DECODERS) as container:
             source = container.streams.video[0]
             if header not in (None, source.codec_context.extradata):
                 raise StorageError("the encoded segments have different headers", retryable=False)

@@ -59,22 +59,18 @@ def join_and_store(
     Raises:
         StorageError: it cannot be written or stored.
     """
-    video = join(encoded, media, folder / "annotated.mp4")
+    video = folder / "annotated.mp4"
+    has_sound = join(encoded, media, video)
     stored = store.put(video, key)
-    if media.audio_codec is None or _has_sound(video):
+    if has_sound or media.audio_codec is None:
         return stored
     told = ("sound_left_out", f"the sound ({media.audio_codec}) cannot be kept in an MP4")
     return replace(stored, warnings=(told,))
 
 
-def _has_sound(video: Path) -> bool:
-    with open_media(video) as container:
-        return bool(container.streams.audio)
-
-
 def frame_rate(path: str) -> Fraction:
     """Pictures a second of a whole video by its container: the same for all its segments."""
-    with open_media(path) as container:
+    with open_media(path, try_decoders=False) as container:
         rate = video_stream(container).average_rate
     lowest, highest = _RATES
     return min(max(Fraction(rate), lowest), highest) if rate else _RATE_UNKNOWN

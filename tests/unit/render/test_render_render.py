@@ -38,7 +38,8 @@ def rendered(media, starts, folder, options=FINE, overlay=None):
         )
         parts.append(render_segment(cut(media, start, stop, index), rows, folder, options))
     # They may come in any order.
-    return join(parts[::-1], media, folder / "annotated.mp4")
+    join(parts[::-1], media, folder / "annotated.mp4")
+    return folder / "annotated.mp4"
 
 
 def boxes_of(path):
@@ -163,8 +164,9 @@ def test_segments_without_pictures_are_passed_over(tmp_path):
     empty = replace(first, path=str(tmp_path / "never read"), index=1, frames=0)
     last = render_segment(cut(media, 16, 20, 2), nothing(4), tmp_path, FINE)
 
-    shown = list(decode(join([first, empty, last], media, tmp_path / "annotated.mp4")))
+    join([first, empty, last], media, tmp_path / "annotated.mp4")
 
+    shown = list(decode(tmp_path / "annotated.mp4"))
     assert [number_of(rgb[..., ::-1]) for _, rgb in shown] == [*range(8), *range(16, 20)]
 
 

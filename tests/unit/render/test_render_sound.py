@@ -27,7 +27,8 @@ ENCODED = {"vorbis_webm": "aac", "pcm_mov": "aac"}
 
 def annotated(media, folder):
     part = render_segment(cut(media), nothing(media.frame_count), folder, FINE)
-    return join([part], media, folder / "annotated.mp4")
+    join([part], media, folder / "annotated.mp4")
+    return folder / "annotated.mp4"
 
 
 def packets(path):
