@@ -10,8 +10,9 @@ import pytest
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media.open import open_media
+from deployments.media.reader import video_stream
 from tests.bad_media import BAD, bad, playlists
-from tests.corpus import ROOMY, video
+from tests.corpus import ROOMY, VIDEOS, video
 
 LOCAL, REMOTE = "a local file", "an address"
 SUFFIXES = [".mp4", ".m3u8", ".mpd", ".ffconcat", ".mov", ""]
@@ -123,3 +124,18 @@ def test_nothing_stays_open(open_files, name):
 def test_ffmpegs_messages_do_not_pass_through_the_interpreter():
     """A decoder's thread could wait for it for ever."""
     assert av.logging.get_level() is None
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_without_decoders_the_packets_are_the_same(name):
+    def packets(try_decoders):
+        with open_media(video(name).path, try_decoders=try_decoders) as container:
+            stream = video_stream(container)
+            return [(p.pts, bytes(p)) for p in container.demux(stream) if p.size]
+
+    assert packets(False) == packets(True) != []
+
+
+def test_without_decoders_no_picture_is_looked_at():
+    with open_media(video("h264").path, try_decoders=False) as container:
+        assert container.streams.video[0].codec_context.pix_fmt is None
