@@ -1,38 +1,51 @@
-"""CPU cost of a crop in fp32, bf16 and int8: python -m bench.precisions
+"""What fp32, bf16 and int8 cost and give: python -m bench.precisions
 
-RTMPose-m and HRNet-W48 of random weights, on which time does not depend, by the service's own
-engine. Rounds go through all of them in turn, so that the machine's mood meets all alike.
+CPU time of a crop by the service's own engine: RTMPose-m and HRNet-W48 of random weights, on which
+time does not depend. Rounds go through all of them in turn, so that the machine's mood meets all
+alike. Then what AP the demonstration model, an RTMPose-t, loses against fp32, on rendered people
+that it was never trained on: in parts, of which each tells the loss.
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
-from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save
+from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save, table
 from bench.peer_weights import CONFIG, of_random_weights
+from deployments.crops import crop_transforms
+from deployments.messages import U8
 from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
+from deployments.pose.evaluate import (
+    cut_crops,
+    evaluate,
+    labelled_boxes,
+    read_labels,
+    read_picture,
+)
 from deployments.pose.options import EngineOptions
 from deployments.pose.quantize import quantize
-from deployments.pose.registry import load_model_config
+from deployments.pose.registry import ModelEntry, load_model_config
+from deployments.pose.weights import default_search, find_weights
 from serve_app.settings import ROOT
+from tools.training.data import HELD_OUT, render
 
 KEYS = ("rtmpose_medium", "hrnet_w48")
+DEMONSTRATION = "rtmpose_tiny_demonstration"
 CROPS, FITTED_ON = 16, 8
 SECONDS = 2.0
+FOLDER = ROOT / "out" / "bench" / "people"
+FITTING, FIRST = HELD_OUT + 1_000_000, HELD_OUT + 2_000_000  # apart from what training looks at
+FITTED_PEOPLE, PEOPLE = 256, 1000
 
 
-def engines(key: str) -> list[OpenVinoPose]:
-    """The network in each precision."""
-    entry = replace(load_model_config(CONFIG).entry(key), sha256=None)
-    checkpoint = ROOT / "out" / "peers" / "weights" / f"{key}.pth"
-    if not checkpoint.exists():
-        of_random_weights(entry, checkpoint)
+def engines(entry: ModelEntry, checkpoint: Path, crops: U8) -> list[OpenVinoPose]:
+    """The network in fp32, bf16 and int8, that fitted to ``crops``."""
     options = EngineOptions(engine="openvino")
     mixed = replace(options, precision="mixed")
-    width, height = entry.input_size
-    crops = np.random.default_rng(0).integers(0, 256, (FITTED_ON, height, width, 3), np.uint8)
     exact = pose_source(entry, checkpoint, options)
     whole = replace(exact, model=quantize(exact, crops), quantized=True)
     return [
@@ -41,16 +54,22 @@ def engines(key: str) -> list[OpenVinoPose]:
     ]
 
 
-def main() -> None:
-    """Measure, print and save."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    given = parser.parse_args()
-    facts = machine()
-    CONSOLE.print(in_words(facts))
-    rows: list[dict[str, Any]] = []
-    made = [engine for key in KEYS for engine in engines(key)]
-    for _ in range(given.rounds):
+def of_random(key: str) -> list[OpenVinoPose]:
+    """A network of random weights in each precision."""
+    entry = replace(load_model_config(CONFIG).entry(key), sha256=None)
+    checkpoint = ROOT / "out" / "peers" / "weights" / f"{key}.pth"
+    if not checkpoint.exists():
+        of_random_weights(entry, checkpoint)
+    width, height = entry.input_size
+    crops = np.random.default_rng(0).integers(0, 256, (FITTED_ON, height, width, 3), np.uint8)
+    return engines(entry, checkpoint, crops)
+
+
+def costs(rounds: int) -> list[dict[str, Any]]:
+    """CPU time of a crop."""
+    rows = []
+    made = [engine for key in KEYS for engine in of_random(key)]
+    for _ in range(rounds):
         for engine in made:
             crops_s, cpu_ms = crop_cost(engine, CROPS, SECONDS)
             status = engine.status
@@ -62,8 +81,77 @@ def main() -> None:
                     "cpu_ms": cpu_ms,
                 }
             )
-    medians(rows, ("model", "precision"), ("crops_s", "cpu_ms"))
-    save("precisions", {"machine": facts, "rows": rows})
+    return rows
+
+
+def accuracy(parts: int) -> list[dict[str, Any]]:
+    """COCO keypoint figures of the demonstration model, part by part, labelled boxes."""
+    entry = load_model_config(CONFIG).entry(DEMONSTRATION)
+    checkpoint = find_weights(entry, default_search(ROOT, None))
+    rows = []
+    made = engines(entry, checkpoint, _crops(entry, FITTED_PEOPLE))
+    for part in range(parts):
+        folder = FOLDER / f"{part}"
+        labels = render(PEOPLE, folder, first=FIRST + part * PEOPLE)
+        for engine in made:
+            found = evaluate(labels, folder / "images", engine)
+            rows.append({"part": part, "precision": engine.status.precision, **asdict(found)})
+    return rows
+
+
+def _crops(entry: ModelEntry, pictures: int) -> U8:
+    """People of other pictures."""
+    folder = FOLDER / "fitting"
+    truth, _ = read_labels(render(pictures, folder, first=FITTING))
+    crops = []
+    for image_id, image in sorted(truth.imgs.items()):
+        boxes, _ = labelled_boxes(truth, image_id)
+        maps = crop_transforms(boxes, entry.input_size)
+        picture = read_picture(folder / "images" / image["file_name"])
+        crops.append(cut_crops(picture, maps, entry.input_size))
+    return np.concatenate(crops)
+
+
+def told(rows: list[dict[str, Any]]) -> None:
+    """A table of AP, and of the AP lost."""
+    by_precision: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_precision.setdefault(row["precision"], []).append(row)
+    exact = [row["ap"] for row in next(iter(by_precision.values()))]
+    lines = []
+    for precision, found in by_precision.items():
+        lost = [100 * (a - row["ap"]) for a, row in zip(exact, found, strict=True)]
+        lines.append(
+            (
+                precision,
+                sum(row["people"] for row in found),
+                *(f"{100 * mean(row[k] for row in found):.2f}" for k in ("ap", "ap50", "ap75")),
+                f"{mean(lost):+.2f} ({min(lost):+.2f} to {max(lost):+.2f})",
+            )
+        )
+    table(
+        f"{rows[0]['model']}, rendered people, labelled boxes",
+        ("precision", "people", "AP", "AP50", "AP75", "AP lost, and by parts"),
+        lines,
+    )
+
+
+def main() -> None:
+    """Measure, print and save."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="of the cost; 0: leave it out")
+    parser.add_argument("--parts", type=int, default=5, help=f"of {PEOPLE} pictures; 0: no AP")
+    given = parser.parse_args()
+    facts = machine()
+    CONSOLE.print(in_words(facts))
+    if given.rounds:
+        rows = costs(given.rounds)
+        medians(rows, ("model", "precision"), ("crops_s", "cpu_ms"))
+        save("precisions", {"machine": facts, "rows": rows})
+    if given.parts:
+        rows = accuracy(given.parts)
+        told(rows)
+        save("precisions_ap", {"machine": facts, "rows": rows})
 
 
 if __name__ == "__main__":
