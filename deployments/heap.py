@@ -2,22 +2,48 @@
 
 import ctypes
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from deployments.cpus import usable_cpus
 
 _M_ARENA_MAX = -8  # glibc's malloc.h
 _CPUS_AN_ARENA = 2
+_USES = 64
+"""Memory is given back so seldom at the most: the next to use it waits for tens of milliseconds."""
 
 
-def limit_arenas() -> None:
-    """Let threads share heaps: one for two CPUs, where glibc makes up to eight a CPU.
+class SharedHeap:
+    """The heap of a process that handles pictures: little of it is kept for nothing.
 
-    Pictures are allocated in one thread of several and freed in another, and what one heap keeps of
-    them is of no use to the others. Call it before there are threads; a C library without arenas
-    and the user's own ``MALLOC_ARENA_MAX`` are left alone.
+    Pictures are allocated in one thread of several and freed in another. What one heap keeps of
+    them is of no use to the others, so threads share one for two CPUs, where glibc makes up to
+    eight a CPU; a user's own ``MALLOC_ARENA_MAX`` is left alone. Make one before there are threads.
+    Without glibc it does nothing.
     """
-    if os.name != "posix" or "MALLOC_ARENA_MAX" in os.environ:
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, max(usable_cpus() // _CPUS_AN_ARENA, 1))
+
+    def __init__(self) -> None:
+        if "MALLOC_ARENA_MAX" not in os.environ:
+            arenas = max(usable_cpus() // _CPUS_AN_ARENA, 1)
+            _call("mallopt", _M_ARENA_MAX, arenas)
+        self._users = self._uses = 0
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Around a piece of work: after many of them the last to end gives back what is kept."""
+        self._users += 1
+        self._uses += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users and self._uses >= _USES:
+                self._uses = 0
+                _call("malloc_trim", 0)
+
+
+def _call(name: str, *args: int) -> None:
+    if os.name == "posix":
+        function: Callable[..., object] | None = getattr(ctypes.CDLL(None), name, None)
+        if function is not None:
+            function(*args)

@@ -172,8 +172,8 @@ class CropPoses:
         )
 
     @staticmethod
-    def concatenate(parts: "list[CropPoses]") -> "CropPoses":
-        """One after another; empty for no parts."""
+    def concatenate(parts: "list[CropPoses]", order: slice | I64 = slice(None)) -> "CropPoses":
+        """One after another, then in ``order``, array by array; empty for no parts."""
         if not parts:
             return CropPoses(
                 np.empty((0, 17, 2), np.float32),
@@ -183,7 +183,7 @@ class CropPoses:
             )
         return CropPoses(
             *(
-                np.concatenate([getattr(p, name) for p in parts])
+                np.concatenate([getattr(p, name) for p in parts])[order]
                 for name in ("keypoints", "score", "raw_score", "sigma")
             )
         )

@@ -14,7 +14,7 @@ from deployments.cpus import usable_cpus
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
 from deployments.errors import InferenceError, NotReadyError
-from deployments.heap import limit_arenas
+from deployments.heap import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -77,7 +77,7 @@ class LocalStages:
         biomechanics: bool = True,
     ) -> None:
         """Load the models; one that cannot be loaded says so in ``statuses``."""
-        limit_arenas()
+        self._heap = SharedHeap()
         load_scipy(*ASSIGNING, *BIOMECHANICS)
         self.limits = limits
         self._store = store
@@ -124,7 +124,8 @@ class LocalStages:
                     failure = error
             raise failure or NotReadyError("no pose model is to be asked")
 
-        return await analyse_segment(segment, options, detect, estimate)
+        with self._heap.used():
+            return await analyse_segment(segment, options, detect, estimate)
 
     async def biomechanics(
         self, clip: ClipPoses, min_score: float, written: int | None, context: Context
@@ -145,9 +146,10 @@ class LocalStages:
         self, segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
     ) -> EncodedSegment:
         """See ``Stages``."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._render_threads, render_segment, segment, overlay, folder, options
-        )
+        with self._heap.used():
+            return await asyncio.get_running_loop().run_in_executor(
+                self._render_threads, render_segment, segment, overlay, folder, options
+            )
 
     async def join(
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str

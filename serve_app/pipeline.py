@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -141,8 +141,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     timings = _summed(part.timings_s for part in parts)
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
     # In a thread: it takes half a minute for half an hour of a crowd.
-    clip = await asyncio.to_thread(merge, parts, media)
-    del parts  # as large as the clip
+    clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     warnings += biomechanics.warnings
     if clip.left_out:
@@ -179,6 +178,12 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     return Outcome(
         media, clip, biomechanics, stored, len(segments), timings, tuple(dict.fromkeys(warnings))
     )
+
+
+def _drained(items: list[Item]) -> Iterator[Item]:
+    """The items, which then are the taker's alone: those of a long video are as large as a clip."""
+    while items:
+        yield items.pop()
 
 
 def _check_cutoff(media: MediaInfo, context: Context) -> None:

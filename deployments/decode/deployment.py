@@ -10,7 +10,7 @@ from ray import serve
 from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
 from deployments.errors import ModelError, NotReadyError, ServiceError
-from deployments.heap import limit_arenas
+from deployments.heap import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -36,7 +36,7 @@ class DecodeReplica:
     def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
         log_as_serve()
-        limit_arenas()
+        self._heap = SharedHeap()
         load_scipy(*ASSIGNING)
         self._limits = limits
         self._detector = detector
@@ -53,8 +53,9 @@ class DecodeReplica:
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)
 
-        async with self._gate:
-            return await analyse_segment(segment, options, self._detect, estimate)
+        with self._heap.used():
+            async with self._gate:
+                return await analyse_segment(segment, options, self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ray import serve
 
 from deployments.cpus import usable_cpus
-from deployments.heap import limit_arenas
+from deployments.heap import SharedHeap
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
@@ -37,7 +37,7 @@ class RenderReplica:
         A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
         """
         log_as_serve()
-        limit_arenas()
+        self._heap = SharedHeap()
         self._threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_AT_ONCE), "render")
         self._store = open_store(output, public_url)
         self._keep_results_s = keep_results_s
@@ -46,9 +46,10 @@ class RenderReplica:
         self, segment: Segment, overlay: Overlay, folder: str, options: EncodeOptions
     ) -> EncodedSegment:
         """See :func:`deployments.render.render.render_segment`."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, render_segment, segment, overlay, Path(folder), options
-        )
+        with self._heap.used():
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, render_segment, segment, overlay, Path(folder), options
+            )
 
     async def join(
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: str, key: str

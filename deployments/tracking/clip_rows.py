@@ -71,7 +71,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
     The order of the rows and the numbers of the tracks do not depend on where the video was cut.
 
     Raises:
-        ValueError: the segments, in their order in time, do not make up the video.
+        ValueError: the segments do not make up the video.
     """
     segments = sorted(segments, key=lambda s: s.first_frame)
     stops = [s.first_frame + len(s.decoded) for s in segments]
@@ -82,7 +82,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
     box = np.concatenate([s.box for s in segments])
     label = _join(segments)
     order = np.lexsort((box[:, 3], box[:, 1], box[:, 0], frame))
-    poses = CropPoses.concatenate([s.poses for s in segments])[order]
+    poses = CropPoses.concatenate([s.poses for s in segments], order)
     rows = ClipRows(
         frame=frame[order],
         time_s=media.times_s[frame[order]],

@@ -1,6 +1,6 @@
 """From segments to the people of a clip, the primary person first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,7 @@ _DUPLICATE_SHARE = 0.6
 _MOST_CELLS = 4_000_000  # people times frames
 
 
-def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
+def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     """The people of a clip.
 
     Tracklets are joined where the video was cut, tracks of one body made one, identities kept
@@ -36,7 +36,7 @@ def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     four million at most.
 
     Args:
-        segments: all segments of the video.
+        segments: all segments of the video, in any order.
         media: what the segments were cut from.
 
     Returns:
@@ -45,13 +45,15 @@ def merge(segments: Sequence[SegmentPoses], media: MediaInfo) -> ClipPoses:
     Raises:
         ValueError: the segments do not make up the video.
     """
-    rows, track = collect(segments, media)
+    parts = sorted(segments, key=lambda s: s.first_frame)
+    decoded = np.concatenate([part.decoded for part in parts])
+    rows, track = collect(parts, media)
+    del parts  # as large as the clip
     track = _merge_duplicates(rows, track)
     kept = np.flatnonzero(track >= 0)
     rows, track = rows[kept], by_first_appearance(track[kept])
     identity = resolve(rows, track)
     identity[np.isin(identity, _stray(rows, identity, media))] = -1
-    decoded = np.concatenate([s.decoded for s in sorted(segments, key=lambda s: s.first_frame)])
     person = _by_importance(rows, identity, media)
     most = max(_MOST_CELLS // media.frame_count, 1)
     left_out = max(int(person.max(initial=-1)) + 1 - most, 0)

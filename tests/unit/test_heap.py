@@ -1,19 +1,23 @@
+import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from deployments import heap as heap_module
 from deployments.cpus import usable_cpus
+from deployments.heap import SharedHeap
 
 PROBE = """
 import ctypes, sys, tempfile, threading
-from deployments.heap import limit_arenas
+from deployments.heap import SharedHeap
 
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "malloc_info"):
     sys.exit(77)
-limit_arenas()
+SharedHeap()
 libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, (ctypes.c_size_t,)
 held, all_hold = [], threading.Barrier(8)
 
@@ -55,3 +59,36 @@ def test_threads_share_the_heaps():
 
 def test_what_the_user_says_of_arenas_counts():
     assert arenas(MALLOC_ARENA_MAX="3") == 3
+
+
+def resident_mib() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 2**20
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc")
+def test_the_system_gets_back_what_is_left_after_many_uses():
+    heap = SharedHeap()
+    with heap.used():
+        blocks = [bytes(100_000) for _ in range(2_000)]
+        last = bytes(100_000)  # so that the end of the heap stays where it is
+        del blocks
+        for _ in range(100):
+            with heap.used():
+                between = resident_mib()
+
+    assert last
+    assert resident_mib() < between - 100
+
+
+def test_the_heap_is_kept_between_a_few_uses(monkeypatch):
+    asked = []
+    monkeypatch.setattr(heap_module, "_call", lambda *call: asked.append(call))
+    heap = SharedHeap()
+    asked.clear()
+    for _ in range(63):
+        with heap.used():
+            pass
+    assert asked == []
+    with heap.used():
+        pass
+    assert asked == [("malloc_trim", 0)]
