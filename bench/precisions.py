@@ -29,8 +29,9 @@ from deployments.pose.evaluate import (
 from deployments.pose.options import EngineOptions
 from deployments.pose.quantize import quantize
 from deployments.pose.registry import ModelEntry, load_model_config
-from deployments.pose.weights import default_search, find_weights
-from serve_app.settings import ROOT
+from serve_app.commands.evaluate import pose_model_here
+from serve_app.models import plan_models
+from serve_app.settings import ROOT, load_settings
 from tools.training.data import HELD_OUT, render
 
 KEYS = ("rtmpose_medium", "hrnet_w48")
@@ -39,7 +40,7 @@ CROPS, FITTED_ON = 16, 8
 SECONDS = 2.0
 FOLDER = ROOT / "out" / "bench" / "people"
 FITTING, FIRST = HELD_OUT + 1_000_000, HELD_OUT + 2_000_000  # apart from what training looks at
-FITTED_PEOPLE, PEOPLE = 256, 1000
+FITTED_PICTURES, PICTURES = 256, 1000
 
 
 def engines(entry: ModelEntry, checkpoint: Path, crops: U8) -> list[OpenVinoPose]:
@@ -86,13 +87,12 @@ def costs(rounds: int) -> list[dict[str, Any]]:
 
 def accuracy(parts: int) -> list[dict[str, Any]]:
     """COCO keypoint figures of the demonstration model, part by part, labelled boxes."""
-    entry = load_model_config(CONFIG).entry(DEMONSTRATION)
-    checkpoint = find_weights(entry, default_search(ROOT, None))
+    entry, checkpoint = pose_model_here(DEMONSTRATION, plan_models(load_settings()))
     rows = []
-    made = engines(entry, checkpoint, _crops(entry, FITTED_PEOPLE))
+    made = engines(entry, checkpoint, _crops(entry, FITTED_PICTURES))
     for part in range(parts):
         folder = FOLDER / f"{part}"
-        labels = render(PEOPLE, folder, first=FIRST + part * PEOPLE)
+        labels = render(PICTURES, folder, first=FIRST + part * PICTURES)
         for engine in made:
             found = evaluate(labels, folder / "images", engine)
             rows.append({"part": part, "precision": engine.status.precision, **asdict(found)})
@@ -140,7 +140,7 @@ def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="of the cost; 0: leave it out")
-    parser.add_argument("--parts", type=int, default=5, help=f"of {PEOPLE} pictures; 0: no AP")
+    parser.add_argument("--parts", type=int, default=5, help=f"of {PICTURES} pictures; 0: no AP")
     given = parser.parse_args()
     facts = machine()
     CONSOLE.print(in_words(facts))
