@@ -21,7 +21,7 @@ from serve_app.settings import load_settings
 from tools.serving import Serving
 
 CALLS_A_REPLICA = 6  # one in the network, the others ready, however Serve spreads them
-REPLICAS_S = 6.0
+REPLICAS_S = 12.0
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class PoseRate:
         engine, precision: as the model says. mixed: whether mixed precision was asked for.
         quantized: folder of the network in int8, where that was.
         threads: of each replica. replicas: at once. batch: crops in a call.
-        crops_per_s: of all of them. batch_s: of one call.
+        crops_per_s: of all of them.
         shift_median_px, shift_p95_px: of keypoints, against the same engine in fp32, crop pixels;
             NaN where none are seen.
     """
@@ -57,7 +57,6 @@ class PoseRate:
     replicas: int
     batch: int
     crops_per_s: float
-    batch_s: float
     shift_median_px: float
     shift_p95_px: float
 
@@ -122,7 +121,6 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
         median, p95 = crop_shift_px(reference, found, MIN_SCORE)
         for batch in BATCHES:
             pieces = np.resize(crops, (batch, *crops.shape[1:]))
-            rate, batch_s = _rate(models, pieces, each)
             rates.append(
                 PoseRate(
                     engine="torch" if status.engine == "torch" else "openvino",
@@ -132,8 +130,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
                     threads=options.cpu_threads,
                     replicas=replicas,
                     batch=batch,
-                    crops_per_s=rate,
-                    batch_s=batch_s,
+                    crops_per_s=_rate(models, pieces, each),
                     shift_median_px=median,
                     shift_p95_px=p95,
                 )
@@ -167,8 +164,8 @@ def _kinds(plan: ModelPlan) -> Iterator[tuple[EngineOptions, int]]:
             yield replace(options, threads=threads), replicas if status.device == "cpu" else 1
 
 
-def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> tuple[float, float]:
-    """Crops a second of all models together, and seconds of one call."""
+def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> float:
+    """Crops a second of all models together."""
 
     def work(model: PoseModel) -> int:
         calls = 0
@@ -182,8 +179,7 @@ def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> tuple[float
         began = time.perf_counter()
         end = began + seconds
         calls = sum(pool.map(work, models))
-        took = time.perf_counter() - began
-    return calls * len(crops) / took, took * len(models) / calls
+        return calls * len(crops) / (time.perf_counter() - began)
 
 
 def fastest(rates: Sequence[PoseRate], most_shift_px: float) -> PoseRate:

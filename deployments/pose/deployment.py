@@ -31,7 +31,7 @@ class BatchConfig(BaseModel):
 
     max_batch_size: int = Field(64, ge=1, le=1024, description="Most pictures in a batch.")
     batch_wait_timeout_s: float = Field(
-        0.01, ge=0, le=1, description="How long the first call of a batch waits for others."
+        0.0, ge=0, le=1, description="How long the first call of a batch waits for others."
     )
 
 

@@ -122,11 +122,7 @@ def fragment(chosen: PoseRate, stride: StrideCost | None) -> dict[str, list[dict
     model = {
         "name": "RTMPose",
         "num_replicas": chosen.replicas,
-        "user_config": {
-            "max_batch_size": chosen.batch,
-            # A quarter of a call's time: longer waits cost more than a fuller batch gives.
-            "batch_wait_timeout_s": round(min(chosen.batch_s / 4, 0.02), 4),
-        },
+        "user_config": {"max_batch_size": chosen.batch},
     }
     return {"applications": [{"name": "pose", "args": arguments, "deployments": [model]}]}
 

@@ -1,6 +1,7 @@
 """`mmpose-service tune`: what is chosen, and a config that can be deployed."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from serve_app.tune import PoseRate, StrideCost, cheapest, fastest
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))
-RATE = PoseRate("openvino", "fp32", False, None, 2, 1, 16, 100.0, 0.16, 0.0, 0.0)
+RATE = PoseRate("openvino", "fp32", False, None, 2, 1, 16, 100.0, 0.0, 0.0)
 HALF = replace(RATE, precision="bf16", mixed=True, crops_per_s=180.0, shift_median_px=0.4)
 WHOLE = replace(RATE, precision="int8+fp32", quantized=Path("q"), crops_per_s=250.0)
 EVERY = StrideCost(1, None, 100, Difference(1.0, 1.0, 0.0, 0.0, 0, 0, 100))
@@ -76,7 +77,7 @@ def test_the_fewest_detections_whose_boxes_are_good_enough(costs, detections):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_a_fragment_in_any_of_our_configs_is_a_good_config(path, tmp_path):
-    chosen = replace(HALF, replicas=3, threads=1, batch=32, batch_s=0.4)
+    chosen = replace(HALF, replicas=3, threads=1, batch=32)
     part = fragment(chosen, stride(0.95, 20, 16, 2))
     document = merged(yaml.safe_load(path.read_text()), part)
     made = tmp_path / "tuned.yaml"
@@ -87,9 +88,7 @@ def test_a_fragment_in_any_of_our_configs_is_a_good_config(path, tmp_path):
     assert (settings.threads, settings.batch_size, settings.mixed_precision) == (1, 32, True)
     assert (settings.detector_stride, settings.finest_stride) == (16, 2)
     (model,) = (d for d in application["deployments"] if d["name"] == "RTMPose")
-    assert BatchConfig(**model["user_config"]) == BatchConfig(
-        max_batch_size=32, batch_wait_timeout_s=0.02
-    )
+    assert BatchConfig(**model["user_config"]).max_batch_size == 32
     scaling = model.get("autoscaling_config")
     assert (scaling["min_replicas"] if scaling else model["num_replicas"]) == 3
     assert scaling is None or scaling["max_replicas"] >= 3
@@ -172,8 +171,11 @@ def test_rates_are_of_all_replicas_together():
     class Slow:
         def infer(self, crops):
             calls.append(len(crops))
+            time.sleep(0.001)
 
     calls = []
-    rate, seconds = tune._rate([Slow(), Slow()], np.zeros((3, 1, 1, 3), np.uint8), 0.05)
+    began = time.perf_counter()
+    rate = tune._rate([Slow(), Slow()], np.zeros((3, 1, 1, 3), np.uint8), 0.05)
+    took = time.perf_counter() - began
     assert set(calls) == {3}
-    assert rate * seconds == pytest.approx(2 * 3)
+    assert 0.05 <= 3 * (len(calls) - 2) / rate <= took  # the first call of each is not counted
