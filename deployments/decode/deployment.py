@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -24,6 +25,7 @@ from deployments.parts import ASSIGNING, load_scipy
 from deployments.remote import answer, log_as_serve
 
 _MOST_AT_ONCE = 4
+_LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network
 
 
 class DecodeReplica:
@@ -48,14 +50,21 @@ class DecodeReplica:
         return await asyncio.to_thread(probe, path, self._limits)
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
-        """See :func:`deployments.decode.analyse.analyse_segment`."""
+        """See :func:`deployments.decode.analyse.analyse_segment`.
+
+        Small batches go to the pose model several in a call, as many crops in all being under way.
+        """
+        batches = -(-_LEAST_CROPS // options.batch)
+        calls = replace(
+            options, batch=batches * options.batch, window=-(-options.window // batches)
+        )
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)
 
         with self._heap.used():
             async with self._gate:
-                return await analyse_segment(segment, options, self._detect, estimate)
+                return await analyse_segment(segment, calls, self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")
