@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
+from deployments.decode.deployment import crops_a_call
 from deployments.errors import ServiceError
 from deployments.pose.deployment import BatchConfig
 from serve_app.app import DEPLOYMENTS
@@ -97,11 +98,11 @@ def _deployment(
         yield from _explained(f"{where}user_config.", error)
         return
     if isinstance(config, BatchConfig) and name in _POSE and settings is not None and most:
-        reachable = most * settings.batch_size
-        if config.max_batch_size > reachable:
+        crops = crops_a_call(settings.batch_size)
+        if config.max_batch_size > most * crops:
             yield (
                 f"{where}user_config.max_batch_size never fills: {most} ongoing requests of "
-                f"{settings.batch_size} crops are {reachable}"
+                f"{crops} crops are {most * crops}"
             )
 
 

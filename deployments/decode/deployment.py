@@ -28,6 +28,11 @@ _MOST_AT_ONCE = 4
 _LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network
 
 
+def crops_a_call(batch: int) -> int:
+    """Crops in a full call of a pose model: whole batches, 32 crops at least."""
+    return -(-_LEAST_CROPS // batch) * batch
+
+
 class DecodeReplica:
     """Segments in, poses out.
 
@@ -54,10 +59,8 @@ class DecodeReplica:
 
         Small batches go to the pose model several in a call, as many crops in all being under way.
         """
-        batches = -(-_LEAST_CROPS // options.batch)
-        calls = replace(
-            options, batch=batches * options.batch, window=-(-options.window // batches)
-        )
+        crops = crops_a_call(options.batch)
+        calls = replace(options, batch=crops, window=-(-options.window * options.batch // crops))
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)

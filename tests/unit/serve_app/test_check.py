@@ -96,6 +96,13 @@ def test_a_slip_is_named(config, tmp_path, change, says):
     )
 
 
+def test_two_calls_of_small_batches_fill_a_large_one(config, tmp_path):
+    deployment(config, "RTMPose").update(max_ongoing_requests=2)
+    config["applications"][0]["args"]["batch_size"] = 16
+    assert deployment(config, "RTMPose")["user_config"]["max_batch_size"] == 64
+    assert not [problem for problem in problems(config, tmp_path) if "never fills" in problem]
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b", "a: [", "\0"])
 def test_what_is_no_config_is_said_to_be_none(tmp_path, text):
     assert len(problems(text, tmp_path)) == 1
