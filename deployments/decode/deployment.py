@@ -59,8 +59,8 @@ class DecodeReplica:
 
         Small batches go to the pose model several in a call, as many crops in all being under way.
         """
-        crops = crops_a_call(options.batch)
-        calls = replace(options, batch=crops, window=-(-options.window * options.batch // crops))
+        size = crops_a_call(options.batch)
+        calls = replace(options, batch=size, window=-(-options.window * options.batch // size))
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)

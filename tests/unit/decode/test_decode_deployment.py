@@ -62,12 +62,11 @@ def test_a_caller_who_goes_while_he_waits_takes_no_place(replica):
     ("batch", "window", "crops", "at_once"),
     [(16, 4, 32, 2), (1, 4, 32, 1), (12, 4, 36, 2), (32, 4, 32, 4), (64, 3, 64, 3)],
 )
-def test_small_batches_go_several_in_a_call(monkeypatch, batch, window, crops, at_once):
+def test_small_batches_go_several_in_a_call(replica, monkeypatch, batch, window, crops, at_once):
     async def analyse_segment(segment, options, detect, estimate):
         return options
 
     monkeypatch.setattr(deployment, "analyse_segment", analyse_segment)
-    made = deployment.DecodeReplica(MediaLimits(1, 1.0, 1, 1), SimpleNamespace(), {})
     options = AnalysisOptions(batch=batch, window=window, max_people=3)
-    asked = asyncio.run(made.analyse(0, options))
+    asked = asyncio.run(replica.analyse(0, options))
     assert asked == replace(options, batch=crops, window=at_once)

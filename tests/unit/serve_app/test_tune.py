@@ -88,13 +88,14 @@ def test_a_fragment_in_any_of_our_configs_is_a_good_config(path, tmp_path):
     assert (settings.threads, settings.batch_size, settings.mixed_precision) == (1, 32, True)
     assert (settings.detector_stride, settings.finest_stride) == (16, 2)
     (model,) = (d for d in application["deployments"] if d["name"] == "RTMPose")
-    assert BatchConfig(**model["user_config"]).max_batch_size == 32
-    scaling = model.get("autoscaling_config")
-    assert (scaling["min_replicas"] if scaling else model["num_replicas"]) == 3
-    assert scaling is None or scaling["max_replicas"] >= 3
     others = {
         d["name"]: d for d in yaml.safe_load(path.read_text())["applications"][0]["deployments"]
     }
+    batching = others["RTMPose"]["user_config"] | {"max_batch_size": 32}
+    assert BatchConfig(**model["user_config"]) == BatchConfig(**batching)
+    scaling = model.get("autoscaling_config")
+    assert (scaling["min_replicas"] if scaling else model["num_replicas"]) == 3
+    assert scaling is None or scaling["max_replicas"] >= 3
     for deployment in application["deployments"]:
         assert deployment == others[deployment["name"]] or deployment["name"] == "RTMPose"
 
