@@ -34,6 +34,7 @@ class MediaInfo:
         pts: (frames,) presentation time stamps in ticks, ascending, one a picture.
         keyframe_pts: (k,) those at which decoding can start, ascending.
         audio_codec: of the first audio stream, or None.
+        in_order: whether pictures are known to be stored in the order in which they are shown.
         warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
     """
 
@@ -48,6 +49,7 @@ class MediaInfo:
     pts: I64
     keyframe_pts: I64
     audio_codec: str | None = None
+    in_order: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -88,7 +90,7 @@ class Segment:
     detected too, which closes the last interval between detections.
 
     Attributes:
-        path, time_base, rotation_deg, width, height: of the media.
+        path, time_base, rotation_deg, width, height, in_order: of the media.
         index: position among the segments of the video.
         first_frame: index in the video of the segment's first frame.
         pts: (m,) ticks of its frames.
@@ -106,6 +108,7 @@ class Segment:
     pts: I64
     seek_pts: int
     closing_pts: int | None
+    in_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

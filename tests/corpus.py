@@ -152,6 +152,12 @@ _RECIPES: dict[str, Recipe] = {
     "tall_pixels_rotated": _h264(
         sample_aspect=Fraction(1, 2), rotation_deg=90, warnings=("square_pixels",)
     ),
+    "wide_pixels_by_the_stream": _h264(
+        options={**_GOP_8, "x264-params": "sar=4/3"},
+        sample_aspect=Fraction(4, 3),
+        aspect_in_container=False,
+        warnings=("square_pixels",),
+    ),
     # Pixels.
     "full_range": _h264(full_range=True),
     "bt601": _h264(colorspace=Colorspace.ITU601),
@@ -262,6 +268,7 @@ def cut(media: MediaInfo, start: int = 0, stop: int | None = None, index: int = 
         pts=media.pts[start:stop],
         seek_pts=int(np.max(keys, initial=media.pts[0])),
         closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
+        in_order=media.in_order,
     )
 
 

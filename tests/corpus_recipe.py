@@ -46,6 +46,7 @@ class Recipe:
     rotation_deg: int = 0
     mirrored: bool = False
     sample_aspect: Fraction | None = None
+    aspect_in_container: bool = True
     colorspace: Colorspace = Colorspace.ITU709
     full_range: bool = False
     colour_tags: tuple[int, int] | None = None
@@ -132,7 +133,7 @@ def _configure(context, recipe: Recipe, size: tuple[int, int]) -> None:
         context.color_range = ColorRange.JPEG if recipe.full_range else ColorRange.MPEG
     if recipe.colour_tags:
         context.color_primaries, context.color_trc = recipe.colour_tags
-    if recipe.sample_aspect:
+    if recipe.sample_aspect and recipe.aspect_in_container:
         context.sample_aspect_ratio = recipe.sample_aspect
 
 

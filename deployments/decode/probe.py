@@ -58,7 +58,7 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
     """
     path = Path(path).resolve()
     _check("bytes", path.stat().st_size, limits.max_bytes)
-    with open_media(path, limits.max_pixels) as container:
+    with open_media(path, limits.max_pixels, trial="none") as container:
         _check_end(missing_bytes(path, _demuxer(container)))
         stream = _stream(container)
         _check_declared(container, stream, limits)
@@ -66,9 +66,8 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         found = _index_of_packets(container, stream, limits)
         pts, keys = _sorted(*(found or _index_of_frames(path, limits)))
         _check_times(pts)
-        first = _first_picture(path, limits)
+        first, square = _first_picture(path, limits)
         shown = orientation(first)
-        square = _square_size(first, stream)
         _check("pixels", square[0] * square[1], limits.max_pixels)
         width, height = square if shown.rotation_deg % 180 == 0 else square[::-1]
         time_base = stream.time_base or Fraction(1, av.time_base)
@@ -84,6 +83,7 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
             pts=pts,
             keyframe_pts=keys,
             audio_codec=_audio_codec(container),
+            in_order=found is not None and _is_in_order(container, found[0]),
             warnings=_warnings(pts, first, shown, square),
         )
     _check("seconds", info.duration_s, limits.max_duration_s)
@@ -207,18 +207,28 @@ def _index_of_frames(path: Path, limits: MediaLimits) -> tuple[list[int], list[i
     return pts, keys
 
 
-def _first_picture(path: Path, limits: MediaLimits) -> av.VideoFrame:
-    """Of the file as it is opened anew: after all packets a damaged one may not be sought in."""
-    with open_media(path, limits.max_pixels, try_decoders=False) as container:
-        first = next(decoded(container, video_stream(container, threads=1)), None)
-    if first is None:
-        raise NoFramesError("no picture of the video track can be decoded")
-    return first
+def _is_in_order(container: InputContainer, pts: list[int]) -> bool:
+    """Whether packets come in the order of presentation; AVI does not say when they are shown."""
+    return _demuxer(container) != "avi" and bool((np.diff(pts) > 0).all())
 
 
-def _square_size(frame: av.VideoFrame, stream: VideoStream) -> tuple[int, int]:
+def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tuple[int, int]]:
+    """The first picture, and its (width, height) with square pixels.
+
+    Of the file as it is opened anew: after all packets a damaged one may not be sought in.
+    """
+    with open_media(path, limits.max_pixels, trial="none") as container:
+        stream = video_stream(container, threads=1)
+        first = next(decoded(container, stream), None)
+        if first is None:
+            raise NoFramesError("no picture of the video track can be decoded")
+        # Known to the decoder alone where the container does not say it.
+        aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+        return first, _square_size(first, float(aspect or 1))
+
+
+def _square_size(frame: av.VideoFrame, ratio: float) -> tuple[int, int]:
     """(width, height) as stored, with the shorter side of the pixels stretched to the longer."""
-    ratio = float(stream.sample_aspect_ratio or 1)
     if ratio <= 0 or abs(ratio - 1) < _SQUARE_SHARE:
         return frame.width, frame.height
     if ratio > 1:

@@ -9,9 +9,13 @@ of the interpreter, which the thread that closes the decoder holds while it wait
 """
 
 import os
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import av
+from av.codec.codec import Codec, UnknownCodecError
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
@@ -27,6 +31,9 @@ _DEMUXER_OPTIONS = {
 NO_DECODERS = {"codec_whitelist": "none"}
 """Container options with which FFmpeg decodes nothing while it opens a file."""
 
+Trial: TypeAlias = Literal["none", "sound", "all"]
+"""Of which streams FFmpeg decodes a little while it opens a file."""
+
 MOST_PIXELS = 8192 * 8192
 """No picture larger than this is ever decoded."""
 
@@ -36,17 +43,18 @@ def open_media(
     max_pixels: int = MOST_PIXELS // 2,
     hardware: HWAccel | None = None,
     *,
-    try_decoders: bool = True,
+    trial: Trial = "all",
 ) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
 
-    FFmpeg decodes a little of each stream to find out what it is. Of one whose pictures are more
-    than twice as large as ``max_pixels``, it then knows less, or not even their size.
+    Of a stream whose pictures are more than twice as large as ``max_pixels``, FFmpeg knows less, or
+    not even their size.
 
     Args:
         hardware: that decodes its pictures, instead of software.
-        try_decoders: whether FFmpeg decodes a little at all, which takes as long as several
-            pictures. Without, streams are what the container says: enough for their packets.
+        trial: of which streams FFmpeg decodes a little to find out what they are, which takes as
+            long as one picture to twenty. The others are what the container says: enough for their
+            packets, and to decode pictures that are stored in the order in which they are shown.
 
     Raises:
         NotAVideoError: not in an allowed container format, or damaged beyond opening.
@@ -61,12 +69,32 @@ def open_media(
             os.fspath(Path(path).resolve()),
             format=demuxer,
             options={"max_pixels": str(2 * max_pixels)},
-            container_options=_DEMUXER_OPTIONS | ({} if try_decoders else NO_DECODERS),
+            container_options=_DEMUXER_OPTIONS | _trial_options(trial),
             metadata_errors="replace",
             hwaccel=hardware,
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise _refusal(Path(path), demuxer, error) from error
+
+
+def _trial_options(trial: Trial) -> dict[str, str]:
+    match trial:
+        case "none":
+            return NO_DECODERS
+        case "sound":
+            return {"codec_whitelist": _sound_decoders()}
+        case "all":
+            return {}
+
+
+@cache
+def _sound_decoders() -> str:
+    names = []
+    for name in sorted(av.codecs_available):
+        with suppress(UnknownCodecError):  # those that only encode
+            if Codec(name).type == "audio":
+                names.append(name)
+    return ",".join(names)
 
 
 def _refusal(path: Path, demuxer: str, error: Exception) -> MediaError:

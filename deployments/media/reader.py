@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from deployments.cpus import usable_cpus
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media import hardware
-from deployments.media.open import MOST_PIXELS, open_media
+from deployments.media.open import MOST_PIXELS, Trial, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
 
@@ -80,8 +80,10 @@ def _read(segment: Segment, threads: int, device: HWAccel | None) -> Generator[P
         wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
     last = max(wanted)
     latest, beyond = -1, 0
+    # How far pictures are out of order is for a trial to find out: not all streams say so.
+    trial: Trial = "none" if segment.in_order and device is None else "all"
     with (
-        open_media(segment.path, hardware=device) as container,
+        open_media(segment.path, hardware=device, trial=trial) as container,
         Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
     ):
         stream = video_stream(container, threads)

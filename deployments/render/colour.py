@@ -8,6 +8,8 @@ from functools import cache
 
 import cv2
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from deployments.messages import F64, U8
 
@@ -40,6 +42,12 @@ def to_bt709(y: U8, u: U8, v: U8, *, bt709: bool, full_range: bool) -> None:
     cv2.addWeighted(y, matrix[0, 0], correction, 1.0, 0.0, dst=y, dtype=cv2.CV_8U)
     for plane, row in ((u, matrix[1]), (v, matrix[2])):
         cv2.addWeighted(blue, row[1], red, row[2], _MIDDLE, dst=plane, dtype=cv2.CV_8U)
+
+
+def tag_bt709(context: VideoCodecContext) -> None:
+    """Have a stream that is to be written say which colour it is in."""
+    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
 
 def _from_rgb(*, bt709: bool, full_range: bool) -> F64:

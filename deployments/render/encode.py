@@ -15,13 +15,12 @@ import av
 import cv2
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
 from deployments.errors import StorageError
 from deployments.media.picture import Picture
 from deployments.messages import U8, EncodedSegment, EncodeOptions, Encoder, Overlay, Segment
-from deployments.render.colour import to_bt709
+from deployments.render.colour import tag_bt709, to_bt709
 from deployments.render.draw import FrameOverlay, draw
 
 SEGMENT_FORMAT = "nut"
@@ -130,8 +129,7 @@ def _add_stream(
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
     context.time_base = Fraction(*segment.time_base)
-    context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-    context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+    tag_bt709(context)
     context.flags |= av.codec.context.Flags.global_header
     # As many on any machine, since x264's output depends on it; segments are what spreads. Whole
     # pictures beside each other: by slices, PyAV's default, threads wait for each other at every

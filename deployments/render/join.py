@@ -9,12 +9,13 @@ from itertools import count
 from pathlib import Path
 
 import av
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
 from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import NO_DECODERS, open_media
 from deployments.messages import EncodedSegment, MediaInfo
+from deployments.render.colour import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
 
@@ -50,7 +51,7 @@ def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool
 def _joined_with_sound(parts: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool:
     """Try all ways to bring the sound over; whether one of them did."""
     for attempt in count():
-        with open_media(media.path) as source:
+        with open_media(media.path, trial="sound") as source:
             sound = sound_stream(source)
             ways = () if sound is None else ways_to_add(sound)
             if sound is None or attempt == len(ways):
@@ -93,9 +94,14 @@ def _write(
 
 
 def _video_stream(target: OutputContainer, part: EncodedSegment) -> VideoStream:
-    # NUT does not hold the colours: they are told by the pictures alone.
-    with av.open(part.path, format=SEGMENT_FORMAT) as container:
-        return target.add_stream_from_template(container.streams.video[0])
+    with _opened(part) as container:
+        stream = target.add_stream_from_template(container.streams.video[0])
+    tag_bt709(stream.codec_context)  # NUT does not hold it
+    return stream
+
+
+def _opened(part: EncodedSegment) -> InputContainer:
+    return av.open(part.path, format=SEGMENT_FORMAT, container_options=NO_DECODERS)
 
 
 def _pictures(
@@ -104,7 +110,7 @@ def _pictures(
     """Packets of all segments in order, moved by ``start_s`` seconds."""
     header: bytes | None = None
     for part in parts:
-        with av.open(part.path, format=SEGMENT_FORMAT, container_options=NO_DECODERS) as container:
+        with _opened(part) as container:
             source = container.streams.video[0]
             if header not in (None, source.codec_context.extradata):
                 raise StorageError("the encoded segments have different headers", retryable=False)

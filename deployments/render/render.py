@@ -70,7 +70,7 @@ def join_and_store(
 
 def frame_rate(path: str) -> Fraction:
     """Pictures a second of a whole video by its container: the same for all its segments."""
-    with open_media(path, try_decoders=False) as container:
+    with open_media(path, trial="none") as container:
         rate = video_stream(container).average_rate
     lowest, highest = _RATES
     return min(max(Fraction(rate), lowest), highest) if rate else _RATE_UNKNOWN

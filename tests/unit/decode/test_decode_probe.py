@@ -32,6 +32,14 @@ def test_what_is_there(name):
     assert tuple((int(t) - int(media.pts[0])) * ticks for t in media.pts) == expected.pts_s
 
 
+def test_pictures_out_of_order_are_known():
+    """Where there may be pictures that refer to later ones, and in AVI, which does not tell."""
+    out_of_order = {name for name in VIDEOS if not probed(name).in_order}
+
+    assert {"h264", "open_gop", "hevc", "mkv", "mpeg4_avi", "mjpeg_avi"} <= out_of_order
+    assert not out_of_order & {"no_b_frames", "one_frame", "vp9", "vp9_live", "av1", "prores_mov"}
+
+
 @pytest.mark.parametrize("name", VIDEOS)
 def test_key_frames_are_among_the_pictures_and_the_first_is_one(name):
     media = probed(name)

@@ -1,5 +1,7 @@
 """Cutting a video into segments: nothing lost, nothing twice, little decoded in vain."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,6 +34,13 @@ def even(seconds, keys_s, fps=25):
     """A video of so many seconds with key frames at those."""
     count = round(seconds * fps)
     return media_of(np.arange(count) * 1000 // fps, [round(s * fps) for s in keys_s])
+
+
+def test_segments_know_whether_pictures_are_in_order():
+    media = even(10, [0, 5])
+
+    assert {s.in_order for s in split(media, 4)} == {False}
+    assert {s.in_order for s in split(replace(media, in_order=True), 4)} == {True}
 
 
 def starts_s(segments, media):

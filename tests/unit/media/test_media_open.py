@@ -128,14 +128,19 @@ def test_ffmpegs_messages_do_not_pass_through_the_interpreter():
 
 @pytest.mark.parametrize("name", VIDEOS)
 def test_without_decoders_the_packets_are_the_same(name):
-    def packets(try_decoders):
-        with open_media(video(name).path, try_decoders=try_decoders) as container:
+    def packets(trial):
+        with open_media(video(name).path, trial=trial) as container:
             stream = video_stream(container)
             return [(p.pts, bytes(p)) for p in container.demux(stream) if p.size]
 
-    assert packets(False) == packets(True) != []
+    assert packets("none") == packets("all") != []
 
 
-def test_without_decoders_no_picture_is_looked_at():
-    with open_media(video("h264").path, try_decoders=False) as container:
-        assert container.streams.video[0].codec_context.pix_fmt is None
+@pytest.mark.parametrize(
+    ("trial", "picture", "sound"),
+    [("none", None, False), ("sound", None, True), ("all", "yuv420p", True)],
+)
+def test_only_what_is_tried_is_looked_at(trial, picture, sound):
+    with open_media(video("mp3").path, trial=trial) as container:
+        assert container.streams.video[0].codec_context.pix_fmt == picture
+        assert (container.streams.audio[0].codec_context.format is not None) == sound

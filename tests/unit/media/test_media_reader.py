@@ -51,6 +51,30 @@ def test_pictures_do_not_depend_on_where_the_video_is_cut(name):
         assert [planes(p) for p in alone] == whole[start : stop + 1]  # with the closing one
 
 
+@pytest.mark.parametrize("name", VIDEOS)
+def test_pictures_are_those_of_a_file_opened_with_a_trial(name):
+    segment = cut(probed(name))
+
+    tried = list(read(replace(segment, in_order=False)))
+
+    assert [planes(p) for p in read(segment)] == [planes(p) for p in tried]
+
+
+def test_a_trial_is_spared_where_pictures_are_stored_in_order(monkeypatch):
+    """Elsewhere a decoder may have to see some to know how many to hold back."""
+    trials = []
+
+    def opened(*args, **kwargs):
+        trials.append(kwargs["trial"])
+        return open_media(*args, **kwargs)
+
+    monkeypatch.setattr(reader, "open_media", opened)
+    for name in ("no_b_frames", "h264"):
+        list(read(cut(probed(name))))
+
+    assert trials == ["none", "all"]
+
+
 def test_pictures_stay_as_they_are_while_later_ones_are_read():
     """The decoder refers to its own frames again and overwrites them."""
     media = probed("one_gop")

@@ -7,10 +7,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, StorageError
 from deployments.media import hardware
+from deployments.media.open import open_media
 from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
@@ -102,6 +104,10 @@ def test_annotated_video_plays_everywhere_while_it_loads(tmp_path, name):
     assert kinds[0] == b"ftyp"
     assert kinds.index(b"moov") < kinds.index(b"mdat")
     assert b"moof" not in kinds
+    with open_media(path, trial="none") as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_range) == (Colorspace.ITU709, ColorRange.MPEG)
+        assert (context.color_primaries, context.color_trc) == (1, 1)
     with av.open(str(path)) as container:
         (stream,) = container.streams.video
         assert stream.codec.canonical_name == "h264"
