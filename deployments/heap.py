@@ -7,8 +7,12 @@ from contextlib import contextmanager
 
 from deployments.cpus import usable_cpus
 
-_M_ARENA_MAX = -8  # glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _CPUS_AN_ARENA = 2
+_KEPT_BYTES = 128 << 20
+"""At the end of a heap: its pages are paid for anew when they are used again."""
+_MAPPED_BYTES = 32 << 20
+"""Blocks as large come from the system and go back to it; pictures are smaller."""
 _USES = 64
 """Memory is given back so seldom at the most: the next to use it waits for tens of milliseconds."""
 
@@ -18,14 +22,20 @@ class SharedHeap:
 
     Pictures are allocated in one thread of several and freed in another. What one heap keeps of
     them is of no use to the others, so threads share one for two CPUs, where glibc makes up to
-    eight a CPU; a user's own ``MALLOC_ARENA_MAX`` is left alone. Make one before there are threads.
-    Without glibc it does nothing.
+    eight a CPU. What a few pictures leave is kept for the next ones: glibc would give it back to
+    the system, and ask for it again, with every one of them. A user's own ``MALLOC_ARENA_MAX``,
+    ``MALLOC_TRIM_THRESHOLD_`` and ``MALLOC_MMAP_THRESHOLD_`` are left alone. Make one before there
+    are threads. Without glibc it does nothing.
     """
 
     def __init__(self) -> None:
-        if "MALLOC_ARENA_MAX" not in os.environ:
-            arenas = max(usable_cpus() // _CPUS_AN_ARENA, 1)
-            _call("mallopt", _M_ARENA_MAX, arenas)
+        for variable, option, value in (
+            ("MALLOC_ARENA_MAX", _M_ARENA_MAX, max(usable_cpus() // _CPUS_AN_ARENA, 1)),
+            ("MALLOC_TRIM_THRESHOLD_", _M_TRIM_THRESHOLD, _KEPT_BYTES),
+            ("MALLOC_MMAP_THRESHOLD_", _M_MMAP_THRESHOLD, _MAPPED_BYTES),
+        ):
+            if variable not in os.environ:
+                _call("mallopt", option, value)
         self._users = self._uses = 0
 
     @contextmanager

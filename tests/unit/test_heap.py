@@ -10,7 +10,7 @@ from deployments import heap as heap_module
 from deployments.cpus import usable_cpus
 from deployments.heap import SharedHeap
 
-PROBE = """
+ARENAS = """
 import ctypes, sys, tempfile, threading
 from deployments.heap import SharedHeap
 
@@ -40,25 +40,56 @@ with tempfile.NamedTemporaryFile() as told:
 """
 
 
-def arenas(**environment: str) -> int:
-    """So many has a process in which eight threads hold memory."""
-    rest = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"}
-    command = [sys.executable, "-c", PROBE]
+def told_by(program: str, **environment: str) -> int:
+    """The number that it prints, in a process whose user says no more than this."""
+    rest = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
+    command = [sys.executable, "-c", program]
     done = subprocess.run(
         command, env=rest | environment, capture_output=True, text=True, check=False
     )
     if done.returncode == 77:
-        pytest.skip("this C library has no arenas")
+        pytest.skip("this C library is not glibc")
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
 
 def test_threads_share_the_heaps():
-    assert arenas() <= max(usable_cpus() // 2, 1)
+    assert told_by(ARENAS) <= max(usable_cpus() // 2, 1)
 
 
 def test_what_the_user_says_of_arenas_counts():
-    assert arenas(MALLOC_ARENA_MAX="3") == 3
+    assert told_by(ARENAS, MALLOC_ARENA_MAX="3") == 3
+
+
+PICTURES = """
+import ctypes, resource, sys
+from deployments.heap import SharedHeap
+
+if not hasattr(ctypes.CDLL(None), "mallopt"):
+    sys.exit(77)
+SharedHeap()
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def eight_pictures():
+    pictures = [bytearray(3 << 20) for _ in range(8)]
+
+eight_pictures()
+before = faults()
+for _ in range(10):
+    eight_pictures()
+print(faults() - before)
+"""
+
+
+def test_memory_of_pictures_is_used_again():
+    """A page is 4 KiB at the least: of 240 MiB none, or nearly none, is asked for anew."""
+    assert told_by(PICTURES) < 1000
+
+
+def test_what_the_user_says_of_giving_back_counts():
+    assert told_by(PICTURES, MALLOC_TRIM_THRESHOLD_="131072") > 10_000
 
 
 def resident_mib() -> float:
