@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,22 @@ def test_gains_are_the_oracles_and_there_is_no_phase(hertz, gain):
     found, phase = response(hertz, 60, 6.0)
     assert found == pytest.approx(gain, abs=5e-7)
     assert abs(phase) < 1e-6
+
+
+@given(
+    n=st.integers(MIN_SAMPLES, 300),
+    fps=st.floats(15, 240),
+    share=st.floats(0.02, 0.4),
+    seed=st.integers(0, 99),
+)
+def test_both_passes_are_scipys(n, fps, share, seed):
+    walk = np.random.default_rng(seed).normal(0, 1, (n, 3)).cumsum(0)
+    sections = scipy.signal.butter(2, design_cutoff(share * fps, fps), fs=fps, output="sos")
+
+    smooth, _ = lowpass(np.arange(n) / fps, walk[:, None], share * fps, GAP_S)
+
+    expected = scipy.signal.sosfiltfilt(sections, walk, axis=0)
+    assert smooth[:, 0] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("fps", [15, 24, 25, 30, 50, 120, 240])
