@@ -139,14 +139,14 @@ def _is_even(times_s: Array, rate_hz: float) -> bool:
 
 
 def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
-    """``scipy.signal.sosfiltfilt`` of (n, ...) along n, which works out the steady state each time.
+    """``scipy.signal.filtfilt`` of (n, ...) along n, which works out the steady state each time.
 
     That takes longer than filtering a few hundred frames.
     """
-    sections, steady = _sections(cutoff_hz, rate_hz)
+    b, a, steady = _second_order(cutoff_hz, rate_hz)
 
     def turned(x: Array) -> Array:
-        passed, _ = scipy.signal.sosfilt(sections, x, axis=0, zi=np.multiply.outer(steady, x[0]))
+        passed, _ = scipy.signal.lfilter(b, a, x, axis=0, zi=np.multiply.outer(steady, x[0]))
         return np.asarray(passed[::-1])
 
     before = 2 * values[0] - values[_EDGE:0:-1]
@@ -159,11 +159,10 @@ _EDGE: Final = 3 * (ORDER // 2 + 1)
 
 
 @lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
-def _sections(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array]:
-    """(1, 6) the filter of a single pass, and (1, 2) its state after a long row of ones."""
-    cutoff = design_cutoff(cutoff_hz, rate_hz)
-    sections: Array = scipy.signal.butter(ORDER // 2, cutoff, fs=rate_hz, output="sos")
-    return sections, scipy.signal.sosfilt_zi(sections)
+def _second_order(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array, Array]:
+    """(3,) numerator and (3,) denominator of a single pass, (2,) its state after many ones."""
+    b, a = scipy.signal.butter(ORDER // 2, design_cutoff(cutoff_hz, rate_hz), fs=rate_hz)
+    return b, a, scipy.signal.lfilter_zi(b, a)
 
 
 _LOWEST_HZ: Final = 1.0
