@@ -1,6 +1,5 @@
 """The response of a clip, from its arrays."""
 
-import json
 import math
 from typing import Any
 
@@ -156,6 +155,10 @@ def _person(outcome: Outcome, frame: int, p: int) -> Person:
     )
 
 
+_PARTS_OF_ONE = np.array([100.0, 100.0, 1e4, 1e4, 100.0, 100.0])
+"""What x, y, score, raw score and the two deviations of a keypoint are rounded to."""
+
+
 def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
     columns = np.concatenate(
         [
@@ -165,18 +168,19 @@ def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
             clip.sigma[row],
         ],
         axis=1,
-    ).tolist()
-    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, columns, strict=True)}
+    )
+    rounded = (np.rint(columns * _PARTS_OF_ONE) / _PARTS_OF_ONE).tolist()
+    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, rounded, strict=True)}
 
 
 def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float) -> Keypoint:
     found = math.isfinite(x) and math.isfinite(y)
     return Keypoint(
-        x=round(x, 2) if found else None,
-        y=round(y, 2) if found else None,
-        confidence=round(score, 4),
-        raw_score=round(raw, 4),
-        sigma=(round(sx, 2), round(sy, 2)) if math.isfinite(sx) and math.isfinite(sy) else None,
+        x=x if found else None,
+        y=y if found else None,
+        confidence=score,
+        raw_score=raw,
+        sigma=(sx, sy) if math.isfinite(sx) and math.isfinite(sy) else None,
     )
 
 
@@ -230,13 +234,9 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 def encode(response: PoseResponse) -> bytes:
     """The body of an answer. Takes seconds for hours of video: call it in a thread."""
-    return json.dumps(to_json(response), allow_nan=False, separators=(",", ":")).encode()
+    return response.model_dump_json().encode()
 
 
 def to_json(response: PoseResponse) -> dict[str, Any]:
-    """Plain JSON values of ``response``; ``people`` only where it was asked for."""
-    document = response.model_dump(mode="json")
-    for frame in (document["data"] or {}).get("poses_per_frame", ()):
-        if frame["people"] is None:
-            del frame["people"]
-    return document
+    """Plain JSON values of ``response``."""
+    return response.model_dump(mode="json")

@@ -216,7 +216,9 @@ class FramePose(BaseModel):
     pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
     reason: MissingReason | None = Field(None, description="Why there is no pose.")
     people: list[Person] | None = Field(
-        None, description="The other people, with `people: all` in the request."
+        None,
+        exclude_if=lambda people: people is None,
+        description="The other people, with `people: all` in the request.",
     )
 
 

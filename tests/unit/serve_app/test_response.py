@@ -1,6 +1,7 @@
 """The response from arrays: who is listed, what is null and why, notices."""
 
 import asyncio
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -133,6 +134,7 @@ def test_what_was_not_asked_for_is_null():
 def test_the_document_is_plain_json_and_comes_back_as_it_was():
     response = answer(clip_of([[1, 1], [0, 1]], decoded=[1, 1]), people="all")
     assert to_json(PoseResponse.model_validate_json(encode(response))) == to_json(response)
+    assert json.loads(encode(response)) == to_json(response)
 
 
 def test_frames_of_the_others_are_not_even_made_unless_asked_for(service, squat_video, tmp_path):
