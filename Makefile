@@ -3,7 +3,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
-RAY_LOCAL := $(shell grep ^RAY_ config/ray.local.env)
+RAY_LOCAL := $(shell grep -v ^\# config/ray.local.env)
 DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/videos/sports2d_demo.mp4))
 
 .PHONY: help demo serve test lint bench clean
