@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,6 +50,20 @@ VARIABLES = {
     "RAY_SERVE_BATCH_SIZE_BUCKETS": ",".join(map(str, range(1, 257))),  # exact
     "RAY_SERVE_REQUEST_LATENCY_BUCKETS_MS": ",".join(map(str, WAITS_MS)),
 }
+
+
+PARTS = {
+    "load_s": "loading the models",
+    "bare": "the bare network",
+    "idle_s": "an idle graph",
+    "at_rest": "the graph at rest",
+    "in_turn": "the graph and a process in turn",
+    "efficiency": "the stages alone",
+    "first_segment": "the first segment",
+    "batches": "batches of several videos",
+    "replicas": "two replicas and one",
+}
+"""What is measured beside the start, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +162,8 @@ def stages_cpu_s(cpu_s: Mapping[str, float]) -> float:
     Both stages that need pictures decode; it is done once.
     """
     pose = sum(s for stage, s in cpu_s.items() if stage.startswith("pose"))
-    rest = ("probe", "decode + letterbox", "detect", "decode + crop", "blur", "biomechanics")
+    once = ("probe", "detect", "blur", "biomechanics", "answer")
+    rest = (*once, "decode + letterbox", "decode + crop")
     return pose + sum(cpu_s[stage] for stage in rest) - cpu_s["decode"]
 
 
@@ -286,9 +301,17 @@ def batching() -> dict[str, float]:
     }
 
 
-def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, Any]:
-    """All figures; None for those that there was no time for."""
-    figures: dict[str, Any] = {"video": video.name}
+def measured(
+    video: Path, short: Path, rounds: int, clock: Clock, only: Collection[str] = PARTS
+) -> dict[str, Any]:
+    """All figures of ``only``; None for the others, and those that there was no time for."""
+    figures: dict[str, Any] = {"video": video.name} | dict.fromkeys(PARTS)
+
+    def measure_all(parts: Mapping[str, Callable[[], Any]]) -> None:
+        for part in parts:
+            if part in only:
+                figures[part] = clock.measured(PARTS[part], parts[part])
+
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         folder = Path(name)
         places = {"output": str(folder), "spool_dir": str(folder / "alone")}
@@ -299,29 +322,31 @@ def measured(video: Path, short: Path, rounds: int, clock: Clock) -> dict[str, A
         figures["models"] = [
             f"{s.name}, {s.engine} {s.precision}" for s in service.models if s.loaded
         ]
-        figures["load_s"] = clock.measured("loading the models", lambda: load_s(clock))
-        figures["bare"] = clock.measured("the bare network", lambda: bare_rates(rounds))
-        figures["idle_s"] = clock.measured("an idle graph", lambda: idle_s(folder, clock))
+        measure_all(
+            {
+                "load_s": lambda: load_s(clock),
+                "bare": lambda: bare_rates(rounds),
+                "idle_s": lambda: idle_s(folder, clock),
+            }
+        )
         began = time.perf_counter()
         with serving(folder, clock.left(), **VARIABLES) as served:
             figures["ready_s"] = time.perf_counter() - began
             graph = Graph(served.url, clock)
             clock.measured("warming", lambda: (graph.answer(short), process.answer(short)))
-            parts = {
-                "at_rest": lambda: at_rest(folder),
-                "in_turn": lambda: in_turn(graph, process, video, rounds),
-                "efficiency": lambda: efficiency(graph, stages, options, video, rounds),
-            }
             with connected(served) as metrics:
-                parts |= {
-                    "first_segment": lambda: first_segment(
-                        video, folder, options, rounds, clock.left()
-                    ),
-                    "batches": lambda: batches(graph, metrics, short) | batching(),
-                    "replicas": lambda: replica_rates(rounds, clock.left()),
-                }
-                for part, measure in parts.items():
-                    figures[part] = clock.measured(part, measure)
+                measure_all(
+                    {
+                        "at_rest": lambda: at_rest(folder),
+                        "in_turn": lambda: in_turn(graph, process, video, rounds),
+                        "efficiency": lambda: efficiency(graph, stages, options, video, rounds),
+                        "first_segment": lambda: first_segment(
+                            video, folder, options, rounds, clock.left()
+                        ),
+                        "batches": lambda: batches(graph, metrics, short) | batching(),
+                        "replicas": lambda: replica_rates(rounds, clock.left()),
+                    }
+                )
         stages.close()
     return figures
 
@@ -332,7 +357,9 @@ def main() -> None:
     parser.add_argument("video", nargs="?", type=Path, help="default: a generated 60 s of 1080p")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budget-s", type=float, default=1500.0)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default: all")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
+    parser.add_argument("--name", default="serve_overhead", help="of the figures")
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -353,7 +380,7 @@ def main() -> None:
         short = data / "videos" / "sports2d_demo.mp4"
         video = long_clip(short, 60.0, ROOT / "out" / "peers" / "clip-60s-1080p.mp4")
     clock = Clock(time.monotonic() + given.budget_s)
-    figures = measured(video, short, given.rounds, clock)
+    figures = measured(video, short, given.rounds, clock, given.only)
     table(
         f"{video.name}: {', '.join(figures['models'])}",
         ("what", "measured", "target"),
@@ -362,7 +389,7 @@ def main() -> None:
     if clock.left_out:
         CONSOLE.print(f"no time for: {', '.join(clock.left_out)}")
     save(
-        "serve_overhead",
+        given.name,
         {"machine": facts, **figures, "left_out": clock.left_out},
         given.results,
     )

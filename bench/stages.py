@@ -28,7 +28,6 @@ from deployments.media.picture import Picture
 from deployments.media.reader import read
 from deployments.messages import (
     AnalysisOptions,
-    ClipPoses,
     CropPoses,
     EncodeOptions,
     MediaInfo,
@@ -38,6 +37,8 @@ from deployments.render.render import render_segment
 from serve_app.awaited import awaited
 from serve_app.local import LocalStages
 from serve_app.pipeline import Outcome, overlay_of, run
+from serve_app.response import encode, respond
+from serve_app.schemas import PoseOptions
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
 # peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
@@ -96,19 +97,15 @@ def measure(
             outcome = awaited(run(job, stages))
         with meter.stage("whole, without video"):
             awaited(run(replace(job, video=False), stages))
-        _alone(meter, media, outcome.clip, stages, options, folder)
+        _alone(meter, outcome, stages, options, folder)
     return meter.costs, outcome
 
 
 def _alone(
-    meter: Meter,
-    media: MediaInfo,
-    clip: ClipPoses,
-    stages: LocalStages,
-    options: AnalysisOptions,
-    folder: Path,
+    meter: Meter, outcome: Outcome, stages: LocalStages, options: AnalysisOptions, folder: Path
 ) -> None:
     """Each stage by itself, one call after another."""
+    media, clip = outcome.media, outcome.clip
     segments = split(media, options.detector_stride)
     with meter.stage("probe"):
         probe(media.path, stages.limits)
@@ -141,18 +138,24 @@ def _alone(
     with meter.stage("blur"):
         blur_of(np.stack(crops), CropPoses.concatenate(poses))
     with meter.stage("biomechanics"):
-        biomechanics = analyse_biomechanics(clip, 0.3)
+        biomechanics = analyse_biomechanics(clip, 0.3, written=1)
+    with meter.stage("answer"):
+        models = {status.name: status for status in stages.statuses.values() if status.loaded}
+        encode(respond(outcome, PoseOptions(), 0.3, models, "bench"))
     seconds: dict[str, float] = {}
+    parts = []
     with meter.stage("render: decode, draw, encode"):
         for segment in segments:
             overlay = overlay_of(segment, clip, biomechanics, 0.3)
-            encoded = render_segment(segment, overlay, folder, EncodeOptions())
-            for stage, s in encoded.timings_s.items():
+            parts.append(render_segment(segment, overlay, folder, EncodeOptions()))
+            for stage, s in parts[-1].timings_s.items():
                 seconds[stage] = seconds.get(stage, 0.0) + s
     for stage in ("draw", "encode"):
         meter.costs.append(
             Cost(f"  of which {stage}", seconds[stage], float("nan"), media.frame_count)
         )
+    with meter.stage("join"):
+        awaited(stages.join(parts, media, folder, "stages.mp4"))
 
 
 def _pictures(segments: Sequence[Segment]) -> Iterator[Picture]:

@@ -84,9 +84,11 @@ def test_decoding_is_counted_once_and_pose_whatever_the_number_of_people():
         "pose (1.20 people a frame)": 200.0,
         "blur": 3.0,
         "biomechanics": 0.5,
+        "answer": 0.25,
         "render: decode, draw, encode": 1000.0,
+        "join": 1000.0,
     }
-    assert stages_cpu_s(costs) == 1 + 10 + 2 + 100 + 5 + 200 + 3 + 0.5
+    assert stages_cpu_s(costs) == 1 + 10 + 2 + 100 + 5 + 200 + 3 + 0.5 + 0.25
 
 
 def clock(seconds):
