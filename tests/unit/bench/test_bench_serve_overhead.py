@@ -5,21 +5,9 @@ import time
 import httpx
 import pytest
 
-from bench.serve_overhead import Clock, rows, stages_cpu_s
+from bench.serve_overhead import PARTS, Clock, rows, stages_cpu_s
 
-NOTHING = dict.fromkeys(
-    (
-        "idle_s",
-        "load_s",
-        "at_rest",
-        "in_turn",
-        "efficiency",
-        "first_segment",
-        "batches",
-        "replicas",
-        "bare",
-    )
-)
+NOTHING = dict.fromkeys(PARTS)
 ALL = {
     "ready_s": 12.34,
     "idle_s": 9.0,
