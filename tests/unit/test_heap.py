@@ -89,7 +89,8 @@ def test_memory_of_pictures_is_used_again():
 
 
 def test_what_the_user_says_of_giving_back_counts():
-    assert told_by(PICTURES, MALLOC_TRIM_THRESHOLD_="131072") > 10_000
+    given_back = told_by(PICTURES, MALLOC_TRIM_THRESHOLD_="131072")
+    assert given_back > 10 * told_by(PICTURES) + 50  # a huge page is asked for at once
 
 
 def resident_mib() -> float:
