@@ -302,7 +302,7 @@ def batching() -> dict[str, float]:
 
 
 def measured(
-    video: Path, short: Path, rounds: int, clock: Clock, only: Collection[str] = PARTS
+    video: Path, short: Path, rounds: int, clock: Clock, only: Collection[str]
 ) -> dict[str, Any]:
     """All figures of ``only``; None for the others, and those that there was no time for."""
     figures: dict[str, Any] = {"video": video.name} | dict.fromkeys(PARTS)

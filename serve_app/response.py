@@ -1,5 +1,6 @@
 """The response of a clip, from its arrays."""
 
+import json
 import math
 from typing import Any
 
@@ -233,8 +234,19 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 
 def encode(response: PoseResponse) -> bytes:
-    """The body of an answer. Takes seconds for hours of video: call it in a thread."""
-    return response.model_dump_json().encode()
+    """The body of an answer. Takes seconds for hours of video: call it in a thread.
+
+    Raises:
+        ValueError: a number of it is not finite, which JSON cannot say.
+    """
+    body = response.model_dump_json()
+    if "NaN" in body or "Infinity" in body:  # as a number, or in a text
+        json.loads(body, parse_constant=_refuse)
+    return body.encode()
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
 
 
 def to_json(response: PoseResponse) -> dict[str, Any]:

@@ -285,6 +285,8 @@ class PoseData(BaseModel):
 class PoseResponse(BaseModel):
     """Answer of `POST /pose`."""
 
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # seen, and refused: not null unseen
+
     data: PoseData | None = Field(description="Null where the request said `data: false`.")
     video_url: str | None = Field(
         description="Address of the annotated video; null where the request said `video: false`."

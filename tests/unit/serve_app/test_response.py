@@ -137,6 +137,16 @@ def test_the_document_is_plain_json_and_comes_back_as_it_was():
     assert json.loads(encode(response)) == to_json(response)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_and_not_told_as_null(value):
+    response = answer(clip_of([[1]]))
+    response.request_id = "NaN, Infinity"
+    assert json.loads(encode(response))["request_id"] == "NaN, Infinity"
+    response.data.poses_per_frame[0].biomechanics.detail["deep"] = [value]
+    with pytest.raises(ValueError, match=r"(NaN|Infinity) is no JSON value"):
+        encode(response)
+
+
 def test_frames_of_the_others_are_not_even_made_unless_asked_for(service, squat_video, tmp_path):
     made = []
 
