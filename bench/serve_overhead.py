@@ -358,6 +358,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budget-s", type=float, default=1500.0)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="default: all")
+    parser.add_argument(
+        "--rtmpose-m", action="store_true", help="of random weights, in place of what is here"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures")
     parser.add_argument("--name", default="serve_overhead", help="of the figures")
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
@@ -368,6 +371,10 @@ def main() -> None:
         return
     # The graph ends by it. What a shell starts with `&` ignores it, and so would the graph.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if given.rtmpose_m:
+        from bench.peer_weights import rtmpose_m
+
+        os.environ["MMPOSE_CONFIG"] = str(rtmpose_m(ROOT / "out" / "peers" / "weights")[2])
     facts = machine()
     CONSOLE.print(in_words(facts))
     video = short = given.video
