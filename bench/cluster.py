@@ -24,7 +24,8 @@ class Costs:
         pose_accelerator: detector and pose network of the people in a frame; 0 where there is none.
         pose_core: the same on a core; 0 where there is an accelerator.
         render_core: decoding again, drawing and encoding.
-        clip_core: once for the whole clip, of one core: biomechanics and joining.
+        clip_core: once for the whole clip, of one core: probing, biomechanics and the answer.
+        join_core: the same, of an annotated video: joining its segments.
         hop: latency of a call between replicas, which holds nothing.
     """
 
@@ -33,6 +34,7 @@ class Costs:
     pose_core: float
     render_core: float
     clip_core: float
+    join_core: float = 0.0
     hop: float = 0.002
 
 
@@ -42,8 +44,8 @@ class Cluster:
 
     Attributes:
         nodes: number of them. cores: of each. accelerators: of each.
-        segments_in_flight: of one video at once. window: batches of a segment at once.
-        batch_frames: frames in one call to the pose model.
+        segments_in_flight: of one video at once. window: calls of a segment at once.
+        call_frames: frames in one call to the pose model.
         segment_s, stride: as in the settings.
     """
 
@@ -51,8 +53,8 @@ class Cluster:
     cores: int
     accelerators: int = 1
     segments_in_flight: int = 16
-    window: int = 4
-    batch_frames: int = 13
+    window: int = 2
+    call_frames: int = 26
     segment_s: float = 4.0
     stride: int = 4
 
@@ -117,8 +119,8 @@ async def process(
     async def analyse(segment: Segment) -> None:
         window = asyncio.Semaphore(cluster.window)
         async with asyncio.TaskGroup() as calls:
-            for start in range(0, len(segment.pts), cluster.batch_frames):
-                frames = min(cluster.batch_frames, len(segment.pts) - start)
+            for start in range(0, len(segment.pts), cluster.call_frames):
+                frames = min(cluster.call_frames, len(segment.pts) - start)
                 await cores.work(frames * costs.decode_core)
                 await window.acquire()
                 calls.create_task(estimate(frames, window))
@@ -145,6 +147,7 @@ async def process(
         await cores.work(media.frame_count * costs.clip_core)
         if annotated:
             await fan_out(segments, render, cluster.segments_in_flight)
+            await cores.work(media.frame_count * costs.join_core)
 
     await fan_out(videos, one, at_once)
     return Outcome(loop.time(), tuple(first), cores.busy_s, accelerators.busy_s)

@@ -21,6 +21,8 @@ import matplotlib as mpl
 from bench.cluster import Cluster, Costs, Outcome, process, video
 from bench.common import CONSOLE, RESULTS, machine, save, table
 from bench.virtual_time import simulate
+from deployments.decode.deployment import in_calls
+from deployments.messages import AnalysisOptions
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -50,7 +52,8 @@ def costs_from(
         pose_accelerator=accelerated,
         pose_core=0.0 if crops_per_s else pose + by_name["detect"],
         render_core=by_name["render: decode, draw, encode"],
-        clip_core=by_name["biomechanics"],
+        clip_core=by_name["probe"] + by_name["biomechanics"] + by_name["answer"],
+        join_core=by_name["join"],
     )
 
 
@@ -120,7 +123,7 @@ def main() -> None:
     """Simulate, print, draw and save."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stages", type=Path, default=RESULTS / "stages.json")
-    parser.add_argument("--video", default="sports2d_demo.mp4", help="of these measurements")
+    parser.add_argument("--video", help="of these measurements; default: the longest")
     parser.add_argument("--people", type=float, default=1.2, help="in a frame")
     parser.add_argument("--crops-per-s", type=float, help="of one accelerator")
     parser.add_argument("--detections-per-s", type=float, help="default: as crops")
@@ -131,13 +134,20 @@ def main() -> None:
     parser.add_argument("--name", default="scaling", help="of the results")
     given = parser.parse_args()
     measured = json.loads(given.stages.read_text())
-    costs = costs_from(
-        measured["videos"][given.video], given.people, given.crops_per_s, given.detections_per_s, 4
+    videos = measured["videos"]
+    name = given.video or max(videos, key=lambda video: videos[video][0]["frames"])
+    costs = costs_from(videos[name], given.people, given.crops_per_s, given.detections_per_s, 4)
+    calls = in_calls(AnalysisOptions())
+    cluster = Cluster(
+        1,
+        given.cores,
+        segments_in_flight=given.segments_in_flight,
+        window=calls.window,
+        call_frames=max(round(calls.batch / given.people), 1),
     )
-    cluster = Cluster(1, given.cores, segments_in_flight=given.segments_in_flight)
     rows = rows_of(cluster, costs, not given.no_video)
     where = "an accelerator as given" if given.crops_per_s else "everything on cores"
-    caption = f"nodes of {given.cores} cores, {where}; simulated"
+    caption = f"nodes of {given.cores} cores, {where}, {name}; simulated"
     table(
         f"times real time; {caption}",
         ("nodes", "many videos", "linear", "one hour", "linear", "with more in flight", "linear"),
@@ -163,6 +173,7 @@ def main() -> None:
         {
             "machine": machine(),
             "stages_of": measured["machine"],
+            "video": name,
             "costs": asdict(costs),
             "cluster": asdict(cluster),
             "annotated": not given.no_video,

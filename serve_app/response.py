@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from biomech.frames import FIELDS
 from biomech.skeleton import KEYPOINTS
@@ -30,6 +31,7 @@ from serve_app.schemas import (
 from serve_app.summary_schema import PersonSummary
 from serve_app.versions import package_version
 
+_ANSWER = TypeAdapter(PoseResponse)  # writes bytes, of which a model would make a text first
 NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
 
 
@@ -239,10 +241,10 @@ def encode(response: PoseResponse) -> bytes:
     Raises:
         ValueError: a number of it is not finite, which JSON cannot say.
     """
-    body = response.model_dump_json()
-    if "NaN" in body or "Infinity" in body:  # as a number, or in a text
+    body = _ANSWER.dump_json(response)
+    if b"NaN" in body or b"Infinity" in body:  # as a number, or in a text
         json.loads(body, parse_constant=_refuse)
-    return body.encode()
+    return body
 
 
 def _refuse(constant: str) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, TextIO
 
 from biomech.frames import FIELDS
@@ -56,7 +57,7 @@ def _person(
     track_id: int, box: Box, keypoints: dict[str, Keypoint], biomechanics: Biomechanics
 ) -> dict[str, Any]:
     cells: dict[str, Any] = {"track_id": track_id}
-    cells |= {f"box_{name}": value for name, value in box.model_dump().items()}
+    cells |= {f"box_{name}": value for name, value in asdict(box).items()}
     for name, point in keypoints.items():
         sigma_x, sigma_y = point.sigma or (None, None)
         values = (point.x, point.y, point.confidence, sigma_x, sigma_y)

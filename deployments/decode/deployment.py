@@ -33,6 +33,15 @@ def crops_a_call(batch: int) -> int:
     return -(-_LEAST_CROPS // batch) * batch
 
 
+def in_calls(options: AnalysisOptions) -> AnalysisOptions:
+    """``options`` with what goes to the pose model in a call as the batch.
+
+    Small batches go several in a call, as many crops in all being under way.
+    """
+    size = crops_a_call(options.batch)
+    return replace(options, batch=size, window=-(-options.window * options.batch // size))
+
+
 class DecodeReplica:
     """Segments in, poses out.
 
@@ -55,19 +64,14 @@ class DecodeReplica:
         return await asyncio.to_thread(probe, path, self._limits)
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
-        """See :func:`deployments.decode.analyse.analyse_segment`.
-
-        Small batches go to the pose model several in a call, as many crops in all being under way.
-        """
-        size = crops_a_call(options.batch)
-        calls = replace(options, batch=size, window=-(-options.window * options.batch // size))
+        """See :func:`deployments.decode.analyse.analyse_segment`."""
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)
 
         with self._heap.used():
             async with self._gate:
-                return await analyse_segment(segment, calls, self._detect, estimate)
+                return await analyse_segment(segment, in_calls(options), self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")

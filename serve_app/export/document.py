@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import BadParameterError
@@ -30,7 +31,8 @@ def _whole(points: dict[str, "Point"]) -> dict[str, "Point"]:
     return points
 
 
-class Point(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Point:
     """A keypoint in pixels of the upright picture."""
 
     x: Number | None
@@ -42,7 +44,8 @@ class Point(BaseModel):
 Points = Annotated[dict[str, Point], AfterValidator(_whole)]
 
 
-class Box(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Box:
     """A person's box, pixels."""
 
     x1: Number

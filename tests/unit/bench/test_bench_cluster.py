@@ -62,7 +62,7 @@ def test_servers_take_one_piece_of_work_each(servers, seconds):
 
 
 def test_one_core_and_one_segment_take_the_sum_of_the_work_that_does_not_overlap():
-    cluster = Cluster(nodes=1, cores=1, batch_frames=1000)
+    cluster = Cluster(nodes=1, cores=1, call_frames=1000)
     outcome = run([video(2.0)], cluster)
     assert outcome.seconds == pytest.approx(60 * (0.004 + 0.002 + 0.0005 + 0.02))
     assert outcome.first_segment_s == pytest.approx([60 * 0.006])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -135,6 +136,19 @@ def test_the_document_is_plain_json_and_comes_back_as_it_was():
     response = answer(clip_of([[1, 1], [0, 1]], decoded=[1, 1]), people="all")
     assert to_json(PoseResponse.model_validate_json(encode(response))) == to_json(response)
     assert json.loads(encode(response)) == to_json(response)
+
+
+def test_a_frame_of_the_answer_takes_ten_kilobytes_of_memory_and_not_twenty():
+    # An hour of video has 108,000. The blocks of the biomechanics, made before, are not counted.
+    outcomes = [outcome_of(clip_of(np.ones((frames, 1)))) for frames in (20, 120)]
+    taken = []
+    for outcome in outcomes:
+        tracemalloc.start()
+        kept = answer(outcome.clip, outcome=outcome)
+        taken.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        assert len(kept.data.poses_per_frame) == len(outcome.clip.times_s)
+    assert (taken[1] - taken[0]) / 100 < 12_000
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
