@@ -34,7 +34,6 @@ from bench.graph_handles import connected, first_segment, replica_rates
 from bench.histograms import Histogram, mean_at_edges, quantile, read_histogram, since
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
-from serve_app.response import encode
 from serve_app.schemas import PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
@@ -119,7 +118,7 @@ class Process:
             with self.service.workspace() as folder:
                 async with asyncio.timeout(self.clock.left()):
                     options = PoseOptions(video=False)
-                    encode(await self.service.analyze_file(video, folder, options, "bench"))
+                    (await self.service.analyze_file(video, folder, options, "bench")).body()
 
         began = time.perf_counter()
         asyncio.run(answered())

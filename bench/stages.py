@@ -37,7 +37,7 @@ from deployments.render.render import render_segment
 from serve_app.awaited import awaited
 from serve_app.local import LocalStages
 from serve_app.pipeline import Outcome, overlay_of, run
-from serve_app.response import encode, respond
+from serve_app.response import Answer
 from serve_app.schemas import PoseOptions
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
@@ -141,7 +141,7 @@ def _alone(
         biomechanics = analyse_biomechanics(clip, 0.3, written=1)
     with meter.stage("answer"):
         models = {status.name: status for status in stages.statuses.values() if status.loaded}
-        encode(respond(outcome, PoseOptions(), 0.3, models, "bench"))
+        Answer(outcome, PoseOptions(), 0.3, models, "bench").body()
     seconds: dict[str, float] = {}
     parts = []
     with meter.stage("render: decode, draw, encode"):

@@ -5,6 +5,7 @@ integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images a
 Arrays that come out of Ray's object store are read-only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -287,7 +288,7 @@ class ClipBiomechanics:
     Attributes:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
             f, plain JSON values with None for missing, or None where the person is absent; of the
-            first so many people as were asked for.
+            first so many people as were asked for. Objects may be made as they are asked for.
         angles_deg: (f,6) the joint angles of the primary person in the order of
             ``biomech.skeleton.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.
@@ -297,7 +298,7 @@ class ClipBiomechanics:
         warnings: (code, text).
     """
 
-    frames: list[list[dict[str, Any] | None]]
+    frames: list[Sequence[dict[str, Any] | None]]
     angles_deg: F64
     summary: list[dict[str, Any]]
     primary_points: F32 | None = None

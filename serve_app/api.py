@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from deployments.errors import BadParameterError, ServiceError
 from serve_app.export.route import add_export
 from serve_app.problems import CONTENT_TYPE, problem
-from serve_app.response import encode
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.service import PoseService
 from serve_app.upload import parse_options, read_json, save_upload
@@ -107,7 +106,8 @@ def _add_pose(app: FastAPI, service: PoseService) -> None:
                 )
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
-        return Response(await asyncio.to_thread(encode, answer), media_type="application/json")
+        # In a thread: an hour of video is a hundred thousand frames to write down.
+        return Response(await asyncio.to_thread(answer.body), media_type="application/json")
 
 
 def _add_health(app: FastAPI, service: PoseService) -> None:

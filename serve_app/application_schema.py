@@ -12,9 +12,9 @@ Interval = tuple[float | None, float | None]
 
 
 class Exact(BaseModel):
-    """Nothing is told that is not described."""
+    """Nothing is told that is not described, and no number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Application(Exact):

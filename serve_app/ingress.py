@@ -158,7 +158,7 @@ class IngressReplica:
         )
         with self._service.admitted():
             answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
-        return await asyncio.to_thread(to_json, answer)
+        return await asyncio.to_thread(lambda: to_json(answer.response()))
 
     async def analyze_file(
         self, path: str, options: PoseOptions | dict[str, Any] | None = None
@@ -184,7 +184,7 @@ class IngressReplica:
             raise BadParameterError(f"there is no file {path} here", field="path")
         with self._service.admitted(), self._service.workspace() as folder:
             answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
-        return await asyncio.to_thread(to_json, answer)
+        return await asyncio.to_thread(lambda: to_json(answer.response()))
 
     async def health(self) -> dict[str, Any]:
         """What `GET /healthz` answers."""

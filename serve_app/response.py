@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -31,39 +33,167 @@ from serve_app.schemas import (
 from serve_app.summary_schema import PersonSummary
 from serve_app.versions import package_version
 
-_ANSWER = TypeAdapter(PoseResponse)  # writes bytes, of which a model would make a text first
 NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
 
+_RESPONSE, _FRAME = TypeAdapter(PoseResponse), TypeAdapter(FramePose)
+_BEFORE_FRAMES = b'{"data":{"poses_per_frame":['
 
-def respond(
-    outcome: Outcome,
-    request: PoseOptions,
-    min_score: float,
-    models: dict[str, ModelStatus],
-    request_id: str,
-) -> PoseResponse:
-    """The response to ``request``.
 
-    Args:
-        outcome: what the pipeline made.
-        request: which parts are wanted.
-        min_score: confidence threshold in force.
-        models: status of the models by display name.
-        request_id: of this request.
+class Answer:
+    """An analysed clip as its response, at once or frame by frame.
+
+    Attributes:
+        video_url: where the annotated video is, as the response says.
     """
-    _tell_calibrated(outcome, models)
-    warnings = list(outcome.warnings) + model_notices(outcome.clip, models)
-    if not len(outcome.clip.track_id):
-        warnings.append(("nobody_found", "no person was found in any frame of the video"))
-    return PoseResponse(
-        data=_data(outcome, request, min_score, models) if request.data else None,
-        video_url=outcome.stored.url if outcome.stored else None,
-        warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
-        request_id=request_id,
-    )
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        request: PoseOptions,
+        min_score: float,
+        models: Mapping[str, ModelStatus],
+        request_id: str,
+    ) -> None:
+        """Take all that the response tells.
+
+        Args:
+            outcome: what the pipeline made.
+            request: which parts are wanted.
+            min_score: confidence threshold in force.
+            models: status of the models by display name.
+            request_id: of this request.
+        """
+        self.video_url = outcome.stored.url if outcome.stored else None
+        self._outcome = outcome
+        self._request = request
+        self._min_score = min_score
+        self._models = models
+        self._request_id = request_id
+        self._calibrated = [n in models and models[n].calibrated for n in outcome.clip.models]
+
+    def response(self) -> PoseResponse:
+        """All of it. Takes seconds for hours of video: call it in a thread.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        return self._response(map(self._frame, range(self._frames)))
+
+    def body(self) -> bytes:
+        """The response as JSON, written frame by frame: in little more memory than the text.
+
+        Raises:
+            ValueError: a number of it is not finite, which JSON cannot say.
+        """
+        rest = _json(_RESPONSE, self._response(()))
+        if not self._frames:
+            return rest
+        if not rest.startswith(_BEFORE_FRAMES):
+            raise AssertionError(f"the frames are not where they were: {rest[:40]!r}")
+        body = BytesIO()
+        body.write(_BEFORE_FRAMES)
+        for f in range(self._frames):
+            body.write(b"," if f else b"")
+            body.write(_json(_FRAME, self._frame(f)))
+        body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
+        return body.getvalue()
+
+    @property
+    def _frames(self) -> int:
+        """How many frames are told."""
+        return len(self._outcome.clip.times_s) if self._request.data else 0
+
+    def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
+        clip = self._outcome.clip
+        warnings = list(self._outcome.warnings) + model_notices(clip, self._models)
+        if not len(clip.track_id):
+            warnings.append(("nobody_found", "no person was found in any frame of the video"))
+        return PoseResponse(
+            data=self._data(frames) if self._request.data else None,
+            video_url=self.video_url,
+            warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
+            request_id=self._request_id,
+        )
+
+    def _data(self, frames: Iterable[FramePose]) -> PoseData:
+        return PoseData(
+            poses_per_frame=list(frames),
+            processing_summary=_summary(self._outcome, self._min_score, self._models),
+            biomechanics_summary=[
+                PersonSummary(**self._told(p, summary))
+                for p, summary in enumerate(self._outcome.biomechanics.summary)
+            ],
+        )
+
+    def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
+        """The summary of person p; its deviations are calibrated if a calibrated model made all."""
+        clip = self._outcome.clip
+        used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
+        by_model = summary.get("sigma_source") == "model" and len(used)
+        if by_model and all(self._calibrated[m] for m in used):
+            return summary | {"sigma_calibrated": True}
+        return summary
+
+    def _frame(self, frame: int) -> FramePose:
+        clip = self._outcome.clip
+        present = np.flatnonzero(clip.row[frame] >= 0).tolist()
+        has_pose = present[:1] == [0]
+        info = FrameInfo(
+            frame_number=frame,
+            timestamp=round(float(clip.times_s[frame]), 6),
+            model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
+        )
+        everyone = self._request.people == "all"
+        others = [self._person(frame, p) for p in present if p > 0] if everyone else None
+        if not has_pose:
+            return FramePose(
+                keypoints=None,
+                biomechanics=NO_BIOMECHANICS,
+                frame_info=info,
+                pose=None,
+                reason=_reason(clip, frame, bool(present)),
+                people=others,
+            )
+        person = self._person(frame, 0)
+        return FramePose(
+            keypoints=person.keypoints,
+            biomechanics=person.biomechanics,
+            frame_info=info,
+            pose=PersonPose(
+                track_id=person.track_id,
+                box=person.box,
+                score=round(float(clip.score[clip.row[frame, 0]].mean()), 4),
+            ),
+            people=others,
+        )
+
+    def _person(self, frame: int, p: int) -> Person:
+        clip = self._outcome.clip
+        row = int(clip.row[frame, p])
+        box = [round(float(v), 2) for v in clip.box[row]]
+        return Person(
+            track_id=int(clip.track_id[p]),
+            box=Box(
+                x1=box[0],
+                y1=box[1],
+                x2=box[2],
+                y2=box[3],
+                score=round(float(clip.box_score[row]), 4),
+            ),
+            keypoints=_keypoints(clip, row),
+            biomechanics=self._biomechanics(frame, p, row),
+        )
+
+    def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
+        block = self._outcome.biomechanics.frames[p][frame]
+        if not block:
+            return NO_BIOMECHANICS
+        if block["detail"].get("sigma_source") == "model":
+            block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
+        return Biomechanics(**block)
 
 
-def model_notices(clip: ClipPoses, models: dict[str, ModelStatus]) -> list[tuple[str, str]]:
+def model_notices(clip: ClipPoses, models: Mapping[str, ModelStatus]) -> list[tuple[str, str]]:
     """What a reader must know of the models that answered, stand-ins above all."""
     return [
         ("model_notice", f"{status.name} is {status.notice}")
@@ -72,90 +202,10 @@ def model_notices(clip: ClipPoses, models: dict[str, ModelStatus]) -> list[tuple
     ]
 
 
-def _tell_calibrated(outcome: Outcome, models: dict[str, ModelStatus]) -> None:
-    """Set ``sigma_calibrated`` where the deviations are those of a calibrated model alone."""
-    clip, biomechanics = outcome.clip, outcome.biomechanics
-    calibrated = [name in models and models[name].calibrated for name in clip.models]
-    if not any(calibrated):
-        return
-    for p, summary in enumerate(biomechanics.summary):
-        used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
-        if summary.get("sigma_source") == "model" and all(calibrated[m] for m in used):
-            summary["sigma_calibrated"] = True
-    for p, frames in enumerate(biomechanics.frames):
-        for f, block in enumerate(frames):
-            if block and block["detail"].get("sigma_source") == "model":
-                block["detail"]["sigma_calibrated"] = calibrated[clip.model[clip.row[f, p]]]
-
-
-def _data(
-    outcome: Outcome, request: PoseOptions, min_score: float, models: dict[str, ModelStatus]
-) -> PoseData:
-    clip = outcome.clip
-    everyone = request.people == "all"
-    return PoseData(
-        poses_per_frame=[_frame(outcome, f, everyone) for f in range(len(clip.times_s))],
-        processing_summary=_summary(outcome, min_score, models),
-        biomechanics_summary=[PersonSummary(**told) for told in outcome.biomechanics.summary],
-    )
-
-
-def _frame(outcome: Outcome, frame: int, everyone: bool) -> FramePose:
-    clip = outcome.clip
-    present = np.flatnonzero(clip.row[frame] >= 0).tolist()
-    has_pose = present[:1] == [0]
-    info = FrameInfo(
-        frame_number=frame,
-        timestamp=round(float(clip.times_s[frame]), 6),
-        model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
-    )
-    others = [_person(outcome, frame, p) for p in present if p > 0] if everyone else None
-    if not has_pose:
-        return FramePose(
-            keypoints=None,
-            biomechanics=NO_BIOMECHANICS,
-            frame_info=info,
-            pose=None,
-            reason=_reason(clip, frame, bool(present)),
-            people=others,
-        )
-    person = _person(outcome, frame, 0)
-    return FramePose(
-        keypoints=person.keypoints,
-        biomechanics=person.biomechanics,
-        frame_info=info,
-        pose=PersonPose(
-            track_id=person.track_id,
-            box=person.box,
-            score=round(float(clip.score[clip.row[frame, 0]].mean()), 4),
-        ),
-        people=others,
-    )
-
-
 def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
     if not clip.decoded[frame]:
         return "not_decoded"
     return "primary_not_visible" if others else "nobody_found"
-
-
-def _person(outcome: Outcome, frame: int, p: int) -> Person:
-    clip = outcome.clip
-    row = int(clip.row[frame, p])
-    box = [round(float(v), 2) for v in clip.box[row]]
-    block = outcome.biomechanics.frames[p][frame]
-    return Person(
-        track_id=int(clip.track_id[p]),
-        box=Box(
-            x1=box[0],
-            y1=box[1],
-            x2=box[2],
-            y2=box[3],
-            score=round(float(clip.box_score[row]), 4),
-        ),
-        keypoints=_keypoints(clip, row),
-        biomechanics=Biomechanics(**block) if block else NO_BIOMECHANICS,
-    )
 
 
 _PARTS_OF_ONE = np.array([100.0, 100.0, 1e4, 1e4, 100.0, 100.0])
@@ -188,7 +238,7 @@ def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float
 
 
 def _summary(
-    outcome: Outcome, min_score: float, models: dict[str, ModelStatus]
+    outcome: Outcome, min_score: float, models: Mapping[str, ModelStatus]
 ) -> ProcessingSummary:
     clip, media = outcome.clip, outcome.media
     primary = clip.row[:, :1]
@@ -236,15 +286,19 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 
 def encode(response: PoseResponse) -> bytes:
-    """The body of an answer. Takes seconds for hours of video: call it in a thread.
+    """``response`` as JSON.
 
     Raises:
         ValueError: a number of it is not finite, which JSON cannot say.
     """
-    body = _ANSWER.dump_json(response)
-    if b"NaN" in body or b"Infinity" in body:  # as a number, or in a text
-        json.loads(body, parse_constant=_refuse)
-    return body
+    return _json(_RESPONSE, response)
+
+
+def _json(kind: TypeAdapter[Any], value: Any) -> bytes:
+    text = kind.dump_json(value)
+    if b"NaN" in text or b"Infinity" in text:  # as a number, or in a text
+        json.loads(text, parse_constant=_refuse)
+    return text
 
 
 def _refuse(constant: str) -> None:

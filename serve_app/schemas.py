@@ -136,7 +136,20 @@ class PoseRequest(PoseOptions):
     )
 
 
-@dataclass(frozen=True, slots=True)
+_FINITE = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
+
+
+class Told(BaseModel):
+    """A part of the answer.
+
+    Numbers are finite. What has no schema is not looked at before it is written: there a number
+    that is not finite is written as such, so that it is seen and refused, not told as null.
+    """
+
+    model_config = _FINITE
+
+
+@dataclass(frozen=True, slots=True, config=_FINITE)
 class Keypoint:
     """A point of the body in pixels of the upright picture, x right, y down."""
 
@@ -157,7 +170,7 @@ class Keypoint:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_FINITE)
 class Box:
     """Where the person is, in pixels."""
 
@@ -171,7 +184,7 @@ class Box:
 JointAngles = dict[str, float | None]
 
 
-class Biomechanics(BaseModel):
+class Biomechanics(Told):
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
     joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
@@ -188,7 +201,7 @@ class Biomechanics(BaseModel):
     )
 
 
-class FrameInfo(BaseModel):
+class FrameInfo(Told):
     """Which frame, when, and by which model."""
 
     frame_number: int = Field(ge=0, description="Position in the video, from 0.")
@@ -196,7 +209,7 @@ class FrameInfo(BaseModel):
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
-class PersonPose(BaseModel):
+class PersonPose(Told):
     """One person in one frame."""
 
     track_id: int = Field(description="Number of the person, the same through the clip.")
@@ -204,7 +217,7 @@ class PersonPose(BaseModel):
     score: float = Field(description="Mean confidence of the 17 keypoints.")
 
 
-class Person(BaseModel):
+class Person(Told):
     """One of the other people of a frame."""
 
     track_id: int
@@ -216,7 +229,7 @@ class Person(BaseModel):
 MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded"]
 
 
-class FramePose(BaseModel):
+class FramePose(Told):
     """One frame: the primary person's keypoints and biomechanics."""
 
     keypoints: dict[str, Keypoint] | None = Field(
@@ -233,7 +246,7 @@ class FramePose(BaseModel):
     )
 
 
-class ModelInfo(BaseModel):
+class ModelInfo(Told):
     """The model that made the poses."""
 
     name: str
@@ -244,14 +257,14 @@ class ModelInfo(BaseModel):
     checkpoint: str
 
 
-class Notice(BaseModel):
+class Notice(Told):
     """Something the reader of the numbers must know."""
 
     code: str
     detail: str
 
 
-class VideoInfo(BaseModel):
+class VideoInfo(Told):
     """The video as it was read."""
 
     width: int
@@ -264,7 +277,7 @@ class VideoInfo(BaseModel):
     audio_codec: str | None
 
 
-class ProcessingSummary(BaseModel):
+class ProcessingSummary(Told):
     """The clip in numbers."""
 
     total_frames: int
@@ -283,7 +296,7 @@ class ProcessingSummary(BaseModel):
     )
 
 
-class PoseData(BaseModel):
+class PoseData(Told):
     """The numbers."""
 
     poses_per_frame: list[FramePose]
@@ -293,10 +306,8 @@ class PoseData(BaseModel):
     )
 
 
-class PoseResponse(BaseModel):
+class PoseResponse(Told):
     """Answer of `POST /pose`."""
-
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # seen, and refused: not null unseen
 
     data: PoseData | None = Field(description="Null where the request said `data: false`.")
     video_url: str | None = Field(

@@ -26,8 +26,8 @@ from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
 from serve_app import health
 from serve_app.models import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
-from serve_app.response import respond
-from serve_app.schemas import Health, PoseOptions, PoseResponse
+from serve_app.response import Answer
+from serve_app.schemas import Health, PoseOptions
 from serve_app.settings import Settings
 
 logger = logging.getLogger("mmpose_service")
@@ -152,7 +152,7 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
-    ) -> PoseResponse:
+    ) -> Answer:
         """Fetch a video and analyse it. Call within :meth:`admitted`.
 
         Raises:
@@ -170,7 +170,7 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
-    ) -> PoseResponse:
+    ) -> Answer:
         """Analyse a local file, with ``folder`` for working files.
 
         Raises:
@@ -187,9 +187,7 @@ class PoseService:
             outcome.media.frame_count,
             ", ".join(f"{stage} {s:.2f} s" for stage, s in outcome.timings_s.items()),
         )
-        # In a thread: an hour of video is a hundred thousand frames to write down.
-        return await asyncio.to_thread(
-            respond,
+        return Answer(
             outcome,
             options,
             min_score,

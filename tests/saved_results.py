@@ -8,7 +8,7 @@ from biomech.config import NO_CONTEXT, Context, Subject
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import MediaInfo, ModelStatus
 from serve_app.pipeline import Outcome
-from serve_app.response import encode, respond
+from serve_app.response import Answer
 from serve_app.schemas import PoseOptions
 from tests.clips import dense_clip
 from tests.stick_figure import from_the_side
@@ -73,9 +73,8 @@ def saved(
     outcome = Outcome(media, clip, analyse(clip, 0.3, context=context), None, 1, {"total": 1.0}, ())
     models = {MODEL: ModelStatus(role="rtmpose", loaded=True, name=MODEL, calibrated=calibrated)}
     people_asked = "all" if count > 1 else "primary"
-    return encode(
-        respond(outcome, PoseOptions(people=people_asked, **options), 0.3, models, "run-7")
-    )
+    asked = PoseOptions(people=people_asked, **options)
+    return Answer(outcome, asked, 0.3, models, "run-7").body()
 
 
 def edited(body, change):

@@ -67,7 +67,7 @@ def analyse(service: PoseService, video: Path) -> PoseData:
     """The data of a video."""
     with service.workspace() as folder:
         options = PoseOptions(video=False)
-        answer = awaited(service.analyze_file(video, folder, options, "report"))
+        answer = awaited(service.analyze_file(video, folder, options, "report")).response()
     if answer.data is None:
         raise AssertionError("data was asked for")
     return answer.data

@@ -1,5 +1,6 @@
 """Poses of a clip in, biomechanics out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +49,7 @@ def analyse(
     written = len(clip.track_id) if written is None else written
     if not enabled:
         return _disabled(clip, written)
-    frames: list[list[dict[str, Any] | None]] = []
+    frames: list[Sequence[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     drawn: F32 | None = None
     angles = _no_angles(clip)
@@ -62,9 +63,7 @@ def analyse(
             metrics = with_smoothness(performance, config)
         metrics = metrics.only(parts)
         if p < written:
-            column: list[dict[str, Any] | None] = [None] * len(clip.times_s)
-            column[shown] = frame_blocks(metrics, track.present)
-            frames.append(column)
+            frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
         if p == 0:
             drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
             drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
@@ -128,8 +127,9 @@ def _no_angles(clip: ClipPoses) -> F64:
 
 
 def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
+    block = disabled_block()
     return ClipBiomechanics(
-        [[disabled_block() if there else None for there in p] for p in clip.present.T[:written]],
+        [[block if there else None for there in p] for p in clip.present.T[:written]],
         _no_angles(clip),
         [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),

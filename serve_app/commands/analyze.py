@@ -118,12 +118,12 @@ async def _analyze(
     service: PoseService, source: str, options: PoseOptions, report: Any
 ) -> PoseResponse:
     if "://" in source:
-        return await service.analyze_url(source, options, "cli", report)
+        return (await service.analyze_url(source, options, "cli", report)).response()
     path = Path(source)
     if not path.is_file():
         raise BadParameterError(f"there is no file {source}", hint="Give a file or an address.")
     with service.workspace() as folder:
-        return await service.analyze_file(path, folder, options, "cli", report)
+        return (await service.analyze_file(path, folder, options, "cli", report)).response()
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

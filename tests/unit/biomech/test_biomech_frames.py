@@ -2,6 +2,8 @@
 
 import json
 import math
+import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -55,6 +57,34 @@ def test_fields_are_the_specifications():
         },
         "body_alignment": {"spine_angle", "hip_level_difference", "shoulder_level_difference"},
     }
+
+
+def test_what_is_kept_of_the_objects_is_an_eighth_of_them():
+    kept = pickle.dumps(blocks(np.tile(FIGURE, (200, 1, 1))))
+    tracemalloc.start()
+    copy = pickle.loads(kept)
+    small = tracemalloc.get_traced_memory()[0]
+    whole = list(copy)
+    large = tracemalloc.get_traced_memory()[0] - small
+    tracemalloc.stop()
+    assert len(whole) == 200
+    assert small < large / 8
+
+
+def test_objects_are_those_of_the_frames_that_show_the_person_wherever_they_are_in_the_clip():
+    track = seen(np.tile(FIGURE, (4, 1, 1)), present=np.array([True, False, True, True]))
+    metrics = person_metrics(track, CONFIG, None)
+    alone = frame_blocks(metrics, track.present)
+    assert [obj is not None for obj in alone] == track.present.tolist()
+    longer = frame_blocks(metrics, track.present, 3, 9)
+    assert len(longer) == 9
+    assert list(longer) == [None] * 3 + list(alone) + [None] * 2
+    assert longer[2:5] == [None, alone[0], None]
+    assert longer[-3] == alone[-1]
+    assert longer[3] is not longer[3]
+    for outside in (9, -10):
+        with pytest.raises(IndexError):
+            longer[outside]
 
 
 def test_oracle_object():

@@ -190,7 +190,7 @@ def test_the_setting_puts_a_calibration_to_use(marker_config, tmp_path):
         with local_service(settings) as service:
             options = PoseOptions(video=False)
             done = service.analyze_file(video, tmp_path, options, "id")
-            return asyncio.run(done).data
+            return asyncio.run(done).response().data
 
     plain = analysed(settings)
     told = analysed(settings.model_copy(update={"calibration": path}))

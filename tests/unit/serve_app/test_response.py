@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import MediaInfo, ModelStatus, StoredVideo
 from serve_app.pipeline import Outcome
-from serve_app.response import encode, respond, to_json
+from serve_app.response import Answer, encode, to_json
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
 from tests.clips import dense_clip
@@ -54,9 +56,12 @@ def outcome_of(clip, stored=None, warnings=()):
     return Outcome(media, clip, analyse(clip, 0.3), stored, 1, timings, warnings)
 
 
+def made(clip, models=MODELS, outcome=None, **options):
+    return Answer(outcome or outcome_of(clip), PoseOptions(**options), 0.3, models, "id")
+
+
 def answer(clip, models=MODELS, outcome=None, **options):
-    outcome = outcome or outcome_of(clip)
-    return respond(outcome, PoseOptions(**options), 0.3, models, "id")
+    return made(clip, models, outcome, **options).response()
 
 
 def test_frames_without_the_primary_person_say_why():
@@ -138,17 +143,35 @@ def test_the_document_is_plain_json_and_comes_back_as_it_was():
     assert json.loads(encode(response)) == to_json(response)
 
 
-def test_a_frame_of_the_answer_takes_ten_kilobytes_of_memory_and_not_twenty():
-    # An hour of video has 108,000. The blocks of the biomechanics, made before, are not counted.
-    outcomes = [outcome_of(clip_of(np.ones((frames, 1)))) for frames in (20, 120)]
-    taken = []
-    for outcome in outcomes:
+@given(
+    present=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6),
+    people=st.sampled_from(["primary", "all"]),
+    data=st.booleans(),
+)
+def test_frame_by_frame_an_answer_is_written_as_it_is_at_once(present, people, data):
+    told = made(clip_of(np.reshape(present, (-1, 2))), people=people, data=data)
+    told.video_url = "http://x/v.mp4"
+    assert told.body() == encode(told.response())
+
+
+def test_an_answer_is_written_in_little_more_memory_than_its_text():
+    told = [made(clip_of(np.ones((frames, 1)))) for frames in (20, 120)]
+    texts, peaks = [], []
+    for one in told:
         tracemalloc.start()
-        kept = answer(outcome.clip, outcome=outcome)
-        taken.append(tracemalloc.get_traced_memory()[0])
+        texts.append(len(one.body()))
+        peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert len(kept.data.poses_per_frame) == len(outcome.clip.times_s)
-    assert (taken[1] - taken[0]) / 100 < 12_000
+    assert peaks[1] - peaks[0] < 1.5 * (texts[1] - texts[0])
+
+
+@pytest.mark.parametrize("name", ["box", "box_score", "score", "raw_score", "times_s"])
+def test_no_array_s_nan_becomes_a_null_unseen(name):
+    told = made(clip_of([[1], [1]]))
+    getattr(told._outcome.clip, name)[1] = np.nan
+    for written in (told.response, told.body):
+        with pytest.raises(ValueError, match=r"finite number|greater than or equal"):
+            written()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
