@@ -3,7 +3,6 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
-RAY_LOCAL := $(shell grep -v ^\# config/ray.local.env)
 DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/videos/sports2d_demo.mp4))
 
 .PHONY: help demo serve test lint bench clean
@@ -25,7 +24,7 @@ else
 endif
 
 serve: $(READY) ## the graph on 127.0.0.1:8003
-	@$(RAY_LOCAL) $(BIN)/serve run config/serve.local.yaml
+	@$(BIN)/mmpose-service serve
 
 test: $(READY) ## lint, types, import contracts, and all tests with coverage
 	@$(MAKE) --no-print-directory lint

@@ -5,6 +5,7 @@ setting; 3 weights are missing or damaged; 130 interrupted.
 """
 
 import logging
+from importlib import import_module
 from typing import Any
 
 import click
@@ -18,18 +19,6 @@ from deployments.errors import (
     WeightsCorruptError,
     WeightsMissingError,
 )
-from serve_app.commands.analyze import analyze
-from serve_app.commands.calibrate import calibrate
-from serve_app.commands.check import check
-from serve_app.commands.compare import compare
-from serve_app.commands.demo import demo
-from serve_app.commands.deploy import deploy
-from serve_app.commands.evaluate import evaluate
-from serve_app.commands.export import export_command
-from serve_app.commands.models import models
-from serve_app.commands.quantize import quantize
-from serve_app.commands.report import report
-from serve_app.commands.tune import tune
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
@@ -44,8 +33,36 @@ _CODES: dict[type[ServiceError], int] = {
 }
 
 
+_COMMANDS = {
+    "analyze": "analyze:analyze",
+    "demo": "demo:demo",
+    "export": "export:export_command",
+    "report": "report:report",
+    "compare": "compare:compare",
+    "models": "models:models",
+    "eval": "evaluate:evaluate",
+    "calibrate": "calibrate:calibrate",
+    "check": "check:check",
+    "serve": "serve:serve",
+    "deploy": "deploy:deploy",
+    "quantize": "quantize:quantize",
+    "tune": "tune:tune",
+}
+"""Module of ``serve_app.commands`` and name in it, imported when the command is asked for."""
+
+
 class _Commands(click.Group):
     """Commands whose errors become a line on stderr and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"serve_app.commands.{module}"), name)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -62,7 +79,7 @@ class _Commands(click.Group):
 @click.version_option(package_version(SERVICE_DISTRIBUTION))
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
 def main(verbose: bool) -> None:
-    """Poses and biomechanics from videos of athletes, without a server.
+    """Poses and biomechanics from videos of athletes, without a server or by one.
 
     Settings come from the environment, as for the service: see docs/operator.md.
     """
@@ -70,20 +87,3 @@ def main(verbose: bool) -> None:
         level=logging.INFO if verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
     )
-
-
-for command in (
-    analyze,
-    demo,
-    export_command,
-    report,
-    compare,
-    models,
-    evaluate,
-    calibrate,
-    check,
-    deploy,
-    quantize,
-    tune,
-):
-    main.add_command(command)

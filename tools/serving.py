@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from serve_app.client import PoseClient
+from serve_app.commands.serve import CONFIG, ray_environment
 from serve_app.settings import ROOT
 
 BIN = Path(sys.executable).parent
-CONFIG = ROOT / "config" / "serve.local.yaml"
 _ENDS_S = 60
 
 
@@ -67,7 +67,7 @@ def started(folder: Path, config: dict[str, Any], **variables: str) -> Iterator[
     environment = _environment(folder) | variables
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [BIN / "serve", "run", folder / "serve.yaml"],
+            [BIN / "mmpose-service", "serve", folder / "serve.yaml"],
             cwd=ROOT,
             env=environment,
             stdout=log,
@@ -91,12 +91,6 @@ def free_port() -> int:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
         return port
-
-
-def ray_environment() -> dict[str, str]:
-    """What ``config/ray.local.env`` sets."""
-    lines = (ROOT / "config" / "ray.local.env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,17 +1,14 @@
 """`mmpose-service deploy`: `serve deploy` that refuses a wrong config and waits for the end."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
 
-from deployments.errors import ConfigurationError, NotReadyError, UnreachableError
+from deployments.errors import ConfigurationError, UnreachableError
 from serve_app.check import check_config
-from serve_app.commands.progress import STDERR
-
-_POLL_S = 1.0
+from serve_app.commands.rollout import wait_until_running
 
 
 @click.command()
@@ -35,26 +32,7 @@ def deploy(config: Path, address: str, timeout_s: float) -> None:
         raise ConfigurationError(f"{config}: {'; '.join(problems)}")
     client = _client(address)
     client.deploy_applications(yaml.safe_load(config.read_text("utf-8")))
-    end = time.monotonic() + timeout_s
-    last = ""
-    while True:
-        applications = client.get_serve_details()["applications"]
-        state = _in_words(applications)
-        if state != last:
-            STDERR.print(state)
-            last = state
-        statuses = {application["status"] for application in applications.values()}
-        if statuses == {"RUNNING"}:
-            return
-        if "DEPLOY_FAILED" in statuses:  # UNHEALTHY passes, while a replica is replaced
-            STDERR.print(_messages(applications))
-            raise click.exceptions.Exit(1)
-        if time.monotonic() >= end:
-            raise NotReadyError(
-                f"not running after {timeout_s:g} s: {state}",
-                hint="Replicas that do not fit wait without a word: see `ray status`.",
-            )
-        time.sleep(_POLL_S)
+    wait_until_running(lambda: client.get_serve_details()["applications"], timeout_s)
 
 
 def _client(address: str) -> Any:
@@ -67,25 +45,3 @@ def _client(address: str) -> Any:
             f"no Ray dashboard at {address}: {' '.join(str(error).split())}",
             hint="Start one by `ray start --head`, or name it with --address.",
         ) from error
-
-
-def _in_words(applications: dict[str, Any]) -> str:
-    lines = []
-    for name, application in applications.items():
-        states = [
-            f"{key} {deployment['status']}"
-            for key, deployment in application["deployments"].items()
-            if deployment["status"] != "HEALTHY"
-        ]
-        lines.append(f"{name}: {application['status']}" + "".join(f", {s}" for s in states))
-    return "\n".join(lines)
-
-
-def _messages(applications: dict[str, Any]) -> str:
-    told = [application["message"] for application in applications.values()]
-    for application in applications.values():
-        told += [
-            f"{key}: {deployment['message']}"
-            for key, deployment in application["deployments"].items()
-        ]
-    return "\n".join(message for message in told if message.strip(": "))

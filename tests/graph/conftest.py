@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from serve_app.client import PoseClient
+from serve_app.commands.serve import ray_environment
 from tests.conftest import ROOT
-from tools.serving import free_port, ray_environment
+from tools.serving import free_port
 
 os.environ |= ray_environment() | {
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1",  # replicas come and go while a test waits

@@ -213,3 +213,13 @@ def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cl
     figures = json.loads(result.stdout)
     assert (figures["images"], figures["people"], figures["published_ap"]) == (4, 12, None)
     assert figures["ap"] < 0.05  # a network that looks for coloured discs finds no people
+
+
+def test_every_command_is_found_under_its_name_and_listed(cli):
+    names = main.list_commands(None)
+    assert [main.get_command(None, name).name for name in names] == names
+    listed = cli("--help").output
+    assert all(f"\n  {name} " in listed for name in names)
+    unknown = cli("analyse")
+    assert unknown.exit_code == 2
+    assert "No such command 'analyse'" in unknown.stderr

@@ -1,0 +1,79 @@
+"""`mmpose-service serve`: the graph on this machine, in a Ray of its own."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from serve_app.settings import ROOT
+
+CONFIG = ROOT / "config" / "serve.local.yaml"
+_RAY_ENVIRONMENT = ROOT / "config" / "ray.local.env"
+
+
+@click.command()
+@click.argument(
+    "config", type=click.Path(exists=True, dir_okay=False, path_type=Path), default=CONFIG
+)
+@click.option(
+    "--dashboard",
+    is_flag=True,
+    help="Ray's dashboard too, which `serve status` and `mmpose-service deploy` speak to. It runs "
+    "any code that reaches it, and the graph starts later.",
+)
+@click.pass_context
+def serve(context: click.Context, config: Path, dashboard: bool) -> None:
+    """Run the graph of CONFIG (config/serve.local.yaml) on this machine until it is interrupted.
+
+    Ray has the settings of config/ray.local.env, but for those that the environment has.
+
+    Exit codes: 1 a deployment failed.
+    """
+    for name, value in ray_environment().items():
+        os.environ.setdefault(name, value)
+    # Imported here, as it reads the environment.
+    import ray.serve
+    from ray.serve.scripts import run
+
+    ray.init(address="local", namespace="serve", include_dashboard=dashboard)
+    try:
+        try:
+            context.invoke(run, config_or_import_path=str(config), blocking=False)
+        except SystemExit as ended:  # after an error that it has told, as if there were none
+            raise click.exceptions.Exit(1) from ended
+        # Imported while replicas start, which nothing here is to delay.
+        from serve_app.commands.progress import STDERR
+        from serve_app.commands.rollout import wait_until_running
+
+        wait_until_running(_applications)
+        STDERR.print("Interrupt to end.")
+        while True:
+            time.sleep(3600)
+    finally:
+        ray.serve.shutdown()
+        ray.shutdown()
+
+
+def ray_environment() -> dict[str, str]:
+    """What ``config/ray.local.env`` sets."""
+    lines = _RAY_ENVIRONMENT.read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def _applications() -> dict[str, Any]:
+    """As Serve's REST API describes them, which is the dashboard's."""
+    from ray import serve
+
+    return {
+        name: {
+            "status": application.status.value,
+            "message": application.message,
+            "deployments": {
+                key: {"status": deployment.status.value, "message": deployment.message}
+                for key, deployment in application.deployments.items()
+            },
+        }
+        for name, application in serve.status().applications.items()
+    }
