@@ -1,12 +1,15 @@
 """`mmpose-service serve`: the graph on this machine, in a Ray of its own."""
 
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
+from deployments.errors import ConfigurationError
 from serve_app.settings import ROOT
 
 CONFIG = ROOT / "config" / "serve.local.yaml"
@@ -29,8 +32,9 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
 
     Ray has the settings of config/ray.local.env, but for those that the environment has.
 
-    Exit codes: 1 a deployment failed.
+    Exit codes: 1 a deployment failed, 2 the port is taken.
     """
+    _check_port(config)
     for name, value in ray_environment().items():
         os.environ.setdefault(name, value)
     # Imported here, as it reads the environment.
@@ -54,6 +58,21 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
     finally:
         ray.serve.shutdown()
         ray.shutdown()
+
+
+def _check_port(config: Path) -> None:
+    """Serve's proxy would fail over and over, while its applications are said to run.
+
+    Raises:
+        ConfigurationError: something listens where CONFIG has HTTP.
+    """
+    options = (yaml.safe_load(config.read_text("utf-8")) or {}).get("http_options", {})
+    host, port = options.get("host", ""), options.get("port", 8000)
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError, TypeError) as error:
+        raise ConfigurationError(f"{host}:{port} cannot be listened on: {error}") from error
 
 
 def ray_environment() -> dict[str, str]:

@@ -223,3 +223,14 @@ def test_every_command_is_found_under_its_name_and_listed(cli):
     unknown = cli("analyse")
     assert unknown.exit_code == 2
     assert "No such command 'analyse'" in unknown.stderr
+
+
+def test_a_port_that_is_taken_ends_serve_before_ray_starts(cli, tmp_path):
+    with Server(reply(b"")) as server:
+        port = server.port
+        (tmp_path / "serve.yaml").write_text(
+            f"http_options: {{host: 127.0.0.1, port: {port}}}\napplications: []\n"
+        )
+        result = cli("serve", "serve.yaml")
+    assert result.exit_code == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in result.stderr
