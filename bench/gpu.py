@@ -23,7 +23,6 @@ from deployments.pose.options import EngineOptions
 from deployments.pose.registry import load_model_config
 from serve_app.awaited import awaited
 from serve_app.pipeline import run
-from serve_app.settings import ROOT
 
 BATCHES = (1, 4, 16, 64, 128, 256)
 AIM = 15_000
@@ -54,7 +53,7 @@ def kernels(model: TorchPose, batch: int) -> float:
 
 def measure(device: str) -> list[dict[str, Any]]:
     """A row a precision and batch."""
-    checkpoint, _, registry = rtmpose_m(ROOT / "out" / "peers" / "weights")
+    checkpoint, _, registry = rtmpose_m()
     entry = load_model_config(registry).entry("rtmpose_medium")
     rows = []
     for precision in ("fp32", "mixed"):

@@ -22,6 +22,8 @@ from tools.serving import BIN
 
 CONFIG = ROOT / "config" / "model_config.json"
 KEY = "rtmpose_medium"
+FOLDER = ROOT / "out" / "peers"
+WEIGHTS = FOLDER / "weights"
 
 
 class _Exported(torch.nn.Module):
@@ -33,7 +35,7 @@ class _Exported(torch.nn.Module):
         return self.network.head(self.network.extract_feat(inputs))  # type: ignore[operator]
 
 
-def rtmpose_m(folder: Path) -> tuple[Path, Path, Path]:
+def rtmpose_m(folder: Path = WEIGHTS) -> tuple[Path, Path, Path]:
     """``(checkpoint, export, registry)`` of an RTMPose-m of random weights, made if not there."""
     checkpoint, export, registry = (
         folder / name for name in ("rtmpose-m.pth", "rtmpose-m.onnx", "registry.json")

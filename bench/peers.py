@@ -24,10 +24,9 @@ from typing import Any
 
 from bench.common import CONSOLE, in_words, machine, save, shared, table
 from bench.peer_table import picture
-from bench.peer_weights import in_int8, long_clip, rtmpose_m
+from bench.peer_weights import FOLDER, WEIGHTS, in_int8, long_clip, rtmpose_m
 from serve_app.settings import ROOT
 
-FOLDER = ROOT / "out" / "peers"
 SCRIPTS = ROOT / "bench" / "peer_scripts"
 PACKAGES = {
     "rtmlib": ["rtmlib==0.0.16", "onnxruntime==1.32.0", "av==18.1.0"],
@@ -86,7 +85,7 @@ def runs_on(video: Path, data: Path, pythons: Mapping[str, str | None]) -> Itera
         str(weights / f"{name}.onnx")
         for name in ("rtmdet-nano_person_320", "movenet-lightning_rtmpose-io_256x192")
     )
-    checkpoint, export, registry = rtmpose_m(FOLDER / "weights")
+    checkpoint, export, registry = rtmpose_m()
     sets = {
         "stand-in": (stand_in, PRECISIONS),
         "RTMPose-m": (str(export), _of_rtmpose_m(registry, data)),
@@ -117,7 +116,7 @@ def runs_on(video: Path, data: Path, pythons: Mapping[str, str | None]) -> Itera
 def _of_rtmpose_m(registry: Path, data: Path) -> dict[str, dict[str, str]]:
     """Variables of each precision. The stand-in has no int8: its keypoints move by 1.6 pixels."""
     video = data / "videos" / "sports2d_demo.mp4"
-    folder = in_int8(registry, video, FOLDER / "weights" / "int8")
+    folder = in_int8(registry, video, WEIGHTS / "int8")
     int8 = {"MMPOSE_QUANTIZED": str(folder), **PRECISIONS["bf16"]}
     config = {"MMPOSE_CONFIG": str(registry)}
     return {name: config | chosen for name, chosen in {"int8": int8, **PRECISIONS}.items()}
@@ -125,7 +124,7 @@ def _of_rtmpose_m(registry: Path, data: Path) -> dict[str, dict[str, str]]:
 
 def crop_runs(data: Path, pythons: Mapping[str, str | None]) -> Iterator[Run]:
     """CPU cost of one RTMPose-m crop."""
-    _, export, registry = rtmpose_m(FOLDER / "weights")
+    _, export, registry = rtmpose_m()
     image = str(sorted((data / "images").glob("*.jpg"))[0])
     for precision, chosen in _of_rtmpose_m(registry, data).items():
         command = (sys.executable, "-m", "bench.peer_scripts.our_crops", image)

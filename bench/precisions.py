@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save, table
-from bench.peer_weights import CONFIG, of_random_weights
+from bench.peer_weights import CONFIG, WEIGHTS, of_random_weights
 from deployments.crops import crop_transforms
 from deployments.messages import U8
 from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
@@ -58,7 +58,7 @@ def engines(entry: ModelEntry, checkpoint: Path, crops: U8) -> list[OpenVinoPose
 def of_random(key: str) -> list[OpenVinoPose]:
     """A network of random weights in each precision."""
     entry = replace(load_model_config(CONFIG).entry(key), sha256=None)
-    checkpoint = ROOT / "out" / "peers" / "weights" / f"{key}.pth"
+    checkpoint = WEIGHTS / f"{key}.pth"
     if not checkpoint.exists():
         of_random_weights(entry, checkpoint)
     width, height = entry.input_size

@@ -135,7 +135,7 @@ def main() -> None:
     given = parser.parse_args()
     measured = json.loads(given.stages.read_text())
     videos = measured["videos"]
-    name = given.video or max(videos, key=lambda video: videos[video][0]["frames"])
+    name = given.video or max(videos, key=lambda listed: videos[listed][0]["frames"])
     costs = costs_from(videos[name], given.people, given.crops_per_s, given.detections_per_s, 4)
     calls = in_calls(AnalysisOptions())
     cluster = Cluster(

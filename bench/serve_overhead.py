@@ -373,7 +373,7 @@ def main() -> None:
     if given.rtmpose_m:
         from bench.peer_weights import rtmpose_m
 
-        os.environ["MMPOSE_CONFIG"] = str(rtmpose_m(ROOT / "out" / "peers" / "weights")[2])
+        os.environ["MMPOSE_CONFIG"] = str(rtmpose_m()[2])
     facts = machine()
     CONSOLE.print(in_words(facts))
     video = short = given.video
@@ -381,10 +381,10 @@ def main() -> None:
         data = shared()
         if data is None:
             parser.error("no video was given, and the videos of shared/ are not here")
-        from bench.peer_weights import long_clip  # imports torch, which one process may not need
+        from bench import peer_weights  # imports torch, which one process may not need
 
         short = data / "videos" / "sports2d_demo.mp4"
-        video = long_clip(short, 60.0, ROOT / "out" / "peers" / "clip-60s-1080p.mp4")
+        video = peer_weights.long_clip(short, 60.0, peer_weights.FOLDER / "clip-60s-1080p.mp4")
     clock = Clock(time.monotonic() + given.budget_s)
     figures = measured(video, short, given.rounds, clock, given.only)
     table(

@@ -15,7 +15,7 @@ from deployments.pose.interface import PoseModel
 from deployments.pose.load import load_pose_model
 from deployments.pose.registry import load_model_config
 from serve_app.models import plan_models
-from serve_app.settings import ROOT, load_settings
+from serve_app.settings import load_settings
 
 CROPS = 64
 SECONDS = 2.0
@@ -31,7 +31,7 @@ def main() -> None:
     facts = machine()
     CONSOLE.print(in_words(facts))
     plan = plan_models(load_settings())
-    checkpoint, _, registry = rtmpose_m(ROOT / "out" / "peers" / "weights")
+    checkpoint, _, registry = rtmpose_m()
     entry = load_model_config(registry).entry("rtmpose_medium")
     rows: list[dict[str, Any]] = []
     for precision in ("fp32", "mixed"):

@@ -267,14 +267,16 @@ def _level_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array]]:
 
 
 def _component_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array]]:
-    columns: dict[Group, dict[str, Array]] = {
-        ("components", name): {**score.components, "coverage": score.coverage}
+    more = {"stability_score": {"omega0_rad_s": metrics.balance.omega0}}
+    return {
+        ("components", name): {
+            **score.components,
+            "coverage": score.coverage,
+            **more.get(name, {}),
+        }
         for name, score in metrics.movement.items()
         if score.components
     }
-    if ("components", "stability_score") in columns:
-        columns["components", "stability_score"]["omega0_rad_s"] = metrics.balance.omega0
-    return {**columns}
 
 
 def shoulder_reference(metrics: PersonMetrics) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from biomech.applications.outcome import Status
+from serve_app.told import FINITE
 
 Number = float | None
 Side = Literal["left", "right"] | None
@@ -12,9 +13,9 @@ Interval = tuple[float | None, float | None]
 
 
 class Exact(BaseModel):
-    """Nothing is told that is not described, and no number that is not finite."""
+    """Nothing is told that is not described."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", **FINITE)
 
 
 class Application(Exact):

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
 from serve_app.summary_schema import PersonSummary
+from serve_app.told import FINITE, Told
 
 
 def _parsed(value: Any) -> Any:
@@ -136,20 +137,7 @@ class PoseRequest(PoseOptions):
     )
 
 
-_FINITE = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
-
-
-class Told(BaseModel):
-    """A part of the answer.
-
-    Numbers are finite. What has no schema is not looked at before it is written: there a number
-    that is not finite is written as such, so that it is seen and refused, not told as null.
-    """
-
-    model_config = _FINITE
-
-
-@dataclass(frozen=True, slots=True, config=_FINITE)
+@dataclass(frozen=True, slots=True, config=FINITE)
 class Keypoint:
     """A point of the body in pixels of the upright picture, x right, y down."""
 
@@ -170,7 +158,7 @@ class Keypoint:
     ]
 
 
-@dataclass(frozen=True, slots=True, config=_FINITE)
+@dataclass(frozen=True, slots=True, config=FINITE)
 class Box:
     """Where the person is, in pixels."""
 

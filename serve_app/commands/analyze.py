@@ -15,7 +15,7 @@ from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import STDERR, announce, progress_of
 from serve_app.local import local_service
-from serve_app.response import encode
+from serve_app.response import Answer, encode
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
 from serve_app.settings import Settings, load_settings
@@ -89,7 +89,7 @@ def analyze_one(
         ServiceError: whatever went wrong; BadParameterError if there is no such file.
     """
     with progress_of(stem.name) as report:
-        response = awaited(_analyze(service, source, options, report))
+        response = awaited(_analyze(service, source, options, report)).response()
     if response.video_url is not None:
         # Copied rather than moved: the store's files are its owner's alone.
         stored, video = stem.parent / response.video_url.rpartition("/")[2], f"{stem}.annotated.mp4"
@@ -114,16 +114,14 @@ def write_results(response: PoseResponse, stem: Path, formats: Formats) -> None:
         click.echo(document)
 
 
-async def _analyze(
-    service: PoseService, source: str, options: PoseOptions, report: Any
-) -> PoseResponse:
+async def _analyze(service: PoseService, source: str, options: PoseOptions, report: Any) -> Answer:
     if "://" in source:
-        return (await service.analyze_url(source, options, "cli", report)).response()
+        return await service.analyze_url(source, options, "cli", report)
     path = Path(source)
     if not path.is_file():
         raise BadParameterError(f"there is no file {source}", hint="Give a file or an address.")
     with service.workspace() as folder:
-        return (await service.analyze_file(path, folder, options, "cli", report)).response()
+        return await service.analyze_file(path, folder, options, "cli", report)
 
 
 def names_of(sources: Sequence[str]) -> list[str]:

@@ -1,0 +1,15 @@
+"""What all parts of an answer have in common: their numbers are finite."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
+"""What has no schema is not looked at before it is written: there a number that is not finite is
+written as such, so that it is seen and refused, not told as null."""
+
+
+class Told(BaseModel):
+    """A part of the answer."""
+
+    model_config = FINITE
