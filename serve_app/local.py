@@ -66,7 +66,7 @@ def local_service(settings: Settings) -> Iterator[PoseService]:
 class LocalStages:
     """Engines in threads of this process; see :class:`serve_app.pipeline.Stages`.
 
-    Each model answers one call at a time, as its interface asks.
+    Each model answers as many calls at once as it can.
     """
 
     def __init__(
@@ -86,7 +86,11 @@ class LocalStages:
         self._guidelines = plan.guidelines
         self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
         gc.freeze()  # what is loaded stays: no collection needs to look at it
-        self._threads = {role: ThreadPoolExecutor(1, f"model-{role}") for role in ROLES}
+        self._threads = {
+            role: ThreadPoolExecutor(engine.calls_at_once, f"model-{role}")
+            for role, engine in self._engines.items()
+            if not isinstance(engine, ModelStatus)
+        }
         # An encoder alone leaves a part of every CPU idle; more than a few only take memory.
         self._render_threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_RENDERING), "render")
 
@@ -158,7 +162,7 @@ class LocalStages:
         return await asyncio.to_thread(join_and_store, encoded, media, folder, key, self._store)
 
     def engine(self, role: str) -> Any:
-        """The model of ``role``, to be called in one thread at a time.
+        """The model of ``role``.
 
         Raises:
             NotReadyError: it could not be loaded; says why.

@@ -179,6 +179,7 @@ class CalibratedPose:
         self._model = model
         self._calibration = calibration
         self.status = replace(model.status, calibrated=True)
+        self.calls_at_once = model.calls_at_once
 
     def infer(self, crops: U8) -> CropPoses:
         """See ``PoseModel``."""

@@ -48,20 +48,22 @@ def _threads(options: EngineOptions) -> int | None:
 
 
 class ModelReplica:
-    """One loaded model; the batch goes to a thread, so that the replica stays responsive."""
+    """One loaded model; batches go to threads, so that the replica stays responsive."""
 
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         log_as_serve()
         self._engine: Any = choice.load(search, replace(options, threads=_threads(options)))
         gc.freeze()  # what is loaded stays: no collection needs to look at it
         self._share = options.share_batches
-        self._thread = ThreadPoolExecutor(1, choice.role)
+        at_once = 1 if isinstance(self._engine, ModelStatus) else self._engine.calls_at_once
+        self._threads = ThreadPoolExecutor(at_once, choice.role)
         self._failures = 0
         self._config = BatchConfig()
 
         @serve.batch(
             max_batch_size=self._config.max_batch_size,
             batch_wait_timeout_s=self._config.batch_wait_timeout_s,
+            max_concurrent_batches=at_once,
             batch_size_fn=self.batch_size,
         )  # type: ignore[untyped-decorator]
         async def together(items: list[U8]) -> list[Any]:
@@ -104,7 +106,7 @@ class ModelReplica:
     async def _infer(self, pictures: U8) -> Any:
         call: Callable[[U8], Any] = self._engine.infer
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._thread, call, pictures)
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, call, pictures)
         except Exception:
             self._failures += 1
             raise

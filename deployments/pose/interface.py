@@ -1,4 +1,7 @@
-"""The two verbs every model has, whatever runs it."""
+"""The two verbs every model has, whatever runs it.
+
+``calls_at_once`` is how many of a model's calls may be under way, each in a thread of its own.
+"""
 
 from typing import Protocol
 
@@ -9,6 +12,7 @@ class PoseModel(Protocol):
     """Crops in, keypoints out."""
 
     status: ModelStatus
+    calls_at_once: int
 
     def infer(self, crops: U8) -> CropPoses:
         """Keypoints of ``crops`` (n, height, width, 3) uint8 BGR, n >= 0.
@@ -23,6 +27,7 @@ class PersonDetector(Protocol):
     """Letterboxed pictures in, people out."""
 
     status: ModelStatus
+    calls_at_once: int
 
     def infer(self, images: U8) -> list[Detections]:
         """People in ``images`` (n, height, width, 3) uint8 BGR, boxes in pixels of the input.

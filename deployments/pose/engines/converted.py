@@ -21,6 +21,7 @@ from torch import Tensor
 from deployments.messages import F32, U8, Detections
 from deployments.pose import compat
 from deployments.pose.engines.openvino_runtime import (
+    CALLS_AT_ONCE,
     compile_network,
     corrupt,
     last_line,
@@ -101,10 +102,9 @@ def converted_pose(
 
 
 class ConvertedDetector:
-    """RTMDet from a ``.pth``: the network by OpenVINO, boxes and suppression by its own head.
+    """RTMDet from a ``.pth``: the network by OpenVINO, boxes and suppression by its own head."""
 
-    One call at a time.
-    """
+    calls_at_once = CALLS_AT_ONCE
 
     def __init__(self, entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> None:
         """Build the network of ``entry``, load ``checkpoint``, convert and compile.

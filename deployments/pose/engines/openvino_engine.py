@@ -11,7 +11,12 @@ from torch import Tensor
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import F32, U8, CropPoses, Detections
 from deployments.pose.engines.converted import PoseSource, converted_pose
-from deployments.pose.engines.openvino_runtime import compile_network, corrupt, last_line
+from deployments.pose.engines.openvino_runtime import (
+    CALLS_AT_ONCE,
+    compile_network,
+    corrupt,
+    last_line,
+)
 from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.quantized import quantized_network
 from deployments.pose.engines.status import status_of
@@ -29,8 +34,9 @@ class OpenVinoPose:
     """A pose network: one exported with RTMPose's interface, or converted from a checkpoint.
 
     Scaling, channel order and layout are compiled into the network, so that uint8 pictures go in.
-    One call at a time.
     """
+
+    calls_at_once = CALLS_AT_ONCE
 
     def __init__(
         self,
@@ -88,10 +94,12 @@ class OpenVinoPose:
 
 
 class OpenVinoDetector:
-    """A person detector as MMDeploy exports RTMDet, suppression inside. One call at a time.
+    """A person detector as MMDeploy exports RTMDet, suppression inside.
 
     Input ``(1, 3, h, w)``; outputs ``dets (1, n, 5)`` and ``labels (1, n)``.
     """
+
+    calls_at_once = CALLS_AT_ONCE
 
     def __init__(self, entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> None:
         """Compile ``checkpoint``.

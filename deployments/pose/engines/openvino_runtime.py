@@ -8,7 +8,9 @@ import math
 import os
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,26 +19,35 @@ from deployments.errors import InferenceError, WeightsCorruptError
 from deployments.messages import F32, U8
 from deployments.pose.options import EngineOptions
 
+CALLS_AT_ONCE = 2
+"""Calls of a network that may be under way: one ends, is decoded and waited for beside the next."""
+
 _PART = 4
 """Pictures that go through the network together."""
 
 
 class CompiledNetwork:
-    """A network compiled for this CPU. One call at a time.
+    """A network compiled for this CPU.
 
-    A batch is cut into small parts that go through streams of their own, beside each other: threads
-    that share a part wait for each other after every layer.
+    Pictures are cut into small parts that go through streams of their own, beside each other:
+    threads that share a part wait for each other after every layer. Parts of up to
+    ``CALLS_AT_ONCE`` calls take turns, so that a stream that one call has no part for has the
+    next one's.
 
     Attributes:
         precision: ``bf16`` or ``fp32``.
     """
 
     def __init__(self, compiled: Any, streams: int, precision: str) -> None:
-        import openvino as ov
-
         self.precision = precision
-        self._queue = ov.AsyncInferQueue(compiled, streams)
-        self._queue.set_callback(_keep)
+        self._idle: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(streams):
+            request = compiled.create_infer_request()
+            # OpenVINO makes its table of types at the first look at any tensor's data, and two
+            # threads that come first together wait for each other for ever.
+            _ = request.get_input_tensor().data
+            self._idle.put(request)
+        self._threads = ThreadPoolExecutor(streams, "openvino")
 
     def parts(self, pictures: U8, size: int) -> list[list[F32]]:
         """Outputs for each ``size`` of the pictures (n, h, w, 3), in the order of the network's.
@@ -44,18 +55,11 @@ class CompiledNetwork:
         Raises:
             InferenceError: OpenVINO failed.
         """
-        answers: list[list[F32]] = []
+        parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
         try:
-            try:
-                for start in range(0, len(pictures), size):
-                    part = np.ascontiguousarray(pictures[start : start + size])
-                    answers.append([])
-                    self._queue.start_async({0: part}, answers[-1])
-            finally:
-                self._queue.wait_all()
+            return list(self._threads.map(self._part, parts))
         except RuntimeError as error:
             raise InferenceError(f"OpenVINO: {last_line(error)}") from error
-        return answers
 
     def __call__(self, pictures: U8) -> list[F32]:
         """Outputs (n, ...) for one picture or more, in the order of the network's.
@@ -66,9 +70,14 @@ class CompiledNetwork:
         parts = self.parts(pictures, _PART)
         return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
-
-def _keep(request: Any, answer: list[F32]) -> None:
-    answer.extend(tensor.data.copy() for tensor in request.output_tensors)
+    def _part(self, pictures: U8) -> list[F32]:
+        request = self._idle.get_nowait()  # there are as many as threads
+        try:
+            request.start_async({0: np.ascontiguousarray(pictures)})
+            request.wait()
+            return [tensor.data.copy() for tensor in request.output_tensors]
+        finally:
+            self._idle.put(request)
 
 
 def compile_network(

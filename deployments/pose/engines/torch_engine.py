@@ -114,7 +114,9 @@ class _Runner:
 
 
 class TorchPose:
-    """A pose network. One call at a time."""
+    """A pose network."""
+
+    calls_at_once = 1
 
     def __init__(
         self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
@@ -160,10 +162,9 @@ class TorchPose:
 
 
 class TorchDetector:
-    """A person detector: RTMDet, of people alone or with people as its first class.
+    """A person detector: RTMDet, of people alone or with people as its first class."""
 
-    One call at a time.
-    """
+    calls_at_once = 1
 
     def __init__(self, entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> None:
         """Build the network of ``entry`` and load ``checkpoint``.

@@ -35,6 +35,7 @@ class WholeFrameDetector:
     def __init__(self, pose: PoseModel) -> None:
         self._pose = pose
         self._crop_size = pose.status.input_size
+        self.calls_at_once = pose.calls_at_once
         self.status = replace(pose.status, role="detector", input_size=PICTURE, nms="one person")
 
     def infer(self, images: U8) -> list[Detections]:

@@ -54,6 +54,8 @@ def calibration(**changes):
 class Model:
     """Answers the same for any crops; one wrist is not found."""
 
+    calls_at_once = 3
+
     def __init__(self, **status):
         told = {"role": "rtmpose", "loaded": True, "key": KEY, "checkpoint": CHECKPOINT}
         self.status = ModelStatus(**(told | status))
@@ -103,6 +105,7 @@ def test_a_calibration_is_for_one_checkpoint_run_in_one_way(status, flip_test, a
     found = calibrated(model, (calibration(key="other"), calibration()), flip_test)
     assert found.status.calibrated == applies
     assert (found is model) != applies
+    assert found.calls_at_once == model.calls_at_once
     assert replace(found.status, calibrated=False) == model.status
 
 

@@ -25,6 +25,8 @@ POISON = 255
 class Engine:
     """Answers with the value of each picture; fails on a poisonous one. Remembers its calls."""
 
+    calls_at_once = 1
+
     def __init__(self, role="rtmpose", error=None):
         self.status = ModelStatus(role=role, loaded=True, name="Fake")
         self.calls, self.error = [], error
@@ -215,25 +217,32 @@ def test_a_cancelled_caller_leaves_the_others_their_answers():
     assert asyncio.run(one_leaves()) == ([2], True, [3])
 
 
-def test_the_replica_answers_while_the_network_works_one_call_at_a_time():
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_the_replica_answers_while_the_network_works_as_many_calls_as_it_can(at_once, share):
     class Slow(Engine):
+        calls_at_once = at_once
+
         def __init__(self):
             super().__init__()
-            self.release, self.working, self.most = threading.Event(), 0, 0
+            self.release, self.lock = threading.Event(), threading.Lock()
+            self.working = self.most = 0
 
         def infer(self, pictures):
-            self.working += 1
-            self.most = max(self.most, self.working)
+            with self.lock:
+                self.working += 1
+                self.most = max(self.most, self.working)
             assert self.release.wait(30)
-            self.working -= 1
+            with self.lock:
+                self.working -= 1
             return super().infer(pictures)
 
     engine = Slow()
-    model = replica(engine, share_batches=False)
+    model = replica(engine, user_config={"max_batch_size": 1}, share_batches=share)
 
     async def meanwhile():
-        calls = [asyncio.create_task(estimate(model, v)) for v in (1, 2, 3)]
-        while not engine.working:
+        calls = [asyncio.create_task(estimate(model, v)) for v in (1, 2, 3, 4)]
+        while engine.working < at_once:
             await asyncio.sleep(0)
         status = await model.status()
         model.check_health()
@@ -241,10 +250,10 @@ def test_the_replica_answers_while_the_network_works_one_call_at_a_time():
         engine.release.set()
         return status, await asyncio.gather(*calls)
 
-    status, answers = asyncio.run(meanwhile())
+    status, answers = asyncio.run(asyncio.wait_for(meanwhile(), 30))
     assert status is engine.status
-    assert answers == [[1], [2], [3]]
-    assert engine.most == 1
+    assert answers == [[1], [2], [3], [4]]
+    assert engine.most == at_once
 
 
 def test_a_model_that_is_not_loaded_says_why():

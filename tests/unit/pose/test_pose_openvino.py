@@ -1,5 +1,9 @@
 """ONNX models by OpenVINO: small networks with known answers, and files of another interface."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import onnx
 import openvino
@@ -121,13 +125,60 @@ def test_other_pictures_are_refused(model, tmp_path, crops):
         detector.infer(crops)
 
 
-def test_a_failing_runtime_is_an_inference_error(model, monkeypatch):
-    def fail(*_):
+class FailingRequest:
+    def start_async(self, inputs):
         raise RuntimeError("Exception from src/inference.cpp:1:\nno memory")
 
-    monkeypatch.setattr(model._network._queue, "start_async", fail)
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_failing_runtime_is_an_inference_error_of_that_call_alone(dot_file, threads):
+    dots = [DOTS[i % 5] for i in range(16)]
+    some = OpenVinoPose(entry(), dot_file, options(threads=threads), "rtmpose")
+    idle = some._network._idle
+    request = idle.get_nowait()
+    idle.put(FailingRequest())
     with pytest.raises(InferenceError, match="OpenVINO: no memory"):
-        model.infer(pictures(DOTS))
+        some.infer(pictures(dots))
+    left = [idle.get_nowait() for _ in range(threads)]
+    for kept in left:
+        idle.put(request if isinstance(kept, FailingRequest) else kept)
+    assert_allclose(some.infer(pictures(dots)).keypoints, keypoints(dots))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_calls_under_way_together_get_their_own_answers(dot_file, threads):
+    shared = OpenVinoPose(entry(), dot_file, options(threads=threads), "rtmpose")
+    calls = [[DOTS[(i + j) % 5] for j in range(1 + i % 9)] for i in range(40)]
+    with ThreadPoolExecutor(shared.calls_at_once) as pool:
+        answers = list(pool.map(shared.infer, map(pictures, calls)))
+    assert shared.calls_at_once > 1
+    for answer, dots in zip(answers, calls, strict=True):
+        assert_allclose(answer.keypoints, keypoints(dots))
+
+
+FIRST_CALLS = """
+import sys
+from pathlib import Path
+from threading import Barrier, Thread
+from deployments.pose.engines.openvino_engine import OpenVinoPose
+from deployments.pose.options import EngineOptions
+from tests.dot_networks import entry, pictures
+
+sys.setswitchinterval(1e-6)
+model = OpenVinoPose(entry(), Path(sys.argv[1]), EngineOptions(threads=2), "rtmpose")
+crops, gate = pictures([(3, 5)] * 8), Barrier(2)
+def call():
+    gate.wait()
+    model.infer(crops)
+threads = [Thread(target=call) for _ in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+"""
+
+
+def test_first_calls_of_a_process_may_come_together(dot_file):
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", FIRST_CALLS, dot_file], check=True, timeout=120)
 
 
 def test_status_tells_what_runs(model, dot_file):
