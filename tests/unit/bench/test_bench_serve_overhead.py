@@ -5,7 +5,8 @@ import time
 import httpx
 import pytest
 
-from bench.serve_overhead import PARTS, Clock, rows, stages_cpu_s
+from bench.serve_overhead import PARTS, Clock, stages_cpu_s
+from bench.serve_table import rows
 
 NOTHING = dict.fromkeys(PARTS)
 ALL = {
