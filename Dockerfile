@@ -31,4 +31,4 @@ ENV PATH=/app/.venv/bin:$PATH \
 EXPOSE 8003
 HEALTHCHECK --interval=10s --start-period=90s \
   CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8003/livez', timeout=5)"]
-CMD ["serve", "run", "config/serve.container.yaml"]
+CMD ["mmpose-service", "serve", "config/serve.container.yaml"]

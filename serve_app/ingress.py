@@ -29,7 +29,6 @@ from deployments.parts import ASSIGNING, load_scipy
 from deployments.remote import answer, log_as_serve
 from serve_app.api import create_app
 from serve_app.models import ModelPlan
-from serve_app.response import to_json
 from serve_app.schemas import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
@@ -158,7 +157,7 @@ class IngressReplica:
         )
         with self._service.admitted():
             answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
-        return await asyncio.to_thread(lambda: to_json(answer.response()))
+        return await asyncio.to_thread(answer.plain)
 
     async def analyze_file(
         self, path: str, options: PoseOptions | dict[str, Any] | None = None
@@ -184,7 +183,7 @@ class IngressReplica:
             raise BadParameterError(f"there is no file {path} here", field="path")
         with self._service.admitted(), self._service.workspace() as folder:
             answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
-        return await asyncio.to_thread(lambda: to_json(answer.response()))
+        return await asyncio.to_thread(answer.plain)
 
     async def health(self) -> dict[str, Any]:
         """What `GET /healthz` answers."""

@@ -98,6 +98,15 @@ class Answer:
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
 
+    def plain(self) -> dict[str, Any]:
+        """The response as plain JSON values.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        values: dict[str, Any] = json.loads(self.body())
+        return values
+
     @property
     def _frames(self) -> int:
         """How many frames are told."""
@@ -303,8 +312,3 @@ def _json(kind: TypeAdapter[Any], value: Any) -> bytes:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
-
-
-def to_json(response: PoseResponse) -> dict[str, Any]:
-    """Plain JSON values of ``response``."""
-    return response.model_dump(mode="json")

@@ -102,13 +102,20 @@ def _environment(folder: Path) -> dict[str, str]:
     return {**os.environ, **ours}
 
 
-def _cluster_of(pid: int) -> str:
-    """Address of the Ray cluster that process ``pid`` started: its session is called after it."""
+def raylet_of(pid: int) -> str | None:
+    """Command line of the raylet of the Ray that process ``pid`` started; None where none runs."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             command = path.read_text(errors="replace")
         except OSError:  # it has ended meanwhile
             continue
-        if "raylet/raylet" in command and f"_{pid}/" in command:
-            return re.findall(r"--gcs-address=([\d.:]+)", command)[0]
-    raise AssertionError(f"process {pid} has started no Ray cluster")
+        if "raylet/raylet" in command and f"_{pid}/" in command:  # the session's name ends with it
+            return command
+    return None
+
+
+def _cluster_of(pid: int) -> str:
+    """Address of the Ray cluster that process ``pid`` started."""
+    command = raylet_of(pid)
+    assert command, f"process {pid} has started no Ray cluster"
+    return re.findall(r"--gcs-address=([\d.:]+)", command)[0]

@@ -1,11 +1,39 @@
 """`mmpose-service serve` beside the service that runs: what fails is told, and ends it."""
 
+import signal
 import subprocess
+import time
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tools.serving import BIN, CONFIG, free_port
+from tools.serving import BIN, CONFIG, free_port, raylet_of
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_ends_it_ends_its_ray_too(tmp_path, number):
+    config = yaml.safe_load(CONFIG.read_text())
+    config["http_options"]["port"] = free_port()
+    (application,) = config["applications"]
+    del application["deployments"]
+    application |= {"import_path": "bench.idle_graph:build", "args": {"names": ["Idle"]}}
+    path, log = tmp_path / "serve.yaml", tmp_path / "log"
+    path.write_text(yaml.safe_dump(config))
+    with log.open("wb") as file:
+        command = [BIN / "mmpose-service", "serve", path]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        end = time.monotonic() + 120
+        while process.poll() is None and "Interrupt to end" not in log.read_text():
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.2)
+        assert raylet_of(process.pid)
+        process.send_signal(number)  # to it alone, as `docker stop` does
+        assert process.wait(60) == 0, log.read_text()
+        assert not raylet_of(process.pid)
+    finally:
+        process.kill()
 
 
 def test_a_graph_that_cannot_be_built_ends_with_the_reason(tmp_path):

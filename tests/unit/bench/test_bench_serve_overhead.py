@@ -18,6 +18,7 @@ ALL = {
     "efficiency": {"graph_s": [10.0], "stages_cpu_s": 18.0},
     "first_segment": {"alone_s": [2.0], "one_at_once_s": [2.1], "usual_s": [5.0, 3.0, 4.0]},
     "batches": {
+        "seconds": [20.0] * 8,
         "sizes": {16.0: 3.0, 8.0: 1.0},
         "waits_ms": {0.5: 90.0, 5.5: 10.0},
         "most": 16,

@@ -218,3 +218,21 @@ def test_a_model_that_is_not_loaded_cannot_be_asked_for(service, squat_video):
 
     with pytest.raises(NotReadyError, match="hrnet: gone"):
         asyncio.run(ask(lost("hrnet")))
+
+
+@pytest.mark.parametrize("role", ["rtmpose", "detector"])
+def test_in_one_process_a_model_has_as_many_calls_at_once_as_it_can(service, role):
+    at_once = service.stages.engine(role).calls_at_once
+    gate = threading.Barrier(at_once, timeout=30)
+    under_way, most = set(), []
+
+    def call():
+        gate.wait()
+        under_way.add(threading.get_ident())
+        most.append(len(under_way))
+
+    async def twice_as_many():
+        await asyncio.gather(*(service.stages._in(role, call) for _ in range(2 * at_once)))
+
+    asyncio.run(twice_as_many())
+    assert max(most) == at_once > 1
