@@ -12,7 +12,6 @@ what the machine itself gives. What there is no time for is left out, and named.
 import argparse
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -313,8 +312,6 @@ def main() -> None:
     if given.load:
         stages_of(FOLDER)[0].close()
         return
-    # The graph ends by it. What a shell starts with `&` ignores it, and so would the graph.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if given.rtmpose_m:
         from bench.peer_weights import rtmpose_m
 

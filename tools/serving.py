@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -77,12 +76,8 @@ def started(folder: Path, config: dict[str, Any], **variables: str) -> Iterator[
         try:
             yield Serving(f"http://127.0.0.1:{port}", process.pid, environment)
         finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(_ENDS_S)
-            except subprocess.TimeoutExpired:  # a shell's background jobs ignore SIGINT
-                process.terminate()
-                process.wait(_ENDS_S)
+            process.terminate()
+            process.wait(_ENDS_S)
 
 
 def free_port() -> int:

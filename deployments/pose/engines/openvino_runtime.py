@@ -42,12 +42,13 @@ class CompiledNetwork:
         self.precision = precision
         self._idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(streams):
-            request = compiled.create_infer_request()
-            # OpenVINO makes its table of types at the first look at any tensor's data, and two
-            # threads that come first together wait for each other for ever.
-            _ = request.get_input_tensor().data
-            self._idle.put(request)
+            self._idle.put(compiled.create_infer_request())
         self._threads = ThreadPoolExecutor(streams, "openvino")
+        # OpenVINO makes its table of types at the first look at any tensor's data, and two threads
+        # that come first together wait for each other for ever: one picture goes through before.
+        _, height, width, channels = compiled.input(0).get_partial_shape()
+        sides = (side.get_length() for side in (height, width, channels))
+        self._part(np.zeros((1, *sides), np.uint8))
 
     def parts(self, pictures: U8, size: int) -> list[list[F32]]:
         """Outputs for each ``size`` of the pictures (n, h, w, 3), in the order of the network's.
@@ -124,9 +125,9 @@ def compile_network(
     }
     try:
         compiled = core.compile_model(pre.build(), "CPU", settings)
+        return CompiledNetwork(compiled, streams, "bf16" if bf16 else "fp32")
     except RuntimeError as error:
         raise corrupt(checkpoint, f"OpenVINO cannot run it ({last_line(error)})") from error
-    return CompiledNetwork(compiled, streams, "bf16" if bf16 else "fp32")
 
 
 def save_network(model: Any, path: Path) -> None:

@@ -157,6 +157,7 @@ def test_calls_under_way_together_get_their_own_answers(dot_file, threads):
 
 
 FIRST_CALLS = """
+import faulthandler
 import sys
 from pathlib import Path
 from threading import Barrier, Thread
@@ -164,6 +165,7 @@ from deployments.pose.engines.openvino_engine import OpenVinoPose
 from deployments.pose.options import EngineOptions
 from tests.dot_networks import entry, pictures
 
+faulthandler.dump_traceback_later(60, exit=True)
 sys.setswitchinterval(1e-6)
 model = OpenVinoPose(entry(), Path(sys.argv[1]), EngineOptions(threads=2), "rtmpose")
 crops, gate = pictures([(3, 5)] * 8), Barrier(2)
@@ -177,7 +179,7 @@ threads = [Thread(target=call) for _ in range(2)]
 
 
 def test_first_calls_of_a_process_may_come_together(dot_file):
-    for _ in range(3):
+    for _ in range(2):
         subprocess.run([sys.executable, "-c", FIRST_CALLS, dot_file], check=True, timeout=120)
 
 
