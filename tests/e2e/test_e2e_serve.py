@@ -9,14 +9,19 @@ from tests.conftest import ROOT
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
 
-def test_what_ends_it_ends_its_ray_too(tmp_path):
+def config_of(folder, **application):
+    """A file of `make serve`'s config on a free port, the application changed."""
     config = yaml.safe_load(CONFIG.read_text())
     config["http_options"]["port"] = free_port()
-    (application,) = config["applications"]
-    del application["deployments"]
-    application |= {"import_path": "bench.idle_graph:build", "args": {"names": ["Idle"]}}
-    path, log = tmp_path / "serve.yaml", tmp_path / "log"
+    config["applications"][0] |= application
+    path = folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_what_ends_it_ends_its_ray_too(tmp_path):
+    idle = {"import_path": "bench.idle_graph:build", "args": {"names": ["Idle"]}}
+    path, log = config_of(tmp_path, **idle, deployments=[]), tmp_path / "log"
     with log.open("wb") as file:
         command = [BIN / "mmpose-service", "serve", path]
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
@@ -35,11 +40,7 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
 
 
 def test_a_graph_that_cannot_be_built_ends_with_the_reason(tmp_path):
-    config = yaml.safe_load(CONFIG.read_text())
-    config["http_options"]["port"] = free_port()
-    config["applications"][0]["args"] = {"detector_stride": -1}
-    path = tmp_path / "serve.yaml"
-    path.write_text(yaml.safe_dump(config))
+    path = config_of(tmp_path, args={"detector_stride": -1})
     done = subprocess.run(
         [BIN / "mmpose-service", "serve", path],
         cwd=ROOT,
