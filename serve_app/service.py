@@ -191,7 +191,7 @@ class PoseService:
             outcome,
             options,
             min_score,
-            {status.name: status for status in statuses.values() if status.loaded},
+            {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
 

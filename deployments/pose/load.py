@@ -16,11 +16,14 @@ from deployments.pose.weights import find_weights, verify
 
 logger = logging.getLogger("mmpose_service")
 
+OPENVINO_ALONE = (".onnx", ".tflite")
+"""Formats of checkpoints that torch does not read."""
+
 
 def load_pose_model(
     entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
 ) -> PoseModel:
-    """Load a pose network: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
+    """Load a pose network: ``.pth`` by what the options say, others by OpenVINO.
 
     Args:
         entry: what it is. checkpoint: its file. options: how to run it.
@@ -31,7 +34,7 @@ def load_pose_model(
         ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
-    if checkpoint.suffix == ".onnx" or _by_openvino(options):
+    if checkpoint.suffix in OPENVINO_ALONE or _by_openvino(options):
         from deployments.pose.engines.openvino_engine import OpenVinoPose
 
         return OpenVinoPose(entry, checkpoint, options, role)
@@ -41,7 +44,7 @@ def load_pose_model(
 
 
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
-    """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
+    """Load a person detector: ``.pth`` by what the options say, others by OpenVINO.
 
     A pose network finds one person by itself, never in int8: it is quantized for crops.
 
@@ -50,6 +53,10 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
         ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
+    if entry.family == "movenet":
+        from deployments.pose.engines.movenet import MoveNetDetector
+
+        return MoveNetDetector(entry, checkpoint, options)
     if entry.codec != "boxes":
         from deployments.pose.engines.whole_frame import WholeFrameDetector
 
@@ -151,7 +158,7 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
         return ModelChoice(role, (), f"{role} is disabled by the settings")
     task: Task = "detect" if role == "detector" else "pose"
     roles: tuple[Role, ...] = (
-        ("fallback",) if role == "hrnet" else ("primary", "stand_in", "demonstration")
+        ("fallback",) if role == "hrnet" else ("primary", "default", "stand_in", "demonstration")
     )
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Task = Literal["pose", "detect"]
-Family = Literal["rtmpose", "hrnet", "rtmdet"]
-Codec = Literal["simcc", "heatmap", "boxes"]
+Family = Literal["rtmpose", "hrnet", "rtmdet", "movenet"]
+Codec = Literal["simcc", "heatmap", "boxes", "centers"]
 
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/"
 _RTMPOSE = _MMPOSE + "projects/rtmposev1/"
@@ -65,6 +65,17 @@ _DEMONSTRATION: Final = Published(
     mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
     checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
     sha256="5aeae23233aa8b5a2226d36298fd5153416365104e81334758c986c3ce2da159",
+    input_size=(192, 256),
+)
+
+_MOVENET: Final = Published(
+    name="MoveNet-MultiPose",
+    task="pose",
+    family="movenet",
+    codec="centers",
+    mm_config="",
+    checkpoint="movenet-multipose-lightning_float16.tflite",
+    sha256="d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
     input_size=(192, 256),
 )
 
@@ -139,6 +150,9 @@ PUBLISHED: Final[dict[str, Published]] = {
         sha256="78e30dcce0c6f594eaff0d6977b84b4103688b4aff0ad1aa16008a8cc854a7fb",
         input_size=(640, 640),
     ),
+    # One file in two roles.
+    "movenet-multipose-lightning_256x192": _MOVENET,
+    "movenet-multipose-lightning_384": replace(_MOVENET, task="detect", input_size=(384, 384)),
     # The test data of this project: not published by OpenMMLab.
     "movenet-lightning_rtmpose-io_256x192": Published(
         name="MoveNet-Lightning (RTMPose interface)",

@@ -17,7 +17,7 @@ from deployments.pose.published import PUBLISHED, Codec, Family, Task
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "stand_in", "demonstration", "optional"]
+Role = Literal["primary", "fallback", "default", "stand_in", "demonstration", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -79,7 +79,7 @@ class _Entry(_Strict):
     family: Family | None = None
     codec: Codec | None = None
     mm_config: str | None = Field(None, pattern=r"^((mmpose|mmdet)::.+\.py)?$")
-    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx)$")
+    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx|tflite)$")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
     url: str | None = Field(None, pattern="^https?://")
     input_size: tuple[_Pixels, _Pixels] | None = None
