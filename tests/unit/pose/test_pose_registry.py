@@ -102,7 +102,7 @@ def test_the_shipped_file_repeats_the_known_facts():
         assert entry.input_size == facts.input_size
         if Path(entry.checkpoint).name == facts.checkpoint:
             assert (entry.name, entry.sha256) == (facts.name, facts.sha256)
-            assert (entry.url, entry.published_ap) == (facts.url, facts.ap)
+            assert (entry.sources, entry.published_ap) == (facts.sources, facts.ap)
 
 
 def test_the_shipped_file_has_the_models():
@@ -233,7 +233,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_a_checkpoint_of_ones_own_has_no_published_facts(load):
     entry = load(("models.rtmpose_medium.checkpoint", "/data/ours.pth")).entry("rtmpose_medium")
-    assert (entry.sha256, entry.url, entry.published_ap) == (None, None, None)
+    assert (entry.sha256, entry.sources, entry.published_ap) == (None, (), None)
     assert (entry.family, entry.input_size) == ("rtmpose", (192, 256))
 
 
