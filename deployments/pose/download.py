@@ -47,7 +47,7 @@ class _BrokenOffError(SourceUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What has come of a file so far, and the validator of the version and address it is of."""
+    """Keep the bytes of a file so far, and the validator of their version and address."""
 
     path: Path
     address: str = ""
@@ -84,6 +84,14 @@ class _Part:
         self.discard()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Seconds between two tries at first, and in all for a server that has sent nothing."""
+
+    pause_s: float
+    connect_s: float
+
+
 def download(
     asset: Asset,
     folder: Path,
@@ -117,12 +125,12 @@ def download(
         DownloadError: not published, no source has it, or no room; names each source and why.
     """
     target = folder / asset.file_name
-    by_hand = f"Or fetch it by other means and put it at {target}."
+    by_hand = f"Put the file at {target} if it can be had by other means."
     sources = asset.with_mirrors(mirrors)
     if not sources:
         raise DownloadError(
             f"{asset.name} is not published for download",
-            hint=f"Put the file at {target}.",
+            hint=by_hand,
             retryable=False,
         )
     failed: list[tuple[Source, SourceUnavailableError]] = []
@@ -185,7 +193,7 @@ def _take_url(
     asset: Asset,
     target: Path,
     progress: Progress | None,
-    wait: "_Wait",
+    wait: _Wait,
 ) -> None:
     part = _Part(target.with_name(target.name + ".part"), str(source))
     _fetch(client, source.url, part, progress, wait)
@@ -237,14 +245,6 @@ def _client(given: httpx.Client | None, connect_s: float) -> AbstractContextMana
     return httpx.Client(timeout=timeout, follow_redirects=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    """Seconds between two tries at first, and in all for a server that has sent nothing."""
-
-    pause_s: float
-    connect_s: float
-
-
 def _fetch(
     client: httpx.Client, url: str, part: _Part, progress: Progress | None, wait: _Wait
 ) -> None:
@@ -262,14 +262,15 @@ def _fetch(
             pause_s = wait.pause_s * 2 ** (barren - 1)
             late = deadline is not None and time.monotonic() + pause_s > deadline
             if late or barren >= ATTEMPTS:
-                raise _BrokenOffError(f"given up after {barren} tries: {_reason(error)}") from error
+                tries = "1 try" if barren == 1 else f"{barren} tries"
+                raise _BrokenOffError(f"given up after {tries}: {_reason(error)}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise SourceUnavailableError(_reason(error), retryable=False) from error
         time.sleep(pause_s)
 
 
 def _reason(error: Exception) -> str:
-    """What ``error`` says, or its kind: time-outs of httpx say nothing."""
+    """Return what ``error`` says, or its kind: some time-outs of httpx say nothing."""
     return without_secrets(str(error)) or type(error).__name__
 
 

