@@ -300,8 +300,11 @@ def test_nothing_is_built_or_imported(index, place, tmp_path, monkeypatch):
         archive.addfile(member, io.BytesIO(code))
     (tmp_path / "pip.py").write_bytes(code)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_NO_BUILD_ISOLATION", "0")  # the means to build are here
     digest = hashlib.sha256((index / "made_weights-1.0.tar.gz").read_bytes()).hexdigest()
-    with pytest.raises(SourceUnavailableError, match="No matching distribution"):
+    with pytest.raises(
+        SourceUnavailableError, match="No matching distribution found for made-weights"
+    ):
         unpack(WheelMember(REQUIREMENT, digest, ("net",)), place)
     assert not ran.exists()
 
