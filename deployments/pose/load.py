@@ -118,7 +118,9 @@ class ModelChoice:
             try:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
-                missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
+                missing.append(
+                    f"{error.detail}; {'get it by: ' if entry.sources else ''}{error.hint}"
+                )
                 continue
             options = replace(options, flip_test=options.flip_test or entry.flip_test)
             if missing:

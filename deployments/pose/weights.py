@@ -45,7 +45,7 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
         f"{entry.name}: {configured.name} is in none of {searched}",
         hint=(
             f"mmpose-service models download {entry.key}"
-            if entry.url
+            if entry.sources
             else f"Put {configured.name} into one of these folders."
         ),
         file=configured.name,
@@ -73,7 +73,9 @@ def verify(entry: ModelEntry, path: Path) -> str:
             file=path.name,
         ) from error
     if entry.sha256 and not found.startswith(entry.sha256):
-        again = f"Delete it, then mmpose-service models download {entry.key}. " if entry.url else ""
+        again = (
+            f"Delete it, then mmpose-service models download {entry.key}. " if entry.sources else ""
+        )
         raise WeightsCorruptError(
             f"{path} is damaged or another file: its sha256 is {found}, "
             f"that of {entry.name} is {entry.sha256}",
