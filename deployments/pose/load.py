@@ -46,8 +46,6 @@ def load_pose_model(
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
     """Load a person detector: ``.pth`` by what the options say, others by OpenVINO.
 
-    A pose network finds one person by itself, never in int8: it is quantized for crops.
-
     Raises:
         WeightsCorruptError: damaged, or another network.
         ConfigurationError: the device is not here, or its config.
@@ -57,11 +55,6 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
         from deployments.pose.engines.movenet import MoveNetDetector
 
         return MoveNetDetector(entry, checkpoint, options)
-    if entry.codec != "boxes":
-        from deployments.pose.engines.whole_frame import WholeFrameDetector
-
-        exact = replace(options, quantized=None)
-        return WholeFrameDetector(load_pose_model(entry, checkpoint, exact, "detector"))
     if checkpoint.suffix == ".onnx":
         from deployments.pose.engines.openvino_engine import OpenVinoDetector
 
@@ -148,8 +141,8 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
 
     Args:
         config: the registry.
-        role: ``rtmpose`` takes the primary pose model, else a stand-in, else the demonstration
-            model; ``hrnet`` the fallback; ``detector`` the primary detector, else likewise.
+        role: ``rtmpose`` takes the primary pose model, else the default network; ``hrnet`` the
+            fallback; ``detector`` the primary detector, else the default network.
         key: entry that takes the first place, or None.
         enabled: False leaves the stage empty, and says so.
 
@@ -159,9 +152,7 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
     task: Task = "detect" if role == "detector" else "pose"
-    roles: tuple[Role, ...] = (
-        ("fallback",) if role == "hrnet" else ("primary", "default", "stand_in", "demonstration")
-    )
+    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "default")
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:
         if config.entry(key).task != task:

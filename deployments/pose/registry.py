@@ -18,7 +18,7 @@ from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "default", "stand_in", "demonstration", "optional"]
+Role = Literal["primary", "fallback", "default", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -31,12 +31,12 @@ class ModelEntry:
         key: name in the registry. name: for people.
         config: name as the specification writes it.
         mm_config: ``mmpose::path`` or ``mmdet::path``, the path being below the ``.mim`` folder of
-            that package; empty for a network that exists as ``.onnx`` only.
-        checkpoint: file name or path, ``.pth`` or ``.onnx``.
+            that package; empty for a network that has none.
+        checkpoint: file name or path, ``.pth``, ``.onnx`` or ``.tflite``.
         sha256: whole digest, or its first digits (8 at least), or None where none is known.
         input_size: (width, height).
-        role: primary and fallback answer by default, a stand-in where their weights are missing,
-            the demonstration model that comes with the code where there is no stand-in either.
+        role: primary and fallback answer by default, the default network where the primary's
+            weights are missing.
         published_ap: COCO val2017 AP in per cent, with flip test.
         notice: what a user of its results must know.
         flip_test: average with the mirrored crop, whatever the settings say.

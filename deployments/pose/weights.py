@@ -9,8 +9,6 @@ from deployments.pose.registry import ModelEntry
 
 # Checkpoints of the specification's layout lie in a folder of this name.
 SUBFOLDER = "mmpose"
-DEMONSTRATION = Path(__file__).with_name("demonstration")
-"""Folder of the checkpoints that come with the code."""
 
 
 def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
@@ -21,7 +19,7 @@ def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
         weights_dir: ``$MMPOSE_WEIGHTS_DIR``, searched first.
     """
     beside = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")
-    return (*((weights_dir,) if weights_dir else ()), *beside, DEMONSTRATION)
+    return (*((weights_dir,) if weights_dir else ()), *beside)
 
 
 def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:

@@ -119,15 +119,13 @@ class _Fetch:
 
 def _have(choice: ModelChoice, into: Path, search: tuple[Path, ...], fetch: _Fetch) -> bool:
     """Get the first model of a role that is here or can be fetched; False if there is none."""
-    # The demonstration models come with the code.
-    needed = [entry for entry in choice.entries if entry.role != "demonstration"]
-    for entry in needed:
+    for entry in choice.entries:
         if path := _intact(entry, search):
             STDERR.print(f"{entry.name}: {path}")
             return True
         if fetch.tried(entry.asset, into):
             return True
-    return not needed
+    return not choice.entries
 
 
 def _intact(entry: ModelEntry, search: tuple[Path, ...]) -> Path | None:

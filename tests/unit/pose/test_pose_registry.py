@@ -116,17 +116,21 @@ def test_the_shipped_file_has_the_models():
     assert roles == {
         ("pose", "primary"): ["rtmpose_medium"],
         ("pose", "fallback"): ["hrnet_w48"],
-        ("pose", "optional"): ["rtmpose_small"],
-        ("pose", "stand_in"): ["movenet_lightning"],
-        ("pose", "demonstration"): ["rtmpose_tiny_demonstration"],
+        ("pose", "optional"): ["rtmpose_small", "movenet_lightning"],
+        ("pose", "default"): ["movenet_multipose"],
         ("detect", "primary"): ["rtmdet_nano"],
-        ("detect", "optional"): ["rtmdet_tiny", "rtmdet_m"],
-        ("detect", "stand_in"): ["rtmdet_nano_onnx", "rtmdet_nano_folded"],
-        ("detect", "demonstration"): ["whole_frame_demonstration"],
+        ("detect", "optional"): [
+            "rtmdet_tiny",
+            "rtmdet_m",
+            "rtmdet_nano_onnx",
+            "rtmdet_nano_folded",
+        ],
+        ("detect", "default"): ["movenet_multipose_detector"],
     }
-    stand_in = config.entry("movenet_lightning")
-    assert "mmpose-service models download rtmpose_medium" in stand_in.notice
-    assert stand_in.published_ap is None
+    for key in ("movenet_multipose", "movenet_multipose_detector", "movenet_lightning"):
+        entry = config.entry(key)
+        assert "mmpose-service models download" in entry.notice
+        assert entry.published_ap is None
     folded, published = config.entry("rtmdet_nano_folded"), config.entry("rtmdet_nano")
     assert folded.url is None
     assert folded.sha256 != published.sha256
@@ -139,7 +143,7 @@ def test_known_configs_are_in_the_installed_packages():
 
     roots = {p.__name__: Path(p.__file__).parent / ".mim" for p in (mmpose, mmdet)}
     named = [facts.mm_config for facts in PUBLISHED.values() if facts.mm_config]
-    assert len(named) == 8
+    assert len(named) == 6
     for mm_config in named:
         package, path = mm_config.split("::")
         assert (roots[package] / path).is_file(), mm_config
@@ -173,7 +177,7 @@ def test_published_addresses_and_figures_are_those_the_packages_state():
             assert facts.ap == pytest.approx(100 * metrics[0]["AP"])
 
 
-@pytest.mark.parametrize("config", [c for c, facts in PUBLISHED.items() if facts.url])
+@pytest.mark.parametrize("config", [c for c, facts in PUBLISHED.items() if facts.folder])
 def test_every_published_model_needs_only_its_config(load, config):
     entry = load(("models", {"it": {"config": config}})).entry("it")
     assert re.fullmatch("[0-9a-f]{64}", entry.sha256)

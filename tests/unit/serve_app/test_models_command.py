@@ -86,8 +86,8 @@ def test_each_role_gets_the_first_of_its_models_that_can_be_had(run, down, up, h
     (tmp_path / "weights" / "finder-made-for-tests.onnx").write_bytes(BODY)
     registry = {
         "best": described("primary", down, name="best"),
-        "spare": described("stand_in", down, member, name="spare"),
-        "later": described("stand_in", {"url": up.url()}, name="later"),
+        "spare": described("default", down, member, name="spare"),
+        "later": described("default", {"url": up.url()}, name="later"),
         "back": described("fallback", {"url": up.url("/back")}, name="back"),
         "finder": described("primary", {"url": up.url()}, task="detect", name="finder"),
         "extra": described("optional", {"url": up.url()}, name="extra"),
