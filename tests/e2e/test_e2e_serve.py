@@ -1,5 +1,6 @@
 """`mmpose-service serve`: who can reach it; what fails is told, and ends it."""
 
+import os
 import re
 import subprocess
 import time
@@ -65,16 +66,31 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
         process.wait()
 
 
-def test_a_graph_that_cannot_be_built_ends_with_the_reason(tmp_path):
-    path = config_of(tmp_path, args={"detector_stride": -1})
-    done = subprocess.run(
+def serve(path, token):
+    """`mmpose-service serve` until it ends by itself."""
+    return subprocess.run(
         [BIN / "mmpose-service", "serve", path],
         cwd=ROOT,
+        env=os.environ | {"RAY_AUTH_TOKEN_PATH": str(token)},
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+def test_a_graph_that_cannot_be_built_ends_with_the_reason_and_an_open_token_is_named(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("0" * 64)
+    token.chmod(0o644)
+    done = serve(config_of(tmp_path, args={"detector_stride": -1}), token)
     assert done.returncode == 1, done.stderr
     assert "pose: DEPLOY_FAILED" in done.stderr
     assert "detector_stride" in done.stderr
+    assert f"chmod 600 {token}" in done.stderr
+
+
+def test_without_a_place_for_its_token_it_does_not_start(tmp_path):
+    done = serve(config_of(tmp_path), "/proc/token")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: Ray's token cannot be kept in /proc/token")
