@@ -27,6 +27,8 @@ RUN mkdir -p /app/weights/mmpose /app/out && chown -R pose /app/weights /app/out
 USER pose
 ENV PATH=/app/.venv/bin:$PATH \
     RAY_USAGE_STATS_ENABLED=0 \
+    RAY_AUTH_MODE=token \
+    RAY_AUTH_TOKEN_PATH=/home/pose/.ray/auth_token \
     MMPOSE_WEIGHTS_DIR=/app/weights/mmpose
 EXPOSE 8003
 HEALTHCHECK --interval=10s --start-period=90s \
