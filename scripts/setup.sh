@@ -37,21 +37,24 @@ install_uv() { "$1" -m pip install -q --disable-pip-version-check "$uv_pin"; }
 if [ -n "$python" ]; then
   "$python" -m venv "$venv"
 else
-  remedy="install Python 3.11 with venv (Debian: apt-get install python3.11-venv)\
- or set PYTHON=/path/to/python3.11"
+  refuse() {  # what failed, and what it said
+    fail "no Python 3.11 to 3.14 with venv was found, and $1" \
+      "($(echo "$2" | sed -n 's/^ *//; s/^cause: //; s/^.*: \(not found\)$/\1/; $p')):" \
+      "install Python 3.11 with venv (Debian: apt-get install python3.11-venv)" \
+      "or set PYTHON=/path/to/python3.11"
+  }
   if ! uv=$(command -v uv); then
     # In a folder of its own: the Python that is here only gets uv.
     bootstrap=$(mktemp -d)
     trap 'rm -rf "$bootstrap"' EXIT
-    { python3 -m venv "$bootstrap" && install_uv "$bootstrap/bin/python"; } >/dev/null 2>&1 ||
-      fail "no Python 3.11 to 3.14 with venv was found, and no uv that could bring one: $remedy"
+    said=$({ python3 -m venv "$bootstrap" && install_uv "$bootstrap/bin/python"; } 2>&1) ||
+      refuse "python3 could not get uv to bring one" "$said"
     uv=$bootstrap/bin/uv
     pass_on "$bootstrap/bin/python"
   fi
   echo "no Python 3.11 to 3.14 with venv was found: uv brings Python 3.11 ..."
   said=$("$uv" venv -q --system-certs --seed --python 3.11 "$venv" 2>&1) ||
-    fail "no Python 3.11 to 3.14 with venv was found, and uv could not bring one" \
-      "($(echo "$said" | sed -n 's/^ *//; s/^cause: //; $p')): $remedy"
+    refuse "uv could not bring one" "$said"
 fi
 install_uv "$venv/bin/python"
 pass_on "$venv/bin/python"
