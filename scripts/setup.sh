@@ -53,7 +53,7 @@ else
     pass_on "$bootstrap/bin/python"
   fi
   echo "no Python 3.11 to 3.14 with venv was found: uv brings Python 3.11 ..."
-  said=$("$uv" venv -q --system-certs --seed --python 3.11 "$venv" 2>&1) ||
+  said=$(UV_SYSTEM_CERTS=1 "$uv" venv -q --seed --python 3.11 "$venv" 2>&1) ||
     refuse "uv could not bring one" "$said"
 fi
 install_uv "$venv/bin/python"

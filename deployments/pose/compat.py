@@ -4,7 +4,7 @@ Of mmcv's compiled operators the registered networks call one, ``nms``, yet MMDe
 all. Where mmcv is compiled, its operators are used; where it is not (mmcv-lite has a wheel, mmcv
 has none), a module takes their place whose ``nms`` is ours and whose other operators refuse.
 
-MMPose imports xtcocotools, which has no wheel for numpy 2. pycocotools always takes its place.
+MMPose imports xtcocotools, which has no wheel for numpy 2. pycocotools takes its place.
 """
 
 import importlib
