@@ -3,9 +3,6 @@
 #   docker run --gpus all -p 8003:8003 -v "$PWD/weights/mmpose:/app/weights/mmpose" mmpose-service
 # The image holds PyAV, whose wheel bundles x264: treat a redistributed image as GPL.
 FROM python:3.11-slim-bookworm AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev \
- && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml README.md ./
 COPY scripts/setup.sh scripts/
