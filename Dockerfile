@@ -1,4 +1,5 @@
-# The service with its GPU build of torch. Weights are mounted or downloaded, not baked in:
+# The service with its GPU build of torch. Published weights are mounted or downloaded; the
+# default network is in the image:
 #   docker build -t mmpose-service .
 #   docker run --gpus all -p 8003:8003 -v "$PWD/weights/mmpose:/app/weights/mmpose" mmpose-service
 # The image holds PyAV, whose wheel bundles x264: treat a redistributed image as GPL.
@@ -9,6 +10,7 @@ COPY scripts/setup.sh scripts/
 COPY biomech biomech
 COPY deployments deployments
 COPY serve_app serve_app
+COPY config config
 RUN sh scripts/setup.sh /app/.venv --no-dev
 
 FROM python:3.11-slim-bookworm
@@ -18,7 +20,6 @@ RUN apt-get update \
  && useradd --create-home --uid 10001 pose
 WORKDIR /app
 COPY --from=build --chown=pose /app /app
-COPY --chown=pose config config
 COPY --chown=pose scripts scripts
 RUN mkdir -p /app/weights/mmpose /app/out && chown -R pose /app/weights /app/out
 USER pose

@@ -77,5 +77,11 @@ install --no-build-isolation -e .
 # bytecode (PYTHONDONTWRITEBYTECODE, a folder that is not its own) each would compile it anew.
 # Packages have templates that are no Python: those are passed over.
 "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" biomech deployments serve_app || :
+# The default network and the demonstration video (18 MB to download, once), from pinned sources.
+files="models download movenet_multipose --to weights"
+[ "${2:-}" = --no-dev ] || files="$files --demo"
+# shellcheck disable=SC2086  # the list is meant to be split
+"$venv/bin/mmpose-service" $files ||
+  echo "setup goes on without these files; to get them later: $venv/bin/mmpose-service $files" >&2
 # What was installed, so that make can tell when the locks have moved on.
 cat requirements.lock requirements-dev.lock > "$venv/installed.lock"
