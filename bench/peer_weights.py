@@ -24,6 +24,8 @@ CONFIG = ROOT / "config" / "model_config.json"
 KEY = "rtmpose_medium"
 FOLDER = ROOT / "out" / "peers"
 WEIGHTS = FOLDER / "weights"
+STAND_INS = {"MMPOSE_POSE_MODEL": "movenet_lightning", "MMPOSE_DETECTOR": "rtmdet_nano_onnx"}
+"""Variables that choose the two networks of shared/weights."""
 
 
 class _Exported(torch.nn.Module):
@@ -78,7 +80,15 @@ def in_int8(registry: Path, video: Path, folder: Path) -> Path:
     if not folder.exists():
         command = [BIN / "mmpose-service", "quantize", video, "--out", folder, "--shift-px", "1000"]
         subprocess.run(
-            command, env={**os.environ, "MMPOSE_CONFIG": str(registry)}, check=True, cwd=ROOT
+            command,
+            env={
+                **os.environ,
+                **STAND_INS,
+                "MMPOSE_POSE_MODEL": KEY,
+                "MMPOSE_CONFIG": str(registry),
+            },
+            check=True,
+            cwd=ROOT,
         )
     return folder
 

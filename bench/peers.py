@@ -5,8 +5,9 @@ is its work on a video, by itself, without imports and loading of models. Rounds
 them in turn, so that a change of the machine's mood meets all alike. Where the budget of time ends,
 later rounds are left out, and the table says how many runs there were.
 
-Two sets of weights: `stand-in` are the two ONNX files of shared/weights; `RTMPose-m` is that
-network with random weights, as its time does not depend on them, behind the same detector.
+Three sets of weights: `MoveNet` is the default network in both roles; `stand-in` are the two ONNX
+files of shared/weights; `RTMPose-m` is that network with random weights, as its time does not
+depend on them, behind the stand-in's detector.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from typing import Any
 
 from bench.common import CONSOLE, in_words, machine, save, shared, table
 from bench.peer_table import picture
-from bench.peer_weights import FOLDER, WEIGHTS, in_int8, long_clip, rtmpose_m
+from bench.peer_weights import FOLDER, KEY, STAND_INS, WEIGHTS, in_int8, long_clip, rtmpose_m
 from serve_app.settings import ROOT
 
 SCRIPTS = ROOT / "bench" / "peer_scripts"
@@ -78,25 +79,43 @@ def environment(name: str) -> str | None:
     return str(python)
 
 
-def runs_on(video: Path, data: Path, pythons: Mapping[str, str | None]) -> Iterator[Run]:
-    """All that can be run on a video, the quickest first."""
+def wanted(only: Sequence[str], *names: str) -> bool:
+    """Whether one of the words is in one of the names, in upper or lower case."""
+    return any(word.lower() in name.lower() for word in only for name in names)
+
+
+def runs_on(
+    video: Path, data: Path, pythons: Mapping[str, str | None], only: Sequence[str]
+) -> Iterator[Run]:
+    """Return what can be run on a video, of the peers and weights that are wanted."""
+    runs = _runs_on(video, data, pythons, with_rtmpose=wanted(only, "RTMPose-m", "MMPose"))
+    return (run for run in runs if wanted(only, run.peer, run.weights))
+
+
+def _runs_on(
+    video: Path, data: Path, pythons: Mapping[str, str | None], *, with_rtmpose: bool
+) -> Iterator[Run]:
+    """Return all that can be run on a video, the quickest first."""
     weights = data / "weights"
     detector, stand_in = (
         str(weights / f"{name}.onnx")
         for name in ("rtmdet-nano_person_320", "movenet-lightning_rtmpose-io_256x192")
     )
-    checkpoint, export, registry = rtmpose_m()
-    sets = {
-        "stand-in": (stand_in, PRECISIONS),
-        "RTMPose-m": (str(export), _of_rtmpose_m(registry, data)),
+    behind = {name: STAND_INS | chosen for name, chosen in PRECISIONS.items()}
+    sets: dict[str, tuple[str | None, Mapping[str, Mapping[str, str]]]] = {
+        "MoveNet": (None, PRECISIONS),
+        "stand-in": (stand_in, behind),
     }
+    if with_rtmpose:
+        checkpoint, export, registry = rtmpose_m()
+        sets["RTMPose-m"] = (str(export), _of_rtmpose_m(registry, data))
     ours = (sys.executable, "-m", "bench.peer_scripts.ours", str(video))
     for annotated in (False, True):
         out = ("OUT",) if annotated else ()
         for name, (pose, precisions) in sets.items():
             for precision, chosen in precisions.items():
                 yield Run(f"ours, {precision}", name, video.name, annotated, (*ours, *out), chosen)
-            if python := pythons["rtmlib"]:
+            if pose and (python := pythons["rtmlib"]):
                 script = str(SCRIPTS / "rtmlib_loop.py")
                 command = (python, script, detector, pose, str(video), *out)
                 yield Run("rtmlib 0.0.16", name, video.name, annotated, command)
@@ -108,6 +127,8 @@ def runs_on(video: Path, data: Path, pythons: Mapping[str, str | None]) -> Itera
             script = str(SCRIPTS / "sports2d_run.py")
             command = (python, script, detector, stand_in, str(video), "FOLDER", *told)
             yield Run("Sports2D 0.8.34", "stand-in", video.name, annotated, command)
+    if not with_rtmpose:
+        return
     folded = str(weights / "rtmdet-nano_person_320.pth")
     command = (sys.executable, "-m", "bench.peer_scripts.inferencer", str(checkpoint), folded)
     yield Run("MMPoseInferencer 1.3.2", "RTMPose-m", video.name, False, (*command, str(video)))
@@ -118,7 +139,7 @@ def _of_rtmpose_m(registry: Path, data: Path) -> dict[str, dict[str, str]]:
     video = data / "videos" / "sports2d_demo.mp4"
     folder = in_int8(registry, video, WEIGHTS / "int8")
     int8 = {"MMPOSE_QUANTIZED": str(folder), **PRECISIONS["bf16"]}
-    config = {"MMPOSE_CONFIG": str(registry)}
+    config = STAND_INS | {"MMPOSE_POSE_MODEL": KEY, "MMPOSE_CONFIG": str(registry)}
     return {name: config | chosen for name, chosen in {"int8": int8, **PRECISIONS}.items()}
 
 
@@ -234,24 +255,29 @@ def main() -> None:
     parser.add_argument("--budget-s", type=float, default=3600.0, help="for all videos together")
     parser.add_argument("--clip-budget-s", type=float, help="of these, for the clip; default: half")
     parser.add_argument("--name", default="peers", help="of the results")
+    parser.add_argument(
+        "--only", nargs="+", metavar="WORD", help="rows whose peer or weights have one of them"
+    )
     given = parser.parse_args()
     data = shared()
     if data is None:
         parser.error("the weights and videos of shared/ are not here")
     facts = machine()
     CONSOLE.print(in_words(facts))
-    pythons = {name: environment(name) for name in PACKAGES}
+    only = given.only or [""]
+    pythons = {name: environment(name) if wanted(only, name) else None for name in PACKAGES}
     demo = data / "videos" / "sports2d_demo.mp4"
     videos = given.videos or [demo]
-    crops = [once(run, 300.0) | {"peer": run.peer} for run in crop_runs(data, pythons)]
+    of_crops = crop_runs(data, pythons) if wanted(only, "RTMPose-m") else ()
+    crops = [once(run, 300.0) | {"peer": run.peer} for run in of_crops]
     for row in crops:
         CONSOLE.print(f"  a crop, CPU ms, {row['peer']}: {row.get('crop_cpu_ms', row)}")
     for_clip = (given.clip_budget_s or given.budget_s / 2) if given.clip_s else 0.0
-    runs = [run for video in videos for run in runs_on(video, data, pythons)]
+    runs = [run for video in videos for run in runs_on(video, data, pythons, only)]
     rows = measured(runs, given.rounds, given.budget_s - for_clip)
     if given.clip_s:
         clip = long_clip(demo, given.clip_s, FOLDER / f"clip-{given.clip_s:g}s-1080p.mp4")
-        rows += measured([*runs_on(clip, data, pythons)], given.rounds, for_clip)
+        rows += measured([*runs_on(clip, data, pythons, only)], given.rounds, for_clip)
     show(rows)
     missing = [name for name, python in pythons.items() if python is None]
     saved = save(
