@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -23,6 +22,7 @@ from deployments.errors import (
     OverloadedError,
 )
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.threads import in_thread
 from serve_app import health
 from serve_app.models import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
@@ -197,20 +197,16 @@ class PoseService:
 
     async def _fetch(self, url: str, folder: Path) -> Path:
         settings = self.settings
-        unwanted = threading.Event()
-        try:
-            return await asyncio.to_thread(
-                fetch,
+        return await in_thread(
+            lambda cancelled: fetch(
                 url,
                 folder,
                 self._addresses,
                 FetchLimits(max_bytes=settings.max_bytes),
                 gcs_buckets=settings.gcs_buckets,
-                cancelled=unwanted.is_set,
+                cancelled=cancelled,
             )
-        finally:
-            # The thread does not end with this task: a caller who has gone needs no download.
-            unwanted.set()
+        )
 
     def _job(
         self,

@@ -3,7 +3,7 @@
 httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import httpcore
 import httpx
 
 from deployments.decode.addresses import AddressPolicy
-from deployments.decode.connect import Budget, FetchCancelledError, GuardedBackend
+from deployments.decode.connect import Budget, GuardedBackend
 from deployments.decode.source import GcsObject, describe, parse_redirect, parse_source
 from deployments.decode.spool import Progress, Sink, new_file
 from deployments.errors import (
@@ -23,8 +23,7 @@ from deployments.errors import (
     UnreachableError,
 )
 from deployments.gcs import gcs_client
-
-__all__ = ["FetchCancelledError", "FetchLimits", "fetch"]
+from deployments.threads import Cancelled
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come again
@@ -57,7 +56,7 @@ def fetch(
     *,
     gcs_buckets: frozenset[str] = frozenset(),
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Path:
     """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
 
@@ -71,7 +70,7 @@ def fetch(
         UnreachableError: no connection, no answer in time, a server error or a broken body.
         TooLargeError: more than ``limits.max_bytes``, as announced or as received.
         StageFailedError: the disk is full.
-        FetchCancelledError: ``cancelled`` said so.
+        WorkCancelledError: ``cancelled`` said so.
     """
     source = parse_source(url)
     budget = Budget(describe(source), limits.total_timeout_s, cancelled)

@@ -65,7 +65,7 @@ class IntervalReader:
         in_hardware: bool = False,
     ) -> None:
         self.seconds = 0.0
-        self._pictures = read(segment, in_hardware=in_hardware)
+        self._pictures = read(segment, in_hardware=in_hardware, cancelled=lambda: self._stopped)
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
         ends = detection_frames(segment, stride)
@@ -95,7 +95,7 @@ class IntervalReader:
         return taken
 
     def stop(self) -> None:
-        """Close the file, at once or as soon as the picture being decoded is done; never waits."""
+        """Close the file, at once or as soon as the packet being decoded is; never waits."""
         self._stopped = True
         # A running ``take`` holds the lock, sees the flag after letting go of it, and closes.
         if self._lock.acquire(blocking=False):

@@ -65,7 +65,7 @@ class Sink:
         Raises:
             TooLargeError: with it the file is over the limit.
             StageFailedError: the disk is full.
-            FetchCancelledError, UnreachableError: as :meth:`Budget.left_s`.
+            WorkCancelledError, UnreachableError: as :meth:`Budget.left_s`.
         """
         self._budget.left_s()
         self._refuse_over_limit(self._received + len(data))

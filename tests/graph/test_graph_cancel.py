@@ -1,0 +1,125 @@
+"""A request that ends early ends its work: at a deadline, at a failure, when its caller leaves."""
+
+import os
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import ray
+from ray import serve
+
+from deployments.errors import DeadlineExceededError, NotAVideoError
+from tests import markers
+from tests.graph.conftest import deploy, replicas
+
+STAGES = ("Decode", "Detector", "RTMPose", "Render")
+LONG_FRAMES = 1800  # a minute; some ten times what is analysed before a test ends it
+ENDS_WITHIN_S = 5.0
+_IDLE_S, _IDLE_CPU_S = 2.0, 0.5  # of all stages; one that works takes most of a CPU
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    return markers.write_video(path, markers.squat(LONG_FRAMES))
+
+
+@pytest.fixture
+def settings_back(graph, tmp_path):
+    yield
+    deploy(graph, graph.document, tmp_path)
+
+
+def calls(graph, stage):
+    """Calls that Serve counts in the replicas of a stage."""
+    actors = [ray.get_actor(r["actor_name"], "serve") for r in replicas(graph, stage)]
+    return sum(ray.get([actor.get_num_ongoing_requests.remote() for actor in actors], timeout=10))
+
+
+def open_files(graph, stage):
+    """Videos that the threads of a stage read or write, whatever has become of their names."""
+    found = []
+    for replica in replicas(graph, stage):
+        for link in Path(f"/proc/{replica['pid']}/fd").iterdir():
+            try:
+                target = str(link.readlink())
+            except FileNotFoundError:  # closed meanwhile
+                continue
+            if any(name in target for name in ("/upload", "/source-", "/segment-", ".mp4")):
+                found.append(target)
+    return found
+
+
+def cpu_s(graph):
+    """CPU seconds that the stages have taken."""
+    pids = [replica["pid"] for stage in STAGES for replica in replicas(graph, stage)]
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(stat[11]) + int(stat[12]) for stat in stats) / _TICKS
+
+
+def wait_until_at_work(graph, stage):
+    end = time.monotonic() + 60
+    while not open_files(graph, stage):
+        assert time.monotonic() < end, stage
+        time.sleep(0.05)
+
+
+def assert_all_ends(graph):
+    """Nothing is under way within the time, and nothing begins again."""
+    time.sleep(ENDS_WITHIN_S)
+    before = cpu_s(graph)
+    end = time.monotonic() + _IDLE_S
+    while time.monotonic() < end:
+        work = {stage: files for stage in STAGES if (files := open_files(graph, stage))}
+        assert not work
+        time.sleep(0.1)
+    assert cpu_s(graph) - before < _IDLE_CPU_S
+    while work := {stage: n for stage in STAGES if (n := calls(graph, stage))}:
+        assert time.monotonic() < end + 1, work  # the Ingress asks models how they are, briefly
+        time.sleep(0.1)
+
+
+def test_a_deadline_ends_the_work(graph, long_video, tmp_path, settings_back):
+    document = graph.document
+    document["applications"][0]["args"]["deadline_s"] = 1.0
+    deploy(graph, document, tmp_path)
+    handle = serve.get_app_handle("pose")
+    with pytest.raises(DeadlineExceededError):
+        handle.analyze_file.remote(str(long_video)).result(timeout_s=60)
+    assert_all_ends(graph)
+
+
+def test_a_segment_that_fails_ends_the_others(graph, long_video, tmp_path):
+    path = tmp_path / "long.mp4"
+    path.write_bytes(long_video.read_bytes())
+    answer = serve.get_app_handle("pose").analyze_file.remote(str(path))
+    wait_until_at_work(graph, "Decode")
+    text = tmp_path / "text"
+    text.write_text("no video at all")
+    text.replace(path)  # segments under way keep the file that they have opened
+    with pytest.raises(NotAVideoError):
+        answer.result(timeout_s=60)
+    assert_all_ends(graph)
+
+
+@pytest.mark.parametrize("stage", ["Decode", "Render"])
+def test_a_caller_who_leaves_ends_the_work(graph, long_video, stage):
+    length = long_video.stat().st_size
+    request = httpx.Request("POST", f"{graph.url}/pose", files={"file": long_video.read_bytes()})
+    body = request.read()
+    assert len(body) > length
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    with socket.create_connection((request.url.host, request.url.port)) as caller:
+        caller.sendall(f"POST /pose HTTP/1.1\r\n{head}\r\n".encode() + body)
+        wait_until_at_work(graph, stage)
+    assert_all_ends(graph)
+
+
+def test_a_handle_that_is_cancelled_ends_the_work(graph, long_video):
+    answer = serve.get_app_handle("pose").analyze_file.remote(str(long_video))
+    wait_until_at_work(graph, "Decode")
+    answer.cancel()
+    assert_all_ends(graph)
