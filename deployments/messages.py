@@ -381,7 +381,8 @@ class ModelStatus:
         nms: ``compiled`` or ``python`` for the mmcv operator in use.
         gpu: name of the GPU it runs on, or None.
         calibrated: whether its standard deviations and confidences are.
-        reason: why it is not loaded, with the places searched and the command that helps.
+        reason: why it is not loaded, with the command that helps; no path of this machine.
+        code: the same as a stable word: of the error, or ``disabled``.
         notice: what a user of the results must know (a stand-in model), or None.
     """
 
@@ -400,4 +401,5 @@ class ModelStatus:
     gpu: str | None = None
     calibrated: bool = False
     reason: str | None = None
+    code: str | None = None
     notice: str | None = None

@@ -48,7 +48,7 @@ async def answer(response: Response[Result], stage: str) -> Result:
         if isinstance(error.cause, ServiceError):
             raise error.cause from None
         raise StageFailedError(
-            f"{stage} failed: {type(error.cause).__name__}: {error.cause}"
+            f"{stage} failed: {type(error.cause).__name__}", private=str(error.cause)
         ) from error
     except BackPressureError as error:
         raise OverloadedError(f"the queue of {stage} is full", retry_after_s=5) from error

@@ -113,13 +113,34 @@ class PoseService:
             NotReadyError: nothing is loaded to answer with.
             OverloadedError: all places are taken.
         """
-        pose_order(self._statuses(), "auto")
+        self.refuse_if_not_ready()
         with self.place():
             yield
+
+    def refuse_if_not_ready(self) -> None:
+        """Spare a caller to send a video that no model could analyse now.
+
+        Raises:
+            NotReadyError: nothing is loaded to answer with.
+        """
+        pose_order(self._statuses(), "auto")
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place among the requests under way, for one that needs no model.
+
+        Raises:
+            OverloadedError: all places are taken.
+        """
+        self.refuse_if_full()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def refuse_if_full(self) -> None:
+        """Spare a caller to send a body for which there would be no place now.
 
         Raises:
             OverloadedError: all places are taken.
@@ -130,11 +151,6 @@ class PoseService:
                 retry_after_s=RETRY_AFTER_S,
                 limit=self.live.max_concurrent_requests,
             )
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:

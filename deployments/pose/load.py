@@ -105,12 +105,13 @@ class ModelChoice:
             ConfigurationError: a setting does not fit this machine or the model.
         """
         if self.disabled:
-            return ModelStatus(role=self.role, loaded=False, reason=self.disabled)
+            return ModelStatus(role=self.role, loaded=False, reason=self.disabled, code="disabled")
         missing = []
         for entry in self.entries:
             try:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
+                logger.warning("%s", error.full)
                 missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
                 continue
             options = replace(options, flip_test=options.flip_test or entry.flip_test)
@@ -122,16 +123,18 @@ class ModelChoice:
                 model = load_pose_model(entry, checkpoint, options, self.role)
                 return calibrated(model, options.calibrations, options.flip_test)
             except ModelError as error:
-                logger.error("%s", error.detail)  # noqa: TRY400  the detail is the whole story
+                logger.error("%s", error.full)  # noqa: TRY400  the detail is the whole story
                 return ModelStatus(
                     role=self.role,
                     loaded=False,
                     key=entry.key,
                     name=entry.name,
                     reason=f"{error.detail}; {error.hint}",
+                    code=error.code,
                 )
         reason = missing[0] if missing else f"the registry has no enabled model for {self.role}"
-        return ModelStatus(role=self.role, loaded=False, reason=reason)
+        code = WeightsMissingError.code if missing else UnknownModelError.code
+        return ModelStatus(role=self.role, loaded=False, reason=reason, code=code)
 
 
 def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:

@@ -152,8 +152,9 @@ def save_network(model: Any, path: Path) -> None:
 def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
     """The error for a file that is not what it should be."""
     return WeightsCorruptError(
-        f"{checkpoint} cannot be used: {what}",
+        f"{checkpoint.name} cannot be used: {what}",
         hint="The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
+        private=str(checkpoint),
         file=checkpoint.name,
     )
 
