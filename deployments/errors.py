@@ -33,7 +33,8 @@ class ServiceError(Exception):
         hint: what the caller can do; the class's own by default.
         retryable: whether the same call may succeed later; the class's own by default.
         retry_after_s: seconds to wait before trying again, where known.
-        private: for the log and the command line alone, such as paths of this machine.
+        private: for the log and the command line alone, such as paths of this machine; ``str``
+            has it, ``detail`` has not.
         facts: machine-readable extras of the problem document (``limit=...``, ``field=...``).
     """
 
@@ -53,18 +54,13 @@ class ServiceError(Exception):
         private: str = "",
         **facts: Any,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(f"{detail}; {private}" if private else detail)
         self.detail = detail
         self.hint = self.default_hint if hint is None else hint
         self.retryable = self.default_retryable if retryable is None else retryable
         self.retry_after_s = retry_after_s
         self.private = private
         self.facts = facts
-
-    @property
-    def full(self) -> str:
-        """The detail with what is private."""
-        return f"{self.detail}; {self.private}" if self.private else self.detail
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Ray pickles errors across processes; keyword arguments must survive.

@@ -67,7 +67,7 @@ def weights_on_this_machine(path: Path) -> Iterator[str]:
                     yield f"{role}: {entry.name} is {find_weights(entry, plan.search)}"
                     break
                 except WeightsMissingError as error:
-                    yield f"{role}: {error.full}"
+                    yield f"{role}: {error}"
 
 
 def _application(application: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -76,7 +76,7 @@ def _application(application: Mapping[str, Any], where: str) -> Iterator[str]:
         settings = load_settings(application.get("args", {}))
         plan_models(settings)
     except ServiceError as error:
-        yield f"{where}args: {error.full}"
+        yield f"{where}args: {error}"
     names = {deployment.name for deployment in DEPLOYMENTS}
     deployments = {d["name"]: d for d in application.get("deployments", [])}
     for name in sorted(deployments.keys() - names):

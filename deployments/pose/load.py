@@ -111,7 +111,7 @@ class ModelChoice:
             try:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
-                logger.warning("%s", error.full)
+                logger.warning("%s", error)
                 missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
                 continue
             options = replace(options, flip_test=options.flip_test or entry.flip_test)
@@ -123,7 +123,7 @@ class ModelChoice:
                 model = load_pose_model(entry, checkpoint, options, self.role)
                 return calibrated(model, options.calibrations, options.flip_test)
             except ModelError as error:
-                logger.error("%s", error.full)  # noqa: TRY400  the detail is the whole story
+                logger.error("%s", error)  # noqa: TRY400  the detail is the whole story
                 return ModelStatus(
                     role=self.role,
                     loaded=False,

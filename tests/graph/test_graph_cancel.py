@@ -10,27 +10,38 @@ import pytest
 import ray
 from ray import serve
 
+from deployments.decode.probe import probe
 from deployments.errors import DeadlineExceededError, NotAVideoError
+from deployments.messages import EncodeOptions
 from tests import markers
+from tests.annotated import nothing
+from tests.corpus import ROOMY, cut
 from tests.graph.conftest import deploy, replicas
 
 STAGES = ("Decode", "Detector", "RTMPose", "Render")
-LONG_FRAMES = 1800  # a minute; some ten times what is analysed before a test ends it
+FRAMES, SEGMENT_FRAMES = 2700, 900  # most of it is left when a test ends it
+SLOWLY = {"segment_s": 30.0, "segments_in_flight": 2, "flip_test": True, "detector_stride": 1}
 ENDS_WITHIN_S = 5.0
 _IDLE_S, _IDLE_CPU_S = 2.0, 0.5  # of all stages; one that works takes most of a CPU
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
+def slow_graph(graph, tmp_path_factory):
+    """The graph with long segments of much work."""
+    document = graph.document
+    document["applications"][0]["args"] |= SLOWLY
+    deploy(graph, document, tmp_path_factory.mktemp("slow"))
+    yield document
+    deploy(graph, graph.document, tmp_path_factory.mktemp("back"))
+
+
+@pytest.fixture(scope="module")
 def long_video(tmp_path_factory):
-    path = tmp_path_factory.mktemp("long") / "long.mp4"
-    return markers.write_video(path, markers.squat(LONG_FRAMES))
-
-
-@pytest.fixture
-def settings_back(graph, tmp_path):
-    yield
-    deploy(graph, graph.document, tmp_path)
+    """Nobody in the first segment, which is therefore over before the second one is."""
+    poses = markers.squat(FRAMES)
+    poses[: SEGMENT_FRAMES - 30] += 5000  # outside the picture
+    return markers.write_video(tmp_path_factory.mktemp("long") / "long.mp4", poses)
 
 
 def calls(graph, stage):
@@ -60,10 +71,11 @@ def cpu_s(graph):
     return sum(int(stat[11]) + int(stat[12]) for stat in stats) / _TICKS
 
 
-def wait_until_at_work(graph, stage):
+def wait_until_at_work(graph, called, reading):
+    """One stage is called, and another has files open."""
     end = time.monotonic() + 60
-    while not open_files(graph, stage):
-        assert time.monotonic() < end, stage
+    while not (calls(graph, called) and open_files(graph, reading)):
+        assert time.monotonic() < end
         time.sleep(0.05)
 
 
@@ -82,21 +94,11 @@ def assert_all_ends(graph):
         time.sleep(0.1)
 
 
-def test_a_deadline_ends_the_work(graph, long_video, tmp_path, settings_back):
-    document = graph.document
-    document["applications"][0]["args"]["deadline_s"] = 1.0
-    deploy(graph, document, tmp_path)
-    handle = serve.get_app_handle("pose")
-    with pytest.raises(DeadlineExceededError):
-        handle.analyze_file.remote(str(long_video)).result(timeout_s=60)
-    assert_all_ends(graph)
-
-
-def test_a_segment_that_fails_ends_the_others(graph, long_video, tmp_path):
+def test_a_segment_that_fails_ends_the_others(graph, slow_graph, long_video, tmp_path):
     path = tmp_path / "long.mp4"
     path.write_bytes(long_video.read_bytes())
     answer = serve.get_app_handle("pose").analyze_file.remote(str(path))
-    wait_until_at_work(graph, "Decode")
+    wait_until_at_work(graph, "Detector", "Decode")
     text = tmp_path / "text"
     text.write_text("no video at all")
     text.replace(path)  # segments under way keep the file that they have opened
@@ -105,21 +107,37 @@ def test_a_segment_that_fails_ends_the_others(graph, long_video, tmp_path):
     assert_all_ends(graph)
 
 
-@pytest.mark.parametrize("stage", ["Decode", "Render"])
-def test_a_caller_who_leaves_ends_the_work(graph, long_video, stage):
-    length = long_video.stat().st_size
+def test_a_caller_who_leaves_ends_the_work(graph, slow_graph, long_video):
     request = httpx.Request("POST", f"{graph.url}/pose", files={"file": long_video.read_bytes()})
-    body = request.read()
-    assert len(body) > length
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with socket.create_connection((request.url.host, request.url.port)) as caller:
-        caller.sendall(f"POST /pose HTTP/1.1\r\n{head}\r\n".encode() + body)
-        wait_until_at_work(graph, stage)
+        caller.sendall(f"POST /pose HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+        wait_until_at_work(graph, "Detector", "Decode")
     assert_all_ends(graph)
 
 
-def test_a_handle_that_is_cancelled_ends_the_work(graph, long_video):
+def test_a_handle_that_is_cancelled_ends_the_work(graph, slow_graph, long_video):
     answer = serve.get_app_handle("pose").analyze_file.remote(str(long_video))
-    wait_until_at_work(graph, "Decode")
+    wait_until_at_work(graph, "Detector", "Decode")
     answer.cancel()
+    assert_all_ends(graph)
+
+
+def test_drawing_ends_too(graph, slow_graph, long_video, tmp_path):
+    media = probe(long_video, ROOMY)
+    segment, overlay = cut(media), nothing(media.frame_count)
+    slowly = EncodeOptions(preset="veryslow", crf=1)
+    render = serve.get_deployment_handle("Render", "pose").render
+    answer = render.remote(segment, overlay, str(tmp_path), slowly)
+    wait_until_at_work(graph, "Render", "Render")
+    answer.cancel()
+    assert_all_ends(graph)
+
+
+def test_a_deadline_ends_the_work(graph, slow_graph, long_video, tmp_path):
+    slow_graph["applications"][0]["args"]["deadline_s"] = 1.0
+    deploy(graph, slow_graph, tmp_path)
+    handle = serve.get_app_handle("pose")
+    with pytest.raises(DeadlineExceededError):
+        handle.analyze_file.remote(str(long_video)).result(timeout_s=60)
     assert_all_ends(graph)
