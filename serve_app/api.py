@@ -61,7 +61,7 @@ def create_app(service: PoseService) -> FastAPI:
         description=_DESCRIPTION,
         openapi_url="/openapi.json",
     )
-    reception = Reception(service.settings)
+    reception = Reception(service.settings, service.incoming)
     _add_errors(app)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
@@ -103,8 +103,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
             body: PoseRequest = parse_options(PoseRequest, await read_json(request, reception))
-            with service.admitted():
-                answer = await service.analyze_url(body.video_url, body, request_id)
+            answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.

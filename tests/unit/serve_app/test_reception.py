@@ -1,12 +1,14 @@
 """Bodies that stall, trickle, or are too many hold up nobody else."""
 
 import asyncio
+import threading
 
 import httpx
 import pytest
 
 from deployments.errors import NotAVideoError
 from serve_app.api import create_app
+from tests.loopback_server import Server, forever
 from tests.unit.serve_app.test_service import service_of
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}
@@ -132,3 +134,36 @@ def test_bodies_that_were_received_are_counted_no_more(ask):
     calls = [later(GOOD, 0.05 * i) for i in range(4)]
     answers = ask(*calls, max_bodies=1, max_bodies_bytes=200)
     assert {answer.status_code for answer in answers} == {415}
+
+
+@pytest.fixture
+def dripping():
+    """The address of a video that begins, and then comes a byte now and then."""
+    over = threading.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 60_000
+    with Server(forever(head, b"x", over, 0.02)) as server:
+        yield server.url()
+        over.set()
+
+
+def fetching(url):
+    return lambda client: client.post("/pose", json={"video_url": url})
+
+
+SLOW_FETCH = {**QUICK, "allowed_hosts": ["127.0.0.1"]}
+
+
+def test_videos_that_are_slowly_fetched_take_no_place_and_are_ended(ask, dripping):
+    many = [fetching(dripping)] * 40  # more than the event loop's own threads
+    *ended, good = ask(*many, later(GOOD), max_concurrent_requests=4, **SLOW_FETCH)
+    assert problem_of(good)["code"] == "not_a_video"
+    assert {problem_of(answer)["code"] for answer in ended} == {"unreachable"}
+    assert all("too slowly" in answer.json()["detail"] for answer in ended)
+
+
+def test_fetches_and_bodies_are_bounded_together(ask, dripping):
+    fetched, refused = ask(fetching(dripping), later(GOOD), max_bodies=1, **SLOW_FETCH)
+    assert (fetched.status_code, refused.status_code) == (502, 429)
+    two = fetching(dripping), later(fetching(dripping))
+    answers = ask(*two, max_bodies_bytes=100_000, **SLOW_FETCH)
+    assert sorted(answer.status_code for answer in answers) == [429, 502]
