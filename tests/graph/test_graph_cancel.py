@@ -107,8 +107,13 @@ def test_a_segment_that_fails_ends_the_others(graph, slow_graph, long_video, tmp
     assert_all_ends(graph)
 
 
-def test_a_caller_who_leaves_ends_the_work(graph, slow_graph, long_video):
-    request = httpx.Request("POST", f"{graph.url}/pose", files={"file": long_video.read_bytes()})
+@pytest.mark.parametrize(
+    "asks", [{}, {"X-Request-Disconnect-Disabled": "?1"}], ids=["", "to go on"]
+)
+def test_a_caller_who_leaves_ends_the_work(graph, slow_graph, long_video, asks):
+    """Even one who asks Serve's proxy to go on."""
+    files = {"file": long_video.read_bytes()}
+    request = httpx.Request("POST", f"{graph.url}/pose", files=files, headers=asks)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     with socket.create_connection((request.url.host, request.url.port)) as caller:
         caller.sendall(f"POST /pose HTTP/1.1\r\n{head}\r\n".encode() + request.read())

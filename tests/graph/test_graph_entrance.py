@@ -105,26 +105,6 @@ def test_headers_that_serve_obeys_change_nothing(graph, squat_video, header):
     assert status == 200, answer[:500]
 
 
-def test_a_caller_who_leaves_cannot_have_the_work_go_on(graph, squat_video, tmp_path):
-    """With the header Serve would go on until the body has been waited for."""
-    spool = graph.path.parent / "spool"
-    url = httpx.URL(graph.url)
-    kind = b"Content-Type: multipart/form-data; boundary=x"
-    with connection(url) as caller:
-        head = request(
-            "POST", "/pose", b"X-Request-Disconnect-Disabled: ?1", kind, length=1_000_000
-        )
-        caller.sendall(head + HEAD + b"x")
-        end = time.monotonic() + 20
-        while not any(spool.iterdir()):
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    end = time.monotonic() + 4  # the stall alone would be ended after 10 s
-    while any(spool.iterdir()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("fields", [1, 8])
 def test_no_charset_freezes_the_graph(graph, fields):
     part = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\n' + b"a-" * 500_000
