@@ -3,9 +3,6 @@
 #   docker run --gpus all -p 8003:8003 -v "$PWD/weights/mmpose:/app/weights/mmpose" mmpose-service
 # The image holds PyAV, whose wheel bundles x264: treat a redistributed image as GPL.
 FROM python:3.11-slim-bookworm AS build
-RUN apt-get update \
- && apt-get install -y --no-install-recommends gcc libc6-dev \
- && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml README.md ./
 COPY scripts/setup.sh scripts/
@@ -27,6 +24,8 @@ RUN mkdir -p /app/weights/mmpose /app/out && chown -R pose /app/weights /app/out
 USER pose
 ENV PATH=/app/.venv/bin:$PATH \
     RAY_USAGE_STATS_ENABLED=0 \
+    RAY_AUTH_MODE=token \
+    RAY_AUTH_TOKEN_PATH=/home/pose/.ray/auth_token \
     MMPOSE_WEIGHTS_DIR=/app/weights/mmpose
 EXPOSE 8003
 HEALTHCHECK --interval=10s --start-period=90s \

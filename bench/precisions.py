@@ -2,7 +2,7 @@
 
 CPU time of a crop by the service's own engine: RTMPose-m and HRNet-W48 of random weights, on which
 time does not depend. Rounds go through all of them in turn, so that the machine's mood meets all
-alike. Then what AP the demonstration model, an RTMPose-t, loses against fp32, on rendered people
+alike. Then what AP the athlete's network, an RTMPose-t, loses against fp32, on rendered people
 that it was never trained on: in parts, of which each tells the loss.
 """
 
@@ -32,10 +32,10 @@ from deployments.pose.registry import ModelEntry, load_model_config
 from serve_app.commands.evaluate import pose_model_here
 from serve_app.models import plan_models
 from serve_app.settings import ROOT, load_settings
+from tools.athlete.network import KEY, SETTINGS
 from tools.training.data import HELD_OUT, render
 
 KEYS = ("rtmpose_medium", "hrnet_w48")
-DEMONSTRATION = "rtmpose_tiny_demonstration"
 CROPS, FITTED_ON = 16, 8
 SECONDS = 2.0
 FOLDER = ROOT / "out" / "bench" / "people"
@@ -86,8 +86,8 @@ def costs(rounds: int) -> list[dict[str, Any]]:
 
 
 def accuracy(parts: int) -> list[dict[str, Any]]:
-    """COCO keypoint figures of the demonstration model, part by part, labelled boxes."""
-    entry, checkpoint = pose_model_here(DEMONSTRATION, plan_models(load_settings()))
+    """COCO keypoint figures of the athlete's network, part by part, labelled boxes."""
+    entry, checkpoint = pose_model_here(KEY, plan_models(load_settings(SETTINGS)))
     rows = []
     made = engines(entry, checkpoint, _crops(entry, FITTED_PICTURES))
     for part in range(parts):

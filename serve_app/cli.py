@@ -87,3 +87,5 @@ def main(verbose: bool) -> None:
         level=logging.INFO if verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
     )
+    # It logs each URL whole, and a query may be a signature.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

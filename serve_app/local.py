@@ -47,8 +47,13 @@ _MOST_RENDERING = 4
 
 
 @contextmanager
-def local_service(settings: Settings) -> Iterator[PoseService]:
-    """A service whose engines run in this process: what `mmpose-service analyze` uses.
+def local_service(
+    settings: Settings, detector: PersonDetector | None = None
+) -> Iterator[PoseService]:
+    """Run the engines in this process, as `mmpose-service analyze` does.
+
+    Args:
+        settings: of the service. detector: used instead of the one that the settings name.
 
     Raises:
         ConfigurationError: a setting or the registry is wrong.
@@ -56,7 +61,7 @@ def local_service(settings: Settings) -> Iterator[PoseService]:
     """
     plan = plan_models(settings)
     store = open_store(settings.output, Path(settings.output).resolve().as_uri())
-    stages = LocalStages(plan, settings.media_limits, store, settings.biomechanics)
+    stages = LocalStages(plan, settings.media_limits, store, settings.biomechanics, detector)
     try:
         pose_order(stages.statuses, "auto")
         yield PoseService(settings, plan, stages, lambda: stages.statuses)
@@ -76,6 +81,7 @@ class LocalStages:
         limits: MediaLimits,
         store: VideoStore,
         biomechanics: bool = True,
+        detector: PersonDetector | None = None,
     ) -> None:
         """Load the models; one that cannot be loaded says so in ``statuses``."""
         self._heap = SharedHeap()
@@ -85,7 +91,11 @@ class LocalStages:
         self._biomechanics = biomechanics
         self._parts = plan.parts
         self._guidelines = plan.guidelines
-        self._engines = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
+        given = {"detector": detector} if detector else {}
+        self._engines = {
+            role: given.get(role) or plan.choices[role].load(plan.search, plan.options)
+            for role in ROLES
+        }
         gc.freeze()  # what is loaded stays: no collection needs to look at it
         self._threads = {
             role: ThreadPoolExecutor(engine.calls_at_once, f"model-{role}")

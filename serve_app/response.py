@@ -60,16 +60,20 @@ class Answer:
             outcome: what the pipeline made.
             request: which parts are wanted.
             min_score: confidence threshold in force.
-            models: status of the models by display name.
+            models: statuses of the loaded models, by role.
             request_id: of this request.
         """
         self.video_url = outcome.stored.url if outcome.stored else None
         self._outcome = outcome
         self._request = request
         self._min_score = min_score
-        self._models = models
+        # By display name, which one network has in the roles of detector and pose model.
+        self._models = {s.name: s for s in models.values() if s.role != "detector"}
+        self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
-        self._calibrated = [n in models and models[n].calibrated for n in outcome.clip.models]
+        self._calibrated = [
+            n in self._models and self._models[n].calibrated for n in outcome.clip.models
+        ]
 
     def response(self) -> PoseResponse:
         """All of it. Takes seconds for hours of video: call it in a thread.
@@ -114,7 +118,7 @@ class Answer:
 
     def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
         clip = self._outcome.clip
-        warnings = list(self._outcome.warnings) + model_notices(clip, self._models)
+        warnings = list(self._outcome.warnings) + self._notices
         if not len(clip.track_id):
             warnings.append(("nobody_found", "no person was found in any frame of the video"))
         return PoseResponse(
@@ -202,13 +206,14 @@ class Answer:
         return Biomechanics(**block)
 
 
-def model_notices(clip: ClipPoses, models: Mapping[str, ModelStatus]) -> list[tuple[str, str]]:
-    """What a reader must know of the models that answered, stand-ins above all."""
-    return [
-        ("model_notice", f"{status.name} is {status.notice}")
-        for status in models.values()
+def model_notices(clip: ClipPoses, models: Iterable[ModelStatus]) -> list[tuple[str, str]]:
+    """Return the notices of the models that answered, each once."""
+    notices = (
+        f"{status.name} is {status.notice}"
+        for status in models
         if status.notice and (status.role == "detector" or status.name in clip.models)
-    ]
+    )
+    return [("model_notice", notice) for notice in dict.fromkeys(notices)]
 
 
 def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
@@ -261,6 +266,7 @@ def _summary(
     return ProcessingSummary(
         total_frames=len(clip.times_s),
         successful_poses=len(primary),
+        frames_with_people=int((clip.row >= 0).any(1).sum()),
         average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
         model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
         people=len(clip.track_id),

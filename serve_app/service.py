@@ -213,7 +213,7 @@ class PoseService:
             outcome,
             options,
             min_score,
-            {status.name: status for status in statuses.values() if status.loaded},
+            {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
 

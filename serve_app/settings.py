@@ -7,6 +7,7 @@ their names; all others start with ``MMPOSE_``.
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ def _named(field: str) -> AliasChoices:
 
 
 HostList = Annotated[frozenset[str], NoDecode]
+_Address = Annotated[str, Field(pattern=r"^https?://[^/]")]
 
 
 class Settings(BaseSettings):
@@ -65,6 +67,9 @@ class Settings(BaseSettings):
     )
     config: Path = Field(ROOT / "config" / "model_config.json", description="Registry of models.")
     weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
+    mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
+        (), description="Addresses that have the published checkpoints, too, by file name."
+    )
     pose_model: str | None = Field(
         None, description="Registry key that answers as RTMPose instead of the primary."
     )
@@ -218,11 +223,11 @@ class Settings(BaseSettings):
         """The largest video that is analysed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
-    @field_validator("allowed_hosts", "gcs_buckets", mode="before")
+    @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
-            [part.strip() for part in value.split(",") if part.strip()]
+            [part for part in re.split(r"[,\s]+", value) if part]
             if isinstance(value, str)
             else value
         )

@@ -1,13 +1,28 @@
 """Fixtures for all tiers."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from serve_app.commands.serve import ray_environment
+from serve_app.ray_token import ensure_token
 from tests import markers
 
 ROOT = Path(__file__).resolve().parent.parent
 SQUAT_FRAMES = 96
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the environment of every Ray that a test starts, before any test imports Ray.
+
+    Its token is in a folder that goes with the tests, not in the home of who runs them.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="mmpose-token-")
+    config.add_cleanup(folder.cleanup)
+    os.environ |= ray_environment() | {"RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token"}
+    ensure_token()
 
 
 def find_shared() -> Path | None:

@@ -28,7 +28,6 @@ def entry(**changes):
         "mm_config": "",
         "checkpoint": "dot.onnx",
         "sha256": None,
-        "url": None,
         "input_size": SIZE,
         "codec": "simcc",
     }

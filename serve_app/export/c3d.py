@@ -19,7 +19,8 @@ def c3d(markers: Markers) -> bytes:
     """A C3D file of ``markers``: X right, Y up, Z 0; a point that is missing has residual -1.
 
     Raises:
-        BadParameterError: the points are pixels, or more than the format holds.
+        BadParameterError: the points are pixels, or more than the format holds, or ezc3d is not
+            installed.
     """
     if not markers.metres:
         raise BadParameterError(
@@ -34,7 +35,13 @@ def c3d(markers: Markers) -> bytes:
             f"C3D holds {_MOST_FRAMES} frames, and these are {frames}",
             hint="Cut the video, or take trc or parquet.",
         )
-    import ezc3d
+    try:
+        import ezc3d
+    except ModuleNotFoundError as error:  # no wheel for Linux on ARM
+        raise BadParameterError(
+            "C3D is written by ezc3d, which is not installed here",
+            hint="Take trc, or convert the saved result on another machine.",
+        ) from error
 
     file = ezc3d.c3d()
     file["parameters"]["POINT"]["RATE"]["value"] = [markers.even.rate_hz]

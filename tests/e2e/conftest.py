@@ -15,12 +15,13 @@ class RunningService:
     """A service in processes of its own.
 
     Attributes:
-        url: of its HTTP interface.
+        url: of its HTTP interface. pid: of the process that started it.
         environment: for processes that use it; names its Ray cluster, as others may run here.
         video: a short one in which its models find people.
     """
 
     url: str
+    pid: int
     environment: dict[str, str]
     video: Path
 
@@ -36,4 +37,4 @@ def running(
         variables["MMPOSE_CONFIG"] = str(marker_config)
     with serving(tmp_path_factory.mktemp("service"), **variables) as service:
         video = shared / "videos" / "mmpose_demo.mp4" if shared else squat_video
-        yield RunningService(service.url, service.environment, video)
+        yield RunningService(service.url, service.pid, service.environment, video)

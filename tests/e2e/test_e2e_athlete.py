@@ -1,4 +1,4 @@
-"""The embedded model on films of the athlete that nobody trained on: angles against exact truth.
+"""The athlete's network on films of the athlete that nobody trained on: angles against exact truth.
 
 Video in by HTTP, angles out. The application runs in this process; the graph itself is held
 against drawn truth in tests/graph.
@@ -12,11 +12,10 @@ import pytest
 
 from serve_app.api import create_app
 from serve_app.client import PoseClient
-from serve_app.local import local_service
-from serve_app.settings import load_settings
 from tests.asgi import AsgiTransport
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import Style
+from tools.athlete.network import athlete_service
 from tools.score import counted, score
 
 SQUAT = Take(
@@ -46,17 +45,8 @@ NO_STEPS_TOLD = ("walk obliquely", "run from the front")
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("service")
-    settings = load_settings(
-        {
-            "pose_model": "rtmpose_tiny_demonstration",
-            "detector": "whole_frame_demonstration",
-            "output": str(folder / "videos"),
-            "spool_dir": folder / "spool",
-        }
-    )
     with (
-        local_service(settings) as service,
+        athlete_service(tmp_path_factory.mktemp("service")) as service,
         PoseClient("http://test", transport=AsgiTransport(create_app(service))) as client,
     ):
         yield client
@@ -118,14 +108,13 @@ def test_the_error_hardly_moves_with_how_it_was_filmed(client, usual, tmp_path, 
         assert found.mae(joint) == pytest.approx(usual[0].mae(joint), abs=0.5)
 
 
-def test_every_response_says_that_the_models_are_for_demonstration(client, usual):
+def test_responses_name_the_network_and_its_notice(client, usual):
     notices = [notice.detail for notice in usual[2].warnings if notice.code == "model_notice"]
-    assert len(notices) == 2
-    assert all("trained on a synthetic athlete" in notice for notice in notices)
-    assert any("mmpose-service models download rtmpose_medium" in notice for notice in notices)
+    assert notices == [
+        "RTMPose-t (synthetic athlete) is for tests, as it knows a synthetic athlete only"
+    ]
     used = {frame.frame_info.model_used for frame in usual[2].data.poses_per_frame}
-    assert used == {"RTMPose-t (demonstration)"}
+    assert used == {"RTMPose-t (synthetic athlete)"}
     health = client.health()
     assert health.status == "degraded"
-    assert any("synthetic athlete" in reason for reason in health.reasons)
     assert not health.models.rtmpose_loaded

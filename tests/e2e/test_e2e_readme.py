@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -80,8 +81,14 @@ def test_the_client(running, adapt, tmp_path):
 
 def test_the_handle_from_another_process(running, adapt, tmp_path):
     example = adapt(block_with("python", "get_app_handle"))
-    example = example.replace('"run.mp4"', repr(str(tmp_path / "run.mp4")))
-    done = run(running, [sys.executable, "-c", example], tmp_path)
+    (tmp_path / "job.py").write_text(example.replace('"run.mp4"', repr(str(tmp_path / "run.mp4"))))
+    token = running.environment["RAY_AUTH_TOKEN_PATH"]
+    start = block_with("sh", "job.py").replace("job.py", str(tmp_path / "job.py"))
+    start = start.replace("~/.config/mmpose-service/ray_auth_token", token)
+    others = {k: v for k, v in running.environment.items() if not k.startswith("RAY_")}
+    address = {"RAY_ADDRESS": running.environment["RAY_ADDRESS"]}  # as other clusters may run here
+    job = replace(running, environment=others | address)
+    done = run(job, ["sh", "-c", start], ROOT)
     summary, count = done.stdout.splitlines()[-2:]
     assert "'successful_poses'" in summary
     assert int(count) > 0

@@ -1,11 +1,16 @@
-"""`mmpose-service serve` beside the service that runs: what fails is told, and ends it."""
+"""`mmpose-service serve`: who can reach it; what fails is told, and ends it."""
 
+import os
+import re
 import subprocess
 import time
+from pathlib import Path
 
+import psutil
 import yaml
 
 from tests.conftest import ROOT
+from tests.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
 
@@ -17,6 +22,28 @@ def config_of(folder, **application):
     path = folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def test_only_what_the_operators_page_names_listens_beyond_loopback(running):
+    found = listeners(running.pid)
+    assert {s.process for s in found if s.open} == named_in_the_operators_page()
+    assert "ray::ProxyActor" in {s.process for s in found}
+
+
+def test_the_token_is_in_its_file_alone_which_is_for_its_user_alone(running):
+    path = Path(running.environment["RAY_AUTH_TOKEN_PATH"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    token = path.read_bytes()
+    assert re.fullmatch(rb"[0-9a-f]{64}", token)
+
+    processes = psutil.Process(running.pid).children(recursive=True)
+    read = [Path(f"/proc/{p.pid}/{name}") for p in processes for name in ("cmdline", "environ")]
+    (folder,) = re.findall(r"--log_dir=([^\0]+)", raylet_of(running.pid))
+    log = path.parent / "log"
+    read += [log, *(p for p in Path(folder).rglob("*") if p.is_file())]
+    assert len(read) > 40
+    assert [p for p in read if p.exists() and token in p.read_bytes()] == []
+    assert f"RAY_AUTH_TOKEN_PATH={path}" in log.read_text()
 
 
 def test_what_ends_it_ends_its_ray_too(tmp_path):
@@ -39,16 +66,31 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
         process.wait()
 
 
-def test_a_graph_that_cannot_be_built_ends_with_the_reason(tmp_path):
-    path = config_of(tmp_path, args={"detector_stride": -1})
-    done = subprocess.run(
+def serve(path, token):
+    """`mmpose-service serve` until it ends by itself."""
+    return subprocess.run(
         [BIN / "mmpose-service", "serve", path],
         cwd=ROOT,
+        env=os.environ | {"RAY_AUTH_TOKEN_PATH": str(token)},
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+def test_a_graph_that_cannot_be_built_ends_with_the_reason_and_an_open_token_is_named(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("0" * 64)
+    token.chmod(0o644)
+    done = serve(config_of(tmp_path, args={"detector_stride": -1}), token)
     assert done.returncode == 1, done.stderr
     assert "pose: DEPLOY_FAILED" in done.stderr
     assert "detector_stride" in done.stderr
+    assert f"chmod 600 {token}" in done.stderr
+
+
+def test_without_a_place_for_its_token_it_does_not_start(tmp_path):
+    done = serve(config_of(tmp_path), "/proc/token")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: Ray's token cannot be kept in /proc/token")

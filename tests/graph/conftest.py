@@ -10,11 +10,10 @@ import pytest
 import yaml
 
 from serve_app.client import PoseClient
-from serve_app.commands.serve import ray_environment
 from tests.conftest import ROOT
 from tools.serving import free_port
 
-os.environ |= ray_environment() | {
+os.environ |= {
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.1",  # replicas come and go while a test waits
     "RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "1",
 }

@@ -10,6 +10,7 @@ import yaml
 from tests.conftest import ROOT
 
 CLUSTER = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 SERVE = yaml.safe_load((ROOT / "config" / "serve.yaml").read_text())["applications"][0]
 
 
@@ -53,4 +54,15 @@ def test_ray_answers_to_nobody_without_a_token():
     for commands in ("head_start_ray_commands", "worker_start_ray_commands"):
         start = " ".join(CLUSTER[commands])
         assert "RAY_AUTH_MODE=token" in start
+    assert "RAY_AUTH_MODE=token" in DOCKERFILE
     assert "--dashboard-host=127.0.0.1" in " ".join(CLUSTER["head_start_ray_commands"])
+
+
+def test_every_node_has_the_token_where_the_image_looks_for_it_and_for_its_user_alone():
+    (mount,) = [o for o in CLUSTER["docker"]["run_options"] if "token" in o]
+    host, target, mode = mount.removeprefix("-v ").split(":")
+    assert mode == "ro"
+    assert f"RAY_AUTH_TOKEN_PATH={target} " in DOCKERFILE
+    (made,) = [c for c in CLUSTER["initialization_commands"] if c.endswith(f"/dev/stdin {host}")]
+    assert "-m 600 -o 10001" in made
+    assert "--uid 10001 pose" in DOCKERFILE

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from deployments.crops import crop_transforms, sigma_to_image, to_image
+from deployments.pose.compat import import_models
 
 SIZES = [(192, 256), (256, 256), (288, 384)]
 pixels = st.floats(-200, 4000)
@@ -16,6 +17,7 @@ lengths = st.floats(1, 3000)
 @pytest.fixture(scope="module")
 def mmpose_boxes():
     """MMPose's functions on boxes and its aspect correction, as ``TopdownAffine`` calls them."""
+    import_models("mmpose")
     from mmpose.datasets.transforms import TopdownAffine
     from mmpose.structures.bbox import bbox_xyxy2cs, get_warp_matrix
 

@@ -1,1 +1,1 @@
-"""Training of the demonstration models on the procedural athlete."""
+"""Train the network of the synthetic athlete."""

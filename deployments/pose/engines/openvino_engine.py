@@ -11,6 +11,7 @@ from torch import Tensor
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import F32, U8, CropPoses, Detections
 from deployments.pose.engines.converted import PoseSource, converted_pose
+from deployments.pose.engines.movenet import movenet_pose
 from deployments.pose.engines.openvino_runtime import (
     CALLS_AT_ONCE,
     compile_network,
@@ -46,7 +47,7 @@ class OpenVinoPose:
         role: str,
         source: PoseSource | None = None,
     ) -> None:
-        """Compile ``checkpoint``, ``.onnx`` or ``.pth``; ``source`` instead, if that is given.
+        """Compile ``checkpoint``, of any family; ``source`` instead, if that is given.
 
         Raises:
             WeightsCorruptError, ConfigurationError: as of :func:`pose_source`.
@@ -137,7 +138,7 @@ class OpenVinoDetector:
 
 
 def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PoseSource:
-    """The pose network of ``checkpoint``, ``.onnx`` or ``.pth``; in int8 where the options have it.
+    """The pose network of ``checkpoint``; in int8 where the options have it.
 
     Raises:
         WeightsCorruptError: not a model of this interface, or of another network; or its file in
@@ -147,9 +148,12 @@ def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> 
     model = None
     if options.quantized:
         model = quantized_network(entry, checkpoint, options.quantized)
-    if checkpoint.suffix != ".onnx":
+    if entry.family == "movenet":
+        source = movenet_pose(entry, checkpoint)
+    elif checkpoint.suffix == ".onnx":
+        source = _exported_pose(entry, checkpoint)
+    else:
         return converted_pose(entry, checkpoint, options, model)
-    source = _exported_pose(entry, checkpoint)
     return source if model is None else replace(source, model=model, quantized=True)
 
 

@@ -46,8 +46,7 @@ class CompiledNetwork:
         self._threads = ThreadPoolExecutor(streams, "openvino")
         # OpenVINO makes its table of types at the first look at any tensor's data, and two threads
         # that come first together wait for each other for ever: one picture goes through before.
-        _, height, width, channels = compiled.input(0).get_partial_shape()
-        sides = (side.get_length() for side in (height, width, channels))
+        sides = [side.get_min_length() for side in compiled.input(0).get_partial_shape()][1:]
         self._part(np.zeros((1, *sides), np.uint8))
 
     def parts(self, pictures: U8, size: int) -> list[list[F32]]:

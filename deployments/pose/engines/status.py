@@ -24,7 +24,7 @@ def status_of(
         key=entry.key,
         name=entry.name,
         config=entry.config,
-        source="mmpose_hub" if entry.url else "local_file",
+        source="mmpose_hub" if entry.url and entry.family != "movenet" else "local_file",
         engine=engine,
         device=device,
         precision=precision,

@@ -3,9 +3,9 @@
 import contextlib
 import io
 import json
+import sys
 from dataclasses import replace
 
-import ezc3d
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
@@ -27,6 +27,7 @@ def markers(squat):
 
 
 def test_c3d_has_the_points_in_millimetres_with_residuals(markers, tmp_path):
+    ezc3d = pytest.importorskip("ezc3d")
     path = tmp_path / "points.c3d"
     path.write_bytes(c3d(markers))
     file = ezc3d.c3d(str(path))
@@ -56,6 +57,13 @@ def test_c3d_refuses_more_frames_than_it_can_count(markers):
     many = replace(markers, xy=np.zeros((65_536, len(MARKERS), 2)))
     with pytest.raises(BadParameterError, match="65535 frames, and these are 65536"):
         c3d(many)
+
+
+def test_c3d_without_ezc3d_is_refused(markers, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ezc3d", None)
+    with pytest.raises(BadParameterError, match="ezc3d, which is not installed") as refused:
+        c3d(markers)
+    assert "trc" in refused.value.hint
 
 
 @pytest.fixture(scope="module")

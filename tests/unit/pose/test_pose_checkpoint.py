@@ -86,7 +86,7 @@ class Call:
         (os.mkdir, ("{}",), "posix.mkdir"),
         (builtins.exec, ("open({!r}, 'w')",), "exec"),
         (builtins.eval, ("open({!r}, 'w')",), "eval"),
-        (io.open, ("{}", "w"), "io.open"),
+        (io.open, ("{}", "w"), f"{io.open.__module__}.open"),
         (np.save, ("{}", 1), "numpy.save"),
         (np.memmap, ("{}", "float32", "w+", 0, 4), "numpy.memmap"),
     ],

@@ -1,7 +1,9 @@
-"""Which of mmcv's operators a process uses: those compiled, or the substitute."""
+"""Which of mmcv's operators a process uses, and who takes the place of xtcocotools."""
 
 import logging
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,19 @@ from deployments.pose.compat import compiled_cuda, import_models, nms_kind
 from deployments.pose.nms import nms
 
 OPERATORS = "mmcv._ext"
+ROOT = Path(__file__).parents[3]
+
+NOT_INSTALLED = """
+import sys
+
+class NotInstalled:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] == "xtcocotools":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NotInstalled)
+"""
 
 
 @pytest.fixture
@@ -102,3 +117,55 @@ def test_operators_for_the_cpu_are_not_used_beside_a_gpu(install, monkeypatch, c
 def test_before_any_import_it_is_the_substitute(undecided):
     assert nms_kind() == "python"
     assert not compiled_cuda()
+
+
+def without_xtcocotools(program):
+    """What ``program`` prints in a process that cannot import xtcocotools."""
+    command = [sys.executable, "-W", "ignore", "-c", NOT_INSTALLED + program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def test_networks_are_loaded_without_xtcocotools():
+    program = """
+from pathlib import Path
+from deployments.pose.network import load_network
+from deployments.pose.registry import load_model_config
+from deployments.pose.weights import DEMONSTRATION, find_weights
+entry = load_model_config(Path("config/model_config.json")).entry("rtmpose_tiny_demonstration")
+print(type(load_network(entry, find_weights(entry, [DEMONSTRATION])).module).__name__)
+"""
+    assert without_xtcocotools(program) == "TopdownPoseEstimator\n"
+
+
+def test_without_its_substitute_mmpose_would_not_be_imported():
+    program = """
+from deployments.pose import compat
+compat._replace_xtcocotools = lambda: None
+try:
+    compat.import_models("mmpose")
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    assert without_xtcocotools(program) == "xtcocotools\n"
+
+
+def test_annotations_are_read_by_pycocotools_and_its_evaluation_refuses():
+    program = """
+import pycocotools.coco, pycocotools.mask
+from deployments.pose.compat import import_models
+import_models("mmpose")
+from mmpose.datasets.datasets.base import base_coco_style_dataset
+from mmpose.datasets.transforms import bottomup_transforms
+from mmpose.evaluation.metrics import coco_metric
+print(base_coco_style_dataset.COCO is pycocotools.coco.COCO)
+print(bottomup_transforms.cocomask is pycocotools.mask)
+try:
+    coco_metric.COCOeval()
+except NotImplementedError as error:
+    print(error)
+"""
+    assert without_xtcocotools(program).splitlines() == [
+        "True",
+        "True",
+        "MMPose's COCOeval needs xtcocotools; `mmpose-service eval` evaluates by pycocotools",
+    ]

@@ -14,7 +14,7 @@ import pytest
 
 from deployments.errors import DownloadError
 from deployments.pose.download import ATTEMPTS, download
-from deployments.pose.registry import ModelEntry
+from deployments.pose.sources import Asset, UrlSource
 
 BODY = bytes(range(256)) * 4000
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -85,39 +85,27 @@ def server():
 
 
 @pytest.fixture
-def entry(server):
-    return make_entry(f"http://127.0.0.1:{server.server_address[1]}/models/{NAME}")
+def asset(server):
+    return asset_at(f"http://127.0.0.1:{server.server_address[1]}/models/{NAME}")
 
 
-def make_entry(url, sha256=DIGEST):
-    return ModelEntry(
-        key="net",
-        name="Net",
-        task="pose",
-        family="rtmpose",
-        config="net",
-        mm_config="",
-        checkpoint=f"/app/weights/mmpose/{NAME}",
-        sha256=sha256,
-        url=url,
-        input_size=(192, 256),
-        codec="simcc",
-    )
+def asset_at(url, sha256=DIGEST):
+    return Asset("Net", NAME, sha256, (UrlSource(url),) if url else ())
 
 
-def fetch(entry, folder, **more):
+def fetch(asset, folder, **more):
     with httpx.Client(trust_env=False, follow_redirects=True) as client:
-        return download(entry, folder, client=client, pause_s=0.0, **more)
+        return download(asset, folder, client=client, pause_s=0.0, **more)
 
 
 def leftovers(folder):
     return sorted(path.name for path in folder.iterdir() if path.name != NAME)
 
 
-def test_fetches_into_a_new_folder_and_tells_progress(server, entry, tmp_path):
+def test_fetches_into_a_new_folder_and_tells_progress(server, asset, tmp_path):
     told = []
     path = fetch(
-        entry, tmp_path / "a" / "b", progress=lambda done, total: told.append((done, total))
+        asset, tmp_path / "a" / "b", progress=lambda done, total: told.append((done, total))
     )
     assert path == tmp_path / "a" / "b" / NAME
     assert path.read_bytes() == BODY
@@ -126,15 +114,15 @@ def test_fetches_into_a_new_folder_and_tells_progress(server, entry, tmp_path):
     assert told == sorted(told)
 
 
-def test_does_not_ask_for_a_file_that_is_there(server, entry, tmp_path):
+def test_does_not_ask_for_a_file_that_is_there(server, asset, tmp_path):
     (tmp_path / NAME).write_bytes(BODY)
-    assert fetch(entry, tmp_path) == tmp_path / NAME
+    assert fetch(asset, tmp_path) == tmp_path / NAME
     assert server.behaviour.asked == []
 
 
-def test_replaces_a_file_of_another_digest(server, entry, tmp_path):
+def test_replaces_a_file_of_another_digest(server, asset, tmp_path):
     (tmp_path / NAME).write_bytes(b"old")
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
 @pytest.mark.parametrize(
@@ -146,9 +134,9 @@ def test_replaces_a_file_of_another_digest(server, entry, tmp_path):
     ],
     ids=["etag", "date", "weak etag and date"],
 )
-def test_goes_on_after_a_break(server, entry, tmp_path, does):
+def test_goes_on_after_a_break(server, asset, tmp_path, does):
     server.behaviour = does
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
     assert does.asked == [None, "bytes=100000-", "bytes=150000-"]
 
 
@@ -157,122 +145,122 @@ def test_goes_on_after_a_break(server, entry, tmp_path, does):
     [Behaviour(cuts=[100_000], ranges=False), Behaviour(cuts=[100_000], etag=None)],
     ids=["no ranges", "nothing to tell versions by"],
 )
-def test_begins_anew_where_it_cannot_go_on(server, entry, tmp_path, does):
+def test_begins_anew_where_it_cannot_go_on(server, asset, tmp_path, does):
     server.behaviour = does
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
     assert len(does.asked) == 2
 
 
-def test_takes_a_body_of_unknown_length(server, entry, tmp_path):
+def test_takes_a_body_of_unknown_length(server, asset, tmp_path):
     server.behaviour.chunked = True
     told = []
-    path = fetch(entry, tmp_path, progress=lambda done, total: told.append(total))
+    path = fetch(asset, tmp_path, progress=lambda done, total: told.append(total))
     assert path.read_bytes() == BODY
     assert set(told) == {None}
 
 
-def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, entry, tmp_path):
+def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, asset, tmp_path):
     server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
     with pytest.raises(DownloadError, match="given up after"):
-        fetch(entry, tmp_path)
+        fetch(asset, tmp_path)
     assert not (tmp_path / NAME).exists()
     asked = len(server.behaviour.asked)
     server.behaviour.cuts = []
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
     assert server.behaviour.asked[asked:] == ["bytes=100000-"]
     assert leftovers(tmp_path) == []
 
 
-def test_of_several_calls_at_once_one_fetches(server, entry, tmp_path):
+def test_of_several_calls_at_once_one_fetches(server, asset, tmp_path):
     server.behaviour.cuts = [100_000]
     with ThreadPoolExecutor(4) as pool:
-        paths = set(pool.map(lambda _: fetch(entry, tmp_path), range(4)))
+        paths = set(pool.map(lambda _: fetch(asset, tmp_path), range(4)))
     assert {path.read_bytes() for path in paths} == {BODY}
     assert server.behaviour.asked == [None, "bytes=100000-"]
     assert leftovers(tmp_path) == []
 
 
-def test_fetches_where_folders_cannot_be_locked(server, entry, tmp_path, monkeypatch):
+def test_fetches_where_folders_cannot_be_locked(server, asset, tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EBADF, "no locks here")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
-def test_does_not_join_two_versions(server, entry, tmp_path):
+def test_does_not_join_two_versions(server, asset, tmp_path):
     server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
     server.behaviour.body = bytes(len(BODY))
     with pytest.raises(DownloadError):
-        fetch(entry, tmp_path)
+        fetch(asset, tmp_path)
     server.behaviour = Behaviour(etag='"two"')
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
-def test_a_whole_part_needs_no_more_bytes(server, entry, tmp_path):
+def test_a_whole_part_needs_no_more_bytes(server, asset, tmp_path):
     (tmp_path / f"{NAME}.part").write_bytes(BODY)
     (tmp_path / f"{NAME}.part.validator").write_text('"one"')
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
     assert server.behaviour.asked == [f"bytes={len(BODY)}-"]
 
 
-def test_a_part_longer_than_the_file_is_thrown_away(server, entry, tmp_path):
+def test_a_part_longer_than_the_file_is_thrown_away(server, asset, tmp_path):
     (tmp_path / f"{NAME}.part").write_bytes(BODY + b"more")
     (tmp_path / f"{NAME}.part.validator").write_text('"one"')
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
     assert server.behaviour.asked == [f"bytes={len(BODY) + 4}-", None]
 
 
-def test_waits_out_a_passing_error(server, entry, tmp_path):
+def test_waits_out_a_passing_error(server, asset, tmp_path):
     server.behaviour.statuses = [503, 429, 502]
-    assert fetch(entry, tmp_path).read_bytes() == BODY
+    assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
 @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, ATTEMPTS)])
-def test_gives_up_naming_address_and_place(server, entry, tmp_path, status, tries):
+def test_gives_up_naming_address_and_place(server, asset, tmp_path, status, tries):
     server.behaviour.statuses = [status] * 10
     with pytest.raises(DownloadError, match=str(status)) as caught:
-        fetch(entry, tmp_path)
+        fetch(asset, tmp_path)
     assert len(server.behaviour.asked) == tries
-    assert entry.url in caught.value.detail
+    assert str(asset.sources[0]) in caught.value.detail
     assert str(tmp_path / NAME) in caught.value.hint
     assert caught.value.retryable is (status == 503)
 
 
-def test_refuses_the_wrong_bytes_and_keeps_none(server, entry, tmp_path):
+def test_refuses_the_wrong_bytes_and_keeps_none(server, asset, tmp_path):
     server.behaviour.body = b"<html>Log in to the network</html>"
     with pytest.raises(DownloadError, match=DIGEST) as caught:
-        fetch(entry, tmp_path)
-    assert entry.url in caught.value.detail
+        fetch(asset, tmp_path)
+    assert str(asset.sources[0]) in caught.value.detail
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_prefix_of_the_digest_is_enough(server, entry, tmp_path):
-    assert fetch(make_entry(entry.url, DIGEST[:8]), tmp_path).read_bytes() == BODY
+def test_a_prefix_of_the_digest_is_enough(server, asset, tmp_path):
+    assert fetch(asset_at(asset.sources[0].url, DIGEST[:8]), tmp_path).read_bytes() == BODY
     with pytest.raises(DownloadError):
-        fetch(make_entry(entry.url, "00000000"), tmp_path / "other")
+        fetch(asset_at(asset.sources[0].url, "00000000"), tmp_path / "other")
 
 
 def test_nobody_listens(tmp_path):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as closed:
         port = closed.server_address[1]
     with pytest.raises(DownloadError, match="given up after") as caught:
-        fetch(make_entry(f"http://127.0.0.1:{port}/{NAME}"), tmp_path)
+        fetch(asset_at(f"http://127.0.0.1:{port}/{NAME}"), tmp_path)
     assert caught.value.retryable
 
 
 def test_an_unpublished_model_has_no_download(tmp_path):
     with pytest.raises(DownloadError, match="not published") as caught:
-        download(make_entry(None), tmp_path)
+        download(asset_at(None), tmp_path)
     assert str(tmp_path / NAME) in caught.value.hint
 
 
-def test_a_folder_that_cannot_be_made(server, entry, tmp_path):
+def test_a_folder_that_cannot_be_made(server, asset, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="Not a directory"):
-        fetch(entry, tmp_path / "file" / "below")
+        fetch(asset, tmp_path / "file" / "below")
 
 
-def test_makes_a_client_of_its_own(server, entry, tmp_path, monkeypatch):
+def test_makes_a_client_of_its_own(server, asset, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert download(entry, tmp_path).read_bytes() == BODY
+    assert download(asset, tmp_path).read_bytes() == BODY

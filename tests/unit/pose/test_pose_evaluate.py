@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from pycocotools.cocoeval import COCOeval
 
 from biomech.skeleton import KEYPOINTS
 from deployments.crops import crop_transforms, to_image
 from deployments.errors import BadParameterError
 from deployments.messages import CropPoses, Detections, ModelStatus
+from deployments.pose.compat import import_models
 from deployments.pose.evaluate import evaluate, find_coco, suppress
 from deployments.pose.load import load_detector, load_pose_model
 from deployments.pose.options import EngineOptions
@@ -177,16 +179,28 @@ class DoubledBoxes(TrueBoxes):
         return self.answers[-1:]
 
 
-def test_agrees_with_mmposes_metric(coco, capsys):
+def test_agrees_with_mmposes_metric(coco, capsys, monkeypatch):
     annotations, images = find_coco(coco[0])
     model, detector = NoisyModel(), DoubledBoxes(coco[1])
     ours = evaluate(annotations, images, model, detector)
     assert capsys.readouterr().out == ""
 
+    import_models("mmpose")
+    from mmpose.evaluation.metrics import coco_metric
+
+    monkeypatch.setattr(coco_metric, "COCOeval", by_pycocotools)
     theirs = mmpose_metric(annotations, detector.answers, model.answer)
     expected = [theirs[f"coco/{name}"] for name in ("AP", "AP .5", "AP .75", "AR")]
     assert_allclose([ours.ap, ours.ap50, ours.ap75, ours.ar], expected, atol=1e-9)
     assert 0.1 < ours.ap < 0.99
+
+
+def by_pycocotools(truth, found, kind, sigmas, use_area):
+    """``COCOeval`` with the arguments of xtcocotools."""
+    assert use_area
+    evaluation = COCOeval(truth, found, kind)
+    evaluation.params.kpt_oks_sigmas = sigmas
+    return evaluation
 
 
 def mmpose_metric(annotations, detections, poses):
@@ -224,6 +238,7 @@ def mmpose_metric(annotations, detections, poses):
 
 
 def test_suppression_is_mmposes():
+    import_models("mmpose")
     from mmpose.evaluation.functional import oks_nms
 
     rng = np.random.default_rng(11)

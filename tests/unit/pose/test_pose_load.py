@@ -46,9 +46,9 @@ def registry(tmp_path):
             "first": described("pose", "primary", url="https://example.org/primary-pose.onnx"),
             "second": described("pose", "fallback"),
             "other": described("pose", "optional"),
-            "spare": described("pose", "stand_in", notice="a stand-in"),
+            "spare": described("pose", "default", notice="a stand-in"),
             "finder": described("detect", "primary"),
-            "spare_finder": described("detect", "stand_in"),
+            "spare_finder": described("detect", "default"),
         }
         for key, change in changes.items():
             models[key].update(change)
@@ -109,22 +109,20 @@ def test_a_key_that_cannot_be_is_answered_with_those_that_can(registry, role, ke
 
 
 def test_the_shipped_registry_has_a_model_for_every_role():
-    poses = ["rtmpose_medium", "movenet_lightning", "rtmpose_tiny_demonstration"]
-    assert keys(choose(SHIPPED, "rtmpose", None)) == poses
+    assert keys(choose(SHIPPED, "rtmpose", None)) == ["rtmpose_medium", "movenet_multipose"]
     assert keys(choose(SHIPPED, "hrnet", None)) == ["hrnet_w48"]
-    finders = ["rtmdet_nano", "rtmdet_nano_onnx", "rtmdet_nano_folded"]
-    finders.append("whole_frame_demonstration")
+    finders = ["rtmdet_nano", "movenet_multipose_detector"]
     assert keys(choose(SHIPPED, "detector", None)) == finders
 
 
 def test_the_first_file_that_is_there_is_loaded(registry, weights, caplog):
     config = registry()
-    write_pose(weights / "stand_in-pose.onnx")
+    write_pose(weights / "default-pose.onnx")
     choice = choose(config, "rtmpose", None)
     with caplog.at_level(logging.WARNING, "mmpose_service"):
         stand_in = choice.load([weights], OPTIONS)
     assert (stand_in.status.key, stand_in.status.notice) == ("spare", "a stand-in")
-    assert "stand_in pose answers as rtmpose: primary pose: primary-pose.onnx is in none" in (
+    assert "default pose answers as rtmpose: primary pose: primary-pose.onnx is in none" in (
         caplog.text
     )
     write_pose(weights / "primary-pose.onnx")
@@ -189,8 +187,8 @@ def test_a_role_that_is_switched_off_says_so_whatever_is_there(registry, weights
     assert choose(registry(), "rtmpose", "nobody", enabled=False).disabled
 
 
-def test_a_damaged_file_is_an_error_and_not_replaced_by_a_stand_in(registry, weights, caplog):
-    write_pose(weights / "stand_in-pose.onnx")
+def test_a_damaged_file_is_an_error_and_not_replaced_by_the_default(registry, weights, caplog):
+    write_pose(weights / "default-pose.onnx")
     path = weights / "primary-pose.onnx"
     path.write_text("<html>Log in</html>")
     status = choose(registry(), "rtmpose", None).load([weights], OPTIONS)
@@ -240,8 +238,8 @@ def test_a_wrong_setting_is_raised_at_start(registry, weights):
         ("detector", "rtmdet_nano_onnx", "openvino", False),
     ],
 )
-def test_the_shared_files_stand_in_for_the_published_ones(shared, role, key, engine, noticed):
-    model = choose(SHIPPED, role, None).load([shared / "weights"], OPTIONS)
+def test_the_shared_files_are_loaded_by_their_keys(shared, role, key, engine, noticed):
+    model = choose(SHIPPED, role, key).load([shared / "weights"], OPTIONS)
     status = model.status
     assert (status.key, status.engine, status.source) == (key, engine, "local_file")
     assert (status.notice is not None) is noticed

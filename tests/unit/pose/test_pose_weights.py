@@ -8,13 +8,7 @@ import pytest
 
 from deployments.errors import WeightsCorruptError, WeightsMissingError
 from deployments.pose.registry import load_model_config
-from deployments.pose.weights import (
-    DEMONSTRATION,
-    default_search,
-    find_weights,
-    sha256_of,
-    verify,
-)
+from deployments.pose.weights import default_search, find_weights, sha256_of, verify
 
 CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 ENTRY = CONFIG.entry("rtmpose_medium")
@@ -37,7 +31,6 @@ def test_searches_the_given_folder_then_the_checkout_then_the_shared_ones(tmp_pa
         root / "weights",
         root / "shared" / "weights",
         tmp_path / "shared" / "weights",
-        DEMONSTRATION,
     )
     assert default_search(root, None) == folders[1:]
 

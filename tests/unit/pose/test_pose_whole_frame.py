@@ -15,7 +15,7 @@ from tests import markers
 
 ENTRY = ModelEntry(
     key="found", name="Found", task="detect", family="rtmpose", config="marker", mm_config="",
-    checkpoint="marker.onnx", sha256=None, url=None, input_size=(192, 256), codec="simcc",
+    checkpoint="marker.onnx", sha256=None, input_size=(192, 256), codec="simcc",
     notice="for one person",
 )  # fmt: skip
 

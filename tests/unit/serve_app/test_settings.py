@@ -51,6 +51,7 @@ def test_the_variables_of_the_specification_have_their_names():
         ("MMPOSE_MIXED_PRECISION", "1", "mixed_precision", True),
         ("MMPOSE_BATCH_SIZE", "4", "batch_size", 4),
         ("MMPOSE_GCS_BUCKETS", "a-bucket, another", "gcs_buckets", {"a-bucket", "another"}),
+        ("MMPOSE_MIRRORS", "http://b, http://a\nhttp://c", "mirrors", ("http://b", "http://a", "http://c")),
         ("MMPOSE_SEGMENT_S", "", "segment_s", 4.0),
     ],
 )  # fmt: skip
@@ -67,6 +68,7 @@ def test_a_variable_is_read(monkeypatch, name, value, field, expected):
         ("CONFIDENCE_THRESHOLD", "1.5"),
         ("RTMPOSE_ENABLED", "perhaps"),
         ("MMPOSE_DEVICE", "tpu"),
+        ("MMPOSE_MIRRORS", "file:///weights"),
         ("MMPOSE_ENCODE_PRESET", "placebo; rm"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Training of the demonstration models: data on disk, the added loss, what is exported."""
+"""Training of the athlete's network: data on disk, the added loss, what is exported."""
 
 import hashlib
 import subprocess
@@ -62,7 +62,7 @@ def test_what_is_seen_of_a_seed_never_changes():
 
 
 def test_processes_share_a_training(tmp_path):
-    command = [sys.executable, "-m", "tools.train_demo_model", "--work", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.train_athlete_network", "--work", str(tmp_path)]
     command += ["--pictures", "80"]  # one batch; two are held out
     subprocess.run([*command, "render", "pose"], check=True, timeout=600)
     last = torch.load(tmp_path / "pose" / "epoch_5.pth", weights_only=False)

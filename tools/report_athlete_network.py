@@ -1,13 +1,10 @@
-"""What the demonstration models can do, as a table: python -m tools.report_demo_model
+"""Measure the network of the synthetic athlete: python -m tools.report_athlete_network
 
-On films of the athlete with bodies, clothes and places that they were not trained on, and, where
-the shared photographs and videos are, on real people, for whom they are not made.
+On films of the athlete with bodies, clothes and places that it was not trained on.
 """
 
 import math
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,18 +13,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from deployments.pose.evaluate import evaluate, find_coco
 from serve_app.awaited import awaited
-from serve_app.local import local_service
-from serve_app.models import plan_models
 from serve_app.schemas import PoseData, PoseOptions
 from serve_app.service import PoseService
-from serve_app.settings import ROOT, load_settings
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import MOVEMENTS, Style, period_s
-from tools.score import Score, counted, points_of, score
+from tools.athlete.network import athlete_service
+from tools.score import Score, counted, score
 
-POSE, DETECTOR = "rtmpose_tiny_demonstration", "whole_frame_demonstration"
 VIEWS = {"front": 0.0, "oblique": 45.0, "left": 90.0, "right": -90.0, "behind": 180.0}
 _FIRST_SEED = 800_000
 _PERIOD_S = 1.6
@@ -54,15 +47,6 @@ class Scored:
         return self.counts == [self.repetitions]
 
 
-@contextmanager
-def demonstration(**settings: object) -> Iterator[PoseService]:
-    """The service on the demonstration models, results in a folder that goes."""
-    with tempfile.TemporaryDirectory() as folder:
-        chosen = {"output": f"{folder}/videos", "spool_dir": f"{folder}/spool", **settings}
-        with local_service(load_settings(chosen)) as service:
-            yield service
-
-
 def analyse(service: PoseService, video: Path) -> PoseData:
     """The data of a video."""
     with service.workspace() as folder:
@@ -80,7 +64,8 @@ def on_films(console: Console, clips: int) -> None:
     )
     everything: list[Scored] = []
     seed = _FIRST_SEED
-    with demonstration(pose_model=POSE, detector=DETECTOR) as service, _file() as path:
+    with tempfile.TemporaryDirectory() as folder, athlete_service(Path(folder)) as service:
+        path = Path(folder) / "film.mp4"
         for movement in MOVEMENTS:
             scores = []
             for view in VIEWS.values():
@@ -94,38 +79,6 @@ def on_films(console: Console, clips: int) -> None:
             table.add_row(movement, *_row(scores))
     table.add_row("all", *_row(everything))
     console.print(table)
-
-
-def on_people(console: Console, shared: Path) -> None:
-    """AP on the photographs, and distance to what the shared stand-in sees in the video."""
-    plan = plan_models(load_settings({"pose_model": POSE}))
-    annotations, images = find_coco(shared / "images")
-    model = plan.choices["rtmpose"].load(plan.search, plan.options)
-    result = evaluate(annotations, images, model)  # type: ignore[arg-type]
-    console.print(
-        f"photographs, labelled boxes: AP {result.ap:.3f}, AP50 {result.ap50:.3f} "
-        f"({result.people} people in {result.images} pictures)"
-    )
-    video = shared / "videos" / "sports2d_demo.mp4"
-    with demonstration(detector="rtmdet_nano_onnx") as service:
-        theirs = analyse(service, video)
-    with demonstration(detector="rtmdet_nano_onnx", pose_model=POSE) as service:
-        ours = analyse(service, video)
-    apart = np.linalg.norm(
-        points_of(ours.poses_per_frame) - points_of(theirs.poses_per_frame), axis=2
-    )
-    heights = np.array(
-        [
-            np.nan if f.pose is None else f.pose.box.y2 - f.pose.box.y1
-            for f in theirs.poses_per_frame
-        ]
-    )
-    share = apart / heights[:, None]
-    console.print(
-        f"{video.name}, boxes by the real detector: median distance to the stand-in's points "
-        f"{100 * np.nanmedian(share):.1f} % of the box's height, "
-        f"{100 * np.nanmean(share < 0.05):.0f} % of the points within 5 %"
-    )
 
 
 def _take(movement: str, view: float, seed: int) -> Take:
@@ -159,22 +112,10 @@ def _row(scored: list[Scored]) -> list[str]:
     ]
 
 
-@contextmanager
-def _file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / "film.mp4"
-
-
 @click.command(help=__doc__)
 @click.option("--clips", default=1, show_default=True, help="Films of each movement and view.")
 def main(clips: int) -> None:
-    console = Console(width=110)
-    on_films(console, clips)
-    shared = next((f for f in (ROOT / "shared", ROOT.parent / "shared") if f.is_dir()), None)
-    if shared is None:
-        console.print("no shared photographs and videos here")
-    else:
-        on_people(console, shared)
+    on_films(Console(width=110), clips)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train the demonstration model: python -m tools.train_demo_model [STEP...]
+"""Train the network of the synthetic athlete: python -m tools.train_athlete_network [STEP...]
 
 Steps, in this order by default: render, pose, export. Each goes on where it was stopped: pictures
 are rendered in shards, the training is saved after each epoch.
@@ -12,10 +12,9 @@ from pathlib import Path
 import click
 
 from serve_app.settings import ROOT
+from tools.athlete.network import CHECKPOINT
 from tools.training.data import HELD_OUT, render
 
-TARGET = ROOT / "deployments" / "pose" / "demonstration"
-POSE_FILE = "rtmpose-t_synthetic-athlete_256x192.pth"
 STEPS = ("render", "pose", "export")
 
 
@@ -45,9 +44,9 @@ def _export(checkpoint: Path) -> None:
         "data": "procedural athlete of tools/athlete",
         "licence": "Apache-2.0",
     }
-    digest = export(checkpoint, TARGET / POSE_FILE, meta)
-    size = (TARGET / POSE_FILE).stat().st_size
-    click.echo(f"{POSE_FILE}: {size / 1e6:.1f} MB, sha256 {digest}")
+    digest = export(checkpoint, CHECKPOINT, meta)
+    size = CHECKPOINT.stat().st_size
+    click.echo(f"{CHECKPOINT.name}: {size / 1e6:.1f} MB, sha256 {digest}")
 
 
 if __name__ == "__main__":
