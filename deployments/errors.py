@@ -4,7 +4,7 @@ Each error says what happened (``detail``), what the caller can do (``hint``), a
 call may succeed later (``retryable``). ``status`` and ``code`` are what HTTP answers with.
 
     ServiceError
-    ├── BadParameterError
+    ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -28,10 +28,13 @@ class ServiceError(Exception):
     """Base of all errors of the service.
 
     Args:
-        detail: what happened, with the facts, for a human; never a secret or a signed URL.
+        detail: what happened, with the facts, for a human; never a secret, a signed URL or a path
+            of this machine.
         hint: what the caller can do; the class's own by default.
         retryable: whether the same call may succeed later; the class's own by default.
         retry_after_s: seconds to wait before trying again, where known.
+        private: for the log and the command line alone, such as paths of this machine; ``str``
+            has it, ``detail`` has not.
         facts: machine-readable extras of the problem document (``limit=...``, ``field=...``).
     """
 
@@ -48,13 +51,15 @@ class ServiceError(Exception):
         hint: str | None = None,
         retryable: bool | None = None,
         retry_after_s: float | None = None,
+        private: str = "",
         **facts: Any,
     ) -> None:
-        super().__init__(detail)
+        super().__init__(f"{detail}; {private}" if private else detail)
         self.detail = detail
         self.hint = self.default_hint if hint is None else hint
         self.retryable = self.default_retryable if retryable is None else retryable
         self.retry_after_s = retry_after_s
+        self.private = private
         self.facts = facts
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -66,6 +71,7 @@ class ServiceError(Exception):
                 "hint": self.hint,
                 "retryable": self.retryable,
                 "retry_after_s": self.retry_after_s,
+                "private": self.private,
                 **self.facts,
             },
         )
@@ -80,6 +86,21 @@ class BadParameterError(ServiceError):
 
     status, code, title = 422, "bad_parameter", "Bad parameter"
     default_hint = "See /docs for the fields and their ranges."
+
+
+class HeaderNotAllowedError(ServiceError):
+    """A header of the request would command the server."""
+
+    status, code, title = 400, "header_not_allowed", "Header not allowed"
+    default_hint = "Send the request without this header."
+
+
+class BodyTimeoutError(ServiceError):
+    """The body of the request came too slowly."""
+
+    status, code, title = 408, "body_timeout", "The body came too slowly"
+    default_retryable = True
+    default_hint = "Send it over a faster line, or give the address of the video."
 
 
 class SourceError(ServiceError):

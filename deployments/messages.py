@@ -370,18 +370,17 @@ class ModelStatus:
     """What a pose or detector deployment says of itself.
 
     Attributes:
-        role: ``rtmpose``, ``hrnet`` or ``detector``.
-        loaded: whether it can answer.
+        role: ``rtmpose``, ``hrnet`` or ``detector``. loaded: whether it can answer.
         key: registry entry in use. name: display name (``RTMPose-Medium``).
         config: MMPose config name. source: ``mmpose_hub`` for a published checkpoint, else
             ``local_file``.
         engine: ``torch`` or ``openvino``. device: ``cpu``, ``cuda:0``. precision: ``fp32`` ...
-        input_size: (width, height).
-        checkpoint: file name in use.
+        input_size: (width, height). checkpoint: file name in use.
         nms: ``compiled`` or ``python`` for the mmcv operator in use.
         gpu: name of the GPU it runs on, or None.
         calibrated: whether its standard deviations and confidences are.
-        reason: why it is not loaded, with the places searched and the command that helps.
+        reason: why it is not loaded, with the command that helps; no path of this machine.
+        code: the same as a stable word: of the error, or ``disabled``.
         notice: what a user of the results must know (a stand-in model), or None.
     """
 
@@ -400,4 +399,5 @@ class ModelStatus:
     gpu: str | None = None
     calibrated: bool = False
     reason: str | None = None
+    code: str | None = None
     notice: str | None = None

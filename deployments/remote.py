@@ -1,12 +1,22 @@
 """What deployments share of Serve: calling another one, and where log records go."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from deployments.errors import OverloadedError, ServiceError, StageFailedError
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Response(Awaitable[Result_co], Protocol[Result_co]):
+    """What a call of a handle gives."""
+
+    def cancel(self) -> None:
+        """End the call."""
+        ...
 
 
 def log_as_serve() -> None:
@@ -17,8 +27,8 @@ def log_as_serve() -> None:
     logging.getLogger("mmpose_service").parent = logging.getLogger("ray.serve")
 
 
-async def answer(response: Awaitable[Result], stage: str) -> Result:
-    """Await a handle's response.
+async def answer(response: Response[Result], stage: str) -> Result:
+    """Await a handle's response, and end the call if this is cancelled: Serve does not.
 
     Raises:
         ServiceError: the one the deployment raised, as it raised it.
@@ -31,11 +41,14 @@ async def answer(response: Awaitable[Result], stage: str) -> Result:
 
     try:
         return await response
+    except asyncio.CancelledError:
+        response.cancel()
+        raise
     except RayTaskError as error:
         if isinstance(error.cause, ServiceError):
             raise error.cause from None
         raise StageFailedError(
-            f"{stage} failed: {type(error.cause).__name__}: {error.cause}"
+            f"{stage} failed: {type(error.cause).__name__}", private=str(error.cause)
         ) from error
     except BackPressureError as error:
         raise OverloadedError(f"the queue of {stage} is full", retry_after_s=5) from error

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import re
-import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,19 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from deployments.errors import BadParameterError, ServiceError
+from deployments.errors import HeaderNotAllowedError, ServiceError
+from serve_app.entrance import lifts_limits, request_id_of
 from serve_app.export.route import add_export
 from serve_app.problems import CONTENT_TYPE, problem
+from serve_app.reception import Reception
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.service import PoseService
-from serve_app.upload import parse_options, read_json, save_upload
+from serve_app.upload import FORM, JSON, content_type, parse_options, read_json, save_upload
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 logger = logging.getLogger("mmpose_service")
 
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _DESCRIPTION = """
 A video of an athlete in; for every frame 17 COCO keypoints with confidence, joint angles, movement
@@ -39,7 +39,9 @@ _PROBLEM_SCHEMA = Problem.model_json_schema()
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
     for status, text in {
+        400: "A header that would command the server.",
         403: "The address is not allowed.",
+        408: "The body came too slowly.",
         413: "Too large: bytes, seconds, pixels or frames.",
         415: "Not a video, or a codec that is not supported.",
         422: "A bad parameter, or a file that cannot be analysed.",
@@ -59,15 +61,16 @@ def create_app(service: PoseService) -> FastAPI:
         description=_DESCRIPTION,
         openapi_url="/openapi.json",
     )
+    reception = Reception(service.settings, service.incoming)
     _add_errors(app)
-    _add_pose(app, service)
-    add_export(app, service, _PROBLEMS)
+    _add_pose(app, service, reception)
+    add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
 
 
-def _add_pose(app: FastAPI, service: PoseService) -> None:
+def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
     form = PoseOptions.model_json_schema()
     form["properties"]["file"] = {"type": "string", "format": "binary"}
     form["required"] = ["file"]
@@ -81,8 +84,8 @@ def _add_pose(app: FastAPI, service: PoseService) -> None:
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/json": {"schema": PoseRequest.model_json_schema()},
-                    "multipart/form-data": {"schema": form},
+                    JSON: {"schema": PoseRequest.model_json_schema()},
+                    FORM: {"schema": form},
                 },
             }
         },
@@ -90,20 +93,17 @@ def _add_pose(app: FastAPI, service: PoseService) -> None:
     async def pose(request: Request) -> Response:
         """Analyse the video at `video_url`, or the one uploaded as `file` in a form."""
         request_id: str = request.state.request_id
-        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        with service.admitted():
-            if kind == "multipart/form-data":
-                with service.workspace() as folder:
-                    path, options = await save_upload(request, folder, service.settings.max_bytes)
+        service.refuse_if_not_ready()
+        service.refuse_if_full()
+        if content_type(request, JSON, FORM) == FORM:
+            limit = service.settings.max_bytes
+            with service.workspace() as folder:
+                path, options = await save_upload(request, folder, limit, reception)
+                with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
-            elif kind == "application/json":
-                body: PoseRequest = parse_options(PoseRequest, await read_json(request))
-                answer = await service.analyze_url(body.video_url, body, request_id)
-            else:
-                raise BadParameterError(
-                    f"the content type {kind or '(none)'} is not application/json or "
-                    "multipart/form-data"
-                )
+        else:
+            body: PoseRequest = parse_options(PoseRequest, await read_json(request, reception))
+            answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -155,9 +155,12 @@ def _add_errors(app: FastAPI) -> None:
         request: Request, call_next: Callable[[Request], Awaitable[Response]]
     ) -> Response:
         given = request.headers.get("x-request-id", "")
-        request.state.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request.state.request_id = request_id_of(given)
         try:
+            _refuse_limits(request)
             response = await call_next(request)
+        except HeaderNotAllowedError as error:
+            response = _problem(request, error)
         except Exception:
             logger.exception("request %s failed", request.state.request_id)
             response = _problem(request, ServiceError("an unforeseen error; it was logged"))
@@ -184,6 +187,13 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse(
             body, error.status_code, headers=dict(error.headers or {}), media_type=CONTENT_TYPE
         )
+
+
+def _refuse_limits(request: Request) -> None:
+    """Refuse what only a proxy without ``serve_app.entrance`` lets through, and has obeyed."""
+    for name in request.headers:
+        if lifts_limits(name):
+            raise HeaderNotAllowedError(f"the header {name} is not allowed")
 
 
 def _problem(request: Request, error: ServiceError) -> Response:

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
 from deployments.decode.deployment import crops_a_call
-from deployments.errors import ServiceError
+from deployments.errors import ServiceError, WeightsMissingError
 from deployments.pose.deployment import BatchConfig
+from deployments.pose.weights import find_weights
 from serve_app.app import DEPLOYMENTS
-from serve_app.models import plan_models
+from serve_app.models import ROLES, plan_models
 from serve_app.service import LiveConfig
 from serve_app.settings import Settings, load_settings
 
@@ -54,13 +55,28 @@ def check_config(path: Path) -> list[str]:
     return problems
 
 
+def weights_on_this_machine(path: Path) -> Iterator[str]:
+    """Where the checkpoints of a good config are, or were looked for: a line each."""
+    for application in yaml.safe_load(path.read_text("utf-8"))["applications"]:
+        if application["import_path"] != IMPORT_PATH:
+            continue
+        plan = plan_models(load_settings(application.get("args", {})))
+        for role in ROLES:
+            for entry in () if plan.choices[role].disabled else plan.choices[role].entries:
+                try:
+                    yield f"{role}: {entry.name} is {find_weights(entry, plan.search)}"
+                    break
+                except WeightsMissingError as error:
+                    yield f"{role}: {error}"
+
+
 def _application(application: Mapping[str, Any], where: str) -> Iterator[str]:
     settings: Settings | None = None
     try:
         settings = load_settings(application.get("args", {}))
         plan_models(settings)
     except ServiceError as error:
-        yield f"{where}args: {error.detail}"
+        yield f"{where}args: {error}"
     names = {deployment.name for deployment in DEPLOYMENTS}
     deployments = {d["name"]: d for d in application.get("deployments", [])}
     for name in sorted(deployments.keys() - names):

@@ -68,7 +68,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ServiceError as error:
-            click.echo(f"error: {error.detail}\n  {error.hint}", err=True)
+            click.echo(f"error: {error}\n  {error.hint}", err=True)
             ctx.exit(_CODES.get(type(error), FAILED))
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)

@@ -1,12 +1,13 @@
 """What `/healthz` says, from what the models say of themselves."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal
 
 from deployments.errors import NotReadyError
 from deployments.messages import ModelStatus
 from serve_app.models import POSE_ROLES, ROLES, ModelPlan, pose_order
+from serve_app.problems import without_paths
 from serve_app.schemas import Health, HealthModelInfo, HealthModels, HealthService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
@@ -18,6 +19,7 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
     demonstration model). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not
     there.
     """
+    statuses = {role: _public(status) for role, status in statuses.items()}
     try:
         answering = statuses[pose_order(statuses, "auto")[0]]
         ready, reasons = True, []
@@ -50,6 +52,10 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
         system=system(next((s.gpu for s in statuses.values() if s.gpu), None)),
         reasons=reasons,
     )
+
+
+def _public(status: ModelStatus) -> ModelStatus:
+    return replace(status, reason=status.reason and without_paths(status.reason))
 
 
 def _status(

@@ -155,8 +155,7 @@ class IngressReplica:
         body: PoseRequest = (
             request if isinstance(request, PoseRequest) else parse_options(PoseRequest, request)
         )
-        with self._service.admitted():
-            answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
+        answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
 
     async def analyze_file(

@@ -35,6 +35,7 @@ from deployments.parts import ASSIGNING, BIOMECHANICS, load_scipy
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import VideoStore, open_store
+from deployments.threads import in_thread
 from serve_app.models import ROLES, ModelPlan, plan_models, pose_order
 from serve_app.service import PoseService
 from serve_app.settings import Settings
@@ -119,7 +120,7 @@ class LocalStages:
 
     async def probe(self, path: Path) -> MediaInfo:
         """See ``Stages``."""
-        return await asyncio.to_thread(probe, path, self.limits)
+        return await in_thread(lambda cancelled: probe(path, self.limits, cancelled))
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
@@ -161,15 +162,18 @@ class LocalStages:
     ) -> EncodedSegment:
         """See ``Stages``."""
         with self._heap.used():
-            return await asyncio.get_running_loop().run_in_executor(
-                self._render_threads, render_segment, segment, overlay, folder, options
+            return await in_thread(
+                lambda cancelled: render_segment(segment, overlay, folder, options, cancelled),
+                self._render_threads,
             )
 
     async def join(
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str
     ) -> StoredVideo:
         """See ``Stages``."""
-        return await asyncio.to_thread(join_and_store, encoded, media, folder, key, self._store)
+        return await in_thread(
+            lambda cancelled: join_and_store(encoded, media, folder, key, self._store, cancelled)
+        )
 
     def engine(self, role: str) -> Any:
         """The model of ``role``.

@@ -235,7 +235,7 @@ async def _retried(call: Callable[[], Awaitable[Result]]) -> Result:
         except StageFailedError as error:
             if attempt == ATTEMPTS:
                 raise
-            logger.warning("attempt %d of %d failed: %s", attempt, ATTEMPTS, error.detail)
+            logger.warning("attempt %d of %d failed: %s", attempt, ATTEMPTS, error)
             await asyncio.sleep(attempt * random.uniform(0.2, 0.5))  # noqa: S311  jitter, no secret
     raise AssertionError("unreachable")
 

@@ -1,11 +1,15 @@
 """Errors as RFC 9457 problem documents."""
 
 import math
+import os
+import re
 from typing import Any
 
-from deployments.errors import ServiceError
+from deployments.errors import BodyTimeoutError, ServiceError
 
 CONTENT_TYPE = "application/problem+json"
+
+_PATH = re.compile(r"(?<![\w/.:-])/([\w.@-]+)/[^\s'\"`,;:()]*")
 
 
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -16,8 +20,8 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
         "title": error.title,
         "status": error.status,
         "code": error.code,
-        "detail": error.detail,
-        "hint": error.hint,
+        "detail": without_paths(error.detail),
+        "hint": without_paths(error.hint),
         "retryable": error.retryable,
         "instance": request_id,
     }
@@ -26,4 +30,18 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
         if error.retry_after_s is not None
         else {}
     )
+    if isinstance(error, BodyTimeoutError):
+        headers["Connection"] = "close"  # the rest of the body is not waited for
     return body, headers
+
+
+def without_paths(text: str) -> str:
+    """``text`` with the names alone of files of this machine: texts of libraries may have more.
+
+    A path of this machine begins with a name that its root has.
+    """
+
+    def name_of(path: re.Match[str]) -> str:
+        return path[0].rstrip("/").rpartition("/")[2] if os.path.exists(f"/{path[1]}") else path[0]
+
+    return _PATH.sub(name_of, text)

@@ -5,10 +5,10 @@ import contextlib
 import logging
 import os
 import shutil
-import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,9 @@ from deployments.errors import (
     OverloadedError,
 )
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.threads import in_thread
 from serve_app import health
+from serve_app.incoming import RETRY_AFTER_S, Incoming
 from serve_app.models import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.response import Answer
@@ -31,8 +33,6 @@ from serve_app.schemas import Health, PoseOptions
 from serve_app.settings import Settings
 
 logger = logging.getLogger("mmpose_service")
-
-RETRY_AFTER_S = 5.0
 
 
 class LiveConfig(BaseModel):
@@ -66,6 +66,9 @@ class PoseService:
         self.stages = stages
         self._statuses = statuses
         self._under_way = 0
+        self.incoming = Incoming(settings.max_bodies, settings.max_bodies_bytes)
+        # Of their own: a fetch may wait for long, and the event loop's threads are few.
+        self._fetch_threads = ThreadPoolExecutor(settings.max_bodies, "fetch")
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
         _prepare_spool(settings.spool_dir, settings.deadline_s)
@@ -113,13 +116,34 @@ class PoseService:
             NotReadyError: nothing is loaded to answer with.
             OverloadedError: all places are taken.
         """
-        pose_order(self._statuses(), "auto")
+        self.refuse_if_not_ready()
         with self.place():
             yield
+
+    def refuse_if_not_ready(self) -> None:
+        """Spare a caller to send a video that no model could analyse now.
+
+        Raises:
+            NotReadyError: nothing is loaded to answer with.
+        """
+        pose_order(self._statuses(), "auto")
 
     @contextmanager
     def place(self) -> Iterator[None]:
         """A place among the requests under way, for one that needs no model.
+
+        Raises:
+            OverloadedError: all places are taken.
+        """
+        self.refuse_if_full()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def refuse_if_full(self) -> None:
+        """Spare a caller to send a body for which there would be no place now.
 
         Raises:
             OverloadedError: all places are taken.
@@ -130,11 +154,6 @@ class PoseService:
                 retry_after_s=RETRY_AFTER_S,
                 limit=self.live.max_concurrent_requests,
             )
-        self._under_way += 1
-        try:
-            yield
-        finally:
-            self._under_way -= 1
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -153,15 +172,18 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
     ) -> Answer:
-        """Fetch a video and analyse it. Call within :meth:`admitted`.
+        """Fetch a video, then take a place and analyse it.
 
         Raises:
             ServiceError: whatever went wrong.
         """
         with self.workspace() as folder:
             async with self._deadline():
+                self.refuse_if_not_ready()
+                self.refuse_if_full()
                 path = await self._fetch(url, folder)
-                return await self.analyze_file(path, folder, options, request_id, progress)
+                with self.admitted():
+                    return await self.analyze_file(path, folder, options, request_id, progress)
 
     async def analyze_file(
         self,
@@ -171,7 +193,7 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
     ) -> Answer:
-        """Analyse a local file, with ``folder`` for working files.
+        """Analyse a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
         Raises:
             ServiceError: whatever went wrong.
@@ -197,20 +219,24 @@ class PoseService:
 
     async def _fetch(self, url: str, folder: Path) -> Path:
         settings = self.settings
-        unwanted = threading.Event()
-        try:
-            return await asyncio.to_thread(
-                fetch,
-                url,
-                folder,
-                self._addresses,
-                FetchLimits(max_bytes=settings.max_bytes),
-                gcs_buckets=settings.gcs_buckets,
-                cancelled=unwanted.is_set,
+        limits = FetchLimits(
+            max_bytes=settings.max_bytes,
+            min_rate=settings.min_body_rate,
+            window_s=settings.body_window_s,
+        )
+        with self.incoming.one() as hold:
+            return await in_thread(
+                lambda cancelled: fetch(
+                    url,
+                    folder,
+                    self._addresses,
+                    limits,
+                    gcs_buckets=settings.gcs_buckets,
+                    progress=lambda received, _total: hold(received),
+                    cancelled=cancelled,
+                ),
+                self._fetch_threads,
             )
-        finally:
-            # The thread does not end with this task: a caller who has gone needs no download.
-            unwanted.set()
 
     def _job(
         self,

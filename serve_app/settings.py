@@ -159,6 +159,28 @@ class Settings(BaseSettings):
     max_result_bytes: int = Field(
         32 * 1024**2, ge=1, description="Largest result that POST /export takes."
     )
+    max_bodies: int = Field(
+        64,
+        ge=1,
+        le=10_000,
+        description="Bodies received and videos fetched at once; more are answered 429.",
+    )
+    max_bodies_bytes: int = Field(
+        8 * 1024**3,
+        ge=1,
+        description="Bytes of all bodies being received and videos being fetched.",
+    )
+    body_timeout_s: float = Field(
+        1800.0, gt=0, description="Longest time in which a body is received."
+    )
+    min_body_rate: int = Field(
+        16 * 1024,
+        ge=0,
+        description="Bytes a second with which a body or a fetched video must come.",
+    )
+    body_window_s: float = Field(
+        10.0, gt=0, description="Time over which min_body_rate is measured; longest pause."
+    )
     allowed_hosts: HostList = Field(
         frozenset(), description="Hosts, host:port or networks fetched from although not public."
     )

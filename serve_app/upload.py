@@ -1,61 +1,116 @@
 """A video in the body of a request: multipart form data, spooled to disk as it comes."""
 
+import re
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from deployments.errors import BadParameterError, TooLargeError
+from deployments.errors import BadParameterError
+from serve_app.reception import Reception
 from serve_app.schemas import PoseOptions
+
+FORM, JSON = "multipart/form-data", "application/json"
 
 # The fields beside the file, boundaries and headers.
 _FORM_OVERHEAD = 64 * 1024
+_FIELD_BYTES = 8 * 1024
 _JSON_BYTES = 64 * 1024
+_LONGEST_TYPE = 400
+_MOST_NAMED, _LONGEST_NAME = 10, 100
+_CHARSET = re.compile(r';\s*(charset[^=;]*)=\s*"?([^";\s]*)', re.IGNORECASE)
+_BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046
 
 
-async def save_upload(request: Request, folder: Path, max_bytes: int) -> tuple[Path, PoseOptions]:
+def content_type(request: Request, *kinds: str) -> str:
+    """The media type of the body, which is one of ``kinds``, its text in UTF-8.
+
+    Python knows encodings whose decoders take minutes for a megabyte: no name of a caller's choice
+    reaches them.
+
+    Raises:
+        BadParameterError: it is another type, or another charset.
+    """
+    header = request.headers.get("content-type", "")
+    kind = header.partition(";")[0].strip().lower()
+    if kind not in kinds:
+        raise BadParameterError(
+            f"the content type {kind[:50] or '(none)'} is not {' or '.join(kinds)}"
+        )
+    if len(header) > _LONGEST_TYPE:
+        raise BadParameterError(f"the content type is longer than {_LONGEST_TYPE} characters")
+    for name, value in _CHARSET.findall(header):
+        if name.strip().lower() != "charset" or value.lower() not in ("utf-8", "utf8"):
+            raise BadParameterError(f"the charset {value[:20]!r} is not utf-8", field="charset")
+    return kind
+
+
+async def save_upload(
+    request: Request, folder: Path, max_bytes: int, reception: Reception
+) -> tuple[Path, PoseOptions]:
     """The uploaded file under a name of our own, and the form's other fields.
 
     The form has one file, ``file``, and any of the fields of :class:`PoseOptions`.
 
     Raises:
         TooLargeError: more than ``max_bytes``; found out while it comes.
-        BadParameterError: no file, an unknown field or a wrong value.
+        BodyTimeoutError, OverloadedError: see :meth:`Reception.body`.
+        BadParameterError: no file, an unknown field, one of more than some kB, or a wrong value.
     """
-    parser = MultiPartParser(
-        request.headers, _limited(request, max_bytes + _FORM_OVERHEAD), max_files=1, max_fields=16
-    )
-    try:
-        form = await parser.parse()
-    except (MultiPartException, KeyError) as error:
-        reason = error.message if isinstance(error, MultiPartException) else f"no {error}"
-        raise BadParameterError(f"the form cannot be read: {reason}") from error
-    try:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
-            raise BadParameterError("the form has no file named 'file'", field="file")
-        fields = {name: value for name, value in form.items() if name != "file"}
-        options = parse_options(PoseOptions, fields)
-        path = folder / "upload"
-        await run_in_threadpool(_copy, upload, path)
-    finally:
-        await form.close()
+    with reception.body(request, max_bytes + _FORM_OVERHEAD) as pieces:
+        parser = MultiPartParser(
+            _boundary_alone(request),
+            pieces,
+            max_files=1,
+            max_fields=16,
+            max_part_size=_FIELD_BYTES,
+        )
+        try:
+            form = await parser.parse()
+        except MultiPartException as error:
+            raise BadParameterError(f"the form cannot be read: {error.message}") from error
+        try:
+            upload = form.get("file")
+            if not isinstance(upload, UploadFile):
+                raise BadParameterError("the form has no file named 'file'", field="file")
+            fields = {name: value for name, value in form.items() if name != "file"}
+            options = parse_options(PoseOptions, fields)
+            path = folder / "upload"
+            await run_in_threadpool(_copy, upload, path)
+        finally:
+            await form.close()
     return path, options
 
 
-async def read_json(request: Request, limit: int = _JSON_BYTES) -> bytes:
+def _boundary_alone(request: Request) -> Headers:
+    """The content type with its boundary and nothing else.
+
+    Raises:
+        BadParameterError: it has none, or one that RFC 2046 does not allow.
+    """
+    _, parameters = parse_options_header(request.headers["content-type"])
+    boundary = parameters.get(b"boundary", b"")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise BadParameterError("the form cannot be read: it has no valid boundary")
+    return Headers(raw=[(b"content-type", FORM.encode() + b'; boundary="' + boundary + b'"')])
+
+
+async def read_json(request: Request, reception: Reception, limit: int = _JSON_BYTES) -> bytes:
     """A body of at most ``limit`` bytes.
 
     Raises:
         TooLargeError: it is larger; found out while it comes.
+        BodyTimeoutError, OverloadedError: see :meth:`Reception.body`.
     """
-    return b"".join([chunk async for chunk in _limited(request, limit)])
+    with reception.body(request, limit) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:
@@ -68,29 +123,17 @@ def parse_options(kind: type[Any], values: Any) -> Any:
         return kind.model_validate_json(values) if isinstance(values, bytes) else kind(**values)
     except ValidationError as error:
         wrong = [
-            {"field": ".".join(map(str, item["loc"])) or "body", "message": item["msg"]}
-            for item in error.errors()
+            {"field": _field_of(item["loc"]), "message": item["msg"]}
+            for item in error.errors(include_input=False, include_url=False)[:_MOST_NAMED]
         ]
         raise BadParameterError(
             "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
         ) from error
 
 
-async def _limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    declared = request.headers.get("content-length", "")
-    _check(int(declared) if declared.isdigit() else 0, limit)
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        _check(received, limit)
-        yield chunk
-
-
-def _check(size: int, limit: int) -> None:
-    if size > limit:
-        raise TooLargeError(
-            f"the body is larger than {limit} bytes", quantity="bytes", value=size, limit=limit
-        )
+def _field_of(location: Sequence[str | int]) -> str:
+    """The name of a field, which a caller may have made up, cut to a length."""
+    return ".".join(map(str, location))[:_LONGEST_NAME] or "body"
 
 
 def _copy(upload: UploadFile, path: Path) -> None:

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
@@ -21,14 +21,11 @@ import httpcore
 
 from deployments.decode.addresses import AddressPolicy, IPAddress
 from deployments.errors import AddressNotAllowedError, UnreachableError
+from deployments.threads import Cancelled, WorkCancelledError
 
 _log = logging.getLogger(__name__)
 
 _POLL_S = 0.25  # how soon a wait for bytes notices that it is no longer wanted
-
-
-class FetchCancelledError(Exception):
-    """The caller no longer wants the file. No ServiceError: nobody waits for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Budget:
 
     name: str
     total_s: float
-    cancelled: Callable[[], bool] | None = None
+    cancelled: Cancelled | None = None
     _end: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,11 +50,11 @@ class Budget:
         """Seconds left, more than 0.
 
         Raises:
-            FetchCancelledError: the caller no longer wants the file.
+            WorkCancelledError: the caller no longer wants the file.
             UnreachableError: the time is used up.
         """
         if self.cancelled is not None and self.cancelled():
-            raise FetchCancelledError(self.name)
+            raise WorkCancelledError(self.name)
         left = self._end - time.monotonic()
         if left <= 0:
             raise UnreachableError(

@@ -23,6 +23,7 @@ from deployments.messages import (
 )
 from deployments.parts import ASSIGNING, load_scipy
 from deployments.remote import answer, log_as_serve
+from deployments.threads import in_thread
 
 _MOST_AT_ONCE = 4
 _LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network
@@ -61,7 +62,7 @@ class DecodeReplica:
 
     async def probe(self, path: str) -> MediaInfo:
         """See :func:`deployments.decode.probe.probe`."""
-        return await asyncio.to_thread(probe, path, self._limits)
+        return await in_thread(lambda cancelled: probe(path, self._limits, cancelled))
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See :func:`deployments.decode.analyse.analyse_segment`."""

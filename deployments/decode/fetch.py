@@ -3,16 +3,18 @@
 httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpcore
 import httpx
 
 from deployments.decode.addresses import AddressPolicy
-from deployments.decode.connect import Budget, FetchCancelledError, GuardedBackend
+from deployments.decode.connect import Budget, GuardedBackend
 from deployments.decode.source import GcsObject, describe, parse_redirect, parse_source
 from deployments.decode.spool import Progress, Sink, new_file
 from deployments.errors import (
@@ -23,8 +25,8 @@ from deployments.errors import (
     UnreachableError,
 )
 from deployments.gcs import gcs_client
-
-__all__ = ["FetchCancelledError", "FetchLimits", "fetch"]
+from deployments.pace import Pace
+from deployments.threads import Cancelled
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come again
@@ -40,6 +42,7 @@ class FetchLimits:
         read_timeout_s: longest silence.
         total_timeout_s: the whole download with its redirects.
         max_redirects: how many are followed.
+        min_rate: bytes a second that come in every ``window_s``, once something has come.
     """
 
     max_bytes: int
@@ -47,6 +50,8 @@ class FetchLimits:
     read_timeout_s: float = 10.0
     total_timeout_s: float = 600.0
     max_redirects: int = 3
+    min_rate: float = 0.0
+    window_s: float = math.inf
 
 
 def fetch(
@@ -57,7 +62,7 @@ def fetch(
     *,
     gcs_buckets: frozenset[str] = frozenset(),
     progress: Progress | None = None,
-    cancelled: Callable[[], bool] | None = None,
+    cancelled: Cancelled | None = None,
 ) -> Path:
     """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
 
@@ -68,15 +73,17 @@ def fetch(
         SourceError: the address is malformed, redirects too often or answers compressed.
         AddressNotAllowedError: scheme, port, bucket or an address its host resolves to.
         SourceNotFoundError: the other side has no such file or will not give it.
-        UnreachableError: no connection, no answer in time, a server error or a broken body.
+        UnreachableError: no connection, no answer in time, a server error, a body that is broken
+            or comes too slowly.
         TooLargeError: more than ``limits.max_bytes``, as announced or as received.
         StageFailedError: the disk is full.
-        FetchCancelledError: ``cancelled`` said so.
+        WorkCancelledError: ``cancelled`` said so.
     """
     source = parse_source(url)
     budget = Budget(describe(source), limits.total_timeout_s, cancelled)
     with new_file(folder) as (file, path):
-        sink = Sink(file, limits.max_bytes, budget, progress)
+        pace = partial(Pace, limits.min_rate, limits.window_s)
+        sink = Sink(file, limits.max_bytes, budget, progress, pace)
         if isinstance(source, GcsObject):
             _fetch_gcs(source, gcs_buckets, limits, budget, sink)
         else:

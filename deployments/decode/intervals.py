@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from threading import Lock
+from threading import Event, Lock
 from time import perf_counter
 
 from deployments.media.picture import Picture
@@ -65,7 +65,8 @@ class IntervalReader:
         in_hardware: bool = False,
     ) -> None:
         self.seconds = 0.0
-        self._pictures = read(segment, in_hardware=in_hardware)
+        self._stopped = Event()
+        self._pictures = read(segment, in_hardware=in_hardware, cancelled=self._stopped.is_set)
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
         ends = detection_frames(segment, stride)
@@ -76,7 +77,6 @@ class IntervalReader:
             max(_HELD_BYTES // (_GROUPS_HELD * bytes_of_interval), 1), _MOST_DETECTIONS
         )
         self._lock = Lock()
-        self._stopped = False
 
     def take(self) -> list[Interval]:
         """The next few intervals; none at the end of the segment or after ``stop``.
@@ -90,13 +90,13 @@ class IntervalReader:
                 taken = [self._read(*ends) for ends in islice(self._intervals, self._at_once)]
             finally:
                 self.seconds += perf_counter() - began
-        if self._stopped:
+        if self._stopped.is_set():
             self._close()
         return taken
 
     def stop(self) -> None:
-        """Close the file, at once or as soon as the picture being decoded is done; never waits."""
-        self._stopped = True
+        """Close the file, at once or as soon as the packet being decoded is; never waits."""
+        self._stopped.set()
         # A running ``take`` holds the lock, sees the flag after letting go of it, and closes.
         if self._lock.acquire(blocking=False):
             self._lock.release()
@@ -110,7 +110,7 @@ class IntervalReader:
 
     def _read(self, start: int, end: int) -> Interval:
         pictures: list[Picture] = []
-        while not self._stopped:
+        while not self._stopped.is_set():
             picture = self._ahead or next(self._pictures, None)
             self._ahead = None
             if picture is None:

@@ -25,6 +25,7 @@ from deployments.media.picture import is_hdr
 from deployments.media.reader import decoded, times_are_made_up, video_stream
 from deployments.media.structure import missing_bytes
 from deployments.messages import I64, MediaInfo
+from deployments.threads import Cancelled, WorkCancelledError, never
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))
 # A spacing that differs more than this from the median is uneven (as biomech's filters have it).
@@ -48,13 +49,16 @@ class MediaLimits:
     max_frames: int
 
 
-def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
+def probe(
+    path: str | os.PathLike[str], limits: MediaLimits, cancelled: Cancelled = never
+) -> MediaInfo:
     """Read the index of a local media file, and its first picture.
 
     Raises:
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
         MediaError: its time stamps make no sense.
         TooLargeError: over a limit; ``facts`` has ``quantity``, ``value`` and ``limit``.
+        WorkCancelledError: ``cancelled``, which is asked at every packet, said so.
     """
     path = Path(path).resolve()
     _check("bytes", path.stat().st_size, limits.max_bytes)
@@ -63,8 +67,8 @@ def probe(path: str | os.PathLike[str], limits: MediaLimits) -> MediaInfo:
         stream = _stream(container)
         _check_declared(container, stream, limits)
         _check_listed(path, container, stream)
-        found = _index_of_packets(container, stream, limits)
-        pts, keys = _sorted(*(found or _index_of_frames(path, limits)))
+        found = _index_of_packets(container, stream, limits, cancelled)
+        pts, keys = _sorted(*(found or _index_of_frames(path, limits, cancelled)))
         _check_times(pts)
         first, square = _first_picture(path, limits)
         shown = orientation(first)
@@ -166,7 +170,7 @@ def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
 
 
 def _index_of_packets(
-    container: InputContainer, stream: VideoStream, limits: MediaLimits
+    container: InputContainer, stream: VideoStream, limits: MediaLimits, cancelled: Cancelled
 ) -> tuple[list[int], list[int]] | None:
     """By the packets; None where they do not tell how many pictures they show, and when."""
     # VP8 has packets that show no picture.
@@ -176,6 +180,8 @@ def _index_of_packets(
     keys: list[int] = []
     try:
         for packet in container.demux(stream):
+            if cancelled():
+                raise WorkCancelledError
             if not packet.size or packet.is_discard:
                 continue
             if packet.pts is None:
@@ -189,7 +195,9 @@ def _index_of_packets(
     return pts, keys
 
 
-def _index_of_frames(path: Path, limits: MediaLimits) -> tuple[list[int], list[int]]:
+def _index_of_frames(
+    path: Path, limits: MediaLimits, cancelled: Cancelled
+) -> tuple[list[int], list[int]]:
     """By decoding everything, from the beginning: a damaged file may not be sought in."""
     pts: list[int] = []
     keys: list[int] = []
@@ -197,13 +205,15 @@ def _index_of_frames(path: Path, limits: MediaLimits) -> tuple[list[int], list[i
         stream = _stream(container)
         # A key frame by the times that were dealt out again may not be one that can be sought.
         can_seek = not times_are_made_up(container, stream)
-        for frame in decoded(container, stream):
+        for frame in decoded(container, stream, cancelled=cancelled):
             if frame.pts is None:
                 continue
             pts.append(frame.pts)
             _check("frames", len(pts), limits.max_frames)
             if frame.key_frame and can_seek:
                 keys.append(frame.pts)
+    if cancelled():
+        raise WorkCancelledError
     return pts, keys
 
 

@@ -1,5 +1,6 @@
 """The file a download is written to, held to its limits while it grows."""
 
+import math
 import os
 import shutil
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from deployments.decode.connect import Budget
-from deployments.errors import StageFailedError, TooLargeError
+from deployments.errors import StageFailedError, TooLargeError, UnreachableError
+from deployments.pace import Pace
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes received and the bytes in all, None where the other side does not say."""
@@ -37,14 +39,22 @@ class Sink:
     """Takes the bytes of a download: a file of limited size that reports progress."""
 
     def __init__(
-        self, file: IO[bytes], max_bytes: int, budget: Budget, progress: Progress | None
+        self,
+        file: IO[bytes],
+        max_bytes: int,
+        budget: Budget,
+        progress: Progress | None,
+        pace: Callable[[], Pace] = lambda: Pace(0, math.inf),
     ) -> None:
+        """Take the limits; the ``pace`` is held from the first bytes on."""
         self._file = file
         self._max_bytes = max_bytes
         self._budget = budget
         self._progress = progress
         self._received = 0
         self._total: int | None = None
+        self._begin = pace
+        self._pace: Pace | None = None
 
     def expect(self, total: int) -> None:
         """Be told how many bytes the other side announces.
@@ -65,9 +75,11 @@ class Sink:
         Raises:
             TooLargeError: with it the file is over the limit.
             StageFailedError: the disk is full.
-            FetchCancelledError, UnreachableError: as :meth:`Budget.left_s`.
+            WorkCancelledError, UnreachableError: as :meth:`Budget.left_s`.
+            UnreachableError: it comes too slowly.
         """
         self._budget.left_s()
+        self._refuse_slow(len(data))
         self._refuse_over_limit(self._received + len(data))
         with _disk_errors():
             self._file.write(data)
@@ -84,6 +96,12 @@ class Sink:
         """
         with _disk_errors():
             self._file.flush()
+
+    def _refuse_slow(self, size: int) -> None:
+        self._pace = self._pace or self._begin()
+        if self._pace.is_late:
+            raise UnreachableError(f"{self._budget.name} comes too slowly")
+        self._pace.came(size)
 
     def _refuse_over_limit(self, size: int) -> None:
         if size > self._max_bytes:

@@ -18,6 +18,7 @@ from deployments.media import hardware
 from deployments.media.open import MOST_PIXELS, Trial, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
+from deployments.threads import Cancelled, never
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 
@@ -32,7 +33,11 @@ _SEEK_BACK_S = (0, 1, 10)
 
 
 def read(
-    segment: Segment, threads: int | None = None, *, in_hardware: bool = False
+    segment: Segment,
+    threads: int | None = None,
+    *,
+    in_hardware: bool = False,
+    cancelled: Cancelled = never,
 ) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
@@ -46,6 +51,7 @@ def read(
             each other, and what threads tell each other is a tenth of what decoding takes.
         in_hardware: whether a GPU's decoder is used where there is one. It is believed as long as
             no picture is missing; from there on software decodes, which tells what is damaged.
+        cancelled: asked at every packet; ends the iterator.
 
     Raises:
         MediaError: the file cannot be opened, or its pictures not be converted.
@@ -58,7 +64,7 @@ def read(
         end = segment.first_frame + len(segment.pts) + (segment.closing_pts is not None)
         with (
             suppress(MediaError, av.error.FFmpegError),
-            closing(_read(segment, 1, device)) as found,
+            closing(_read(segment, 1, device, cancelled)) as found,
         ):
             for picture in found:
                 if picture.index != following:
@@ -67,13 +73,15 @@ def read(
                 following += 1
         if following == end:
             return
-    with closing(_read(segment, threads, None)) as found:
+    with closing(_read(segment, threads, None, cancelled)) as found:
         for picture in found:
             if picture.index >= following:
                 yield picture
 
 
-def _read(segment: Segment, threads: int, device: HWAccel | None) -> Generator[Picture, None, None]:
+def _read(
+    segment: Segment, threads: int, device: HWAccel | None, cancelled: Cancelled
+) -> Generator[Picture, None, None]:
     """See ``read``; ``device`` decodes, or software."""
     wanted = {int(pts): segment.first_frame + i for i, pts in enumerate(segment.pts)}
     if segment.closing_pts is not None:
@@ -88,7 +96,7 @@ def _read(segment: Segment, threads: int, device: HWAccel | None) -> Generator[P
     ):
         stream = video_stream(container, threads)
         start = segment.seek_pts if segment.first_frame else None
-        for frame in decoded(container, stream, start):
+        for frame in decoded(container, stream, start, cancelled):
             pts = frame.pts
             if pts is None:
                 continue
@@ -126,7 +134,10 @@ def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
 
 
 def decoded(
-    container: InputContainer, stream: VideoStream, start_pts: int | None = None
+    container: InputContainer,
+    stream: VideoStream,
+    start_pts: int | None = None,
+    cancelled: Cancelled = never,
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, from a key frame or from where the container stands.
 
@@ -140,6 +151,8 @@ def decoded(
     made_up = times_are_made_up(container, stream)
     times: list[int] = []
     for packet in packets:
+        if cancelled():
+            return
         if made_up and packet.size and packet.pts is not None:
             heappush(times, packet.pts)
         try:

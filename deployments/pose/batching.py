@@ -50,4 +50,4 @@ async def _all(
 def _typed(error: Exception) -> InferenceError:
     if isinstance(error, InferenceError):
         return error
-    return InferenceError(f"{type(error).__name__}: {error}")
+    return InferenceError(f"the network failed: {type(error).__name__}", private=str(error))

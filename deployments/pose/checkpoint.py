@@ -106,8 +106,9 @@ def load_state(network: torch.nn.Module, state: Mapping[str, Tensor], path: Path
 
 def _corrupt(path: Path, what: str) -> WeightsCorruptError:
     return WeightsCorruptError(
-        f"{path} cannot be used: {what}",
+        f"{path.name} cannot be used: {what}",
         hint="Get the file again, or name the config that it was trained with in the registry.",
+        private=str(path),
         file=path.name,
     )
 

@@ -105,12 +105,13 @@ class ModelChoice:
             ConfigurationError: a setting does not fit this machine or the model.
         """
         if self.disabled:
-            return ModelStatus(role=self.role, loaded=False, reason=self.disabled)
+            return ModelStatus(role=self.role, loaded=False, reason=self.disabled, code="disabled")
         missing = []
         for entry in self.entries:
             try:
                 checkpoint = find_weights(entry, search)
             except WeightsMissingError as error:
+                logger.warning("%s", error)
                 missing.append(
                     f"{error.detail}; {'get it by: ' if entry.sources else ''}{error.hint}"
                 )
@@ -124,16 +125,18 @@ class ModelChoice:
                 model = load_pose_model(entry, checkpoint, options, self.role)
                 return calibrated(model, options.calibrations, options.flip_test)
             except ModelError as error:
-                logger.error("%s", error.detail)  # noqa: TRY400  the detail is the whole story
+                logger.error("%s", error)  # noqa: TRY400  the detail is the whole story
                 return ModelStatus(
                     role=self.role,
                     loaded=False,
                     key=entry.key,
                     name=entry.name,
                     reason=f"{error.detail}; {error.hint}",
+                    code=error.code,
                 )
         reason = missing[0] if missing else f"the registry has no enabled model for {self.role}"
-        return ModelStatus(role=self.role, loaded=False, reason=reason)
+        code = WeightsMissingError.code if missing else UnknownModelError.code
+        return ModelStatus(role=self.role, loaded=False, reason=reason, code=code)
 
 
 def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:

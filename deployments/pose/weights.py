@@ -29,7 +29,7 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
     subfolder. A relative configured path is relative to each folder.
 
     Raises:
-        WeightsMissingError: it is in none of them; says which were searched and what gets it.
+        WeightsMissingError: it is in none of them, which it names in private; says what gets it.
     """
     configured = Path(entry.checkpoint)
     places = [configured] if configured.is_absolute() else [f / configured for f in search]
@@ -40,12 +40,13 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
             return place
     searched = ", ".join(dict.fromkeys(str(place.parent) for place in places))
     raise WeightsMissingError(
-        f"{entry.name}: {configured.name} is in none of {searched}",
+        f"{entry.name}: {configured.name} is in none of the folders searched",
         hint=(
             f"mmpose-service models download {entry.key}"
             if entry.sources
-            else f"Put {configured.name} into one of these folders."
+            else f"Put {configured.name} into one of them; `mmpose-service check` names them."
         ),
+        private=f"searched: {searched}",
         file=configured.name,
     )
 
@@ -66,8 +67,9 @@ def verify(entry: ModelEntry, path: Path) -> str:
         found = sha256_of(path)
     except OSError as error:
         raise WeightsCorruptError(
-            f"{path} cannot be read: {error.strerror}",
+            f"{path.name} cannot be read: {error.strerror}",
             hint="Let the user that the service runs as read it.",
+            private=str(path),
             file=path.name,
         ) from error
     if entry.sha256 and not found.startswith(entry.sha256):
@@ -75,9 +77,10 @@ def verify(entry: ModelEntry, path: Path) -> str:
             f"Delete it, then mmpose-service models download {entry.key}. " if entry.sources else ""
         )
         raise WeightsCorruptError(
-            f"{path} is damaged or another file: its sha256 is {found}, "
+            f"{path.name} is damaged or another file: its sha256 is {found}, "
             f"that of {entry.name} is {entry.sha256}",
             hint=f"{again}If it is the right file, set models.{entry.key}.sha256 in the registry.",
+            private=str(path),
             file=path.name,
         )
     return found

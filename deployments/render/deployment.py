@@ -20,6 +20,7 @@ from deployments.messages import (
 from deployments.remote import log_as_serve
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store
+from deployments.threads import in_thread
 
 _MOST_AT_ONCE = 4
 
@@ -47,8 +48,11 @@ class RenderReplica:
     ) -> EncodedSegment:
         """See :func:`deployments.render.render.render_segment`."""
         with self._heap.used():
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, render_segment, segment, overlay, Path(folder), options
+            return await in_thread(
+                lambda cancelled: render_segment(
+                    segment, overlay, Path(folder), options, cancelled
+                ),
+                self._threads,
             )
 
     async def join(
@@ -57,8 +61,10 @@ class RenderReplica:
         """See :func:`deployments.render.render.join_and_store`."""
         if isinstance(self._store, LocalStore):
             await asyncio.to_thread(self._store.sweep, self._keep_results_s)
-        return await asyncio.to_thread(
-            join_and_store, encoded, media, Path(folder), key, self._store
+        return await in_thread(
+            lambda cancelled: join_and_store(
+                encoded, media, Path(folder), key, self._store, cancelled
+            )
         )
 
 

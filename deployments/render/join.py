@@ -18,6 +18,7 @@ from deployments.messages import EncodedSegment, MediaInfo
 from deployments.render.colour import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
+from deployments.threads import Cancelled, WorkCancelledError, never
 
 # MP4 counts 2**31 ticks from one picture to the next at the most: half an hour of these.
 _SHORTEST_TICKS = 1_000_000
@@ -25,7 +26,9 @@ _SHORTEST_TICKS = 1_000_000
 logger = logging.getLogger("mmpose_service")
 
 
-def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool:
+def join(
+    encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path, cancelled: Cancelled = never
+) -> bool:
     """Write one MP4 of the segments in order, with the source's sound, playable while it loads.
 
     The source's first picture is at time 0, all others where the source has them; the sound is
@@ -38,17 +41,20 @@ def join(encoded: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool
     Raises:
         NoFramesError: there is no picture in any segment.
         StorageError: the file cannot be written, or the segments do not fit together.
+        WorkCancelledError: ``cancelled``, which is asked at every packet, said so.
     """
     parts = sorted((part for part in encoded if part.frames), key=lambda part: part.index)
     if not parts:
         raise NoFramesError("none of the video's pictures could be drawn on")
-    if media.audio_codec is not None and _joined_with_sound(parts, media, out):
+    if media.audio_codec is not None and _joined_with_sound(parts, media, out, cancelled):
         return True
-    _write(parts, media, out)
+    _write(parts, media, out, cancelled)
     return False
 
 
-def _joined_with_sound(parts: Sequence[EncodedSegment], media: MediaInfo, out: Path) -> bool:
+def _joined_with_sound(
+    parts: Sequence[EncodedSegment], media: MediaInfo, out: Path, cancelled: Cancelled
+) -> bool:
     """Try all ways to bring the sound over; whether one of them did."""
     for attempt in count():
         with open_media(media.path, trial="sound") as source:
@@ -57,7 +63,7 @@ def _joined_with_sound(parts: Sequence[EncodedSegment], media: MediaInfo, out: P
             if sound is None or attempt == len(ways):
                 break
             try:
-                _write(parts, media, out, partial(ways[attempt], source, sound))
+                _write(parts, media, out, cancelled, partial(ways[attempt], source, sound))
             except StorageError as error:
                 if error.retryable:  # the disk, not the sound
                     raise
@@ -73,6 +79,7 @@ def _write(
     parts: Sequence[EncodedSegment],
     media: MediaInfo,
     out: Path,
+    cancelled: Cancelled,
     add_sound: Callable[[OutputContainer], Iterator[AnyPacket]] | None = None,
 ) -> None:
     options = {
@@ -90,6 +97,8 @@ def _write(
         if add_sound is not None:
             streams.append(between(add_sound(target), start_s, end_s))
         for packet in heapq.merge(*streams, key=_seconds):
+            if cancelled():
+                raise WorkCancelledError(out.name)
             target.mux(packet)
 
 

@@ -22,17 +22,23 @@ from deployments.messages import (
 from deployments.render.encode import encode_segment
 from deployments.render.join import join
 from deployments.render.storage import VideoStore
+from deployments.threads import Cancelled, WorkCancelledError, never
 
 _RATE_UNKNOWN = Fraction(25)
 _RATES = Fraction(1), Fraction(240)  # containers that count milliseconds may claim 1000
 
 
 def render_segment(
-    segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
+    segment: Segment,
+    overlay: Overlay,
+    folder: Path,
+    options: EncodeOptions,
+    cancelled: Cancelled = never,
 ) -> EncodedSegment:
     """Decode ``segment`` again, draw ``overlay`` on it and encode it into ``folder``.
 
     Where a GPU's encoder fails, as one does that has no session left, x264 encodes the segment.
+    ``cancelled`` is asked at every packet.
 
     Raises:
         MediaError: the source cannot be read. StorageError: the result cannot be written.
@@ -40,7 +46,9 @@ def render_segment(
     rate = frame_rate(segment.path)
 
     def encoded(encoder: Encoder) -> EncodedSegment:
-        with closing(read(segment, in_hardware=options.in_hardware)) as pictures:
+        with closing(
+            read(segment, in_hardware=options.in_hardware, cancelled=cancelled)
+        ) as pictures:
             return encode_segment(pictures, segment, overlay, folder, options, rate, encoder)
 
     if options.in_hardware and hardware.has_encoder():
@@ -50,17 +58,26 @@ def render_segment(
 
 
 def join_and_store(
-    encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str, store: VideoStore
+    encoded: Sequence[EncodedSegment],
+    media: MediaInfo,
+    folder: Path,
+    key: str,
+    store: VideoStore,
+    cancelled: Cancelled = never,
 ) -> StoredVideo:
     """Join the segments with the source's sound and put the video into the store under ``key``.
 
-    Where the sound could not be kept, a warning says so.
+    Where the sound could not be kept, a warning says so. ``cancelled`` is asked at every packet,
+    and before the video is stored.
 
     Raises:
+        WorkCancelledError: ``cancelled`` said so.
         StorageError: it cannot be written or stored.
     """
     video = folder / "annotated.mp4"
-    has_sound = join(encoded, media, video)
+    has_sound = join(encoded, media, video, cancelled)
+    if cancelled():
+        raise WorkCancelledError(key)
     stored = store.put(video, key)
     if has_sound or media.audio_codec is None:
         return stored

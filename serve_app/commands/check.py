@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from serve_app.check import check_config
+from serve_app.check import check_config, weights_on_this_machine
 
 
 @click.command()
@@ -16,11 +16,15 @@ from serve_app.check import check_config
 )
 def check(configs: tuple[Path, ...]) -> None:
     """Refuse what `serve deploy` would silently ignore in CONFIGS: unknown keys and names, values
-    out of range, shares of a GPU that do not fit, batches that never fill."""
+    out of range, shares of a GPU that do not fit, batches that never fill. Of a good one,
+    say where the checkpoints are on this machine."""
     wrong = 0
     for config in configs:
         problems = check_config(config)
         wrong += bool(problems)
         click.echo(f"{config}: " + ("; ".join(["wrong", *problems]) if problems else "good"))
+        if not problems:
+            for line in weights_on_this_machine(config):
+                click.echo(f"  {line}")
     if wrong:
         raise click.exceptions.Exit(2)

@@ -5,17 +5,17 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from deployments.errors import BadParameterError
 from serve_app.export.files import ExportedFile, ExportOptions, export
 from serve_app.export.query import ExportQuery
 from serve_app.export.saved import read_result
+from serve_app.reception import Reception
 from serve_app.service import PoseService
-from serve_app.upload import parse_options, read_json
-
-_JSON = "application/json"
+from serve_app.upload import JSON, content_type, parse_options, read_json
 
 
-def add_export(app: FastAPI, service: PoseService, problems: dict[int | str, Any]) -> None:
+def add_export(
+    app: FastAPI, service: PoseService, reception: Reception, problems: dict[int | str, Any]
+) -> None:
     """Add the route to ``app``; ``problems`` are the errors to document."""
     query = ExportQuery.model_json_schema()
     parameters = [
@@ -39,18 +39,17 @@ def add_export(app: FastAPI, service: PoseService, problems: dict[int | str, Any
             "requestBody": {
                 "required": True,
                 "description": "A response of `POST /pose`, with its data.",
-                "content": {_JSON: {"schema": {"type": "object"}}},
+                "content": {JSON: {"schema": {"type": "object"}}},
             },
         },
     )
     async def export_result(request: Request) -> Response:
         """The result in the body as CSV, Parquet, OpenSim .trc or .mot, C3D or COCO results."""
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
-        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind != _JSON:
-            raise BadParameterError(f"the content type {kind or '(none)'} is not {_JSON}")
+        content_type(request, JSON)
+        service.refuse_if_full()
+        body = await read_json(request, reception, service.settings.max_result_bytes)
         with service.place():
-            body = await read_json(request, service.settings.max_result_bytes)
             made = await asyncio.to_thread(_make, body, asked)
         return Response(
             made.body,

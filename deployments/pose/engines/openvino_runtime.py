@@ -150,9 +150,11 @@ def save_network(model: Any, path: Path) -> None:
 
 def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
     """The error for a file that is not what it should be."""
+    what = what.replace(str(checkpoint), checkpoint.name)  # texts of OpenVINO name the whole path
     return WeightsCorruptError(
-        f"{checkpoint} cannot be used: {what}",
+        f"{checkpoint.name} cannot be used: {what}",
         hint="The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
+        private=str(checkpoint),
         file=checkpoint.name,
     )
 

@@ -78,8 +78,9 @@ def quantized_network(entry: ModelEntry, checkpoint: Path, folder: Path) -> Any 
         facts = QuantizedFacts.model_validate_json(model.get_rt_info(_FACTS).astype(str))
     except (RuntimeError, ValidationError) as error:
         raise WeightsCorruptError(
-            f"{path} is no network in int8: {last_line(error)}",
+            f"{path.name} is no network in int8: {last_line(error).replace(str(path), path.name)}",
             hint="`mmpose-service quantize` makes it anew.",
+            private=str(path),
             file=path.name,
         ) from error
     if facts.sha256 != sha256_of(checkpoint):

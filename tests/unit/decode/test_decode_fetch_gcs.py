@@ -10,7 +10,7 @@ from google.auth.exceptions import DefaultCredentialsError
 
 from deployments.decode import fetch as fetch_module
 from deployments.decode.addresses import AddressPolicy
-from deployments.decode.fetch import FetchCancelledError, FetchLimits, fetch
+from deployments.decode.fetch import FetchLimits, fetch
 from deployments.errors import (
     AddressNotAllowedError,
     SourceError,
@@ -18,6 +18,7 @@ from deployments.errors import (
     TooLargeError,
     UnreachableError,
 )
+from deployments.threads import WorkCancelledError
 from tests.gcs_emulator import GcsEmulator, StoredObject
 from tests.loopback_server import closed_port
 
@@ -174,7 +175,7 @@ def test_cancel(tmp_path: Path, gcs: GcsEmulator) -> None:
     gcs.objects[OBJECT] = StoredObject(BODY)
     seen: list[int] = []
     refused(
-        FetchCancelledError,
+        WorkCancelledError,
         tmp_path,
         progress=lambda received, _total: seen.append(received),
         cancelled=lambda: bool(seen),

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from deployments.decode.connect import Budget
-from deployments.decode.fetch import FetchCancelledError, FetchLimits
+from deployments.decode.fetch import FetchLimits
 from deployments.decode.spool import Sink
 from deployments.errors import (
     StageFailedError,
     TooLargeError,
     UnreachableError,
 )
+from deployments.threads import WorkCancelledError
 from tests.downloads import BODY, LIMITS, refused
 from tests.loopback_server import Server, forever, reply
 
@@ -112,7 +113,7 @@ def test_cancel_during_the_body(tmp_path: Path) -> None:
     received = threading.Event()
     with Server(reply(BODY)) as server:
         refused(
-            FetchCancelledError,
+            WorkCancelledError,
             server.url(),
             tmp_path,
             progress=lambda _received, _total: received.set(),
@@ -130,11 +131,11 @@ def test_cancel_while_waiting_for_an_answer(tmp_path: Path) -> None:
         stop.wait(30)
 
     with Server(silent) as server:
-        refused(FetchCancelledError, server.url(), tmp_path, limits=limits, cancelled=asked.is_set)
+        refused(WorkCancelledError, server.url(), tmp_path, limits=limits, cancelled=asked.is_set)
         stop.set()
 
 
 def test_cancelled_before_the_start_contacts_nobody(tmp_path: Path) -> None:
     with Server(reply(BODY)) as server:
-        refused(FetchCancelledError, server.url(), tmp_path, cancelled=lambda: True)
+        refused(WorkCancelledError, server.url(), tmp_path, cancelled=lambda: True)
     assert server.connections == 0

@@ -65,7 +65,7 @@ def test_a_poisonous_item_fails_alone(poisoned):
     for bad, outcome in zip(poisoned, outcomes, strict=True):
         if bad:
             assert isinstance(outcome, InferenceError)
-            assert outcome.detail == "ValueError: bad picture"
+            assert str(outcome) == "the network failed: ValueError; bad picture"
         else:
             assert outcome == [1, 2]
     assert len(network.calls) == 1 + len(items)  # once together, then each once

@@ -105,7 +105,9 @@ def test_a_file_that_calls_something_is_refused_and_nothing_runs(
     with pytest.raises(WeightsCorruptError, match="not read from checkpoints") as caught:
         read_state(path)
     assert caught.value.detail.endswith(f": {named}")
-    assert str(path) in caught.value.detail
+    assert path.name in caught.value.detail
+    assert str(path.parent) not in caught.value.detail
+    assert str(path) in str(caught.value)
     assert caught.value.facts["file"] == "net.pth"
     assert sorted(tmp_path.iterdir()) == [path]
 
@@ -170,7 +172,9 @@ def test_a_damaged_file_says_what_it_is(tmp_path, kind, reason):
     path.write_bytes(damaged(kind, path))
     with pytest.raises(WeightsCorruptError, match=reason) as caught:
         read_state(path)
-    assert str(path) in caught.value.detail
+    assert path.name in caught.value.detail
+    assert str(path.parent) not in caught.value.detail
+    assert str(path) in str(caught.value)
     assert "\n" not in caught.value.detail
     assert "weights_only" not in caught.value.detail  # torch's advice to load it unsafely
     assert caught.value.hint
@@ -230,5 +234,5 @@ def test_parameters_that_do_not_fit_are_named(tmp_path, change, reason):
     with pytest.raises(WeightsCorruptError, match="does not fit the network") as caught:
         load_state(whole, state, tmp_path / "net.pth")
     assert reason in caught.value.detail
-    assert str(tmp_path / "net.pth") in caught.value.detail
+    assert str(tmp_path) not in caught.value.detail
     assert_same(whole.state_dict(), before)

@@ -157,7 +157,7 @@ def test_a_poisonous_call_fails_alone_with_a_typed_error():
     )
     assert (good, other) == ([1, 2], [4])
     assert isinstance(bad, InferenceError)
-    assert "bad picture" in bad.detail
+    assert "bad picture" in bad.private
 
 
 def test_a_part_that_fails_fails_its_call():

@@ -276,7 +276,9 @@ def test_a_file_of_another_interface_is_refused_with_the_reason(tmp_path, write,
     write(path)
     with pytest.raises(WeightsCorruptError, match=reason) as caught:
         OpenVinoPose(entry(), path, options(), "rtmpose")
-    assert str(path) in caught.value.detail
+    assert path.name in caught.value.detail
+    assert str(path.parent) not in caught.value.detail
+    assert str(path) in str(caught.value)
     assert "\n" not in caught.value.detail
     assert caught.value.facts["file"] == "net.onnx"
 

@@ -17,7 +17,7 @@ def replica(monkeypatch, tmp_path):
     """A replica with two threads, whose segments are numbers and wait to be let go."""
     monkeypatch.setattr(deployment, "usable_cpus", lambda: 2)
 
-    def render_segment(segment, overlay, folder, options):
+    def render_segment(segment, overlay, folder, options, cancelled):
         with lock:
             running.append(segment)
             order.append(segment)

@@ -280,3 +280,88 @@ def test_the_description_has_every_route_with_examples_and_errors(service):
 def test_every_error_code_is_in_the_users_document():
     text = (ROOT / "docs" / "user.md").read_text()
     assert [code for code in _all_errors(MediaError.__base__) if f"`{code}`" not in text] == []
+
+
+PUNYCODE = "multipart/form-data; boundary=x; charset=punycode"
+
+
+def form(*fields, boundary=b"x"):
+    """A body of these fields."""
+    parts = (
+        b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (boundary, name, value)
+        for name, value in fields
+    )
+    return b"".join(parts) + b"--%b--\r\n" % boundary
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        PUNYCODE,
+        'Multipart/Form-Data; CHARSET = "Punycode"; boundary=x',
+        "multipart/form-data; boundary=x; charset*=utf-8''punycode",
+        "multipart/form-data; boundary=x; charset*0=puny; charset*1=code",
+        "multipart/form-data; boundary=x; charset=utf-8; charset=punycode",
+        "multipart/form-data; boundary=x; charset=no-such",
+        "multipart/form-data; boundary=x; charset=",
+        "multipart/form-data; boundary=x; charset=utf-16",
+        "multipart/form-data; boundary=x; a=" + "b" * 1000,
+        "application/json; charset=punycode",
+        "application/json; charset=utf-16",
+    ],
+)
+def test_only_utf_8_is_read(http, kind):
+    for path in ("/pose", "/export?format=csv"):
+        response = http.post(path, content=b"", headers={"content-type": kind})
+        assert problem_of(response).code == "bad_parameter"
+        assert response.status_code == 422
+
+
+@pytest.mark.parametrize("charset", ["", "; charset=utf-8", '; charset="UTF-8"', "; Charset=utf8"])
+def test_utf_8_may_be_named(http, charset):
+    kind = f"multipart/form-data; boundary=x{charset}"
+    response = http.post("/pose", content=form((b"size", b"3")), headers={"content-type": kind})
+    assert "the form has no file" in problem_of(response).detail
+    response = http.post(
+        "/pose", content=b"{}", headers={"content-type": JSON["content-type"] + charset}
+    )
+    assert "video_url" in problem_of(response).detail
+
+
+@pytest.mark.parametrize("name", [b"confidence", b"subject", b"no such"])
+def test_a_field_is_a_few_kilobytes_at_most(http, name):
+    body = form(*[(name, b"x" * 1_000_000)] * 2)
+    response = http.post(
+        "/pose", content=body, headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert "8KB" in problem_of(response).detail
+
+
+@pytest.mark.parametrize("disposition", ["filename*=punycode''a", '"=?punycode?q?a?="; filename=a'])
+def test_no_encoding_of_a_part_is_followed(http, disposition):
+    """RFC 2231's and RFC 2047's names of charsets are text like any other."""
+    head = f"--x\r\nContent-Disposition: form-data; name=file; {disposition}\r\n"
+    part = "Content-Type: text/plain; charset=punycode\r\n\r\n" + "a-" * 2000
+    body = (head + part + "\r\n--x--\r\n").encode()
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    problem = problem_of(http.post("/pose", content=body, headers=kind))
+    assert problem.code in ("bad_parameter", "not_a_video")
+
+
+def test_a_boundary_is_one_of_rfc_2046(http):
+    for boundary in ("", "a" * 71, "a\u00e9", '"'):
+        kind = {"content-type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
+        assert "boundary" in problem_of(http.post("/pose", content=b"", headers=kind)).detail
+
+
+def test_deep_json_in_a_field_is_a_bad_parameter(http):
+    files = {"file": b"x"}
+    response = http.post("/pose", files=files, data={"subject": "[" * 8000})
+    assert "subject" in problem_of(response).detail
+
+
+def test_unknown_fields_are_named_shortly(http):
+    body = {"video_url": "https://x/y", **{"k" * 2000 + str(i): 1 for i in range(25)}}
+    response = post(http, **body)
+    assert problem_of(response).code == "bad_parameter"
+    assert len(response.content) < 5000

@@ -1,0 +1,35 @@
+"""Work in threads, which do not end with the task that waits for them."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import TypeAlias, TypeVar
+
+Result = TypeVar("Result")
+Cancelled: TypeAlias = Callable[[], bool]
+"""Says whether nobody waits for the result any more; to be asked several times a second."""
+
+
+class WorkCancelledError(Exception):
+    """The caller no longer wants the result. No ServiceError: nobody waits for an answer."""
+
+
+def never() -> bool:
+    """Say that the work is wanted."""
+    return False
+
+
+async def in_thread(work: Callable[[Cancelled], Result], pool: Executor | None = None) -> Result:
+    """Run ``work`` in a thread of ``pool``, or of the event loop's own.
+
+    When this is cancelled, work that has not begun never does, and what is under way is informed by
+    its argument.
+    """
+    gone = threading.Event()
+    call = contextvars.copy_context().run
+    try:
+        return await asyncio.get_running_loop().run_in_executor(pool, call, work, gone.is_set)
+    finally:
+        gone.set()

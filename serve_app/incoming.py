@@ -1,0 +1,50 @@
+"""Videos and bodies on their way in: bounded in number and in bytes.
+
+They are no requests under way yet: whoever sends slowly, or not at all, holds none of their places.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from deployments.errors import OverloadedError
+
+RETRY_AFTER_S = 5.0
+
+
+class Incoming:
+    """What this process receives and fetches; to be counted from any thread."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes: dict[object, int] = {}
+
+    @contextmanager
+    def one(self) -> Iterator[Callable[[int], None]]:
+        """A transfer; gives what is to be called with its bytes so far, which may raise the same.
+
+        Raises:
+            OverloadedError: there are too many, or together they are too large.
+        """
+        if len(self._bytes) >= self._most:
+            raise OverloadedError(
+                f"{self._most} videos or bodies are being received, which is the limit",
+                retry_after_s=RETRY_AFTER_S,
+                limit=self._most,
+            )
+        key = object()
+        self._bytes[key] = 0
+
+        def hold(received: int) -> None:
+            self._bytes[key] = received
+            if sum(list(self._bytes.values())) > self._most_bytes:
+                raise OverloadedError(
+                    f"what is being received is over {self._most_bytes} bytes together",
+                    retry_after_s=RETRY_AFTER_S,
+                    limit=self._most_bytes,
+                )
+
+        try:
+            yield hold
+        finally:
+            del self._bytes[key]

@@ -1,0 +1,169 @@
+"""Bodies that stall, trickle, or are too many hold up nobody else."""
+
+import asyncio
+import threading
+
+import httpx
+import pytest
+
+from deployments.errors import NotAVideoError
+from serve_app.api import create_app
+from tests.loopback_server import Server, forever
+from tests.unit.serve_app.test_service import service_of
+
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+TAIL = b"\r\n--x--\r\n"
+JSON = {"content-type": "application/json"}
+QUICK = {"body_window_s": 0.3, "min_body_rate": 1000}
+
+
+class NoVideo:
+    """Stages that say of each file that it is no video: so far came a request that was let in."""
+
+    async def probe(self, path):
+        raise NotAVideoError(f"{path.stat().st_size} bytes of text")
+
+
+@pytest.fixture
+def ask(marker_config, tmp_path):
+    """Sends requests to one application, all at once; gives its answers and its service."""
+
+    def ask(*requests, **settings):
+        service = service_of(marker_config, tmp_path, stages=NoVideo(), **settings)
+        app = create_app(service)
+
+        async def all_of_them():
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                async with asyncio.timeout(30):
+                    return await asyncio.gather(*(request(client) for request in requests))
+
+        answers = asyncio.run(all_of_them())
+        assert list(service.settings.spool_dir.iterdir()) == []
+        return answers
+
+    return ask
+
+
+def post(*pieces, every_s=0.0, path="/pose", headers=FORM, ends=True):
+    """A request whose body comes piece by piece, and stalls then unless it ``ends``."""
+
+    async def body():
+        for piece in pieces:
+            yield piece
+            await asyncio.sleep(every_s)
+        if not ends:
+            await asyncio.Event().wait()
+
+    return lambda client: client.post(path, content=body(), headers=headers)
+
+
+def later(request, seconds=0.1):
+    async def call(client):
+        await asyncio.sleep(seconds)
+        return await request(client)
+
+    return call
+
+
+GOOD = post(HEAD, b"text", TAIL)
+
+
+def problem_of(answer):
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+def test_uploads_that_stall_take_no_place_and_are_ended(ask):
+    stalled = [post(HEAD, b"x", ends=False)] * 4
+    *ended, good = ask(*stalled, later(GOOD), max_concurrent_requests=4, **QUICK)
+    assert problem_of(good)["code"] == "not_a_video"
+    for answer in ended:
+        problem = problem_of(answer)
+        assert (problem["status"], problem["code"]) == (408, "body_timeout")
+        assert problem["retryable"]
+        assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/pose", FORM), ("/pose", JSON), ("/export?format=csv", JSON)],
+    ids=["form", "json", "export"],
+)
+@pytest.mark.parametrize(
+    "pieces", [[], [bytes([byte]) for byte in HEAD]], ids=["nothing", "a byte now and then"]
+)
+def test_every_body_that_comes_too_slowly_is_ended(ask, path, headers, pieces):
+    (answer,) = ask(post(*pieces, every_s=0.02, path=path, headers=headers, ends=False), **QUICK)
+    assert problem_of(answer)["code"] == "body_timeout"
+
+
+def test_what_came_quickly_before_is_no_credit_for_a_stall(ask):
+    (answer,) = ask(post(HEAD, b"x" * 1_000_000, ends=False), **QUICK)
+    assert "1000 bytes/s for 0.3 s" in problem_of(answer)["detail"]
+
+
+def test_a_body_that_comes_steadily_may_take_longer_than_the_window(ask):
+    pieces = [b"x" * 400] * 30
+    (answer,) = ask(post(HEAD, *pieces, TAIL, every_s=0.03), **QUICK)
+    assert "12000 bytes of text" in problem_of(answer)["detail"]
+
+
+def test_a_body_has_a_time_limit_in_all(ask):
+    pieces = [b"x" * 1000] * 1000
+    (answer,) = ask(post(HEAD, *pieces, every_s=0.03), **QUICK, body_timeout_s=0.5)
+    assert "not whole after 0.5 s" in problem_of(answer)["detail"]
+
+
+def test_only_so_many_bodies_are_received_at_once(ask):
+    stalled = post(HEAD, ends=False)
+    *ended, refused = ask(stalled, stalled, later(GOOD), max_bodies=2, **QUICK)
+    assert {answer.status_code for answer in ended} == {408}
+    assert (refused.status_code, problem_of(refused)["code"]) == (429, "overloaded")
+    assert refused.headers["retry-after"]
+
+
+def test_bodies_being_received_are_bounded_together(ask):
+    half = post(HEAD, b"x" * 60_000, ends=False)
+    answers = ask(half, later(half), max_bodies_bytes=100_000, **QUICK)
+    assert sorted(answer.status_code for answer in answers) == [408, 429]
+
+
+def test_bodies_that_were_received_are_counted_no_more(ask):
+    calls = [later(GOOD, 0.05 * i) for i in range(4)]
+    answers = ask(*calls, max_bodies=1, max_bodies_bytes=200)
+    assert {answer.status_code for answer in answers} == {415}
+
+
+@pytest.fixture
+def dripping():
+    """The address of a video that begins, and then comes a byte now and then."""
+    over = threading.Event()
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 60_000
+    with Server(forever(head, b"x", over, 0.02)) as server:
+        yield server.url()
+        over.set()
+
+
+def fetching(url):
+    return lambda client: client.post("/pose", json={"video_url": url})
+
+
+SLOW_FETCH = {**QUICK, "allowed_hosts": ["127.0.0.1"]}
+
+
+def test_videos_that_are_slowly_fetched_take_no_place_and_are_ended(ask, dripping):
+    many = [fetching(dripping)] * 40  # more than the event loop's own threads
+    *ended, good = ask(*many, later(GOOD), max_concurrent_requests=4, **SLOW_FETCH)
+    assert problem_of(good)["code"] == "not_a_video"
+    assert {problem_of(answer)["code"] for answer in ended} == {"unreachable"}
+    assert all("too slowly" in answer.json()["detail"] for answer in ended)
+
+
+def test_fetches_and_bodies_are_bounded_together(ask, dripping):
+    fetched, refused = ask(fetching(dripping), later(GOOD), max_bodies=1, **SLOW_FETCH)
+    assert (fetched.status_code, refused.status_code) == (502, 429)
+    two = fetching(dripping), later(fetching(dripping))
+    answers = ask(*two, max_bodies_bytes=100_000, **SLOW_FETCH)
+    assert sorted(answer.status_code for answer in answers) == [429, 502]
