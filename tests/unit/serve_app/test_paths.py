@@ -77,8 +77,11 @@ def test_weights_that_are_missing_or_damaged(loaded, tmp_path, caplog, found):
     assert health["models"]["stages"]["rtmpose"]["code"] == code
     assert any("poser.onnx" in reason for reason in health["reasons"])
     assert asked(service, "GET", "/readyz").status_code == 503
-    files = {"file": b"x"}
-    assert asked(service, "POST", "/pose", files=files).json()["code"] == "not_ready"
+    problem = asked(service, "POST", "/pose", files={"file": b"x"})
+    assert problem.status_code == 503
+    assert problem.json()["code"] == ("weights_missing" if found is None else "not_ready")
+    if found is None:
+        assert "mmpose-service models download" in problem.json()["hint"]
     assert str(tmp_path) in caplog.text
 
 
