@@ -3,7 +3,6 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
-DEMO_VIDEO ?= $(firstword $(wildcard shared/videos/sports2d_demo.mp4 ../shared/videos/sports2d_demo.mp4))
 
 .PHONY: help demo serve test lint bench clean
 
@@ -17,11 +16,7 @@ $(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproje
 	@touch $(READY)
 
 demo: $(READY) ## analyse a real video: JSON, annotated MP4 and a picture in out/demo/
-ifeq ($(DEMO_VIDEO),)
-	@$(BIN)/python -m tools.demo --out out/demo
-else
 	@$(BIN)/mmpose-service demo $(DEMO_VIDEO) --out out/demo
-endif
 
 serve: $(READY) ## the graph on 127.0.0.1:8003
 	@$(BIN)/mmpose-service serve

@@ -266,6 +266,7 @@ def _summary(
     return ProcessingSummary(
         total_frames=len(clip.times_s),
         successful_poses=len(primary),
+        frames_with_people=int((clip.row >= 0).any(1).sum()),
         average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
         model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
         people=len(clip.track_id),

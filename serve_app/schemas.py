@@ -270,6 +270,7 @@ class ProcessingSummary(Told):
 
     total_frames: int
     successful_poses: int = Field(description="Frames in which the primary person has a pose.")
+    frames_with_people: int = Field(description="Frames in which anybody has a pose.")
     average_confidence: float | None = Field(
         description="Mean confidence of the primary person's keypoints; null without any pose."
     )

@@ -7,17 +7,24 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from deployments.errors import DownloadError
 from serve_app.commands.analyze import Formats, analyze_one, results_in
+from serve_app.commands.downloads import DEMO_CONNECT_S, Downloads, weights_folder
 from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import announce
+from serve_app.demo_video import find_demo_video
 from serve_app.local import local_service
+from serve_app.models import plan_models
 from serve_app.schemas import PoseData, PoseResponse
+from serve_app.settings import load_settings
 from serve_app.sheet import write_sheet
 
 
 @click.command()
-@click.argument("video", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "video", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -25,14 +32,42 @@ from serve_app.sheet import write_sheet
     show_default=True,
     help="Folder for the response, the annotated video, a table and a contact sheet.",
 )
+@click.option(
+    "--offline",
+    is_flag=True,
+    envvar="DEMO_OFFLINE",
+    help="Download nothing. [env: DEMO_OFFLINE=1]",
+)
 @analysis_flags
-def demo(video: Path, out: Path, **flags: Any) -> None:
-    """Analyse VIDEO and show what was found."""
+def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
+    """Analyze VIDEO, else the demonstration video, and show what was found.
+
+    Published models that are not installed are downloaded first. Where a server does not answer
+    within 5 s, the default network takes their place.
+    """
+    if not offline:
+        _download()
+    video = video or find_demo_video()
+    if video is None:
+        raise DownloadError(
+            "the demonstration video is not here",
+            hint="mmpose-service models download --demo, or give a video.",
+        )
     with local_service(results_in(out)) as service:
         announce(service.models)
         stem = out / video.stem
         response = analyze_one(service, str(video), options_of(flags), stem, Formats(csv=True))
     show(response, video.name, stem)
+
+
+def _download() -> None:
+    """Fetch what is missing of the models that answer and the video; print what cannot be had."""
+    settings = load_settings()
+    plan = plan_models(settings)
+    downloads = Downloads(settings.mirrors, DEMO_CONNECT_S)
+    for role in ("rtmpose", "detector"):
+        downloads.have(plan.choices[role], weights_folder(settings), plan.search)
+    downloads.demo_video()
 
 
 def show(response: PoseResponse, title: str, stem: Path) -> None:
@@ -69,7 +104,9 @@ def _findings(data: PoseData) -> Table:
     for what, found in {
         "video": f"{info.width}x{info.height} {info.codec}, {info.fps:g} fps, "
         f"{info.duration_s:.1f} s",
-        "frames with a pose": f"{summary.successful_poses} of {summary.total_frames}",
+        "answered by": ", ".join(summary.models_used) or "no model, as nobody was found",
+        "frames with the primary person": f"{summary.successful_poses} of {summary.total_frames}",
+        "frames with anybody": f"{summary.frames_with_people} of {summary.total_frames}",
         "mean confidence": "none" if confidence is None else f"{confidence:.2f}",
         "people": str(summary.people),
         "views": ", ".join(

@@ -1,6 +1,5 @@
 """`mmpose-service models`: what the registry has, and getting it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -8,18 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.errors import DownloadError, ModelError, ServiceError, WeightsMissingError
-from deployments.pose.download import download
-from deployments.pose.load import ModelChoice
 from deployments.pose.registry import ModelEntry
-from deployments.pose.sources import Asset
-from deployments.pose.weights import SUBFOLDER, find_weights, verify
-from serve_app.commands.progress import STDERR, progress_of
-from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
+from deployments.pose.weights import find_weights, verify
+from serve_app.commands.downloads import DEMO_CONNECT_S, Downloads, weights_folder
+from serve_app.demo_video import DEMO_VIDEO
 from serve_app.models import ModelPlan, plan_models
 from serve_app.settings import ROOT, Settings, load_settings
-
-DEMO_CONNECT_S = 5.0
-"""Seconds that ``--demo`` waits for a server that sends nothing."""
 
 
 @click.group()
@@ -71,72 +64,25 @@ def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
     settings the first of its models that can be had."""
     settings = load_settings()
     plan = plan_models(settings)
-    fetch = _Fetch(settings, DEMO_CONNECT_S if demo else None)
-    into = folder or settings.weights_dir or ROOT / "weights" / SUBFOLDER
-    for entry in [plan.config.entry(key) for key in keys]:
-        fetch(entry.asset, into)
+    downloads = Downloads(settings.mirrors, DEMO_CONNECT_S if demo else None)
+    into = folder or weights_folder(settings)
     missing = []
+    for entry in [plan.config.entry(key) for key in keys]:
+        if not demo:
+            downloads.get(entry.asset, into)
+        elif not downloads.tried(entry.asset, into):
+            missing.append(entry.key)
     if not keys:
         # A folder that is named is filled, whatever lies elsewhere.
         search = () if folder else plan.search
-        missing = [c.role for c in plan.choices.values() if not _have(c, into, search, fetch)]
-    if demo and not find_demo_video() and not fetch.tried(DEMO_VIDEO, demo_video_folders()[0]):
+        missing += [c.role for c in plan.choices.values() if not downloads.have(c, into, search)]
+    if demo and not downloads.demo_video():
         missing.append(DEMO_VIDEO.name)
     if missing:
         raise DownloadError(
             f"nothing could be fetched for: {', '.join(missing)}",
             hint="The reasons are above. mmpose-service models list shows what is here.",
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetch:
-    """Downloads with progress on stderr."""
-
-    settings: Settings
-    connect_s: float | None
-
-    def __call__(self, asset: Asset, folder: Path) -> None:
-        with progress_of(asset.name) as report:
-            path = download(
-                asset,
-                folder,
-                lambda done, total: report("fetch", done, total or done),
-                mirrors=self.settings.mirrors,
-                connect_s=self.connect_s,
-            )
-        STDERR.print(f"{asset.name}: {path}")
-
-    def tried(self, asset: Asset, folder: Path) -> bool:
-        """Fetch ``asset``; print why and return False where that fails."""
-        try:
-            self(asset, folder)
-        except DownloadError as error:
-            STDERR.print(f"{error.detail}\n  {error.hint}", style="yellow")
-            return False
-        return True
-
-
-def _have(choice: ModelChoice, into: Path, search: tuple[Path, ...], fetch: _Fetch) -> bool:
-    """Get the first model of a role that is here or can be fetched; False if there is none."""
-    for entry in choice.entries:
-        if path := _intact(entry, search):
-            STDERR.print(f"{entry.name}: {path}")
-            return True
-        if fetch.tried(entry.asset, into):
-            return True
-    return not choice.entries
-
-
-def _intact(entry: ModelEntry, search: tuple[Path, ...]) -> Path | None:
-    if not search:
-        return None
-    try:
-        path = find_weights(entry, search)
-        verify(entry, path)
-    except ModelError:
-        return None
-    return path
 
 
 @models.command("verify")
