@@ -115,12 +115,10 @@ def test_crops_of_the_labelled_boxes_are_mmposes_but_for_rounding(photographs, m
 
 
 def test_a_trained_network_finds_the_same_points_in_mmposes_crops(
-    shared, registry, photographs, mmpose_crop
+    movenet, registry, photographs, mmpose_crop
 ):
-    entry = registry.entry("movenet_lightning")
-    model = load_pose_model(
-        entry, shared / "weights" / entry.checkpoint, EngineOptions(threads=1), "rtmpose"
-    )
+    entry = registry.entry("movenet_multipose")
+    model = load_pose_model(entry, movenet, EngineOptions(threads=1), "rtmpose")
     for photograph in photographs:
         _, _, crops = ours(model, photograph, photograph.boxes)
         theirs = np.stack([mmpose_crop(photograph, box) for box in photograph.boxes])
