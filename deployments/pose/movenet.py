@@ -81,7 +81,8 @@ class Heads:
         if inside is not None:
             near = near * inside[:, None]
         score, cell = (self.heat * near).flatten(2).max(-1)
-        offsets = self.offset.view(n, k, 2, -1).gather(3, cell[..., None, None].expand(n, k, 2, 1))
+        offsets = self.offset.view(n, k, 2, height * width)
+        offsets = offsets.gather(3, cell[..., None, None].expand(n, k, 2, 1))
         place = torch.stack((cell % width, cell // width), -1) + offsets[..., 0].flip(-1)
         return place * STRIDE, score, cell
 
