@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from deployments.errors import WeightsMissingError
+from deployments.pose.registry import ModelConfig, load_model_config
+from deployments.pose.weights import default_search, find_weights
 from serve_app.commands.serve import ray_environment
+from serve_app.demo_video import find_demo_video
 from serve_app.ray_token import ensure_token
 from tests import markers
 
 ROOT = Path(__file__).resolve().parent.parent
 SQUAT_FRAMES = 96
+FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,21 +30,52 @@ def pytest_configure(config: pytest.Config) -> None:
     ensure_token()
 
 
-def find_shared() -> Path | None:
-    """The folder of test data beside or inside the checkout, if there is one."""
-    for folder in (ROOT / "shared", ROOT.parent / "shared"):
-        if (folder / "weights").is_dir():
-            return folder
-    return None
+def find_shared(path: str) -> Path | None:
+    """Return a file or folder of the test data in or next to the checkout, None if absent."""
+    places = [folder / "shared" / path for folder in (ROOT, ROOT.parent)]
+    return next((place for place in places if place.exists()), None)
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """Real weights, photographs and videos; not part of a clone."""
-    folder = find_shared()
+def labelled() -> Path:
+    """Folder of labelled photographs; not part of a clone."""
+    folder = find_shared("images")
     if folder is None:
-        pytest.skip("needs the real weights, photographs and videos of ../shared, which is absent")
+        pytest.skip("needs labelled photographs, in ../shared/images, which is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """Folder of trained RTMDet and RTMPose files; not part of a clone."""
+    folder = find_shared("weights")
+    if folder is None:
+        pytest.skip("needs published weights, in ../shared/weights, which is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_video() -> Path:
+    """The demonstration video: a woman walks past, a man is on a roof and jumps down."""
+    video = find_demo_video()
+    if video is None:
+        pytest.skip(f"needs the demonstration video: {FETCH_DEFAULTS}")
+    return video
+
+
+@pytest.fixture(scope="session")
+def registry() -> ModelConfig:
+    """The registry that is shipped."""
+    return load_model_config(ROOT / "config" / "model_config.json")
+
+
+@pytest.fixture(scope="session")
+def movenet(registry: ModelConfig) -> Path:
+    """File of the default network."""
+    try:
+        return find_weights(registry.entry("movenet_multipose"), default_search(ROOT, None))
+    except WeightsMissingError:
+        pytest.skip(f"needs the default network: {FETCH_DEFAULTS}")
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,8 @@
-"""Sports2D's files of the three tracks that it made of its own video."""
+"""The files that Sports2D writes: keypoints (.trc) and angles (.mot)."""
 
 import numpy as np
 
 from biomech.skeleton import INDEX
-
-PEOPLE = ("person00", "person01", "person02")
 
 
 def read_points(path):

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+import av
 import pytest
 
-from tests.conftest import find_shared
 from tools.serving import serving
 
 
@@ -17,7 +18,7 @@ class RunningService:
     Attributes:
         url: of its HTTP interface. pid: of the process that started it.
         environment: for processes that use it; names its Ray cluster, as others may run here.
-        video: a short one in which its models find people.
+        video: a short one in which its networks find somebody.
     """
 
     url: str
@@ -28,13 +29,21 @@ class RunningService:
 
 @pytest.fixture(scope="package")
 def running(
-    tmp_path_factory: pytest.TempPathFactory, marker_config: Path, squat_video: Path
+    tmp_path_factory: pytest.TempPathFactory, movenet: Path, demo_video: Path
 ) -> Iterator[RunningService]:
-    """With the real networks where they are, else with those that find coloured discs."""
-    shared = find_shared()
-    variables = {"MMPOSE_ALLOWED_HOSTS": "127.0.0.1"}
-    if shared is None:
-        variables["MMPOSE_CONFIG"] = str(marker_config)
-    with serving(tmp_path_factory.mktemp("service"), **variables) as service:
-        video = shared / "videos" / "mmpose_demo.mp4" if shared else squat_video
+    """Start the service with the networks that this machine has."""
+    folder = tmp_path_factory.mktemp("service")
+    video = first_frames(demo_video, folder / "demo.mp4", 10)
+    with serving(folder, MMPOSE_ALLOWED_HOSTS="127.0.0.1") as service:
         yield RunningService(service.url, service.pid, service.environment, video)
+
+
+def first_frames(source: Path, path: Path, count: int) -> Path:
+    """Copy the first frames of a video, without its sound."""
+    with av.open(str(source)) as container, av.open(str(path), "w") as target:
+        original = container.streams.video[0]
+        stream = target.add_stream_from_template(original)
+        for packet in islice(container.demux(original), count):
+            packet.stream = stream
+            target.mux(packet)
+    return path

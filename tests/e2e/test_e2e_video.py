@@ -13,14 +13,9 @@ from serve_app.sheet import angle_values
 
 
 @pytest.fixture(scope="module")
-def source(shared):
-    return shared / "videos" / "sports2d_demo.mp4"
-
-
-@pytest.fixture(scope="module")
-def answer(running, source):
+def answer(running, demo_video):
     with PoseClient(running.url) as client:
-        return client.analyze(source, people="all")
+        return client.analyze(demo_video, people="all")
 
 
 @pytest.fixture(scope="module")
@@ -125,31 +120,31 @@ def test_the_walker_is_sharp_and_leaves_the_picture_at_the_end(answer):
     assert cautions["truncated"][-1][0] > 180
 
 
-def test_the_stand_in_is_announced(answer):
+def test_the_default_network_is_announced(answer):
     assert [notice.code for notice in answer.warnings] == ["model_notice"]
-    assert "stand-in" in answer.warnings[0].detail
+    assert "MoveNet-MultiPose is the default network" in answer.warnings[0].detail
 
 
-def test_the_annotated_video_plays_anywhere_and_keeps_size_times_and_sound(annotated, source):
+def test_the_annotated_video_plays_anywhere_and_keeps_size_times_and_sound(annotated, demo_video):
     head = annotated.read_bytes()
     assert head.index(b"moov") < head.index(b"mdat")
-    with av.open(str(annotated)) as made, av.open(str(source)) as original:
+    with av.open(str(annotated)) as made, av.open(str(demo_video)) as original:
         video, before = made.streams.video[0], original.streams.video[0]
         context = video.codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
         assert (context.width, context.height) == (before.width, before.height)
         assert made.streams.audio[0].codec_context.name == "aac"
         assert Fraction(video.average_rate) == Fraction(before.average_rate)
-    ours, theirs = times_of(annotated, "video"), times_of(source, "video")
+    ours, theirs = times_of(annotated, "video"), times_of(demo_video, "video")
     assert ours == pytest.approx(theirs - theirs[0], abs=1e-3)
-    sound, sound_before = times_of(annotated, "audio"), times_of(source, "audio")
+    sound, sound_before = times_of(annotated, "audio"), times_of(demo_video, "audio")
     assert len(sound) == pytest.approx(len(sound_before), abs=2)
 
 
-def test_the_skeleton_is_drawn_where_the_walker_is(annotated, source, answer):
+def test_the_skeleton_is_drawn_where_the_walker_is(annotated, demo_video, answer):
     index = 120
     pose = answer.data.poses_per_frame[index].pose
-    with av.open(str(annotated)) as made, av.open(str(source)) as original:
+    with av.open(str(annotated)) as made, av.open(str(demo_video)) as original:
         pictures = [
             next(f for i, f in enumerate(c.decode(video=0)) if i == index).to_ndarray(
                 format="rgb24"

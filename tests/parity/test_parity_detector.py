@@ -51,10 +51,10 @@ def test_boxes_and_scores_are_those_of_inference_detector(registry, photographs,
 
 
 @pytest.fixture(scope="module")
-def folded(registry, shared):
+def folded(registry, published):
     """Entry and file of the real detector."""
     entry = registry.entry("rtmdet_nano_folded")
-    return entry, shared / "weights" / entry.checkpoint
+    return entry, published / entry.checkpoint
 
 
 def test_the_real_detector_is_inference_detectors(folded, photographs):
@@ -71,10 +71,10 @@ def test_the_real_detector_is_inference_detectors(folded, photographs):
         assert_allclose(score, expected_score, atol=SCORE)
 
 
-def test_the_real_detector_is_its_export(folded, shared, registry, photographs):
+def test_the_real_detector_is_its_export(folded, published, registry, photographs):
     by_torch = load_detector(*folded, EngineOptions(threads=1))
     entry = registry.entry("rtmdet_nano_onnx")
-    exported = load_detector(entry, shared / "weights" / entry.checkpoint, EngineOptions(threads=1))
+    exported = load_detector(entry, published / entry.checkpoint, EngineOptions(threads=1))
     for photograph in photographs:
         boxes, score = detected_boxes(photograph.pixels, by_torch)
         other, other_score = detected_boxes(photograph.pixels, exported)

@@ -8,10 +8,10 @@ import torch
 from numpy.testing import assert_allclose
 
 from deployments.crops import crop_transforms
-from deployments.pose.evaluate import cut_crops, detected_boxes
+from deployments.pose.evaluate import cut_crops, detected_boxes, letterbox
 from deployments.pose.load import load_detector, load_pose_model
 from deployments.pose.options import EngineOptions
-from tests.random_networks import quiet, random_pose_network, write_checkpoint
+from tests.random_networks import quiet, random_detector, random_pose_network, write_checkpoint
 
 SIZE = (192, 256)
 
@@ -70,9 +70,23 @@ def test_all_engines_give_the_same_arrays(files, crops, flip_test):
         assert_allclose(other.sigma[same], by_torch.sigma[same], atol=0.01)
 
 
-def test_the_real_detector_is_the_same_converted(shared, registry, photographs):
-    entry = registry.entry("rtmdet_nano_folded")
-    path = shared / "weights" / entry.checkpoint
+@pytest.fixture(params=["random", "trained"])
+def rtmdet(request, registry, photographs, tmp_path):
+    """Entry and checkpoint of an RTMDet-nano, and how far its boxes and scores may be apart.
+
+    Random weights have the exponential of the regressed sides enlarge the last digits.
+    """
+    if request.param == "trained":
+        entry = registry.entry("rtmdet_nano_folded")
+        return entry, request.getfixturevalue("published") / entry.checkpoint, (1e-2, 1e-4)
+    entry = replace(registry.entry("rtmdet_nano"), sha256=None)
+    seen = [letterbox(p.pixels, entry.input_size)[0] for p in photographs[1:3]]
+    state = random_detector(entry, seen).state_dict()
+    return entry, write_checkpoint(tmp_path / "net.pth", state), (1.0, 5e-3)
+
+
+def test_a_detector_is_the_same_converted(rtmdet, photographs):
+    entry, path, (box_px, most_score) = rtmdet
     by_torch, converted = (
         load_detector(entry, path, EngineOptions(threads=1, engine=engine))
         for engine in ("torch", "openvino")
@@ -82,17 +96,20 @@ def test_the_real_detector_is_the_same_converted(shared, registry, photographs):
         boxes, score = detected_boxes(photograph.pixels, by_torch)
         other, other_score = detected_boxes(photograph.pixels, converted)
         assert len(boxes) == len(other) >= 1
-        assert_allclose(boxes, other, atol=1e-2)
-        assert_allclose(score, other_score, atol=1e-4)
+        apart = np.abs(boxes[:, None] - other).max(-1)  # the order of equal scores may differ
+        nearest = apart.argmin(1)
+        assert len(set(nearest.tolist())) == len(boxes)
+        assert apart.min(1).max() < box_px
+        assert_allclose(score, other_score[nearest], atol=most_score)
 
 
 @pytest.mark.parametrize("key", ["rtmdet_nano_folded", "rtmdet_nano_onnx"])
-def test_half_precision_finds_the_same_people(shared, registry, photographs, key):
+def test_half_precision_finds_the_same_people(published, registry, photographs, key):
     entry = registry.entry(key)
     whole, half = (
         load_detector(
             entry,
-            shared / "weights" / entry.checkpoint,
+            published / entry.checkpoint,
             EngineOptions(threads=1, precision=precision),
         )
         for precision in ("fp32", "mixed")

@@ -115,17 +115,17 @@ def test_crops_of_the_labelled_boxes_are_mmposes_but_for_rounding(photographs, m
 
 
 def test_a_trained_network_finds_the_same_points_in_mmposes_crops(
-    shared, registry, photographs, mmpose_crop
+    movenet, registry, photographs, mmpose_crop
 ):
-    entry = registry.entry("movenet_lightning")
-    model = load_pose_model(
-        entry, shared / "weights" / entry.checkpoint, EngineOptions(threads=1), "rtmpose"
-    )
+    entry = registry.entry("movenet_multipose")
+    model = load_pose_model(entry, movenet, EngineOptions(threads=1), "rtmpose")
     for photograph in photographs:
         _, _, crops = ours(model, photograph, photograph.boxes)
         theirs = np.stack([mmpose_crop(photograph, box) for box in photograph.boxes])
         found, expected = model.infer(crops), model.infer(theirs)
-        # One level more or less moves a maximum by a bin of half a pixel now and then.
-        assert_allclose(found.keypoints, expected.keypoints, atol=0.5)
-        assert np.mean(found.keypoints == expected.keypoints) > 0.99
-        assert_allclose(found.raw_score, expected.raw_score, atol=2e-3)
+        # One level more or less of some values moves the offsets: by 0.7 px at most, 0.01 px
+        # in the mean.
+        apart = np.abs(found.keypoints - expected.keypoints)
+        assert apart.max() < 1.5
+        assert apart.mean() < 0.05
+        assert np.abs(found.raw_score - expected.raw_score).mean() < 0.01

@@ -70,7 +70,7 @@ class MoveNetDetector:
         sides = [(_MULTIPLE, height), (_MULTIPLE, width)]
         model = _heads(checkpoint, [-1, 3, *sides], (*_KEYPOINTS, *_BOXES))
         self._network = compile_network(
-            model, checkpoint, options, reverse_channels=True, mean=_MEAN, std=_STD
+            model, checkpoint, options, reverse_channels=False, mean=_MEAN, std=_STD
         )
         torch.set_num_threads(1)  # torch only decodes; see OpenVinoPose
         self.status = status_of(
@@ -86,7 +86,8 @@ class MoveNetDetector:
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""
         check_pictures(images, self.status.input_size)
-        shown = _without_fill(images)
+        # OpenVINO 2026.4 loses a reversal of channels where the sides of the pictures may vary.
+        shown = _without_fill(images)[..., ::-1]
         found = []
         for outputs in self._network.parts(shown, 1):
             heat, center, displacement, offset, size, middle = map(torch.from_numpy, outputs)

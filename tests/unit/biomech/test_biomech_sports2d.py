@@ -16,7 +16,7 @@ from biomech.geometry import (
     trunk_lean,
 )
 from serve_app.settings import ROOT
-from tests.sports2d_files import PEOPLE, read_angles, read_points
+from tests.sports2d_tracks import read_tracks
 
 MINIMUM_COMPARED = 1900
 """Of the 1,960 angles of joints that the files of the three people hold."""
@@ -44,19 +44,13 @@ def ours_of(name, xy):
 
 
 @pytest.fixture(scope="module")
-def people(shared):
-    folder = shared / "reference" / "sports2d"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference/sports2d, which is absent")
-    return [
-        (read_points(folder / f"px_{who}.trc"), read_angles(folder / f"angles_{who}.mot"))
-        for who in PEOPLE
-    ]
+def people():
+    return read_tracks()
 
 
 def test_the_table_has_every_angle_of_theirs_once(people):
     for _, theirs in people:
-        assert sorted(row[0] for row in ROWS) == sorted(theirs.keys() - {"time"})
+        assert sorted(row[0] for row in ROWS) == sorted(theirs)
 
 
 @pytest.mark.parametrize(("theirs", "ours", "sign", "offset"), ROWS, ids=[row[0] for row in ROWS])
@@ -74,7 +68,7 @@ def test_angles_are_sports2ds_by_the_sign_and_offset_of_the_table(
 def test_the_same_joints_are_missing(people):
     compared = 0
     for xy, theirs in people:
-        assert len(xy) == len(theirs["time"]) == 230
+        assert len(xy) == 230
         for name in ANGLES:
             missing = np.isnan(flexion(name, xy))
             assert np.array_equal(missing, np.isnan(theirs[name.replace("_", " ")]))

@@ -188,11 +188,11 @@ def test_no_crops_no_values():
     assert blur_of(np.empty((0, 256, 192, 3), np.uint8), nothing).shape == (0,)
 
 
-def test_photographs_are_below_the_threshold_and_above_it_once_blurred(shared):
-    truth, _ = read_labels(shared / "images" / "coco_keypoints.json")
+def test_photographs_are_below_the_threshold_and_above_it_once_blurred(labelled):
+    truth, _ = read_labels(labelled / "coco_keypoints.json")
     sharp, blurred = [], []
     for image_id, about in truth.imgs.items():
-        picture = read_picture(shared / "images" / about["file_name"])
+        picture = read_picture(labelled / about["file_name"])
         for box, label in labelled_people(truth, image_id):
             if box[3] - box[1] < LEAST_HEIGHT_PX:
                 continue

@@ -11,8 +11,8 @@ from tests.corpus import ROOMY, cut
 
 
 @pytest.fixture(scope="module")
-def sprint(shared):
-    return probe(shared / "videos/sports2d_demo.mp4", ROOMY)
+def sprint(demo_video):
+    return probe(demo_video, ROOMY)
 
 
 def prints(segment):

@@ -232,14 +232,23 @@ def test_a_wrong_setting_is_raised_at_start(registry, weights):
 
 
 @pytest.mark.parametrize(
-    ("role", "key", "engine", "noticed"),
-    [
-        ("rtmpose", "movenet_lightning", "openvino", True),
-        ("detector", "rtmdet_nano_onnx", "openvino", False),
-    ],
+    ("role", "key", "noticed"),
+    [("rtmpose", "movenet_lightning", True), ("detector", "rtmdet_nano_onnx", False)],
 )
-def test_the_shared_files_are_loaded_by_their_keys(shared, role, key, engine, noticed):
-    model = choose(SHIPPED, role, key).load([shared / "weights"], OPTIONS)
-    status = model.status
-    assert (status.key, status.engine, status.source) == (key, engine, "local_file")
+def test_stand_ins_are_loaded_by_their_keys(published, role, key, noticed):
+    loaded_by_key(published, role, key, noticed=noticed)
+
+
+@pytest.mark.parametrize(
+    ("role", "key"),
+    [("rtmpose", "movenet_multipose"), ("detector", "movenet_multipose_detector")],
+)
+@pytest.mark.parametrize("named", [True, False], ids=["by its key", "by default"])
+def test_the_default_network_is_loaded_in_either_role(movenet, role, key, named):
+    loaded_by_key(movenet.parent, role, key, named=named, noticed=True)
+
+
+def loaded_by_key(folder, role, key, *, named=True, noticed):
+    status = choose(SHIPPED, role, key if named else None).load([folder], OPTIONS).status
+    assert (status.key, status.engine, status.source) == (key, "openvino", "local_file")
     assert (status.notice is not None) is noticed

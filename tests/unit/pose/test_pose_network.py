@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -10,7 +11,13 @@ from numpy.testing import assert_array_equal
 from deployments.errors import ConfigurationError, WeightsCorruptError
 from deployments.pose.network import load_network
 from deployments.pose.registry import load_model_config
-from tests.random_networks import config_of, import_apis, quiet, write_checkpoint
+from tests.random_networks import (
+    config_of,
+    import_apis,
+    quiet,
+    random_detector,
+    write_checkpoint,
+)
 
 CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 SMALL = CONFIG.entry("rtmpose_small")
@@ -48,13 +55,15 @@ def test_nothing_is_left_to_be_fetched(small):
     assert "download" not in str(network.model_config)
 
 
-def test_normalisation_is_the_configs(small, shared):
+def test_normalisation_is_the_configs(small, tmp_path):
     network = load_network(SMALL, small[0])
     assert_array_equal(network.mean, torch.tensor(RGB_MEAN))
     assert_array_equal(network.std, torch.tensor(RGB_STD))
     assert network.bgr_to_rgb
-    entry = CONFIG.entry("rtmdet_nano_folded")
-    detector = load_network(entry, shared / "weights" / entry.checkpoint)
+    entry = CONFIG.entry("rtmdet_nano")
+    picture = np.random.default_rng(1).integers(0, 256, (1, 320, 320, 3), np.uint8)
+    state = random_detector(entry, picture).state_dict()
+    detector = load_network(entry, write_checkpoint(tmp_path / "net.pth", state))
     assert_array_equal(detector.mean, torch.tensor(RGB_MEAN[::-1]))
     assert_array_equal(detector.std, torch.tensor(RGB_STD[::-1]))
     assert not detector.bgr_to_rgb

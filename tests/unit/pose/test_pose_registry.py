@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import PUBLISHED
 from deployments.pose.registry import load_model_config
 from deployments.pose.sources import UrlSource, WheelMember
+from tests.conftest import find_shared
 
 SHIPPED = Path(__file__).parents[3] / "config" / "model_config.json"
 RTMPOSE_M = "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192"
@@ -45,6 +47,7 @@ SPECIFICATION = """{
   }
 }
 """  # noqa: E501, W291  as the specification prints it
+SPECIFICATION_SHA256 = "0939c2fc2b19fbaf231f31118f7bb834f1aacd1dc8d1ec89f4e3ab5e82ec6edc"
 
 
 @pytest.fixture
@@ -89,10 +92,12 @@ def test_the_specifications_file_loads_unchanged(tmp_path):
     assert config.biomechanics.symmetry_detection
 
 
-def test_that_file_is_the_specifications(shared):
-    text = (shared / "spec" / "mmpose-service.md").read_text()
-    section = text[text.index("### Model Configuration ([`config/model_config.json`]") :]
-    assert re.search(r"```json\n(.*?)```", section, re.DOTALL)[1] == SPECIFICATION
+def test_that_file_is_the_specifications():
+    assert sha256(SPECIFICATION.encode()).hexdigest() == SPECIFICATION_SHA256
+    for path in filter(None, [find_shared("spec/mmpose-service.md")]):
+        text = path.read_text()
+        section = text[text.index("### Model Configuration ([`config/model_config.json`]") :]
+        assert re.search(r"```json\n(.*?)```", section, re.DOTALL)[1] == SPECIFICATION
 
 
 def test_the_shipped_file_repeats_the_known_facts():

@@ -80,21 +80,28 @@ def test_an_unpublished_file_has_no_command(tmp_path):
     assert "movenet-lightning_rtmpose-io_256x192.onnx" in caught.value.hint
 
 
-def test_the_folded_copy_is_not_taken_for_the_published_detector(shared):
-    search = [shared / "weights"]
+def test_the_folded_copy_is_not_taken_for_the_published_detector(tmp_path):
+    search = [tmp_path]
+    folded = CONFIG.entry("rtmdet_nano_folded")
+    put(tmp_path / folded.checkpoint)
     with pytest.raises(WeightsMissingError):
         find_weights(CONFIG.entry("rtmdet_nano"), search)
-    folded = CONFIG.entry("rtmdet_nano_folded")
     path = find_weights(folded, search)
-    verify(folded, path)
+    verify(replace(folded, sha256=DIGEST), path)
     with pytest.raises(WeightsCorruptError):
         verify(CONFIG.entry("rtmdet_nano"), path)
 
 
-@pytest.mark.parametrize("key", ["movenet_lightning", "rtmdet_nano_onnx", "rtmdet_nano_folded"])
-def test_stand_ins_are_the_files_of_the_registry(shared, key):
+@pytest.mark.parametrize("key", ["movenet_multipose", "movenet_multipose_detector"])
+def test_the_default_network_is_the_file_of_the_registry(movenet, key):
     entry = CONFIG.entry(key)
-    assert verify(entry, find_weights(entry, [shared / "weights"])) == entry.sha256
+    assert verify(entry, find_weights(entry, [movenet.parent])) == entry.sha256
+
+
+@pytest.mark.parametrize("key", ["movenet_lightning", "rtmdet_nano_onnx", "rtmdet_nano_folded"])
+def test_stand_ins_are_the_files_of_the_registry(published, key):
+    entry = CONFIG.entry(key)
+    assert verify(entry, find_weights(entry, [published])) == entry.sha256
 
 
 @pytest.mark.parametrize("known", [DIGEST, DIGEST[:8], None])

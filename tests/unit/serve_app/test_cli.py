@@ -207,8 +207,8 @@ def test_a_wrong_serve_config_ends_check_and_deploy_with_2(cli, tmp_path):
     assert "proxy is not a key" in deployed.stderr
 
 
-def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cli, shared):
-    result = cli("eval", shared / "images", "--json")
+def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cli, labelled):
+    result = cli("eval", labelled, "--json")
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert (figures["images"], figures["people"], figures["published_ap"]) == (4, 12, None)

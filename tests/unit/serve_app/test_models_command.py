@@ -210,7 +210,5 @@ def test_a_demonstration_video_that_cannot_be_had_ends_with_1(run, up, monkeypat
     assert len(files(tmp_path / "weights")) == 1
 
 
-def test_the_demonstration_video_is_the_shared_one(shared):
-    video = find_demo_video(shared.parent)
-    assert video is not None
-    assert digest(video.read_bytes()) == DEMO_VIDEO.sha256
+def test_the_demonstration_video_here_is_the_one_that_is_fetched(demo_video):
+    assert digest(demo_video.read_bytes()) == DEMO_VIDEO.sha256

@@ -15,7 +15,7 @@ from deployments.tracking.tracks import merge
 from serve_app.local import LocalStages
 from serve_app.models import plan_models
 from serve_app.settings import load_settings
-from tests.sports2d_files import PEOPLE, read_points
+from tests.sports2d_tracks import read_tracks
 
 STRIDE = 4
 HUMAN = np.array([0, 1, 0])
@@ -28,9 +28,6 @@ async def analysed(path, *lengths_s):
     stages = LocalStages(plan_models(settings), settings.media_limits, None)
     try:
         statuses = stages.statuses
-        for role in ("rtmpose", "detector"):
-            if not statuses[role].loaded:
-                pytest.skip(statuses[role].reason)
         options = AnalysisOptions(
             pose_input=statuses["rtmpose"].input_size,
             detector_input=statuses["detector"].input_size,
@@ -48,17 +45,14 @@ async def analysed(path, *lengths_s):
 
 
 @pytest.fixture(scope="module")
-def clips(shared):
-    return asyncio.run(analysed(shared / "videos" / "sports2d_demo.mp4", 60.0, 1.5))
+def clips(demo_video, movenet):
+    return asyncio.run(analysed(demo_video, 60.0, 1.5))
 
 
 @pytest.fixture(scope="module")
-def peer(shared):
+def peer():
     """(f, 3, 17, 2) pixels."""
-    folder = shared / "reference" / "sports2d"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference/sports2d, which is absent")
-    return np.stack([read_points(folder / f"px_{who}.trc") for who in PEOPLE], 1)
+    return np.stack([track.keypoints for track in read_tracks()], 1)
 
 
 def nearest(clip, peer):
