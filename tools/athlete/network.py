@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,9 +35,8 @@ def athlete_service(folder: Path, **settings: object) -> Iterator[PoseService]:
 
 
 def athlete_detector() -> WholeFrameDetector:
-    """Load the network as a detector of one person; in full precision, as it is for crops."""
+    """Load the network as a detector of one person, without the flip test that crops have."""
     plan = plan_models(load_settings(SETTINGS, {}))
     entry = plan.config.entry(KEY)
     checkpoint = find_weights(entry, plan.search)
-    options = replace(plan.options, flip_test=entry.flip_test)
-    return WholeFrameDetector(load_pose_model(entry, checkpoint, options, "detector"))
+    return WholeFrameDetector(load_pose_model(entry, checkpoint, plan.options, "detector"))
