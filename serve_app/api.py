@@ -67,6 +67,9 @@ def create_app(service: PoseService) -> FastAPI:
     add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
+    # FastAPI drops nulls from what it describes, and a null is a part of an answer.
+    pose = app.openapi()["paths"]["/pose"]["post"]["responses"]["200"]
+    pose["content"]["application/json"]["example"] = _EXAMPLE
     return app
 
 
@@ -78,7 +81,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
     @app.post(
         "/pose",
         response_model=PoseResponse,
-        responses=_PROBLEMS | {200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+        responses=_PROBLEMS,
         summary="Analyse a video",
         openapi_extra={
             "requestBody": {
