@@ -160,7 +160,7 @@ PUBLISHED: Final[dict[str, Published]] = {
     ),
     # One file in two roles.
     "movenet-multipose-lightning_256x192": _MOVENET,
-    "movenet-multipose-lightning_384": replace(_MOVENET, task="detect", input_size=(384, 384)),
+    "movenet-multipose-lightning_320": replace(_MOVENET, task="detect", input_size=(320, 320)),
     # The test data of this project: not published by OpenMMLab.
     "movenet-lightning_rtmpose-io_256x192": Published(
         name="MoveNet-Lightning (RTMPose interface)",
