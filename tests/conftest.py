@@ -15,6 +15,7 @@ from serve_app.ray_token import ensure_token
 from tests import markers
 
 ROOT = Path(__file__).resolve().parent.parent
+REGISTRY = ROOT / "config" / "model_config.json"
 SQUAT_FRAMES = 96
 FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
 
@@ -66,14 +67,15 @@ def demo_video() -> Path:
 @pytest.fixture(scope="session")
 def registry() -> ModelConfig:
     """The registry that is shipped."""
-    return load_model_config(ROOT / "config" / "model_config.json")
+    return load_model_config(REGISTRY)
 
 
 @pytest.fixture(scope="session")
-def movenet(registry: ModelConfig) -> Path:
+def movenet() -> Path:
     """File of the default network."""
+    entry = load_model_config(REGISTRY).entry("movenet_multipose")
     try:
-        return find_weights(registry.entry("movenet_multipose"), default_search(ROOT, None))
+        return find_weights(entry, default_search(ROOT, None))
     except WeightsMissingError:
         pytest.skip(f"needs the default network: {FETCH_DEFAULTS}")
 

@@ -249,13 +249,13 @@ def test_too_little_to_fit_on_is_refused(points, least, says):
 
 
 def test_the_command_fits_on_the_photographs_and_draws_what_can_be_relied_on(
-    labelled, movenet, tmp_path
+    labelled, published, tmp_path
 ):
     out = tmp_path / "calibration.json"
     done = CliRunner().invoke(
         main,
-        ["calibrate", str(labelled), "--model", "movenet_multipose", "--out", str(out)],
-        env={"MMPOSE_WEIGHTS_DIR": str(movenet.parent)},
+        ["calibrate", str(labelled), "--model", "movenet_lightning", "--out", str(out)],
+        env={"MMPOSE_WEIGHTS_DIR": str(published)},
     )
     assert done.exit_code == 0, done.output
     (told,) = load_calibrations(out)

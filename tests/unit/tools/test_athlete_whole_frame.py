@@ -8,13 +8,14 @@ import pytest
 
 from deployments.errors import InferenceError
 from deployments.media.picture import LETTERBOX_FILL
-from deployments.pose.load import load_detector
+from deployments.pose.load import load_pose_model
 from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
 from tests import markers
+from tools.athlete.whole_frame import WholeFrameDetector
 
 ENTRY = ModelEntry(
-    key="found", name="Found", task="detect", family="rtmpose", config="marker", mm_config="",
+    key="found", name="Found", task="pose", family="rtmpose", config="marker", mm_config="",
     checkpoint="marker.onnx", sha256=None, input_size=(192, 256), codec="simcc",
     notice="for one person",
 )  # fmt: skip
@@ -24,7 +25,8 @@ ENTRY = ModelEntry(
 def detector(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "marker.onnx"
     onnx.save(markers.pose_network(), path)
-    return load_detector(ENTRY, path, EngineOptions(threads=1))
+    model = load_pose_model(ENTRY, path, EngineOptions(threads=1), "detector")
+    return WholeFrameDetector(model)
 
 
 def letterboxed(points, size):
