@@ -30,8 +30,10 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     that last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score
     of 0.6. Frames of a gap stay empty: nobody was seen there.
 
-    People are numbered from 1 by importance: the sum over frames of box area, score, and nearness
-    to the picture's centre (1 there, 0.5 in the corners). The first is the primary person. Of the
+    People are numbered from 1 by importance: the sum over frames of the square of the box's longer
+    side, its score, and its nearness to the picture's centre (1 there, 0.5 in the corners). The
+    longer side is the body's size; the area also grows with raised arms. The first is the primary
+    person. Of the
     passers-by of a long video only the most important are kept, so that people times frames are
     four million at most.
 
@@ -104,7 +106,8 @@ def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
     box = rows.box.astype(np.float64)
     off_centre = (box[:, :2] + box[:, 2:]) / 2 - half
     centrality = 1 - 0.5 * np.linalg.norm(off_centre, axis=1) / np.linalg.norm(half)
-    weight = (box[:, 2:] - box[:, :2]).prod(axis=1) * rows.box_score * centrality
+    size = (box[:, 2:] - box[:, :2]).max(axis=1)
+    weight = size**2 * rows.box_score * centrality
     numbers, own = np.unique(identity[identity >= 0], return_inverse=True)
     importance = np.bincount(own, weight[identity >= 0], len(numbers))
     column = np.full(len(identity), -1, np.int64)

@@ -220,6 +220,21 @@ def test_the_primary_person_is_the_most_important_over_the_whole_clip(walkers, p
     assert [sorted(who) for who in followed(clip, walkers)] == [[primary], [1 - primary]]
 
 
+class ArmsOut(Walker):
+    """A walker whose arms make the box twice as wide."""
+
+    def box(self, time_s):
+        x1, y1, x2, y2 = super().box(time_s)
+        side = (x2 - x1) / 2
+        return np.array([x1 - side, y1, x2 + side, y2])
+
+
+def test_arms_held_out_do_not_make_a_person_more_important():
+    walkers = [ArmsOut(straight(1260, 540, 0), 300), Walker(straight(660, 540, 0), 320)]
+    clip = merge([observe(walkers, INFO)], INFO)
+    assert [sorted(who) for who in followed(clip, walkers)] == [[1], [0]]
+
+
 def test_the_primary_person_is_not_the_first_segments():
     # Large, but gone after a second: on the whole the other one counts for more.
     walkers = [Walker(straight(960, Y, 0), 420, to_s=1.0), Walker(straight(600, Y, 20), 300)]
