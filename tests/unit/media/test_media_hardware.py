@@ -67,8 +67,8 @@ def test_software_goes_on_where_the_device_fails(failure, at, devices, monkeypat
     expected = contents(read(segment))
     decode = reader._read
 
-    def failing(segment, threads, device):
-        for i, picture in enumerate(decode(segment, threads, device)):
+    def failing(segment, threads, device, cancelled):
+        for i, picture in enumerate(decode(segment, threads, device, cancelled)):
             if device is not None and i == at:
                 if failure == "raises":
                     raise MediaError("the GPU is gone")

@@ -127,12 +127,11 @@ def without_xtcocotools(program):
 
 def test_networks_are_loaded_without_xtcocotools():
     program = """
-from pathlib import Path
 from deployments.pose.network import load_network
 from deployments.pose.registry import load_model_config
-from deployments.pose.weights import DEMONSTRATION, find_weights
-entry = load_model_config(Path("config/model_config.json")).entry("rtmpose_tiny_demonstration")
-print(type(load_network(entry, find_weights(entry, [DEMONSTRATION])).module).__name__)
+from tools.athlete.network import CHECKPOINT, KEY, REGISTRY
+entry = load_model_config(REGISTRY).entry(KEY)
+print(type(load_network(entry, CHECKPOINT).module).__name__)
 """
     assert without_xtcocotools(program) == "TopdownPoseEstimator\n"
 

@@ -264,16 +264,16 @@ def test_suppression_is_mmposes():
         ("rtmdet_nano_folded", 0.584, 0.974, "detector"),
     ],
 )
-def test_stand_in_on_the_photographs(shared, detector, ap, ap50, boxes):
+def test_stand_in_on_the_photographs(labelled, published, detector, ap, ap50, boxes):
     registry = Path(__file__).parents[3] / "config" / "model_config.json"
     config, options = load_model_config(registry), EngineOptions(threads=1)
 
     def checkpoint(key):
-        return config.entry(key), find_weights(config.entry(key), [shared / "weights"])
+        return config.entry(key), find_weights(config.entry(key), [published])
 
     model = load_pose_model(*checkpoint("movenet_lightning"), options, "rtmpose")
     finder = load_detector(*checkpoint(detector), options) if detector else None
-    result = evaluate(*find_coco(shared / "images"), model, finder)
+    result = evaluate(*find_coco(labelled), model, finder)
     assert (result.images, result.people, result.boxes) == (4, 12, boxes)
     assert result.ap == pytest.approx(ap, abs=0.01)
     assert result.ap50 == pytest.approx(ap50, abs=0.01)
