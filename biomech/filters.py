@@ -13,6 +13,7 @@ import scipy
 
 from biomech.geometry import Array
 from biomech.reasons import Flags
+from biomech.timeline import rate_of as rate_of
 from biomech.timeline import runs_of
 
 MIN_SAMPLES: Final = 10
@@ -60,17 +61,12 @@ def noise_gains(cutoff_hz: float, rate_hz: float) -> tuple[float, float]:
 _BINS: Final = 512
 
 
-def rate_of(times_s: Array) -> float:
-    """Frames a second by the median interval; NaN for a single frame."""
-    return 1.0 / float(np.median(np.diff(times_s))) if len(times_s) > 1 else float("nan")
-
-
 def lowpass(
     times_s: Array, values: Array, cutoff_hz: float, max_gap_s: float
 ) -> tuple[Array, Flags]:
     """Values without what is faster than ``cutoff_hz``, and where that was possible.
 
-    A run that is not even to 2 % of the median interval is brought to that interval by a cubic
+    A run that is not even to 2 % of the usual interval is brought to that interval by a cubic
     spline, and back. A run of less than 10 frames stays as it is.
 
     Args:
@@ -130,7 +126,7 @@ def _filter_run(times_s: Array, values: Array, cutoff_hz: float, rate_hz: float)
 
 
 def is_even(times_s: Array) -> bool:
-    """Whether all intervals are within 2 % of the median one."""
+    """Whether all intervals are within 2 % of the usual one."""
     return len(times_s) < 2 or _is_even(times_s, rate_of(times_s))
 
 

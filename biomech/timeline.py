@@ -18,6 +18,32 @@ _CELLS = 1 << 21
 """Values gathered at once, which bounds memory whatever the frame rate."""
 
 
+_COARSEST_TICK_S = 2e-3
+"""Containers count thousandths of a second, or six hundredths of it."""
+
+_UNEVEN = 0.02
+
+
+def rate_of(times_s: Array) -> float:
+    """Return frames a second; NaN for a single frame.
+
+    Time stamps are rounded to ticks, and in WebM a tick is 6 % of an interval at 60 Hz. So where
+    all intervals are one, or several where frames were dropped, but for a tick, their number over
+    the whole span counts. Else it is the mean of those that are the median one but for a tick.
+    """
+    if len(times_s) < 2:
+        return float("nan")
+    gaps = np.diff(times_s)
+    median = float(np.median(gaps))
+    reach = max(_UNEVEN * median, min(_COARSEST_TICK_S, median / 3)) + _EDGE_S
+    near = gaps[np.abs(gaps - median) <= reach]
+    usual = float(near.mean()) if len(near) else median
+    steps = np.rint(gaps / usual)
+    if (steps >= 1).all() and (np.abs(gaps - steps * usual) <= reach).all():
+        usual = float((times_s[-1] - times_s[0]) / steps.sum())
+    return round(1.0 / usual, 9)  # the same of each part of a clip, in spite of rounding
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
     """The frames within half a window's length of each frame: ``start`` to ``stop`` (f,)."""

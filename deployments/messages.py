@@ -1,4 +1,4 @@
-"""What travels between stages: frozen dataclasses of arrays. Imports numpy only.
+"""What travels between stages: frozen dataclasses of arrays. Imports numpy only, and from ``biomech``.
 
 Pixels are display pixels (after the container's rotation), x right, y down, a pixel's centre at its
 integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images are uint8 BGR.
@@ -7,11 +7,12 @@ Arrays that come out of Ray's object store are read-only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from biomech.timeline import rate_of
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -65,15 +66,12 @@ class MediaInfo:
 
     @property
     def fps(self) -> float:
-        """Frames a second by the median interval; 0 for a single picture."""
-        gaps = np.diff(self.pts)
-        return (
-            1.0 / (float(np.median(gaps)) * float(Fraction(*self.time_base))) if len(gaps) else 0.0
-        )
+        """Frames a second (see :func:`biomech.timeline.rate_of`); 0 for a single picture."""
+        return rate_of(self.times_s) if len(self.pts) > 1 else 0.0
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first picture to the end of the last (held for the median interval)."""
+        """Seconds from the first picture to the end of the last (held for the usual interval)."""
         return float(self.times_s[-1]) + (1.0 / self.fps if self.fps else 0.0)
 
 

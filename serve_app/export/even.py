@@ -15,6 +15,9 @@ from deployments.errors import BadParameterError
 _ON_GRID: Final = 0.05
 """Of a frame's interval: time stamps that are off by less are rounded ones."""
 
+_TICK_S: Final = 1e-3
+"""Of WebM and MKV: the first time stamp and any other are rounded by half of it each."""
+
 _MOST_RESAMPLED: Final = 8
 """Times as many rows as there are frames: beyond it the frames are bunched."""
 
@@ -56,7 +59,7 @@ class EvenTimes:
         rate_hz = round(steps / span, 4)
         times = frames_s[0] + np.arange(steps + 1) / rate_hz
         exact = steps + 1 == len(frames_s) and bool(
-            np.abs(times - frames_s).max() * rate_hz <= _ON_GRID
+            np.abs(times - frames_s).max() <= max(_ON_GRID / rate_hz, _TICK_S + 1e-6)
         )
         return EvenTimes(frames_s, times, rate_hz, exact)
 

@@ -160,6 +160,21 @@ def test_a_cut_off_beyond_what_frames_can_show_is_refused():
         filtered(times, times, 12.1)
 
 
+@pytest.mark.parametrize("tick_s", [1 / 1000, 1 / 600, 1 / 90000])
+@pytest.mark.parametrize("rate", [23.976, 25.0, 29.97, 30.0, 50.0, 59.94, 60.0, 119.88, 240.0])
+def test_times_rounded_to_ticks_have_the_true_rate(rate, tick_s):
+    times = np.round(np.arange(177) / rate / tick_s) * tick_s
+    assert rate_of(times) == pytest.approx(176 / times[-1], rel=1e-9)
+    assert rate_of(times) == pytest.approx(rate, rel=2 * tick_s / times[-1])
+    dropped = np.delete(times, [20, 21, 90, 150])
+    assert rate_of(dropped) == pytest.approx(176 / times[-1], rel=1e-9)
+
+
+def test_the_rate_of_uneven_times_is_that_of_usual_intervals():
+    gaps = np.tile([0.04, 0.04, 0.04, 0.071], 10)
+    assert rate_of(np.cumsum(gaps)) == pytest.approx(25.0)
+
+
 def test_rates_and_evenness_of_times():
     assert rate_of(np.arange(5) / 25.0) == pytest.approx(25.0)
     assert np.isnan(rate_of(np.zeros(1)))

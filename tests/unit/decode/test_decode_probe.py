@@ -68,7 +68,7 @@ def test_key_frames_are_all_found(name, expected):
     ("name", "fps", "seconds"),
     [
         ("h264", 25, 20 / 25),
-        ("vp9", 1000 / 33, 23 * 1.001 / 30 + 0.033),
+        ("vp9", 23 / 0.767, 24 * 1.001 / 30),
         ("late_start", 25, 20 / 25),
         ("one_frame", 0, 0),
         ("held_last", 25, 74 / 25 + 1 / 25),

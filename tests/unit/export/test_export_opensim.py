@@ -74,6 +74,22 @@ def test_points_are_in_metres_with_y_up_from_the_floor(squat):
     assert 1.2 < points[0, MARKERS.index("Nose"), 1] < 1.8
 
 
+THROW = Context("throw", subject=Subject(height_m=1.8))
+
+
+@pytest.mark.parametrize("rate", [30, 59.94, 60, 120, 240])
+def test_times_in_milliseconds_give_a_row_a_frame_at_the_true_rate(rate):
+    """As WebM and MKV have them."""
+    frames = np.arange(90)
+    body = saved(squatting(frames), times_s=np.round(frames / rate, 3), context=THROW)
+    header, times, points = read_trc(exported(body, "trc")[1])
+    assert (header["NumFrames"], len(times)) == ("90", 90)
+    assert float(header["DataRate"]) == pytest.approx(rate, rel=2e-3 / times[-1])
+    even = read_trc(exported(saved(squatting(frames), context=height_of(1.8)), "trc")[1])[2]
+    assert np.array_equal(np.isnan(points), np.isnan(even))
+    assert ("low_frame_rate" in body.decode()) == (rate < 59)  # of a throw
+
+
 def test_a_point_that_is_missing_is_blank_and_a_midpoint_needs_both_sides(squat):
     points = read_trc(exported(squat, "trc")[1])[2]
     assert np.isnan(points[:, MARKERS.index("LWrist")]).all()
