@@ -13,8 +13,7 @@ import scipy
 
 from biomech.geometry import Array
 from biomech.reasons import Flags
-from biomech.timeline import rate_of as rate_of
-from biomech.timeline import runs_of
+from biomech.timeline import rate_of, runs_of
 
 MIN_SAMPLES: Final = 10
 """The least that is filtered: fewer than the filter's own reflection at both ends needs."""

@@ -22,14 +22,13 @@ from biomech.filters import (
     ORDER,
     is_even,
     lowpass,
-    rate_of,
     residual_cutoffs,
 )
 from biomech.gate import Gated, gate
 from biomech.geometry import Array, derotated
 from biomech.reasons import Flags
 from biomech.skeleton import KEYPOINTS
-from biomech.timeline import runs_of
+from biomech.timeline import rate_of, runs_of
 from biomech.track import Track
 from biomech.uncertainty import inflation, oks_sigma
 from biomech.view import stature_px

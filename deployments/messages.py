@@ -1,4 +1,4 @@
-"""What travels between stages: frozen dataclasses of arrays. Imports numpy only, and from ``biomech``.
+"""What travels between stages: frozen dataclasses of arrays. Imports numpy and ``biomech``.
 
 Pixels are display pixels (after the container's rotation), x right, y down, a pixel's centre at its
 integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images are uint8 BGR.
@@ -37,6 +37,8 @@ class MediaInfo:
         keyframe_pts: (k,) those at which decoding can start, ascending.
         audio_codec: of the first audio stream, or None.
         in_order: whether pictures are known to be stored in the order in which they are shown.
+        counted: whether the file's own time stamps step back or repeat, so that a picture is known
+            by its number in the decoder's order; then it is decoded from the beginning.
         warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
     """
 
@@ -52,6 +54,7 @@ class MediaInfo:
     keyframe_pts: I64
     audio_codec: str | None = None
     in_order: bool = False
+    counted: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -89,7 +92,7 @@ class Segment:
     detected too, which closes the last interval between detections.
 
     Attributes:
-        path, time_base, rotation_deg, width, height, in_order: of the media.
+        path, time_base, rotation_deg, width, height, in_order, counted: of the media.
         index: position among the segments of the video.
         first_frame: index in the video of the segment's first frame.
         pts: (m,) ticks of its frames.
@@ -108,6 +111,7 @@ class Segment:
     seek_pts: int
     closing_pts: int | None
     in_order: bool = False
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,7 @@ def cut(media: MediaInfo, start: int = 0, stop: int | None = None, index: int = 
         seek_pts=int(np.max(keys, initial=media.pts[0])),
         closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
         in_order=media.in_order,
+        counted=media.counted,
     )
 
 

@@ -29,6 +29,7 @@ from deployments.pace import Pace
 from deployments.threads import Cancelled
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_ENCODING = frozenset({"", "identity", "aws-chunked"})
 _TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come again
 
 
@@ -49,7 +50,7 @@ class FetchLimits:
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 10.0
     total_timeout_s: float = 600.0
-    max_redirects: int = 3
+    max_redirects: int = 10
     min_rate: float = 0.0
     window_s: float = math.inf
 
@@ -150,14 +151,28 @@ def _broken_is_unreachable(url: httpx.URL) -> Iterator[None]:
 def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, sink: Sink) -> None:
     if response.status != 200:
         raise _refusal(describe(url), response.status, headers.get("retry-after", ""))
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
+    if not _plain(encoding := headers.get("content-encoding")):
         raise SourceError(f"{describe(url)} answers with content encoding {encoding[:20]!r}")
     # httpcore holds the body to its announced length; with both headers, chunks count (RFC 9112).
     if "content-length" in headers and "transfer-encoding" not in headers:
         sink.expect(int(headers["content-length"]))
+    is_page = "html" in headers.get("content-type", "").lower()
     for chunk in response.iter_stream():
+        if is_page and chunk.lstrip().startswith(b"<"):
+            raise SourceError(
+                f"{describe(url)} is a web page (text/html came back), not a video",
+                hint="Give the address of the file itself, which downloads without signing in.",
+            )
+        is_page = False
         sink.write(chunk)
+
+
+def _plain(encoding: str | None) -> bool:
+    """Whether a body of this content encoding is the file itself.
+
+    ``aws-chunked`` is how it was uploaded; S3 names it with files all the same.
+    """
+    return {part.strip().lower() for part in (encoding or "").split(",")} <= _NO_ENCODING
 
 
 def _refusal(name: str, status: int, retry_after: str = "") -> ServiceError:
@@ -204,7 +219,7 @@ def _fetch_gcs(
             blob = client.bucket(source.bucket).get_blob(source.name, **waits)
             if blob is None:
                 raise _refusal(budget.name, 404)
-            if blob.content_encoding not in (None, "", "identity"):
+            if not _plain(blob.content_encoding):
                 raise SourceError(f"{budget.name} is stored with a content encoding")
             sink.expect(blob.size)
             # The very version whose size was checked, as stored.

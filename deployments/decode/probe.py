@@ -11,6 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from deployments.decode.orientation import Orientation, orientation
+from deployments.decode.stamps import are_ascending, are_suspect, regular
 from deployments.errors import (
     AudioOnlyError,
     MediaError,
@@ -22,7 +23,12 @@ from deployments.errors import (
 )
 from deployments.media.open import open_media
 from deployments.media.picture import is_hdr
-from deployments.media.reader import decoded, times_are_made_up, video_stream
+from deployments.media.reader import (
+    decoded,
+    times_are_made_up,
+    video_stream,
+    video_tracks,
+)
 from deployments.media.structure import missing_bytes
 from deployments.messages import I64, MediaInfo
 from deployments.threads import Cancelled, WorkCancelledError, never
@@ -32,6 +38,7 @@ VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg",
 _VARIABLE_SHARE = 0.02
 # Pixels less square than this are made square; some recorders write ratios like 1919:1920.
 _SQUARE_SHARE = 0.01
+_RATE_UNKNOWN = Fraction(25)
 _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that containers count in
 
 
@@ -65,12 +72,14 @@ def probe(
     with open_media(path, limits.max_pixels, trial="none") as container:
         _check_end(missing_bytes(path, _demuxer(container)))
         stream = _stream(container)
-        _check_declared(container, stream, limits)
+        _check_declared(path, container, stream, limits)
         _check_listed(path, container, stream)
         found = _index_of_packets(container, stream, limits, cancelled)
-        pts, keys = _sorted(*(found or _index_of_frames(path, limits, cancelled)))
-        _check_times(pts)
-        first, square = _first_picture(path, limits)
+        if found is not None:
+            _check_times(_sorted(*found)[0])
+        first, square, reorders = _first_picture(path, limits)
+        index = _index(path, container, stream, found, reorders, limits, cancelled)
+        _check_times(index.pts)
         shown = orientation(first)
         _check("pixels", square[0] * square[1], limits.max_pixels)
         width, height = square if shown.rotation_deg % 180 == 0 else square[::-1]
@@ -84,11 +93,15 @@ def probe(
             height=height,
             rotation_deg=shown.rotation_deg,
             time_base=(time_base.numerator, time_base.denominator),
-            pts=pts,
-            keyframe_pts=keys,
+            pts=index.pts,
+            keyframe_pts=index.keys,
             audio_codec=_audio_codec(container),
-            in_order=found is not None and _is_in_order(container, found[0]),
-            warnings=_warnings(pts, first, shown, square),
+            in_order=index.in_order,
+            counted=index.counted,
+            warnings=(
+                *_warnings_of_file(container, stream, index),
+                *_warnings(index.pts, first, shown, square),
+            ),
         )
     _check("seconds", info.duration_s, limits.max_duration_s)
     return info
@@ -123,15 +136,30 @@ def _check(quantity: str, value: float, limit: float) -> None:
         )
 
 
-def _check_declared(container: InputContainer, stream: VideoStream, limits: MediaLimits) -> None:
+def _check_declared(
+    path: Path, container: InputContainer, stream: VideoStream, limits: MediaLimits
+) -> None:
     """Refuse by the header alone what says itself that it is too large."""
     context = stream.codec_context
     _check("pixels", context.width * context.height, limits.max_pixels)
     _check("frames", stream.frames, limits.max_frames)
     if stream.duration and stream.time_base:
-        _check("seconds", float(stream.duration * stream.time_base), limits.max_duration_s)
-    elif container.duration:
-        _check("seconds", container.duration / av.time_base, limits.max_duration_s)
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    if seconds > limits.max_duration_s and _demuxer(container) == "matroska":
+        seconds -= _starts_s(path)  # it counts from 0, wherever the first picture is
+    _check("seconds", seconds, limits.max_duration_s)
+
+
+def _starts_s(path: Path) -> float:
+    """Seconds from 0 to the first picture, which the header does not tell."""
+    with open_media(path, trial="none") as container:
+        stream = video_stream(container)
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.time_base is not None:
+                return float(packet.pts * packet.time_base)
+    return 0.0
 
 
 def _check_end(missing: int) -> None:
@@ -169,6 +197,41 @@ def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
     return found, found_keys if len(found_keys) else found[:1]
 
 
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The pictures of a file; see :class:`MediaInfo`."""
+
+    pts: I64
+    keys: I64
+    in_order: bool = False
+    counted: bool = False
+
+
+def _index(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    found: tuple[list[int], list[int]] | None,
+    reorders: bool,
+    limits: MediaLimits,
+    cancelled: Cancelled,
+) -> _Index:
+    """By what was ``found`` in the packets; by decoding everything where that can be wrong."""
+    listed = None
+    if found is not None:
+        listed = _Index(*_sorted(*found), in_order=_is_in_order(container, found[0]))
+        if not are_suspect(found[0], reorders):
+            return listed
+    times, keys = _index_of_frames(path, limits, cancelled)
+    if not are_ascending(times):
+        rate = stream.average_rate or _RATE_UNKNOWN
+        pts = regular(times, max(round(1 / (rate * (stream.time_base or 1))), 1))
+        return _Index(pts, pts[:1], counted=True)
+    if found is not None and listed is not None and len(listed.pts) == len(found[0]):
+        return listed
+    return _Index(*_sorted([time for time in times if time is not None], keys))
+
+
 def _index_of_packets(
     container: InputContainer, stream: VideoStream, limits: MediaLimits, cancelled: Cancelled
 ) -> tuple[list[int], list[int]] | None:
@@ -197,20 +260,18 @@ def _index_of_packets(
 
 def _index_of_frames(
     path: Path, limits: MediaLimits, cancelled: Cancelled
-) -> tuple[list[int], list[int]]:
+) -> tuple[list[int | None], list[int]]:
     """By decoding everything, from the beginning: a damaged file may not be sought in."""
-    pts: list[int] = []
+    pts: list[int | None] = []
     keys: list[int] = []
     with open_media(path, limits.max_pixels) as container:
         stream = _stream(container)
         # A key frame by the times that were dealt out again may not be one that can be sought.
         can_seek = not times_are_made_up(container, stream)
         for frame in decoded(container, stream, cancelled=cancelled):
-            if frame.pts is None:
-                continue
             pts.append(frame.pts)
             _check("frames", len(pts), limits.max_frames)
-            if frame.key_frame and can_seek:
+            if frame.key_frame and can_seek and frame.pts is not None:
                 keys.append(frame.pts)
     if cancelled():
         raise WorkCancelledError
@@ -222,8 +283,8 @@ def _is_in_order(container: InputContainer, pts: list[int]) -> bool:
     return _demuxer(container) != "avi" and bool((np.diff(pts) > 0).all())
 
 
-def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tuple[int, int]]:
-    """The first picture, and its (width, height) with square pixels.
+def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tuple[int, int], bool]:
+    """The first picture, its (width, height) with square pixels, and whether more come reordered.
 
     Of the file as it is opened anew: after all packets a damaged one may not be sought in.
     """
@@ -234,7 +295,7 @@ def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tupl
             raise NoFramesError("no picture of the video track can be decoded")
         # Known to the decoder alone where the container does not say it.
         aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
-        return first, _square_size(first, float(aspect or 1))
+        return first, _square_size(first, float(aspect or 1)), stream.codec_context.has_b_frames
 
 
 def _square_size(frame: av.VideoFrame, ratio: float) -> tuple[int, int]:
@@ -244,6 +305,30 @@ def _square_size(frame: av.VideoFrame, ratio: float) -> tuple[int, int]:
     if ratio > 1:
         return round(frame.width * ratio), frame.height
     return frame.width, round(frame.height / ratio)
+
+
+def _warnings_of_file(
+    container: InputContainer, stream: VideoStream, index: _Index
+) -> list[tuple[str, str]]:
+    found = []
+    if (count := len(video_tracks(container))) > 1:
+        context = stream.codec_context
+        size = f"{context.width}x{context.height} {stream.codec.canonical_name}"
+        found.append(
+            (
+                "video_track_chosen",
+                f"the file has {count} video tracks; number {stream.index} ({size}) was analyzed",
+            )
+        )
+    if index.counted:
+        found.append(
+            (
+                "time_stamps_repaired",
+                "the file's time stamps step back or repeat; they were put in the order in which "
+                "pictures are shown",
+            )
+        )
+    return found
 
 
 def _warnings(

@@ -41,6 +41,7 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = 4.0) -> list
             seek_pts=_key_before(media, start),
             closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
             in_order=media.in_order,
+            counted=media.counted,
         )
         for i, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]

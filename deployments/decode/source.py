@@ -24,12 +24,13 @@ class GcsObject:
 
 
 def parse_source(text: str) -> httpx.URL | GcsObject:
-    """The http(s) or gs:// address that ``text`` is, without its fragment.
+    """The http(s) or gs:// address that ``text`` is, without its fragment and blanks around it.
 
     Raises:
         SourceError: it is malformed, ambiguous or carries a user name.
         AddressNotAllowedError: its scheme is another.
     """
+    text = text.strip(" ")
     scheme, separator, rest = text.partition("://")
     if scheme.lower() != "gs" or not separator:
         return _parse_http(text)

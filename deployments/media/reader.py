@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from heapq import heappop, heappush
+from itertools import islice
 from typing import TypeAlias, cast
 
 import av
@@ -25,8 +26,8 @@ VideoPacket: TypeAlias = "Packet[VideoStream]"
 # A picture may turn out larger than the header says, as browsers' recordings do, up to so many
 # times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
 _GROWTH, _PADDING = 4, 128
-# Pictures that a decoder may put after one that is to be shown later (H.264 and HEVC allow 16).
-_MOST_REORDERED = 16
+MOST_REORDERED = 16
+"""Pictures that are decoded before one that is shown earlier (H.264 and HEVC allow 16)."""
 _MOST_THREADS = 4
 # How far to seek back further where a seek goes past the key frame it was asked for.
 _SEEK_BACK_S = (0, 1, 10)
@@ -41,7 +42,9 @@ def read(
 ) -> Generator[Picture, None, None]:
     """The segment's pictures by PTS, then the closing picture if there is one.
 
-    A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. One that
+    A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. Where
+    time stamps are wrong (``Segment.counted``), pictures are known by their number from the
+    beginning of the file. One that
     is stored in another size than the first, or with pixels that are not square, is scaled to the
     segment's size. The file is closed when the iterator ends or is abandoned.
 
@@ -59,7 +62,7 @@ def read(
     """
     threads = threads or min(max(usable_cpus() // 2, 1), _MOST_THREADS)
     following = segment.first_frame
-    device = hardware.decoder() if in_hardware else None
+    device = hardware.decoder() if in_hardware and not segment.counted else None
     if device is not None:
         end = segment.first_frame + len(segment.pts) + (segment.closing_pts is not None)
         with (
@@ -83,11 +86,6 @@ def _read(
     segment: Segment, threads: int, device: HWAccel | None, cancelled: Cancelled
 ) -> Generator[Picture, None, None]:
     """See ``read``; ``device`` decodes, or software."""
-    wanted = {int(pts): segment.first_frame + i for i, pts in enumerate(segment.pts)}
-    if segment.closing_pts is not None:
-        wanted[segment.closing_pts] = segment.first_frame + len(segment.pts)
-    last = max(wanted)
-    latest, beyond = -1, 0
     # How far pictures are out of order is for a trial to find out: not all streams say so.
     trial: Trial = "none" if segment.in_order and device is None else "all"
     with (
@@ -95,35 +93,63 @@ def _read(
         Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
     ):
         stream = video_stream(container, threads)
-        start = segment.seek_pts if segment.first_frame else None
-        for frame in decoded(container, stream, start, cancelled):
-            pts = frame.pts
-            if pts is None:
-                continue
-            if pts > last:
-                beyond += 1
-                if beyond > _MOST_REORDERED:
-                    return  # the last one does not decode
-                continue
-            index = wanted.get(pts, -1)
-            if index > latest:
-                latest = index
-                yield converter.picture(frame, index)
-            if pts == last:
-                return
+        is_start = segment.counted or not segment.first_frame
+        frames = decoded(container, stream, None if is_start else segment.seek_pts, cancelled)
+        numbered = _by_number if segment.counted else _by_time
+        for index, frame in numbered(frames, segment):
+            yield converter.picture(frame, index)
+
+
+def _by_number(
+    frames: Iterator[av.VideoFrame], segment: Segment
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The segment's frames of all ``frames`` of a file, with the segment's time stamps."""
+    wanted = enumerate(_ticks(segment), segment.first_frame)
+    for (index, pts), frame in zip(wanted, islice(frames, segment.first_frame, None), strict=False):
+        frame.pts = pts
+        yield index, frame
+
+
+def _by_time(
+    frames: Iterator[av.VideoFrame], segment: Segment
+) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The segment's frames of ``frames`` from a key frame on, by their own time stamps."""
+    wanted = {pts: i for i, pts in enumerate(_ticks(segment), segment.first_frame)}
+    last = max(wanted)
+    latest, beyond = -1, 0
+    for frame in frames:
+        pts = frame.pts
+        if pts is None:
+            continue
+        if pts > last:
+            beyond += 1
+            if beyond > MOST_REORDERED:
+                return  # the last one does not decode
+            continue
+        index = wanted.get(pts, -1)
+        if index > latest:
+            latest = index
+            yield index, frame
+        if pts == last:
+            return
+
+
+def _ticks(segment: Segment) -> list[int]:
+    """Time stamps of the segment's pictures and of the closing one."""
+    closing = [] if segment.closing_pts is None else [segment.closing_pts]
+    return [*segment.pts.tolist(), *closing]
 
 
 def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
-    """The first video stream that is not a cover, set to decode with frame and slice threads.
+    """The video to analyze, set to decode with frame and slice threads: see ``video_tracks``.
 
     Raises:
         NotAVideoError: there is none.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:
-            break
-    else:
+    tracks = video_tracks(container)
+    if not tracks:
         raise NotAVideoError("the file has no video track")
+    stream = tracks[0]
     context = stream.codec_context
     if context is not None:
         pixels = _GROWTH * (context.width + _PADDING) * (context.height + _PADDING)
@@ -131,6 +157,18 @@ def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
         context.thread_type = "AUTO"
         context.thread_count = threads
     return stream
+
+
+def video_tracks(container: InputContainer) -> list[VideoStream]:
+    """The video streams that are no covers: those marked as default first, then by size."""
+
+    def rank(stream: VideoStream) -> tuple[bool, int]:
+        context = stream.codec_context
+        pixels = context.width * context.height if context is not None else 0
+        return not stream.disposition & Disposition.default, -pixels
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    return sorted((s for s in container.streams.video if not s.disposition & covers), key=rank)
 
 
 def decoded(
@@ -149,22 +187,22 @@ def decoded(
         else _packets_from(container, stream, start_pts)
     )
     made_up = times_are_made_up(container, stream)
-    times: list[int] = []
+    times: list[tuple[int, int]] = []  # of decoding, and FFmpeg's
     for packet in packets:
         if cancelled():
             return
-        if made_up and packet.size and packet.pts is not None:
-            heappush(times, packet.pts)
+        if made_up and packet.size and packet.dts is not None and packet.pts is not None:
+            heappush(times, (packet.dts, packet.pts))
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
             continue
         for frame in frames:
             # What was to be decoded before a key frame is shown before it, or is lost.
-            while times and frame.key_frame and frame.pts is not None and times[0] < frame.pts:
+            while times and frame.key_frame and frame.pts is not None and times[0][1] < frame.pts:
                 heappop(times)
             if times:
-                frame.pts = heappop(times)
+                frame.pts, _ = heappop(times)
             yield frame
 
 
@@ -172,7 +210,8 @@ def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:
     """Whether FFmpeg gives time stamps that are not those of presentation.
 
     AVI stores none. Those that FFmpeg makes up are right for MPEG-4, but for H.264 and HEVC they
-    follow the order of decoding: ``decoded`` deals them out again in ascending order.
+    follow the order of decoding, late by a guess: ``decoded`` deals out the times of decoding,
+    which are a chunk's place in the file as the sound's are, in ascending order.
     """
     return container.format.name == "avi" and stream.codec.canonical_name in ("h264", "hevc")
 

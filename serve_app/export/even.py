@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 import scipy
 
-from biomech.filters import rate_of
 from biomech.geometry import Array, wrap
-from biomech.timeline import runs_of
+from biomech.timeline import rate_of, runs_of
 from deployments.errors import BadParameterError
 
 _ON_GRID: Final = 0.05

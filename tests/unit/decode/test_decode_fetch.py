@@ -130,7 +130,36 @@ def test_retry_after_is_passed_on(header: str, seconds: float | None, tmp_path: 
         assert refused(UnreachableError, server.url(), tmp_path).retry_after_s == seconds
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "gzip, identity", "x" * 500])
+@pytest.mark.parametrize("encoding", ["", "identity", "aws-chunked", "AWS-Chunked, identity"])
+def test_a_whole_file_is_a_whole_file_whatever_its_header_calls_it(encoding, tmp_path):
+    """S3 keeps the encoding of an upload, also an empty one."""
+    with Server(reply(BODY, Content_Encoding=encoding)) as server:
+        assert get(server.url(), tmp_path) == BODY
+
+
+def test_a_web_page_is_named_as_one(tmp_path: Path) -> None:
+    """As a share link gives where one has to sign in."""
+    page = b"\n<!doctype html><title>Sign in</title>"
+    with Server(reply(page, Content_Type="text/html; charset=utf-8")) as server:
+        error = refused(SourceError, server.url(), tmp_path)
+    assert "text/html" in error.detail
+    assert "web page" in error.detail
+    assert "file itself" in error.hint
+
+
+def test_a_video_that_a_server_calls_a_page_is_taken(tmp_path: Path) -> None:
+    with Server(reply(BODY, Content_Type="text/html")) as server:
+        assert get(server.url(), tmp_path) == BODY
+
+
+def test_a_blank_around_an_address_is_no_part_of_it(tmp_path: Path) -> None:
+    with Server(reply(BODY)) as server:
+        assert get(f"  {server.url()} ", tmp_path) == BODY
+
+
+@pytest.mark.parametrize(
+    "encoding", ["aws-chunked, gzip", "gzip", "br", "deflate", "gzip, identity", "x" * 500]
+)
 def test_compressed_answer(encoding: str, tmp_path: Path) -> None:
     with Server(reply(BODY, Content_Encoding=encoding)) as server:
         refused(SourceError, server.url(), tmp_path)

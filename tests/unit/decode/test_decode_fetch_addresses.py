@@ -118,23 +118,23 @@ def count_down(connection: socket.socket, path: str) -> None:
     answer(connection, path)
 
 
-def test_three_redirects_are_followed(tmp_path: Path) -> None:
+def test_ten_redirects_are_followed(tmp_path: Path) -> None:
     with Server(count_down) as server:
-        assert get(server.url("/3"), tmp_path) == BODY
-    assert server.connections == 4
+        assert get(server.url("/10"), tmp_path) == BODY
+    assert server.connections == 11
 
 
-def test_the_fourth_redirect_is_not(tmp_path: Path) -> None:
+def test_the_eleventh_redirect_is_not(tmp_path: Path) -> None:
     with Server(count_down) as server:
-        error = refused(SourceError, server.url("/4"), tmp_path)
+        error = refused(SourceError, server.url("/11"), tmp_path)
     assert not error.retryable
-    assert server.connections == 4
+    assert server.connections == 11
 
 
 def test_redirect_loop(tmp_path: Path) -> None:
     with Server(reply(status=302, Location="/loop")) as server:
         refused(SourceError, server.url("/loop"), tmp_path)
-    assert server.connections == 4
+    assert server.connections == 11
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""Files that real tools write against the rules are read as players show them."""
+
+import numpy as np
+import pytest
+
+from deployments.decode.probe import MediaLimits, probe
+from deployments.decode.segments import split
+from deployments.decode.stamps import are_suspect, regular
+from deployments.media.reader import read
+from tests.corpus import ROOMY, cut
+from tests.numbered_pictures import number_of
+from tests.odd_media import mux, packets, pictures, with_preview, with_sound
+
+
+def shown(media, **part):
+    """(index, seconds, number) of the pictures that are read."""
+    found = list(read(cut(media, **part)))
+    seconds = media.times_s
+    return [(p.index, round(float(seconds[p.index]), 3), number_of(p.bgr())) for p in found]
+
+
+def codes(media):
+    return [code for code, _ in media.warnings]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+def test_a_raw_stream_in_a_container_is_shown_in_the_decoders_order_on_its_grid(
+    tmp_path, codec, suffix
+):
+    options = {
+        "libx264": {"bf": "3", "g": "12", "crf": "8"},
+        "libx265": {"x265-params": "log-level=none:crf=8:keyint=12:bframes=3"},
+        "mpeg4": {"bf": "2", "g": "12", "qscale": "2"},
+    }[codec]
+    parts = packets(pictures(range(50)), codec, options)
+    assert any(p.pts != p.dts for p in parts)
+    media = probe(mux(tmp_path / f"raw{suffix}", parts, range(50), codec), ROOMY)
+
+    assert shown(media) == [(i, round(i / 30, 3), i) for i in range(50)]
+    assert codes(media) == ["time_stamps_repaired"]
+    assert media.fps == pytest.approx(30, rel=1e-3)
+
+
+def test_such_a_video_is_the_same_however_it_is_cut(tmp_path):
+    media = probe(mux(tmp_path / "raw.mp4", packets(pictures(range(50))), range(50)), ROOMY)
+    whole = shown(media)
+    segments = split(media, 4, 0.3)
+    assert len(segments) > 2
+    for segment in segments:
+        stop = segment.first_frame + len(segment.pts)
+        closing = segment.closing_pts is not None
+        found = [(p.index, p.pts, number_of(p.bgr())) for p in read(segment)]
+        expected = whole[segment.first_frame : stop + closing]
+        assert [(i, n) for i, _, n in found] == [(i, n) for i, _, n in expected]
+        assert [pts for _, pts, _ in found] == media.pts[[i for i, _, _ in found]].tolist()
+
+
+def test_frames_in_order_are_not_suspect():
+    assert not are_suspect(list(range(50)), reorders=False)
+    assert not are_suspect([0, 3, 1, 2, 6, 4, 5], reorders=True)
+    assert are_suspect([0, 1, 2, 3], reorders=True)
+    assert are_suspect([0, 1, 1, 3], reorders=False)
+    assert are_suspect([*range(50), *range(50)], reorders=False)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0, 3, 1, 2, 6, 4, 5], range(7)),
+        ([0, 10, 10, 30, 40], range(0, 50, 10)),
+        ([0, 0, 20, 20, 40, 40], range(0, 60, 10)),
+        ([0, None, 20, 30, None], [0, 10, 20, 30, 40]),
+        ([None, None], [0, 7]),
+        ([5, 5, 5], [5, 12, 19]),
+        ([0, 0, 0, 1, 2], [0, 1, 2, 3, 4]),
+        ([0, 10, 20, 50, 60], [0, 10, 20, 50, 60]),
+        ([*range(0, 1200, 40), *range(0, 1200, 40)], range(0, 2400, 40)),  # two recordings joined
+    ],
+)
+def test_true_times_of_pictures_in_the_decoders_order(times, expected):
+    assert regular(times, 7).tolist() == list(expected)
+
+
+@pytest.mark.parametrize("ticks", [30, 60])
+def test_avi_with_b_frames_keeps_its_last_interval_and_the_sound_in_step(tmp_path, ticks):
+    media = probe(with_sound(tmp_path / "b.avi", 60, ticks), ROOMY)
+
+    assert shown(media) == [(i, round(i / 30, 3), i) for i in range(60)]
+    assert int(media.pts[0]) == 0  # when the sound begins
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".mp4", ".mov"])
+def test_a_late_start_is_no_length(tmp_path, suffix):
+    codec = "libvpx" if suffix == ".webm" else "libx264"
+    options = {} if suffix == ".webm" else {"bf": "2"}
+    parts = packets(pictures(range(30)), codec, options)
+    path = mux(tmp_path / f"late{suffix}", parts, codec=codec, output_ts_offset="95443")
+    media = probe(path, MediaLimits(10**8, 10, 10**7, 1000))
+
+    assert media.duration_s == pytest.approx(1, abs=2e-3)
+    assert shown(media) == [(i, pytest.approx(i / 30, abs=2e-3), i) for i in range(30)]
+
+
+@pytest.mark.parametrize(("suffix", "marked"), [(".mp4", True), (".mkv", True), (".mkv", False)])
+def test_the_film_is_taken_not_its_preview(tmp_path, suffix, marked):
+    media = probe(with_preview(tmp_path / f"two{suffix}", marked=marked), ROOMY)
+
+    assert (media.width, media.height, media.codec) == (96, 64, "h264")
+    assert [n for _, _, n in shown(media)] == list(range(20))
+    assert codes(media) == ["video_track_chosen"]
+    assert "2 video tracks" in media.warnings[0][1]
+
+
+def test_a_default_track_is_taken_even_if_it_is_small(tmp_path):
+    media = probe(with_preview(tmp_path / "two.mkv", marked=True, size=(40, 24)), ROOMY)
+    assert (media.width, media.height) == (40, 24)
+    assert np.diff(media.pts).min() > 0
