@@ -214,6 +214,8 @@ class SegmentPoses:
             tracklets of both are joined: ((k,4), (k,)).
         timings_s: seconds by stage name (``decode``, ``detect``, ``crop``, ``pose``).
         warnings: (code, text).
+        damaged: indices in the video of the frames whose pictures are damaged, which are taken as
+            not decoded.
     """
 
     index: int
@@ -232,6 +234,7 @@ class SegmentPoses:
     closing_tracklet: I32
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -46,6 +47,7 @@ def no_progress(*_: object) -> None:
 
 
 ATTEMPTS = 3
+_MOST_RANGES = 20
 
 
 class Stages(Protocol):
@@ -106,7 +108,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job."""
+    """What came of a job; ``damaged`` are the frames whose pictures are damaged."""
 
     media: MediaInfo
     clip: ClipPoses
@@ -115,6 +117,7 @@ class Outcome:
     segments: int
     timings_s: dict[str, float]
     warnings: tuple[tuple[str, str], ...]
+    damaged: frozenset[int] = frozenset()
 
 
 async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Outcome:
@@ -140,6 +143,9 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         raise NoFramesError("no frame of the video could be decoded")
     timings = _summed(part.timings_s for part in parts)
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
+    damaged = frozenset(index for part in parts for index in part.damaged)
+    lost = np.flatnonzero(~np.concatenate([part.decoded for part in parts]))
+    warnings += _missing_frames(damaged, lost.tolist())
     # In a thread: it takes half a minute for half an hour of a crowd.
     clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
@@ -176,8 +182,33 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         warnings += stored.warnings
     timings["total"] = time.perf_counter() - started
     return Outcome(
-        media, clip, biomechanics, stored, len(segments), timings, tuple(dict.fromkeys(warnings))
+        media,
+        clip,
+        biomechanics,
+        stored,
+        len(segments),
+        timings,
+        tuple(dict.fromkeys(warnings)),
+        damaged,
     )
+
+
+def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator[tuple[str, str]]:
+    """Tell which frames measure nothing; damaged ones are among the ``missing``."""
+    if damaged:
+        text = f"{len(damaged)} frames are damaged and not measured: {ranges(sorted(damaged))}"
+        yield "frames_damaged", text
+    if lost := [index for index in missing if index not in damaged]:
+        yield "frames_lost", f"{len(lost)} frames could not be decoded: {ranges(lost)}"
+
+
+def ranges(frames: Sequence[int]) -> str:
+    """Ascending numbers of frames as text: ``3-7, 12``, and the number of ranges beyond some."""
+    cuts = [i for i in range(1, len(frames)) if frames[i] != frames[i - 1] + 1]
+    ends = [(frames[a], frames[b - 1]) for a, b in pairwise([0, *cuts, len(frames)])]
+    found = [f"{a}-{b}" if b > a else f"{a}" for a, b in ends]
+    more = len(found) - _MOST_RANGES
+    return ", ".join(found[:_MOST_RANGES]) + (f" and {more} more ranges" if more > 0 else "")
 
 
 def _drained(items: list[Item]) -> Iterator[Item]:

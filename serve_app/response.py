@@ -164,7 +164,9 @@ class Answer:
                 biomechanics=NO_BIOMECHANICS,
                 frame_info=info,
                 pose=None,
-                reason=_reason(clip, frame, bool(present)),
+                reason="damaged"
+                if frame in self._outcome.damaged
+                else _reason(clip, frame, bool(present)),
                 people=others,
             )
         person = self._person(frame, 0)

@@ -214,7 +214,7 @@ class Person(Told):
     biomechanics: Biomechanics
 
 
-MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded"]
+MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "damaged"]
 
 
 class FramePose(Told):

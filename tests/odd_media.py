@@ -96,3 +96,28 @@ def with_preview(path: Path, *, marked: bool, size: tuple[int, int] = (96, 64)) 
         out.mux(preview.encode(None))
         out.mux(film.encode(None))
     return path
+
+
+def grainy(count: int, size: tuple[int, int] = (320, 240)) -> list[av.VideoFrame]:
+    """Numbered pictures with noise, whose packets are long enough to be damaged."""
+    noise = np.random.default_rng(7)
+    made = []
+    for frame in pictures(range(count), size):
+        image = frame.to_ndarray(format="bgr24") + noise.normal(0, 10, (size[1], size[0], 3))
+        image = np.clip(image, 0, 255).astype(np.uint8)
+        new = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
+        new.pts, new.time_base = frame.pts, frame.time_base
+        made.append(new)
+    return made
+
+
+def with_noise(path: Path, out: Path, *shares: float, length: int = 12000) -> Path:
+    """A copy with random bytes at these shares of its media data."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"mdat") + 8
+    end = data.rindex(b"moov") - 4
+    for share in shares:
+        at = start + int(share * (end - start))
+        data[at : at + length] = np.random.default_rng(3).bytes(length)
+    out.write_bytes(data)
+    return out

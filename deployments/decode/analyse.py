@@ -109,7 +109,7 @@ async def analyse_segment(
         "crop": crop_watch.seconds,
         "pose": poses.watch.seconds,
     }
-    return boxes.with_poses(*poses.result(), seconds)
+    return boxes.with_poses(*poses.result(), seconds, reader.damaged)
 
 
 async def _people_at_ends(
@@ -194,6 +194,7 @@ class _Boxes:
         blur: F32,
         maps: F64,
         timings_s: dict[str, float],
+        damaged: list[int],
     ) -> SegmentPoses:
         """The whole segment; ``models`` names the model of each row, ``poses`` in crop pixels."""
         names = tuple(sorted(set(models)))
@@ -220,6 +221,7 @@ class _Boxes:
             closing_box=closing.box if closing else np.empty((0, 4), np.float32),
             closing_tracklet=closing.tracklet if closing else np.empty(0, np.int32),
             timings_s=timings_s,
+            damaged=tuple(index for index in damaged if index < self._stop),
         )
 
     @property

@@ -24,8 +24,8 @@ class Interval:
         start: index in the video of the earlier detection frame; of the later one in a segment's
             first interval, which is that frame alone.
         end: index in the video of the later detection frame.
-        pictures: those that could be decoded, ascending.
-        thumbnail: (h,w,3) the picture of ``end`` for the detector; None if it was not decoded.
+        pictures: those that could be decoded and are not damaged, ascending.
+        thumbnail: (h,w,3) the picture of ``end`` for the detector; None if it is not among them.
         scale: factors (x, y) from picture to thumbnail.
     """
 
@@ -65,6 +65,7 @@ class IntervalReader:
         in_hardware: bool = False,
     ) -> None:
         self.seconds = 0.0
+        self.damaged: list[int] = []  # indices in the video of pictures that measure nothing
         self._stopped = Event()
         self._pictures = read(segment, in_hardware=in_hardware, cancelled=self._stopped.is_set)
         self._ahead: Picture | None = None
@@ -118,6 +119,11 @@ class IntervalReader:
             if picture.index > end:
                 self._ahead = picture
                 break
+            if picture.damaged:
+                self.damaged.append(picture.index)
+                if picture.index == end:
+                    break
+                continue
             pictures.append(picture)
             if picture.index == end:
                 thumbnail, scale = picture.letterbox(self._thumbnail_size)

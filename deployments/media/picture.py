@@ -44,6 +44,7 @@ class Picture:
         index: position in the video. pts: time stamp in ticks.
         y: (h, w) luma. u, v: (ceil(h/2), ceil(w/2)) chroma, uint8.
         bt709: whether the matrix is BT.709, else BT.601. full_range: 0-255 rather than 16-235.
+        damaged: whether it was decoded of damaged data, or after such.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Picture:
     v: U8
     bt709: bool
     full_range: bool
+    damaged: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -172,7 +174,7 @@ class Converter:
     def __exit__(self, *_: object) -> None:
         self._let_go_of_hdr()
 
-    def picture(self, frame: av.VideoFrame, index: int) -> Picture:
+    def picture(self, frame: av.VideoFrame, index: int, damaged: bool = False) -> Picture:
         """A picture of a decoder's frame, which is not changed.
 
         The planes are copies: the decoder still needs its own as references.
@@ -194,7 +196,7 @@ class Converter:
             frame = self._reformat(frame, bt709)
             full_range, bt709 = False, True
         y, u, v = map(self._upright, _planes(frame))
-        return Picture(index, pts, y, u, v, bt709, full_range)
+        return Picture(index, pts, y, u, v, bt709, full_range, damaged)
 
     def _reformat(self, frame: av.VideoFrame, bt709: bool) -> av.VideoFrame:
         """To 8-bit BT.709 in limited range; HDR with its reference white (203 cd/m²) as white."""

@@ -1,5 +1,6 @@
 """The pictures of a segment, in order."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from heapq import heappop, heappush
@@ -11,17 +12,20 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from deployments.cpus import usable_cpus
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media import hardware
+from deployments.media.nal import structure_check
 from deployments.media.open import MOST_PIXELS, Trial, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
 from deployments.threads import Cancelled, never
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
+_Judged: TypeAlias = tuple[av.VideoFrame, bool]
 
 # A picture may turn out larger than the header says, as browsers' recordings do, up to so many
 # times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
@@ -94,31 +98,58 @@ def _read(
     ):
         stream = video_stream(container, threads)
         is_start = segment.counted or not segment.first_frame
-        frames = decoded(container, stream, None if is_start else segment.seek_pts, cancelled)
+        start = None if is_start else segment.seek_pts
+        damaged: set[int | None] = set()
+        frames = decoded(container, stream, start, cancelled, damaged)
         numbered = _by_number if segment.counted else _by_time
-        for index, frame in numbered(frames, segment):
-            yield converter.picture(frame, index)
+        # A GPU has few pictures to hold back, and is believed as long as none is missing.
+        held_back = MOST_REORDERED if device is None else 0
+        for index, (frame, is_damaged) in numbered(_judged(frames, damaged, held_back), segment):
+            yield converter.picture(frame, index, is_damaged)
 
 
-def _by_number(
-    frames: Iterator[av.VideoFrame], segment: Segment
-) -> Iterator[tuple[int, av.VideoFrame]]:
+def _judged(
+    frames: Iterator[av.VideoFrame], known: set[int | None], most_held: int
+) -> Iterator[_Judged]:
+    """Frames, and whether they are damaged: from the first that is ``known`` to be on.
+
+    What refers to a damaged picture is damaged, too, which the decoder does not say: all up to the
+    next key frame, and B-frames shown before the picture that they and it were decoded after.
+    """
+    damaged = False
+    held: deque[av.VideoFrame] = deque()
+    for frame in frames:
+        corrupt = frame.pts in known
+        if frame.pict_type == PictureType.B and not corrupt:
+            held.append(frame)
+            if len(held) > most_held:  # some encoders call all pictures so
+                yield held.popleft(), damaged
+            continue
+        while held:
+            yield held.popleft(), damaged or corrupt
+        damaged = corrupt or (damaged and not frame.key_frame)
+        yield frame, damaged
+    while held:
+        yield held.popleft(), damaged
+
+
+def _by_number(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int, _Judged]]:
     """The segment's frames of all ``frames`` of a file, with the segment's time stamps."""
     wanted = enumerate(_ticks(segment), segment.first_frame)
-    for (index, pts), frame in zip(wanted, islice(frames, segment.first_frame, None), strict=False):
-        frame.pts = pts
-        yield index, frame
+    for (index, pts), judged in zip(
+        wanted, islice(frames, segment.first_frame, None), strict=False
+    ):
+        judged[0].pts = pts
+        yield index, judged
 
 
-def _by_time(
-    frames: Iterator[av.VideoFrame], segment: Segment
-) -> Iterator[tuple[int, av.VideoFrame]]:
+def _by_time(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int, _Judged]]:
     """The segment's frames of ``frames`` from a key frame on, by their own time stamps."""
     wanted = {pts: i for i, pts in enumerate(_ticks(segment), segment.first_frame)}
     last = max(wanted)
     latest, beyond = -1, 0
-    for frame in frames:
-        pts = frame.pts
+    for judged in frames:
+        pts = judged[0].pts
         if pts is None:
             continue
         if pts > last:
@@ -129,7 +160,7 @@ def _by_time(
         index = wanted.get(pts, -1)
         if index > latest:
             latest = index
-            yield index, frame
+            yield index, judged
         if pts == last:
             return
 
@@ -176,10 +207,13 @@ def decoded(
     stream: VideoStream,
     start_pts: int | None = None,
     cancelled: Cancelled = never,
+    damaged: set[int | None] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, from a key frame or from where the container stands.
 
     Packets that do not decode are passed over; a file that is damaged beyond reading ends there.
+    To ``damaged`` goes the time stamp of a frame whose data, or those just before it, are damaged,
+    before the frame is given.
     """
     packets = (
         _packets(container, stream)
@@ -188,22 +222,50 @@ def decoded(
     )
     made_up = times_are_made_up(container, stream)
     times: list[tuple[int, int]] = []  # of decoding, and FFmpeg's
-    for packet in packets:
+    broken: set[int | None] = set()
+    failed = False
+    for packet, is_broken in _checked(packets, stream):
         if cancelled():
             return
+        if is_broken:
+            broken.add(packet.pts)
         if made_up and packet.size and packet.dts is not None and packet.pts is not None:
             heappush(times, (packet.dts, packet.pts))
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
+            failed = True
             continue
         for frame in frames:
+            is_corrupt = frame.is_corrupt or failed or frame.pts in broken
+            failed = False
             # What was to be decoded before a key frame is shown before it, or is lost.
             while times and frame.key_frame and frame.pts is not None and times[0][1] < frame.pts:
                 heappop(times)
             if times:
                 frame.pts, _ = heappop(times)
+            if is_corrupt and damaged is not None:
+                damaged.add(frame.pts)
             yield frame
+
+
+def _checked(
+    packets: Iterator[VideoPacket], stream: VideoStream
+) -> Iterator[tuple[VideoPacket, bool]]:
+    """Packets, and whether they are damaged: with one whose head is, the tail of the one before."""
+    is_whole = structure_check(stream)
+    if is_whole is None:
+        yield from ((packet, False) for packet in packets)
+        return
+    before: VideoPacket | None = None
+    was_whole = True
+    for packet in packets:
+        whole = not packet.size or is_whole(memoryview(packet))
+        if before is not None:
+            yield before, not (was_whole and whole)
+        before, was_whole = packet, whole
+    if before is not None:
+        yield before, not was_whole
 
 
 def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:

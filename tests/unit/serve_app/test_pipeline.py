@@ -208,3 +208,24 @@ def clip_of(xy, score):
 def included_knee(xy):
     """Left, degrees, of (f, 17, 2)."""
     return unsigned("left_knee", flexion("left_knee", xy))
+
+
+@pytest.mark.parametrize(
+    ("frames", "text"),
+    [
+        ([4], "4"),
+        ([3, 4, 5, 9], "3-5, 9"),
+        (range(0, 50, 2), ", ".join(map(str, range(0, 40, 2))) + " and 5 more ranges"),
+    ],
+)
+def test_frames_are_named_by_their_ranges(frames, text):
+    assert pipeline.ranges(frames) == text
+
+
+def test_damaged_and_lost_frames_are_counted_and_named():
+    found = dict(pipeline._missing_frames(frozenset([3, 4]), [3, 4, 7]))
+    assert found == {
+        "frames_damaged": "2 frames are damaged and not measured: 3-4",
+        "frames_lost": "1 frames could not be decoded: 7",
+    }
+    assert not dict(pipeline._missing_frames(frozenset(), []))

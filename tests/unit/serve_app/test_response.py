@@ -76,6 +76,13 @@ def test_frames_without_the_primary_person_say_why():
         assert set(frame.biomechanics.joint_angles.values()) == {None}
 
 
+def test_a_damaged_frame_says_that_it_is():
+    clip = clip_of([[1], [0], [0]], decoded=[1, 0, 0])
+    outcome = replace(outcome_of(clip), damaged=frozenset([1]))
+    frames = answer(clip, outcome=outcome).data.poses_per_frame
+    assert [frame.reason for frame in frames] == [None, "damaged", "not_decoded"]
+
+
 def test_numbers_of_the_primary_person_are_those_of_the_arrays():
     frame = answer(clip_of([[1]])).data.poses_per_frame[0]
     found = np.array([(frame.keypoints[n].x, frame.keypoints[n].y) for n in KEYPOINTS])
