@@ -27,6 +27,7 @@ from deployments.messages import F64, U8
 # The RTMDet and RTMPose pipelines fill with these.
 LETTERBOX_FILL = 114
 _UNSPECIFIED = 2
+_SAME_PROPORTIONS = 0.02  # by rounding to whole pixels, and to blocks
 _EIGHT_BIT_420 = ("yuv420p", "yuvj420p", "nv12")
 _TURNS = {
     0: None,
@@ -174,10 +175,20 @@ class Converter:
     def __exit__(self, *_: object) -> None:
         self._let_go_of_hdr()
 
-    def picture(self, frame: av.VideoFrame, index: int, damaged: bool = False) -> Picture:
+    def picture(
+        self,
+        frame: av.VideoFrame,
+        index: int,
+        damaged: bool = False,
+        pixel_aspect: float | None = None,
+    ) -> Picture:
         """A picture of a decoder's frame, which is not changed.
 
         The planes are copies: the decoder still needs its own as references.
+
+        Args:
+            pixel_aspect: width of a pixel by its height. A picture of other proportions than all
+                have is then not stretched: it stands in the middle, with black bars.
 
         Raises:
             MediaError: the pixel format cannot be converted.
@@ -187,18 +198,48 @@ class Converter:
             raise ValueError("the frame has no time stamp")
         bt709 = _is_bt709(frame)
         full_range = frame.color_range == ColorRange.JPEG or frame.format.name == "yuvj420p"
+        size = self._stored if pixel_aspect is None else self._fitting(frame, pixel_aspect)
         if (
             frame.format.name not in _EIGHT_BIT_420
             or (frame.width, frame.height) != self._stored
             or frame.colorspace == Colorspace.BT2020
             or is_hdr(frame)
         ):
-            frame = self._reformat(frame, bt709)
+            frame = self._reformat(frame, bt709, size)
             full_range, bt709 = False, True
-        y, u, v = map(self._upright, _planes(frame))
+        planes = _planes(frame)
+        if size != self._stored:
+            planes = self._with_bars(planes)
+        y, u, v = map(self._upright, planes)
         return Picture(index, pts, y, u, v, bt709, full_range, damaged)
 
-    def _reformat(self, frame: av.VideoFrame, bt709: bool) -> av.VideoFrame:
+    def _fitting(self, frame: av.VideoFrame, pixel_aspect: float) -> tuple[int, int]:
+        """(width, height) as stored of a picture that keeps its proportions."""
+        width, height = self._stored
+        relative = frame.width * pixel_aspect / frame.height * height / width
+        if abs(relative - 1) <= _SAME_PROPORTIONS:
+            return self._stored
+        if relative > 1:
+            return width, max(round(height / relative), 1)
+        return max(round(width * relative), 1), height
+
+    def _with_bars(self, planes: tuple[U8, U8, U8]) -> tuple[U8, U8, U8]:
+        """Planes in the middle of black ones of the stored size, in limited range."""
+        width, height = self._stored
+        half = (width + 1) // 2, (height + 1) // 2
+        # By whole samples of chroma.
+        left, top = ((w - p) // 2 for w, p in zip(half, planes[1].shape[::-1], strict=True))
+        found = []
+        for plane, size, scale, fill in zip(
+            planes, (self._stored, half, half), (2, 1, 1), (16, 128, 128), strict=True
+        ):
+            out = np.full(size[::-1], fill, np.uint8)
+            room = out[scale * top :, scale * left :][: plane.shape[0], : plane.shape[1]]
+            room[:] = plane[: room.shape[0], : room.shape[1]]
+            found.append(out)
+        return found[0], found[1], found[2]
+
+    def _reformat(self, frame: av.VideoFrame, bt709: bool, size: tuple[int, int]) -> av.VideoFrame:
         """To 8-bit BT.709 in limited range; HDR with its reference white (203 cd/m²) as white."""
         reformatter, to_sdr = self._reformatter, {}
         if is_hdr(frame):
@@ -207,8 +248,8 @@ class Converter:
         try:
             return reformatter.reformat(
                 frame,
-                width=self._stored[0],
-                height=self._stored[1],
+                width=size[0],
+                height=size[1],
                 format="yuv420p",
                 src_colorspace=Colorspace.ITU709 if bt709 else None,
                 dst_colorspace=Colorspace.ITU709,

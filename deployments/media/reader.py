@@ -48,9 +48,9 @@ def read(
 
     A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. Where
     time stamps are wrong (``Segment.counted``), pictures are known by their number from the
-    beginning of the file. One that
-    is stored in another size than the first, or with pixels that are not square, is scaled to the
-    segment's size. The file is closed when the iterator ends or is abandoned.
+    beginning of the file. One that is stored in another size than the first, or with pixels that
+    are not square, is scaled to the segment's size, with bars where it has other proportions. The
+    file is closed when the iterator ends or is abandoned.
 
     Args:
         segment: what to read.
@@ -105,7 +105,7 @@ def _read(
         # A GPU has few pictures to hold back, and is believed as long as none is missing.
         held_back = MOST_REORDERED if device is None else 0
         for index, (frame, is_damaged) in numbered(_judged(frames, damaged, held_back), segment):
-            yield converter.picture(frame, index, is_damaged)
+            yield converter.picture(frame, index, is_damaged, _pixel_aspect(stream))
 
 
 def _judged(
@@ -169,6 +169,11 @@ def _ticks(segment: Segment) -> list[int]:
     """Time stamps of the segment's pictures and of the closing one."""
     closing = [] if segment.closing_pts is None else [segment.closing_pts]
     return [*segment.pts.tolist(), *closing]
+
+
+def _pixel_aspect(stream: VideoStream) -> float:
+    """Width of a pixel by its height; of a stream that does not say it the decoder may know."""
+    return float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
 
 
 def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:

@@ -1,5 +1,6 @@
 """Files that real tools write against the rules are read as players show them."""
 
+import av
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from deployments.decode.stamps import are_suspect, regular
 from deployments.media.reader import read
 from tests.corpus import ROOMY, cut
 from tests.numbered_pictures import number_of
-from tests.odd_media import mux, packets, pictures, with_preview, with_sound
+from tests.odd_media import FRAME, mux, packets, pictures, with_preview, with_sound
 
 
 def shown(media, **part):
@@ -116,3 +117,36 @@ def test_a_default_track_is_taken_even_if_it_is_small(tmp_path):
     media = probe(with_preview(tmp_path / "two.mkv", marked=True, size=(40, 24)), ROOMY)
     assert (media.width, media.height) == (40, 24)
     assert np.diff(media.pts).min() > 0
+
+
+@pytest.mark.parametrize("second", [(64, 64), (64, 96), (192, 64), (160, 120), (50, 66)])
+def test_a_second_size_keeps_its_proportions(tmp_path, second):
+    """As browsers' recordings and joined takes have it; a square stays a square."""
+
+    def square(size):
+        width, height = size
+        side = min(size) // 2
+        image = np.full((height, width, 3), 128, np.uint8)
+        top, left = (height - side) // 2, (width - side) // 2
+        image[top : top + side, left : left + side] = 255
+        return av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format="yuv420p")
+
+    parts = []
+    for start, size in ((0, (96, 64)), (10, second)):
+        frames = [square(size) for _ in range(10)]
+        for i, frame in enumerate(frames):
+            frame.pts, frame.time_base = start + i, FRAME
+        parts += packets(frames, "libvpx", {"crf": "4", "b": "2M"}, size)
+    media = probe(mux(tmp_path / "two.webm", parts, range(20), "libvpx"), ROOMY)
+
+    found = list(read(cut(media)))
+
+    assert [p.size for p in found] == [(96, 64)] * 20
+    for picture in (found[5], found[15]):
+        rows, columns = np.nonzero(picture.y > 180)
+        width, height = np.ptp(columns) + 1, np.ptp(rows) + 1
+        assert width == pytest.approx(height, rel=0.15)
+        assert np.mean(columns) == pytest.approx(47.5, abs=1.5)
+        assert np.mean(rows) == pytest.approx(31.5, abs=1.5)
+    part = list(read(cut(media, 12, 18)))
+    assert [p.y.tobytes() for p in part] == [p.y.tobytes() for p in found[12:19]]
