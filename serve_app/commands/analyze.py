@@ -1,16 +1,18 @@
 """`mmpose-service analyze`: videos in, results in a folder."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from deployments.errors import BadParameterError, ServiceError
+from deployments.errors import BadParameterError, ServiceError, StorageError
 from serve_app.awaited import awaited
+from serve_app.commands.files import names_of, readable, replacing, shown
 from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import STDERR, announce, progress_of
@@ -62,7 +64,7 @@ def analyze(
                 response = analyze_one(service, source, options, out / name, formats)
             except ServiceError as error:
                 failures += 1
-                STDERR.print(f"{source}: {error.detail}\n  {error.hint}", style="red")
+                STDERR.print(f"{shown(source)}: {error.detail}\n  {error.hint}", style="red")
             else:
                 if not to_stdout:
                     print_summary(response, name, everybody=options.people == "all")
@@ -86,55 +88,57 @@ def analyze_one(
     """Analyse one video and write its results to ``stem`` with the suffixes of their kinds.
 
     Raises:
-        ServiceError: whatever went wrong; BadParameterError if there is no such file.
+        ServiceError: whatever went wrong; BadParameterError if there is no such file. Then none of
+            the results is there.
     """
-    with progress_of(stem.name) as report:
-        response = awaited(_analyze(service, source, options, report)).response()
-    if response.video_url is not None:
-        # Copied rather than moved: the store's files are its owner's alone.
-        stored, video = stem.parent / response.video_url.rpartition("/")[2], f"{stem}.annotated.mp4"
-        shutil.copyfile(stored, video)
-        stored.unlink()
-        response.video_url = Path(video).resolve().as_uri()
-    write_results(response, stem, formats)
-    STDERR.print(f"{source}: {stem}.*  {_in_words(response)}")
+    try:
+        with progress_of(stem.name) as report:
+            response = awaited(_analyze(service, source, options, report)).response()
+        with ExitStack() as files:
+            if response.video_url is not None:
+                stored = stem.parent / response.video_url.rpartition("/")[2]
+                files.callback(stored.unlink, missing_ok=True)
+                video = Path(f"{stem}.annotated.mp4")
+                # Copied rather than moved: the store's files are its owner's alone.
+                shutil.copyfile(stored, files.enter_context(replacing(video)))
+                response.video_url = video.resolve().as_uri()
+            _write_results(response, stem, formats, files)
+    except OSError as error:
+        raise StorageError(
+            f"the results cannot be written: {error.strerror or type(error).__name__}",
+            hint="Make room on the disk, or write elsewhere with --out.",
+        ) from error
+    if formats.to_stdout:
+        click.echo(encode(response))
+    STDERR.print(f"{shown(source)}: {stem}.*  {_in_words(response)}")
     for notice in (n for n in response.warnings if n.code != "model_notice"):
         STDERR.print(f"  {notice.code}: {notice.detail}", style="yellow")
     return response
 
 
-def write_results(response: PoseResponse, stem: Path, formats: Formats) -> None:
-    """Write a response to ``stem`` with the suffixes of the formats."""
-    document = encode(response)
-    Path(f"{stem}.json").write_bytes(document + b"\n")
+def _write_results(response: PoseResponse, stem: Path, formats: Formats, files: ExitStack) -> None:
+    """Write a response to ``stem`` with the suffixes of the formats, when ``files`` close."""
+    document = files.enter_context(replacing(Path(f"{stem}.json")))
+    document.write_bytes(encode(response) + b"\n")
     if formats.csv:
-        with Path(f"{stem}.csv").open("w", encoding="utf-8", newline="") as file:
+        table = files.enter_context(replacing(Path(f"{stem}.csv")))
+        with table.open("w", encoding="utf-8", newline="") as file:
             write_csv(response, file)
-    if formats.to_stdout:
-        click.echo(document)
 
 
 async def _analyze(service: PoseService, source: str, options: PoseOptions, report: Any) -> Answer:
     if "://" in source:
         return await service.analyze_url(source, options, "cli", report)
-    path = Path(source)
-    if not path.is_file():
-        raise BadParameterError(f"there is no file {source}", hint="Give a file or an address.")
+    if not os.path.isfile(source):  # also of a name that is too long
+        raise BadParameterError(
+            f"there is no file {readable(source)}", hint="Give a file or an address."
+        )
+    if not os.access(source, os.R_OK):
+        raise BadParameterError(
+            f"{readable(source)} cannot be read", hint="Check whose file it is, and its mode."
+        )
     with service.workspace() as folder:
-        return await service.analyze_file(path, folder, options, "cli", report)
-
-
-def names_of(sources: Sequence[str]) -> list[str]:
-    """A name for the results of each source: its own, with a number if an earlier one has it."""
-    names: list[str] = []
-    for source in sources:
-        stem = Path(source.partition("?")[0]).stem or "video"
-        name, number = stem, 1
-        while name in names:
-            number += 1
-            name = f"{stem}-{number}"
-        names.append(name)
-    return names
+        return await service.analyze_file(Path(source), folder, options, "cli", report)
 
 
 def _in_words(response: PoseResponse) -> str:

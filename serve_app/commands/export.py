@@ -6,6 +6,7 @@ from typing import Any, get_args
 import click
 
 from deployments.errors import BadParameterError
+from serve_app.commands.files import readable, replacing, run_id_of
 from serve_app.commands.progress import STDERR
 from serve_app.export.files import ExportOptions, export
 from serve_app.export.query import Format, Profile
@@ -46,7 +47,7 @@ def export_command(
     docs/exports.md tells of columns, units and signs.
     """
     made = export(
-        load_result(result), kind, ExportOptions(run_id=run_id or name_of(result), **options)
+        load_result(result), kind, ExportOptions(run_id=run_id or run_id_of(result), **options)
     )
     target = result.with_name(result.stem + made.suffix) if out is None else out
     if made.suffix.endswith(_PIXELS) and str(target) != "-" and not target.name.endswith(_PIXELS):
@@ -55,7 +56,7 @@ def export_command(
         click.echo(made.body, nl=False)
     else:
         write(target, made.body)
-        STDERR.print(f"{target}: {len(made.body)} bytes")
+        STDERR.print(f"{readable(str(target))}: {len(made.body)} bytes")
     for note in made.notes:
         STDERR.print(f"  {note}", style="yellow")
 
@@ -75,19 +76,16 @@ def load_result(path: Path) -> SavedResult:
 
 
 def write(path: Path, body: bytes) -> None:
-    """Write a file.
+    """Write a file, which is there whole or not at all.
 
     Raises:
         BadParameterError: it cannot be written.
     """
     try:
-        path.write_bytes(body)
+        if path.exists() and not path.is_file():  # a pipe or a device
+            path.write_bytes(body)
+        else:
+            with replacing(path) as partial:
+                partial.write_bytes(body)
     except OSError as error:
         raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
-
-
-def name_of(path: Path) -> str:
-    """A run id of a file's name."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in path.stem)[
-        :64
-    ]

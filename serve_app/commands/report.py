@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from serve_app.commands.export import RESULT, load_result, write
+from serve_app.commands.files import readable
 from serve_app.commands.progress import STDERR
 from serve_app.report.build import report_of, to_html
 
@@ -26,8 +27,8 @@ def report(
 
     The page needs nothing beside itself, and prints on one sheet of A4.
     """
-    made = report_of(load_result(result), title or result.stem, video, person)
+    made = report_of(load_result(result), title or readable(result.stem), video, person)
     target = result.with_suffix(".report.html") if out is None else out
     body = to_html(made).encode()
     write(target, body)
-    STDERR.print(f"{target}: {len(body)} bytes")
+    STDERR.print(f"{readable(str(target))}: {len(body)} bytes")

@@ -1,14 +1,19 @@
 """The command line: what is written, what is printed where, exit codes."""
 
 import csv
+import errno
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from serve_app.cli import main
-from serve_app.commands.analyze import names_of
+from serve_app.commands import analyze as analyze_module
+from serve_app.commands.files import names_of, replacing, run_id_of, shown
 from serve_app.schemas import PoseResponse
 from serve_app.table import COLUMNS
 from tests import markers
@@ -112,10 +117,92 @@ def test_one_that_fails_is_told_and_does_not_stop_the_others(cli, squat_video, t
         (["a.mp4", "b/a.mp4", "c/a.webm", "b.mp4"], ["a", "a-2", "a-3", "b"]),
         (["https://x/y/run.mp4?sig=a.b", "gs://b/run.mov"], ["run", "run-2"]),
         (["https://x/"], ["x"]),
+        ([" https://x/y/run.mp4"], ["run"]),
+        ([os.fsdecode(b"caf\xe9.mp4")], ["caf\ufffd"]),
     ],
 )
 def test_results_are_named_after_their_sources_each_once(sources, names):
     assert names_of(sources) == names
+
+
+def test_long_names_are_cut_and_stay_apart():
+    names = names_of([f"{'ä' * 124}{i}.mp4" for i in range(3)])
+    assert len(set(names)) == 3
+    assert max(len(f"{name}-9.annotated.mp4".encode()) for name in names) <= 255
+
+
+@pytest.mark.parametrize("name", ["n" * 250 + ".mp4", os.fsdecode(b"caf\xe9.mp4")])
+def test_a_name_that_is_long_or_no_text_is_analyzed_as_any_other(cli, squat_video, tmp_path, name):
+    shutil.copy(squat_video, tmp_path / name)
+    result = cli("analyze", name, squat_video, "--out", "o", "--csv")
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "o").iterdir())) == 6
+    (other,) = (p for p in (tmp_path / "o").glob("*.json") if p.name != "squat.json")
+    made = cli("report", other)
+    assert made.exit_code == 0, made.output
+    assert cli("export", other, "--format", "csv").exit_code == 0
+
+
+def test_a_full_disk_is_that_videos_error_and_leaves_nothing_behind(
+    cli, squat_video, tmp_path, monkeypatch
+):
+    shutil.copy(squat_video, tmp_path / "full.mp4")
+    write = analyze_module.write_csv
+
+    def full(response, file):
+        if Path("o/squat.json").exists():
+            write(response, file)
+        else:
+            file.write("frame")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(analyze_module, "write_csv", full)
+    result = cli("analyze", "full.mp4", squat_video, "--out", "o", "--csv")
+    assert result.exit_code == 1
+    assert "full.mp4: the results cannot be written: No space left" in result.stderr
+    assert list((tmp_path / "o").iterdir()) == []
+    assert result.stderr.count("No space left") == 2  # the second was tried all the same
+
+
+def test_a_file_is_replaced_only_by_a_whole_one(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail():
+        with replacing(path) as partial:
+            partial.write_text("new")
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+    with replacing(path) as partial:
+        partial.write_text("new")
+    assert path.read_text() == "new"
+
+
+def test_a_signature_is_not_shown():
+    assert shown("https://u:p@x.org/a.mp4?X-Amz-Signature=secret#f") == "https://x.org/a.mp4"
+    assert shown("run?.mp4") == "run?.mp4"
+
+
+def test_a_signed_address_that_fails_is_not_printed_whole(cli):
+    with Server(reply(status=404)) as server:
+        result = cli("analyze", server.url("/a.mp4?signature=secret"), "--no-video")
+    assert result.exit_code == 1
+    assert "/a.mp4" in result.stderr
+    assert "secret" not in result.output
+
+
+def test_run_ids_of_other_letters_differ():
+    ids = [
+        run_id_of(Path(f"{n}.json")) for n in ("Müller", "Möller", "跑步", "跳高", "a b", "x" * 99)
+    ]
+    assert len(set(ids)) == 6
+    assert ids[0].startswith("Muller-")
+    assert ids[4] == "a_b"
+    assert max(map(len, ids)) <= 64
 
 
 def test_the_demo_draws_a_contact_sheet_and_prints_tables(cli, squat_video, tmp_path):

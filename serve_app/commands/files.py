@@ -1,0 +1,79 @@
+"""Names of results, and files that appear whole or not at all."""
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+_LONGEST = 200
+"""Bytes of a result's name: a file's may have 255, with `.annotated.mp4` and the like."""
+
+_LONGEST_RUN_ID = 64
+
+
+def shown(source: str) -> str:
+    """Return a source for messages: an address without its query, which may be a signature."""
+    if "://" in source:
+        source = source.strip().partition("?")[0].partition("#")[0]
+        scheme, _, rest = source.partition("://")
+        host, slash, path = rest.partition("/")
+        source = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return readable(source)
+
+
+def readable(name: str) -> str:
+    """Return a name as UTF-8 text; bytes of a file's name that are none become U+FFFD."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def names_of(sources: Sequence[str]) -> list[str]:
+    """Name the results of each source: its own name, with a number if an earlier one has it."""
+    names: list[str] = []
+    for source in sources:
+        path = shown(source) if "://" in source else readable(source)
+        stem = _shortened(Path(path).stem) or "video"
+        name, number = stem, 1
+        while name in names:
+            number += 1
+            name = f"{stem}-{number}"
+        names.append(name)
+    return names
+
+
+def _shortened(name: str) -> str:
+    data = name.encode()
+    if len(data) <= _LONGEST:
+        return name
+    return f"{data[: _LONGEST - 8].decode('utf-8', 'ignore')}-{_digest(data)}"
+
+
+def run_id_of(path: Path) -> str:
+    """Return a run id of a file's name: ASCII letters, digits, dots, hyphens and underscores.
+
+    Accents are left out. A name with other letters, or a long one, gets a digest, so that two such
+    names differ.
+    """
+    name = readable(path.stem)
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    made = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in plain)
+    if name.isascii() and len(made) <= _LONGEST_RUN_ID:
+        return made
+    return f"{made[: _LONGEST_RUN_ID - 7]}-{_digest(os.fsencode(path.stem))}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:6]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes ``path`` if the block ends well and else goes."""
+    partial = path.parent / f".{uuid4().hex}.part"
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
