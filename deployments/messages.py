@@ -39,6 +39,8 @@ class MediaInfo:
         in_order: whether pictures are known to be stored in the order in which they are shown.
         counted: whether the file's own time stamps step back or repeat, so that a picture is known
             by its number in the decoder's order; then it is decoded from the beginning.
+        interlaced: whether pictures are of two fields, which are made whole ones; that takes the
+            picture before each.
         warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
     """
 
@@ -55,6 +57,7 @@ class MediaInfo:
     audio_codec: str | None = None
     in_order: bool = False
     counted: bool = False
+    interlaced: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -92,7 +95,8 @@ class Segment:
     detected too, which closes the last interval between detections.
 
     Attributes:
-        path, time_base, rotation_deg, width, height, in_order, counted: of the media.
+        path, time_base, rotation_deg, width, height, in_order, counted, interlaced: of the
+            media.
         index: position among the segments of the video.
         first_frame: index in the video of the segment's first frame.
         pts: (m,) ticks of its frames.
@@ -112,6 +116,7 @@ class Segment:
     closing_pts: int | None
     in_order: bool = False
     counted: bool = False
+    interlaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

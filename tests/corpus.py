@@ -256,7 +256,8 @@ def probed(name: str) -> MediaInfo:
 def cut(media: MediaInfo, start: int = 0, stop: int | None = None, index: int = 0) -> Segment:
     """Frames ``start`` up to ``stop`` of a video as a segment, wherever that is."""
     stop = media.frame_count if stop is None else stop
-    keys = media.keyframe_pts[media.keyframe_pts <= media.pts[start]]
+    first_needed = media.pts[max(start - media.interlaced, 0)]
+    keys = media.keyframe_pts[media.keyframe_pts <= first_needed]
     return Segment(
         path=media.path,
         time_base=media.time_base,
@@ -270,6 +271,7 @@ def cut(media: MediaInfo, start: int = 0, stop: int | None = None, index: int = 
         closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
         in_order=media.in_order,
         counted=media.counted,
+        interlaced=media.interlaced,
     )
 
 

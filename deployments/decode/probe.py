@@ -98,6 +98,7 @@ def probe(
             audio_codec=_audio_codec(container),
             in_order=index.in_order,
             counted=index.counted,
+            interlaced=first.interlaced_frame,
             warnings=(
                 *_warnings_of_file(container, stream, index),
                 *_warnings(index.pts, first, shown, square),
@@ -337,6 +338,10 @@ def _warnings(
     found = []
     if _is_variable(pts):
         found.append(("variable_frame_rate", "frames are not evenly spaced; times are the file's"))
+    if first.interlaced_frame:
+        found.append(
+            ("deinterlaced", "pictures are interlaced; each was made whole (bwdif) at its own time")
+        )
     if shown.ignored_deg:
         found.append(
             ("rotation_ignored", f"a rotation of {shown.ignored_deg:.0f} degrees was not applied")

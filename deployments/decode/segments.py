@@ -38,10 +38,11 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = 4.0) -> list
             index=i,
             first_frame=start,
             pts=media.pts[start:stop],
-            seek_pts=_key_before(media, start),
+            seek_pts=_key_before(media, max(start - media.interlaced, 0)),
             closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
             in_order=media.in_order,
             counted=media.counted,
+            interlaced=media.interlaced,
         )
         for i, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from deployments.cpus import usable_cpus
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media import hardware
+from deployments.media.deinterlace import deinterlaced
 from deployments.media.nal import structure_check
 from deployments.media.open import MOST_PIXELS, Trial, open_media
 from deployments.media.picture import Converter, Picture
@@ -66,7 +67,9 @@ def read(
     """
     threads = threads or min(max(usable_cpus() // 2, 1), _MOST_THREADS)
     following = segment.first_frame
-    device = hardware.decoder() if in_hardware and not segment.counted else None
+    device = (
+        None if segment.counted or segment.interlaced or not in_hardware else hardware.decoder()
+    )
     if device is not None:
         end = segment.first_frame + len(segment.pts) + (segment.closing_pts is not None)
         with (
@@ -104,7 +107,10 @@ def _read(
         numbered = _by_number if segment.counted else _by_time
         # A GPU has few pictures to hold back, and is believed as long as none is missing.
         held_back = MOST_REORDERED if device is None else 0
-        for index, (frame, is_damaged) in numbered(_judged(frames, damaged, held_back), segment):
+        judged = _judged(frames, damaged, held_back)
+        if segment.interlaced:
+            judged = deinterlaced(judged, stream)
+        for index, (frame, is_damaged) in numbered(judged, segment):
             yield converter.picture(frame, index, is_damaged, _pixel_aspect(stream))
 
 

@@ -1,5 +1,7 @@
 """Files that real tools write against the rules are read as players show them."""
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segments import split
 from deployments.decode.stamps import are_suspect, regular
 from deployments.media.reader import read
-from tests.corpus import ROOMY, cut
+from tests.corpus import ROOMY, cut, probed
 from tests.numbered_pictures import number_of
 from tests.odd_media import FRAME, mux, packets, pictures, with_preview, with_sound
 
@@ -150,3 +152,47 @@ def test_a_second_size_keeps_its_proportions(tmp_path, second):
         assert np.mean(rows) == pytest.approx(31.5, abs=1.5)
     part = list(read(cut(media, 12, 18)))
     assert [p.y.tobytes() for p in part] == [p.y.tobytes() for p in found[12:19]]
+
+
+def woven(count, size=(96, 64), speed=6):
+    """Frames of two fields: a bar moves ``speed`` pixels from field to field."""
+    width, height = size
+    for i in range(count):
+        image = np.full((height, width), 40, np.uint8)
+        for field in (0, 1):
+            left = (2 * i + field) * speed % (width - 16)
+            image[field::2, left : left + 16] = 220
+        planes = np.concatenate([image.ravel(), np.full(width * height // 2, 128, np.uint8)])
+        frame = av.VideoFrame.from_ndarray(planes.reshape(-1, width), format="yuv420p")
+        frame.pts, frame.time_base = i, FRAME
+        yield frame
+
+
+def combed(picture):
+    """How much rows differ from the mean of those above and below them."""
+    y = picture.y.astype(float)
+    return float(np.abs(y[1:-1] - (y[:-2] + y[2:]) / 2).mean())
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("order", ["tff", "bff"])
+def test_interlaced_pictures_are_made_whole_and_it_is_told(tmp_path, suffix, order):
+    options = {"flags": "+ildct+ilme", "crf": "8", "g": "8", "bf": "2", "x264-params": f"{order}=1"}
+    path = mux(tmp_path / f"i{suffix}", packets(woven(40), options=options))
+    media = probe(path, ROOMY)
+    found = list(read(cut(media)))
+
+    assert "deinterlaced" in codes(media)
+    assert [p.index for p in found] == list(range(40))
+    assert [p.pts for p in found] == media.pts.tolist()
+    raw = list(read(replace(cut(media), interlaced=False)))
+    assert np.mean([combed(p) for p in raw]) > 4 * np.mean([combed(p) for p in found])
+    for segment in split(media, 4, 0.2):
+        part = list(read(segment))
+        stop = segment.first_frame + len(part)
+        whole = found[segment.first_frame : stop]
+        assert [p.y.tobytes() for p in part] == [p.y.tobytes() for p in whole]
+
+
+def test_pictures_that_are_not_interlaced_are_left_alone():
+    assert not probed("h264").interlaced
