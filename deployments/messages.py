@@ -28,7 +28,7 @@ class MediaInfo:
 
     Attributes:
         path: local path of the file.
-        container: demuxer's short name (``mov``, ``matroska``, ``avi``).
+        container: demuxer's short name (``mov``, ``matroska``, ``avi``, ``mpegts``).
         codec, pixel_format: of the video stream (``h264``, ``yuv420p10le``).
         width, height: display pixels, after rotation.
         rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180 or 270.

@@ -143,7 +143,11 @@ BAD = {
         lambda: box(b"ftyp", b"heic\0\0\0\0mif1heic") + bytes(99), errors.NotAVideoError
     ),
     "wav": BadFile(lambda: _muxed(".wav", sound="pcm_s16le"), errors.NotAVideoError),
-    "mpeg-ts": BadFile(lambda: _muxed(".ts", pictures="libx264"), errors.NotAVideoError),
+    "sound in mpeg-ts": BadFile(lambda: _muxed(".ts", sound="aac"), errors.AudioOnlyError),
+    "mpeg-2 in mpeg-ts": BadFile(
+        lambda: _muxed(".ts", pictures="mpeg2video"), errors.UnsupportedCodecError
+    ),
+    "like mpeg-ts": BadFile(lambda: (b"G" + bytes(187)) * 9, errors.TruncatedError),
     "ftyp alone": BadFile(lambda: box(b"ftyp", b"isom\0\0\0\0"), errors.TruncatedError),
     "ftyp and noise": BadFile(
         lambda: box(b"ftyp", b"isom\0\0\0\0") + np.random.default_rng(2).bytes(999),

@@ -129,6 +129,8 @@ _RECIPES: dict[str, Recipe] = {
     "mov": _h264(suffix=".mov"),
     "latin1_title": _h264(title="Caf#", patch=lambda data: data.replace(b"Caf#", b"Caf\xe9")),
     "cover": _h264(cover=True),
+    "ts": _h264(suffix=".ts", audio="aac"),
+    "m2ts": _h264(suffix=".mts", mux={"mpegts_m2ts_mode": "1"}),
     # Times.
     "variable": _h264(ticks=_UNEVEN, time_base=Fraction(1, 600), warnings=("variable_frame_rate",)),
     "held_last": _h264(

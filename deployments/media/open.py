@@ -25,7 +25,7 @@ from deployments.media.structure import has_box, missing_bytes, sniff
 
 _DEMUXER_OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi",
+    "format_whitelist": "mov,matroska,webm,avi,mpegts",
     "max_streams": str(MOST_TRACKS),
 }
 NO_DECODERS = {"codec_whitelist": "none"}

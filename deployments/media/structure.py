@@ -14,19 +14,20 @@ from deployments.errors import NotAVideoError
 _ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
 _STILL_BRANDS = frozenset((b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"))
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+_TS_PACKETS = (188, 192)  # bytes; cameras put a time of four bytes before each
 _LONGEST_HEADER = 4096  # of Matroska, before the segment; a few dozen bytes in files
 MOST_BOXES = 500_000
 """Files have a handful at the top, or two a fragment."""
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
-    """The demuxer for a file by its first bytes: ``mov``, ``matroska`` or ``avi``.
+    """The demuxer for a file by its first bytes: ``mov``, ``matroska``, ``avi`` or ``mpegts``.
 
     Raises:
         NotAVideoError: none of them, a still picture, or empty.
     """
     with Path(path).open("rb") as file:
-        head = file.read(16)
+        head = file.read(max(_TS_PACKETS) * 2)
     if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
         raise NotAVideoError("the file is a still picture (HEIF or AVIF)")
     if head[4:8] in _ISO_BOXES:
@@ -35,8 +36,12 @@ def sniff(path: str | os.PathLike[str]) -> str:
         return "matroska"
     if head[:4] == b"RIFF" and head[8:11] == b"AVI":
         return "avi"
+    if any(head[size - 188 :: size][:2] == b"GG" for size in _TS_PACKETS):
+        return "mpegts"
     raise NotAVideoError(
-        "the file is empty" if not head else "the file does not begin like MP4, Matroska or AVI"
+        "the file is empty"
+        if not head
+        else "the file does not begin like MP4, Matroska, AVI or an MPEG transport stream"
     )
 
 
@@ -57,6 +62,8 @@ def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
     with path.open("rb") as file:
         if demuxer == "matroska":
             end = _segment_end(file)
+        elif demuxer == "mpegts":
+            return 0
         elif demuxer == "avi":
             end = max((stop for kind, stop in _riffs(file, size)), default=0)
         else:

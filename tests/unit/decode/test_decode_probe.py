@@ -12,7 +12,15 @@ from deployments.errors import TooLargeError
 from deployments.media.reader import read
 from tests.corpus import ROOMY, VIDEOS, cut, probed, video
 
-CONTAINERS = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
+CONTAINERS = {
+    ".mp4": "mov",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "matroska",
+    ".avi": "avi",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+}
 
 
 @pytest.mark.parametrize("name", VIDEOS)

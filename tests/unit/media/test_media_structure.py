@@ -12,7 +12,15 @@ from deployments.media.structure import has_box, missing_bytes, sniff
 from tests.bad_media import box
 from tests.corpus import VIDEOS, video
 
-DEMUXER = {".mp4": "mov", ".mov": "mov", ".mkv": "matroska", ".webm": "matroska", ".avi": "avi"}
+DEMUXER = {
+    ".mp4": "mov",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "matroska",
+    ".avi": "avi",
+    ".ts": "mpegts",
+    ".mts": "mpegts",
+}
 # Whose lengths say where the file ends.
 STATED = ["fragmented", "mkv", "vp9", "h264_avi", "mpeg4_avi", "h264", "mov"]
 
