@@ -261,3 +261,5 @@ def test_another_file_is_refused(registry, movenet, tmp_path, key, kind):
     with pytest.raises(WeightsCorruptError) as caught:
         load(entry, path, OPTIONS)
     assert str(path) in str(caught.value)
+    if path.suffix == ".tflite":
+        assert "models download movenet_multipose" in caught.value.hint
