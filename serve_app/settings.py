@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deployments.cpus import usable_cpus
@@ -43,7 +44,15 @@ def _named(field: str) -> AliasChoices:
 
 
 HostList = Annotated[frozenset[str], NoDecode]
-_Address = Annotated[str, Field(pattern=r"^https?://[^/]")]
+
+
+def _split_address(address: str) -> str:
+    """Refuse what `urlsplit` refuses, such as half of an IPv6 address or a port of letters."""
+    _ = urlsplit(address).port
+    return address
+
+
+_Address = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_split_address)]
 
 
 class Settings(BaseSettings):

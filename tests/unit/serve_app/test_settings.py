@@ -69,6 +69,8 @@ def test_a_variable_is_read(monkeypatch, name, value, field, expected):
         ("RTMPOSE_ENABLED", "perhaps"),
         ("MMPOSE_DEVICE", "tpu"),
         ("MMPOSE_MIRRORS", "file:///weights"),
+        ("MMPOSE_MIRRORS", "http://[b"),
+        ("MMPOSE_MIRRORS", "http://a:99999/weights"),
         ("MMPOSE_ENCODE_PRESET", "placebo; rm"),
     ],
 )
