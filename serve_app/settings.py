@@ -21,6 +21,7 @@ from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 from deployments.messages import EncodeOptions
+from deployments.pose.sources import without_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "MMPOSE_"
@@ -287,4 +288,4 @@ def _explain(item: Any, environment: Mapping[str, str]) -> str:
     field = name.lower().removeprefix(PREFIX.lower())
     variable = environment_name(field)
     where = variable if variable in environment else field
-    return f"{where}: {item['msg']} (got {item['input']!r})"
+    return f"{where}: {item['msg']} (got {without_secrets(repr(item['input']))})"
