@@ -80,7 +80,7 @@ def environment(name: str) -> str | None:
 
 
 def wanted(only: Sequence[str], *names: str) -> bool:
-    """Whether one of the words is in one of the names, in upper or lower case."""
+    """Return whether a word is in a name, in upper or lower case."""
     return any(word.lower() in name.lower() for word in only for name in names)
 
 

@@ -4,7 +4,7 @@ from time import monotonic
 
 
 class Pace:
-    """Holds a transfer to so many bytes in every window of time, from now on.
+    """Require a least number of bytes of a transfer in every window of time.
 
     What came quickly is no credit for a stall later.
 
@@ -24,7 +24,7 @@ class Pace:
 
     @property
     def is_late(self) -> bool:
-        """Whether the window is over."""
+        """Return whether the window has ended."""
         return monotonic() > self.end
 
     def _renew(self) -> None:

@@ -12,7 +12,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Response(Awaitable[Result_co], Protocol[Result_co]):
-    """What a call of a handle gives."""
+    """Response of a handle's call."""
 
     def cancel(self) -> None:
         """End the call."""

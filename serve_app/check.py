@@ -56,7 +56,7 @@ def check_config(path: Path) -> list[str]:
 
 
 def weights_on_this_machine(path: Path) -> Iterator[str]:
-    """Where the checkpoints of a good config are, or were looked for: a line each."""
+    """List where the checkpoints of a valid config are, or were searched for."""
     for application in yaml.safe_load(path.read_text("utf-8"))["applications"]:
         if application["import_path"] != IMPORT_PATH:
             continue

@@ -1,4 +1,4 @@
-"""What a caller's headers may say to Serve's proxy: nothing but a request id.
+"""Strip the headers that command Serve's proxy; only a request id passes.
 
 Every proxy loads :func:`middlewares` by ``RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH``, so this
 imports little. It runs before Serve reads a header or logs anything of a request.
@@ -18,12 +18,12 @@ _Headers = list[tuple[bytes, bytes]]
 
 
 def middlewares() -> list[Middleware]:
-    """What wraps Serve's proxy, Serve's own middleware included."""
+    """Return the middleware that wraps Serve's proxy and Serve's own middleware."""
     return [Middleware(Entrance)]
 
 
 def lifts_limits(name: str) -> bool:
-    """Whether Serve takes from a header of this name how long it waits for an answer."""
+    """Return whether Serve reads a time limit from a header of this name."""
     return _plain(name) in _LIMITS
 
 

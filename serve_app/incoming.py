@@ -12,7 +12,7 @@ RETRY_AFTER_S = 5.0
 
 
 class Incoming:
-    """What this process receives and fetches; to be counted from any thread."""
+    """Count what this process receives and fetches, from any thread."""
 
     def __init__(self, most: int, most_bytes: int) -> None:
         self._most = most

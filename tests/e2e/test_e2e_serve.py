@@ -1,4 +1,4 @@
-"""`mmpose-service serve`: who can reach it; what fails is told, and ends it."""
+"""`mmpose-service serve`: who can reach it, and how failures end it."""
 
 import os
 import re

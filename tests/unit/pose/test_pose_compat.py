@@ -1,4 +1,4 @@
-"""Which of mmcv's operators a process uses, and who takes the place of xtcocotools."""
+"""Operators of mmcv that a process uses, and the substitute for xtcocotools."""
 
 import logging
 import subprocess
@@ -120,7 +120,7 @@ def test_before_any_import_it_is_the_substitute(undecided):
 
 
 def without_xtcocotools(program):
-    """What ``program`` prints in a process that cannot import xtcocotools."""
+    """Return what ``program`` prints in a process that cannot import xtcocotools."""
     command = [sys.executable, "-W", "ignore", "-c", NOT_INSTALLED + program]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 

@@ -1,4 +1,4 @@
-"""What passes the entrance of Serve's proxy, and what the application does without one."""
+"""The entrance of Serve's proxy, and the application without it."""
 
 import asyncio
 

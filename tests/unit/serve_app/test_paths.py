@@ -100,7 +100,7 @@ class Failing:
 
 
 def stage_failure(cause):
-    """What the Ingress gets where a replica raised ``cause``."""
+    """Return what the Ingress gets where a replica raised ``cause``."""
     with pytest.raises(StageFailedError) as caught:
         asyncio.run(answer(later(RayTaskError("f", "trace", cause)), "Decode"))
     return caught.value
