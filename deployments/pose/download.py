@@ -62,11 +62,12 @@ class _Part:
 
     @property
     def validator(self) -> str | None:
-        """Validator of the bytes here; None if there is none, or they are of another address."""
-        validator, _, address = (
-            self._note.read_text("utf-8").partition("\n") if self._note.exists() else ("", "", "")
-        )
-        return validator if validator and address in ("", self.address) else None
+        """Validator of the bytes here; None if there is none that can be sent, or they are of
+        another address."""
+        note = self._note.read_text("utf-8", "replace") if self._note.exists() else ""
+        validator, _, address = note.partition("\n")
+        sent = validator.isascii() and validator.isprintable()
+        return validator if validator and sent and address in ("", self.address) else None
 
     def start(self, validator: str | None) -> None:
         """Begin anew, with bytes of the version that ``validator`` names."""
