@@ -15,6 +15,7 @@ import httpx
 
 from deployments.errors import DownloadError
 from deployments.pose.sources import (
+    FILE_BYTES,
     Asset,
     Source,
     SourceUnavailableError,
@@ -325,8 +326,13 @@ def _append(
     with part.path.open("ab") as file:
         # Not in chunks of a size: a break would lose the one being gathered.
         for chunk in response.iter_raw():
-            file.write(chunk)
             done += len(chunk)
+            if done > FILE_BYTES:
+                part.discard()
+                raise SourceUnavailableError(
+                    f"it sends more than {FILE_BYTES} bytes", retryable=False
+                )
+            file.write(chunk)
             if progress:
                 progress(done, total)
         file.flush()

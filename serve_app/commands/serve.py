@@ -60,7 +60,9 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
     except ValidationError as error:
         raise _wrong(config) from error
     ray.init(address="local", namespace="serve", include_dashboard=dashboard)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's aborts and leaves the rest
+    # Ray's handler of SIGTERM aborts and leaves the rest; a shell's background jobs ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         try:
             context.invoke(run, config_or_import_path=str(config), blocking=False)
