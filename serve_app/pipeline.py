@@ -48,6 +48,7 @@ def no_progress(*_: object) -> None:
 
 ATTEMPTS = 3
 _MOST_RANGES = 20
+_PASS_SHARE = 0.3  # of the frames that show the primary person
 
 
 class Stages(Protocol):
@@ -150,6 +151,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     warnings += biomechanics.warnings
+    warnings += _other_passes(clip)
     if clip.left_out:
         warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))
 
@@ -200,6 +202,24 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
         yield "frames_damaged", text
     if lost := [index for index in missing if index not in damaged]:
         yield "frames_lost", f"{len(lost)} frames could not be decoded: {ranges(lost)}"
+
+
+def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
+    """Tell of people seen for long, but only while the primary person is not.
+
+    Who left the picture for some seconds and came back is two people.
+    """
+    seen = clip.row >= 0
+    for p in range(1, seen.shape[1]):
+        enough = seen[:, p].sum() >= _PASS_SHARE * seen[:, 0].sum()
+        if enough and not (seen[:, p] & seen[:, 0]).any():
+            start, end = clip.times_s[np.flatnonzero(seen[:, p])[[0, -1]]]
+            yield (
+                "another_pass",
+                f"person {clip.track_id[p]} is seen from {start:.1f} to {end:.1f} s, when the "
+                "analyzed one is not: the same athlete, perhaps, who left the picture and came "
+                "back; cut the video there to analyze each pass",
+            )
 
 
 def ranges(frames: Sequence[int]) -> str:

@@ -1,6 +1,7 @@
 """Files that real tools write against the rules are read as players show them."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -196,3 +197,24 @@ def test_interlaced_pictures_are_made_whole_and_it_is_told(tmp_path, suffix, ord
 
 def test_pictures_that_are_not_interlaced_are_left_alone():
     assert not probed("h264").interlaced
+
+
+@pytest.mark.parametrize("rate", [24, 30, 50, 60, 120])
+@pytest.mark.parametrize("suffix", [".webm", ".mkv"])
+def test_milliseconds_of_a_container_do_not_change_the_rate(tmp_path, rate, suffix):
+    frames = list(pictures(range(60)))
+    codec, options = ("libvpx", {}) if suffix == ".webm" else ("libx264", {"bf": "2"})
+    path = tmp_path / f"v{suffix}"
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for frame in frames:
+            frame.time_base = Fraction(1, rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    media = probe(path, ROOMY)
+
+    assert media.frame_count == 60
+    assert media.fps == pytest.approx(rate, rel=2e-3)
+    assert media.duration_s == pytest.approx(60 / rate, abs=2e-3)
+    assert not media.warnings

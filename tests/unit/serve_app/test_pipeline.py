@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -229,3 +230,22 @@ def test_damaged_and_lost_frames_are_counted_and_named():
         "frames_lost": "1 frames could not be decoded: 7",
     }
     assert not dict(pipeline._missing_frames(frozenset(), []))
+
+
+@pytest.mark.parametrize(
+    ("primary", "other", "told"),
+    [
+        (range(60, 100), range(20), True),  # left, and came back
+        (range(60, 100), range(5), False),  # somebody came past
+        (range(40, 100), range(41), False),  # both were there
+    ],
+)
+def test_a_pass_before_the_one_that_is_analyzed_is_told(primary, other, told):
+    row = np.full((100, 2), -1)
+    row[list(primary), 0] = 0
+    row[list(other), 1] = 0
+    clip = SimpleNamespace(row=row, times_s=np.arange(100) / 30, track_id=np.array([4, 7]))
+    found = dict(pipeline._other_passes(clip))
+    assert list(found) == (["another_pass"] if told else [])
+    if told:
+        assert found["another_pass"].startswith("person 7 is seen from 0.0 to 0.6 s")
