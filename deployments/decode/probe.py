@@ -130,7 +130,7 @@ def _audio_codec(container: InputContainer) -> str | None:
 def _check(quantity: str, value: float, limit: float) -> None:
     if value > limit:
         raise TooLargeError(
-            f"the video has {value:g} {quantity}, the limit is {limit:g}",
+            f"the video has {value:.12g} {quantity}, the limit is {limit:.12g}",
             quantity=quantity,
             value=value,
             limit=limit,

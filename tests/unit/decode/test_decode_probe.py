@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from deployments.decode.probe import probe
+from deployments.decode.probe import _check, probe
 from deployments.errors import TooLargeError
 from deployments.media.reader import read
 from tests.corpus import ROOMY, VIDEOS, cut, probed, video
@@ -148,6 +148,15 @@ def test_limits_hold_in_every_container(name):
         with pytest.raises(TooLargeError) as caught:
             probe(path, replace(ROOMY, max_duration_s=media.duration_s - 0.01))
         assert caught.value.facts["quantity"] == "seconds"
+
+
+def test_numbers_of_a_refusal_are_plain():
+    with pytest.raises(TooLargeError, match=r"the limit is 0\.5$"):
+        probe(video("h264").path, replace(ROOMY, max_duration_s=0.5))
+    with pytest.raises(
+        TooLargeError, match=r"the video has 33177600 pixels, the limit is 9437184$"
+    ):
+        _check("pixels", 7680 * 4320, 4096 * 2304)
 
 
 def test_pixels_made_square_count_against_the_limit():
