@@ -205,7 +205,7 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
 
 
 def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
-    """Tell of people seen for long, but only while the primary person is not.
+    """Name people seen for long, but only while the primary person is not.
 
     Who left the picture for some seconds and came back is two people.
     """
