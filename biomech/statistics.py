@@ -12,6 +12,9 @@ import scipy
 from biomech.geometry import Array
 
 Z95: Final = NormalDist().inv_cdf(0.975)
+"""Half width of a nominal 95 % interval where the standard deviation is known."""
+
+_UPPER: Final = 0.975
 _LEAST_TREND: Final = 3
 
 
@@ -42,6 +45,32 @@ def limb_symmetry(involved: float, uninvolved: float) -> float:
 def detectable_change(error: float) -> float:
     """Smallest change of a measurement beyond its standard error, 95 % (Weir 2005)."""
     return Z95 * math.sqrt(2.0) * error
+
+
+def t95(freedom: float) -> float:
+    """Half width of a nominal 95 % interval in standard errors that are estimated (Student)."""
+    return float(scipy.stats.t.ppf(_UPPER, freedom))
+
+
+def half_width(sd: float, n: int) -> float:
+    """Half width of the nominal 95 % interval of a mean of n values; NaN for a single value."""
+    return t95(n - 1) * sd / math.sqrt(n) if n > 1 else math.nan
+
+
+def difference_error(sds: tuple[float, float], counts: tuple[int, int]) -> tuple[float, float]:
+    """Standard error of a difference of two means, and its nominal 95 % half width (Welch 1947).
+
+    Both are NaN where one mean is of a single value: its scatter is not known.
+    """
+    if min(counts) < 2:
+        return math.nan, math.nan
+    squares = [sd**2 / n for sd, n in zip(sds, counts, strict=True)]
+    total = sum(squares)
+    if not total:
+        return 0.0, 0.0
+    weights = (square**2 / (n - 1) for square, n in zip(squares, counts, strict=True))
+    error = math.sqrt(total)
+    return error, t95(total**2 / sum(weights)) * error
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Difference(Exact):
     right: float
     n: tuple[int, int]
     diff: float
-    ci95: Interval
+    ci95: Interval = Field(description="Nominal 95 %, by Welch's t.")
     si: Number = Field(description="Symmetry index, %, of quantities with a true zero.")
     sa: Number = Field(description="Symmetry angle, %.")
     lsi: Number = Field(description="Involved over uninvolved side, %.")
@@ -179,8 +179,10 @@ class Change(Exact):
     after: float
     delta: float
     se: Number
+    ci95: Interval | None = Field(None, description="Nominal 95 %, of delta, by Welch's t.")
     mdc: Number
     verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
+    reason: str | None = Field(None, description="Why there is no verdict.")
 
 
 class ProgressTold(Application):
@@ -198,7 +200,8 @@ class Comparison(Exact):
     value: float
     z: Number
     percentile: Number
-    percentile_ci95: Interval | None
+    percentile_ci95: Interval | None = Field(description="Nominal 95 %, by Student's t.")
+    reason: str | None = Field(None, description="Why there is no interval.")
     population: str
     n: int
     source: str

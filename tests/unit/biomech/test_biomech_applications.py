@@ -12,6 +12,7 @@ from biomech.applications.fatigue import MOST_VALUES, fatigue
 from biomech.applications.guidelines import Limit, Norm
 from biomech.applications.load import load
 from biomech.applications.norms import against_norms, percentile_of
+from biomech.applications.outcome import SINGLE_VALUE
 from biomech.config import BmConfig
 from biomech.measures import Measure
 from biomech.metrics import person_metrics
@@ -49,8 +50,8 @@ def test_the_oracle_of_the_sides():
     told = difference([57, 58, 59], [51, 52, 53], involved="right")
     assert (told["left"], told["right"], told["diff"]) == (58.0, 52.0, -6.0)
     assert (told["si"], told["sa"], told["lsi"]) == (-10.9091, -3.469, 89.6552)
-    error = 1.96 * math.sqrt(2 / 3)
-    assert told["ci95"] == pytest.approx([-6 - error, -6 + error], abs=1e-3)
+    half = 2.776445 * math.sqrt(2 / 3)  # Student, 4 degrees of freedom
+    assert told["ci95"] == pytest.approx([-6 - half, -6 + half], abs=1e-3)
     assert told["band"] == "10_to_15"
     assert told["real"] is True
 
@@ -194,7 +195,7 @@ LISTED = Norm("rom", None, None, None, {5: 50.0, 50: 65.0, 95: 80.0}, 80, "all",
 def test_the_oracle_of_the_norms():
     (told,) = against_norms([measure([58.0])], (NORMAL,), "sagittal")["comparisons"]
     assert (told["z"], told["percentile"]) == (-1.4, 8.0757)
-    assert told["percentile_ci95"] is None
+    assert (told["percentile_ci95"], told["reason"]) == (None, SINGLE_VALUE)
     assert (told["n"], told["population"], told["source"]) == (120, "runners", "a study")
 
 
@@ -207,9 +208,10 @@ def test_percentiles_are_read_between_those_listed(value, percentile):
 
 def test_the_scatter_of_the_athlete_widens_the_percentile():
     (told,) = against_norms([measure([56, 58, 60])], (NORMAL,), None)["comparisons"]
-    half = 1.959964 * 2 / math.sqrt(3)
+    half = 4.302653 * 2 / math.sqrt(3)  # Student, 2 degrees of freedom
     ends = [percentile_of(58 + s * half, NORMAL) for s in (-1, 1)]
     assert told["percentile_ci95"] == pytest.approx(ends, abs=1e-3)
+    assert told["reason"] is None
 
 
 def test_no_norms_ship():

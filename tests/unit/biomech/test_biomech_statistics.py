@@ -10,6 +10,8 @@ from scipy.stats import kendalltau, theilslopes
 
 from biomech.statistics import (
     detectable_change,
+    difference_error,
+    half_width,
     holm,
     limb_symmetry,
     mann_kendall,
@@ -50,6 +52,25 @@ def test_sides_that_are_nothing_have_no_index():
 @pytest.mark.parametrize(("error", "change"), [(2.72, 7.5394), (3.01, 8.3433), (3.2, 8.87)])
 def test_the_detectable_change_is_that_of_the_literature(error, change):
     assert detectable_change(error) == pytest.approx(change, abs=5e-3)
+
+
+@pytest.mark.parametrize("n", [2, 3, 8])
+@pytest.mark.parametrize("spread", [1.0, 4.0])
+def test_intervals_of_few_values_hold_the_truth_in_95_of_100_draws(n, spread):
+    draws = np.random.default_rng(n).normal(0, 1, (4000, 2, n)) * np.array([[1.0], [spread]])
+    mean_held = difference_held = 0
+    for one, other in draws:
+        mean_held += abs(one.mean()) <= half_width(float(one.std(ddof=1)), n)
+        _, half = difference_error((float(one.std(ddof=1)), float(other.std(ddof=1))), (n, n))
+        difference_held += abs(one.mean() - other.mean()) <= half
+    assert 0.94 <= mean_held / len(draws) <= 0.96
+    assert 0.94 <= difference_held / len(draws) <= 0.99
+
+
+def test_a_single_value_has_no_interval_and_equal_values_one_without_width():
+    assert math.isnan(half_width(math.nan, 1))
+    assert np.isnan(difference_error((math.nan, 1.0), (1, 5))).all()
+    assert difference_error((0.0, 0.0), (3, 4)) == (0.0, 0.0)
 
 
 def test_the_oracle_of_the_trend():
