@@ -96,13 +96,14 @@ class TrendTold(Exact):
     unit: str
     n: int
     slope_per_min: float
-    ci95: Interval
+    ci95: Interval | None = Field(description="Nominal 95 %, of the slope.")
     total_change: float
-    mk_z: float
-    variance_factor: float = Field(description="By Hamed and Rao, 1 for none.")
-    p_holm: float
+    mk_z: Number
+    variance_factor: Number = Field(description="By Hamed and Rao, 1 for none.")
+    p_holm: Number
     mdc: Number
-    drift: bool | None = Field(description="Null without a detectable change.")
+    drift: bool | None = Field(description="Null without a detectable change, or a test.")
+    reason: str | None = Field(None, description="Why there is no test.")
 
 
 class FatigueTold(Application):
