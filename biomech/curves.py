@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from biomech.config import BmConfig
-from biomech.filters import noise_gains
 from biomech.geometry import (
     ANGLES,
     MOTION_DEG,
@@ -35,7 +34,6 @@ _KNOWN_FACING: Final = 0.7
 
 _OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
-_MAD_TO_SD: Final = 1.4826
 _MID_HIP: Final = {"left_hip": 0.5, "right_hip": 0.5}
 
 
@@ -94,6 +92,7 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     frontal = metrics.view.of_clip() == FRONTAL
     names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
     smooth = {name: flexion(name, xy, segments) for name in names}
+    taken = {name: wrap(flexion(name, points.raw, segments) - smooth[name]) for name in names}
     size = metrics.size.stature_px
     hips = combine(_MID_HIP, xy)
     ankles = {side: xy[:, INDEX[f"{side}_ankle"]] for side in SIDES}
@@ -111,13 +110,8 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         signed=signed,
         lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
-        sigma={name: flexion_sigma(name, xy, points.sigma, segments) for name in names},
-        jitter={
-            name: _jitter(
-                flexion(name, points.raw, segments), smooth[name], used.cutoff_hz, used.rate_hz
-            )
-            for name in names
-        },
+        sigma={name: flexion_sigma(name, xy, points.curve_sigma, segments) for name in names},
+        jitter={name: points.noise.speed_sd(taken[name]) for name in names},
         hip_height=(foot - hips[:, 1]) / size,
         hip_height_raw=(foot - combine(_MID_HIP, sharp)[:, 1]) / size,
         ankle_height={side: (foot - sharp[:, INDEX[f"{side}_ankle"], 1]) / size for side in SIDES},
@@ -177,16 +171,3 @@ def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> 
             times = times_s[run]
             result[run] = np.interp(times, times[possible], result[run][possible])
     return result
-
-
-def _jitter(raw: Array, smooth: Array, cutoff_hz: float, rate_hz: float) -> float:
-    """Standard deviation of a speed that white scatter leaves after the filter, degrees a second.
-
-    How much scatter there is, is told by what the filter took away of it.
-    """
-    apart = np.abs(wrap(raw - smooth))
-    apart = apart[np.isfinite(apart)]
-    if not len(apart):
-        return float("nan")
-    taken, passed = noise_gains(cutoff_hz, rate_hz)
-    return float(_MAD_TO_SD * np.median(apart) / taken * passed)

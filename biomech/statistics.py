@@ -118,8 +118,8 @@ class Trend:
 
     Attributes:
         s: pairs that rise less pairs that fall. z: standardised, with continuity. p: two-sided.
-        correction: factor of the variance for values that depend on the ones before, 1 for none.
-        freedom: degrees of freedom of Student's t for ``z``: independent values less three, as level,
+        correction: factor of the variance for values that depend on earlier ones, 1 for none.
+        freedom: of Student's t for ``z``: as many values as are independent less three, as level,
             slope and dependence are estimated.
     """
 

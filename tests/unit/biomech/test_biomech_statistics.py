@@ -20,6 +20,7 @@ from biomech.statistics import (
     symmetry_index,
     theil_sen,
 )
+from tests.autoregression import autoregressive
 
 FATIGUE = np.array([92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4])
 EVERY_3_S = np.arange(0, 28, 3.0)
@@ -133,14 +134,6 @@ def test_equal_values_have_no_trend():
 def test_two_values_are_too_few_for_a_trend():
     with pytest.raises(ValueError, match="2 values"):
         mann_kendall(np.array([1.0, 2.0]))
-
-
-def autoregressive(random, rho, length):
-    noise = random.standard_normal(length + 50)
-    values = np.zeros(length + 50)
-    for i in range(1, len(values)):
-        values[i] = rho * values[i - 1] + noise[i]
-    return values[50:] * math.sqrt(1 - rho**2)
 
 
 @pytest.mark.parametrize("n", [20, 25, 60])
