@@ -1,7 +1,7 @@
 """Signals of one person over a clip that speeds and events are made of: gaps filled, no jumps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -57,6 +57,9 @@ class Curves:
         ankle_ahead: of each ankle before mid-hip, by side; NaN where the side faced is unknown.
         stature_px: what a stature is.
         rate_hz: frames a second.
+        noise_swing: degrees by flexion that noise alone reaches from valley to peak in one clip of
+            twenty as long as this one; none where it cannot be told. hip_noise_swing: the same of
+            the hips' height.
     """
 
     times_s: Array
@@ -72,6 +75,12 @@ class Curves:
     ankle_ahead: Mapping[str, Array]
     stature_px: float
     rate_hz: float
+    noise_swing: Mapping[str, float] = field(default_factory=dict)
+    hip_noise_swing: float = 0.0
+
+    def least_swing(self, name: str) -> float:
+        """Degrees that a flexion must turn by to be told from noise."""
+        return self.noise_swing.get(name, 0.0)
 
 
 def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
@@ -94,7 +103,8 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     smooth = {name: flexion(name, xy, segments) for name in names}
     taken = {name: wrap(flexion(name, points.raw, segments) - smooth[name]) for name in names}
     size = metrics.size.stature_px
-    hips = combine(_MID_HIP, xy)
+    hips, raw_hips = combine(_MID_HIP, xy), combine(_MID_HIP, points.raw)
+    noise, seconds = points.noise, float(np.ptp(times))
     ankles = {side: xy[:, INDEX[f"{side}_ankle"]] for side in SIDES}
     # A foot that meets the ground stops at once: the filter would round that corner.
     sharp = np.where(np.isfinite(points.raw), points.raw, xy)
@@ -111,7 +121,7 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         signed=signed,
         lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
         sigma={name: flexion_sigma(name, xy, points.curve_sigma, segments) for name in names},
-        jitter={name: points.noise.speed_sd(taken[name]) for name in names},
+        jitter={name: noise.speed_sd(taken[name]) for name in names},
         hip_height=(foot - hips[:, 1]) / size,
         hip_height_raw=(foot - combine(_MID_HIP, sharp)[:, 1]) / size,
         ankle_height={side: (foot - sharp[:, INDEX[f"{side}_ankle"], 1]) / size for side in SIDES},
@@ -120,6 +130,8 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         stature_px=size,
         rate_hz=used.rate_hz,
+        noise_swing={name: noise.swing(noise.smooth_sd(taken[name]), seconds) for name in names},
+        hip_noise_swing=noise.swing(noise.smooth_sd(raw_hips[:, 1] - hips[:, 1]), seconds) / size,
     )
 
 
