@@ -31,6 +31,9 @@ _STILLEST: Final = 25.0
 _DOUBT: Final = 2.0
 _LEAST_FRAMES: Final = 30
 _LEAST_COMPARED: Final = 100
+_LEAST_PX: Final = 0.05
+"""Of the level: below it rounding and the movement itself are all that there is."""
+
 _SIGNALS: Final = 8
 
 
@@ -42,7 +45,8 @@ class Noise:
         correlation: of the noise of neighbouring frames, 0 to 0.95; NaN where it cannot be told.
         level_px: (17,) standard deviation of each coordinate as measured, NaN unknown.
         inflation: factor by which points scatter more than their deviations say, 1 or more.
-        gains: of the filter for such noise; None where nothing was filtered or it cannot be told.
+        gains: of the filter for such noise, white where that cannot be told; None where nothing was
+            filtered.
     """
 
     correlation: float
@@ -51,9 +55,14 @@ class Noise:
     gains: NoiseGains | None
 
     @property
+    def known(self) -> bool:
+        """Whether the clip told how long its noise lasts."""
+        return math.isfinite(self.correlation)
+
+    @property
     def passed(self) -> float:
         """Standard deviation after the filter over that before; 1 where it cannot be told."""
-        return self.gains.passed if self.gains else 1.0
+        return self.gains.passed if self.gains and self.known else 1.0
 
     def smooth_sd(self, taken: Array) -> float:
         """Standard deviation of a smoothed signal's noise by what the filter took away, (f,)."""
@@ -68,7 +77,7 @@ class Noise:
 
         By Rice's rate of crossings, of any of the signals of a person that are watched.
         """
-        if self.gains is None or not sd > 0:
+        if self.gains is None or not self.known or not sd > 0:
             return 0.0
         crossings = max(seconds * self.gains.crossings_hz, 1.0)
         return 2.0 * math.sqrt(2.0 * math.log(_SIGNALS * crossings / FALSE_ALARMS)) * sd
@@ -90,16 +99,19 @@ def noise_of(
         cutoff_hz, rate_hz: of the filter; None without.
     """
     taken = raw - smooth
+    spread = np.array([_spread(taken[:, k]) for k in range(len(KEYPOINTS))])
     gains, correlation = None, math.nan
-    if cutoff_hz is not None and rate_hz is not None and _enough(taken):
-        correlation = _correlation(raw, taken, cutoff_hz, round(rate_hz, 6))
-        gains = noise_gains(cutoff_hz, round(rate_hz, 6), correlation)
+    if cutoff_hz is not None and rate_hz is not None:
+        rate_hz = round(rate_hz, 6)  # the same of all people, whose gains then are the same
+        gains = noise_gains(cutoff_hz, rate_hz)
+        if _enough(taken) and percentile(spread[_BODY], 50) / gains.taken >= _LEAST_PX:
+            correlation = _correlation(raw, taken, cutoff_hz, rate_hz)
+            gains = noise_gains(cutoff_hz, rate_hz, correlation)
     share = gains.taken if gains else 1.0
-    level = np.array([_spread(taken[:, k]) for k in range(len(KEYPOINTS))]) / share
     scaled = taken / np.where(sigma > 0, sigma, np.nan)
     known = int(np.isfinite(scaled).sum())
     inflation = max(_spread(scaled) / share, 1.0) if known >= _LEAST_COMPARED else 1.0
-    return Noise(correlation, level, inflation, gains)
+    return Noise(correlation, spread / share, inflation, gains)
 
 
 def _enough(taken: Array) -> bool:

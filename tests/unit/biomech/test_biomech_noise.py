@@ -108,8 +108,20 @@ def test_of_a_short_clip_neither_correlation_nor_credit_for_smoothing_is_told(fr
     made = metrics(times, xy, LEVEL).points
     assert math.isnan(made.noise.correlation)
     assert made.noise.passed == 1.0
+    assert made.noise.swing(3.0, 60.0) == 0.0
     assert np.array_equal(made.curve_sigma, made.sigma)
-    assert math.isnan(made.noise.smooth_sd(np.ones(9)))
+    # Of speeds, and of what the filter took, it is taken as white.
+    white = noise_gains(6.0, 30.0)
+    expected = 1.4826 / white.taken * white.speed
+    assert made.noise.speed_sd(np.ones(9)) == pytest.approx(expected)
+
+
+def test_points_without_noise_tell_nothing_of_it():
+    times = np.arange(0, 8, 1 / 30)
+    for decimals in (1, 2, 12):
+        made = metrics(times, np.round(figure("squat", times), decimals), LEVEL).points
+        assert not made.noise.known
+        assert np.array_equal(made.curve_sigma, np.full(made.sigma.shape, LEVEL))
 
 
 def test_too_little_to_compare_inflates_nothing():
