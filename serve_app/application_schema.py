@@ -41,7 +41,7 @@ class Alert(Exact):
     t_start_s: float
     t_end_s: float
     value: float
-    ci95: Interval
+    ci95: Interval = Field(description="Nominal 95 %, of one frame.")
     threshold: float
     p_exceed: float
     text: str
