@@ -1,10 +1,10 @@
-"""Every threshold and weight of the definitions ``bm-1``, echoed in each result."""
+"""Every threshold and weight of the definitions, echoed in each result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-DEFINITIONS = "bm-1"
+DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
 

@@ -1,13 +1,12 @@
 """Signals of one person over a clip that speeds and events are made of: gaps filled, no jumps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from biomech.config import BmConfig
-from biomech.filters import noise_gains
 from biomech.geometry import (
     ANGLES,
     MOTION_DEG,
@@ -35,7 +34,6 @@ _KNOWN_FACING: Final = 0.7
 
 _OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
-_MAD_TO_SD: Final = 1.4826
 _MID_HIP: Final = {"left_hip": 0.5, "right_hip": 0.5}
 
 
@@ -59,6 +57,9 @@ class Curves:
         ankle_ahead: of each ankle before mid-hip, by side; NaN where the side faced is unknown.
         stature_px: what a stature is.
         rate_hz: frames a second.
+        noise_swing: degrees by flexion that noise alone reaches from valley to peak in one clip of
+            twenty as long as this one; none where it cannot be told. hip_noise_swing: the same of
+            the hips' height.
     """
 
     times_s: Array
@@ -74,6 +75,12 @@ class Curves:
     ankle_ahead: Mapping[str, Array]
     stature_px: float
     rate_hz: float
+    noise_swing: Mapping[str, float] = field(default_factory=dict)
+    hip_noise_swing: float = 0.0
+
+    def least_swing(self, name: str) -> float:
+        """Degrees that a flexion must turn by to be told from noise."""
+        return self.noise_swing.get(name, 0.0)
 
 
 def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
@@ -94,8 +101,10 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     frontal = metrics.view.of_clip() == FRONTAL
     names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
     smooth = {name: flexion(name, xy, segments) for name in names}
+    taken = {name: wrap(flexion(name, points.raw, segments) - smooth[name]) for name in names}
     size = metrics.size.stature_px
-    hips = combine(_MID_HIP, xy)
+    hips, raw_hips = combine(_MID_HIP, xy), combine(_MID_HIP, points.raw)
+    noise, seconds = points.noise, float(np.ptp(times))
     ankles = {side: xy[:, INDEX[f"{side}_ankle"]] for side in SIDES}
     # A foot that meets the ground stops at once: the filter would round that corner.
     sharp = np.where(np.isfinite(points.raw), points.raw, xy)
@@ -111,13 +120,8 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         signed=signed,
         lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
-        sigma={name: flexion_sigma(name, xy, points.sigma, segments) for name in names},
-        jitter={
-            name: _jitter(
-                flexion(name, points.raw, segments), smooth[name], used.cutoff_hz, used.rate_hz
-            )
-            for name in names
-        },
+        sigma={name: flexion_sigma(name, xy, points.curve_sigma, segments) for name in names},
+        jitter={name: noise.speed_sd(taken[name]) for name in names},
         hip_height=(foot - hips[:, 1]) / size,
         hip_height_raw=(foot - combine(_MID_HIP, sharp)[:, 1]) / size,
         ankle_height={side: (foot - sharp[:, INDEX[f"{side}_ankle"], 1]) / size for side in SIDES},
@@ -126,6 +130,8 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         stature_px=size,
         rate_hz=used.rate_hz,
+        noise_swing={name: noise.swing(noise.smooth_sd(taken[name]), seconds) for name in names},
+        hip_noise_swing=noise.swing(noise.smooth_sd(raw_hips[:, 1] - hips[:, 1]), seconds) / size,
     )
 
 
@@ -177,16 +183,3 @@ def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> 
             times = times_s[run]
             result[run] = np.interp(times, times[possible], result[run][possible])
     return result
-
-
-def _jitter(raw: Array, smooth: Array, cutoff_hz: float, rate_hz: float) -> float:
-    """Standard deviation of a speed that white scatter leaves after the filter, degrees a second.
-
-    How much scatter there is, is told by what the filter took away of it.
-    """
-    apart = np.abs(wrap(raw - smooth))
-    apart = apart[np.isfinite(apart)]
-    if not len(apart):
-        return float("nan")
-    taken, passed = noise_gains(cutoff_hz, rate_hz)
-    return float(_MAD_TO_SD * np.median(apart) / taken * passed)

@@ -6,7 +6,7 @@ Runs of values without NaN are filtered each by itself. NaN stays NaN.
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import scipy
@@ -42,19 +42,40 @@ def design_cutoff(cutoff_hz: float, rate_hz: float) -> float:
     return rate_hz / math.pi * math.atan(warped)
 
 
-def noise_gains(cutoff_hz: float, rate_hz: float) -> tuple[float, float]:
-    """What becomes of white noise of standard deviation 1.
+class NoiseGains(NamedTuple):
+    """What becomes of noise of standard deviation 1.
 
-    Returns:
-        the standard deviation of what the low-pass takes away, and of the speed (central
-        differences, a second) of what it lets pass.
+    Attributes:
+        taken: standard deviation of what the low-pass takes away.
+        speed: of the speed (central differences, a second) of what it lets pass.
+        passed: of what it lets pass.
+        neighbours: correlation of neighbouring frames in what it takes away.
+        crossings_hz: how often a second what it lets pass crosses its mean upward.
     """
+
+    taken: float
+    speed: float
+    passed: float
+    neighbours: float
+    crossings_hz: float
+
+
+@lru_cache(maxsize=512)
+def noise_gains(cutoff_hz: float, rate_hz: float, correlation: float = 0.0) -> NoiseGains:
+    """What the filter makes of noise whose neighbouring frames correlate; 0 is white noise."""
     turn = np.pi * (np.arange(_BINS) + 0.5) / _BINS  # radians a sample, up to half the rate
     design = math.tan(math.pi * design_cutoff(cutoff_hz, rate_hz) / rate_hz)
     gain = 1.0 / (1.0 + (np.tan(turn / 2.0) / design) ** ORDER)
-    taken = np.sqrt(np.mean((1.0 - gain) ** 2))
-    passed = np.sqrt(np.mean((rate_hz * np.sin(turn) * gain) ** 2))
-    return float(taken), float(passed)
+    last = 1.0 + correlation**2 - 2.0 * correlation * np.cos(turn)
+    power = (1.0 - correlation**2) / last
+    taken = np.mean((1.0 - gain) ** 2 * power)
+    passed = np.mean(gain**2 * power)
+    speed = np.sqrt(np.mean((rate_hz * np.sin(turn) * gain) ** 2 * power))
+    neighbours = np.mean((1.0 - gain) ** 2 * power * np.cos(turn)) / taken
+    crossings = rate_hz / math.tau * np.sqrt(np.mean(gain**2 * power * turn**2) / passed)
+    return NoiseGains(
+        *(float(v) for v in (np.sqrt(taken), speed, np.sqrt(passed), neighbours, crossings))
+    )
 
 
 _BINS: Final = 512

@@ -111,7 +111,7 @@ def person_metrics(
     drifts = scale_drifts(gated.xy, config)
     size = Size(stature_px(gated.xy, trunk), None if drifts else subject.height_m)
     model_sigma = np.where(points.from_model[..., None], points.sigma, 0.0)
-    make = AngleMaker(gated, points.sigma, model_sigma, view, trunk, config)
+    make = AngleMaker(gated, points.curve_sigma, model_sigma, view, trunk, config)
     lean, tilts = make.lean(), make.tilts()
     balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config)
     return PersonMetrics(

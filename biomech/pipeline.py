@@ -26,11 +26,12 @@ from biomech.filters import (
 )
 from biomech.gate import Gated, gate
 from biomech.geometry import Array, derotated
+from biomech.noise import Noise, noise_of
 from biomech.reasons import Flags
 from biomech.skeleton import KEYPOINTS
 from biomech.timeline import rate_of, runs_of
 from biomech.track import Track
-from biomech.uncertainty import inflation, oks_sigma
+from biomech.uncertainty import oks_sigma
 from biomech.view import stature_px
 
 _BODY: Final = 5
@@ -79,9 +80,10 @@ class Smoothed:
         gated: the same points smoothed, and why the others are missing: what angles of a frame
             are made of.
         curve: smoothed, short gaps filled too: what speeds and events are made of.
-        sigma: standard deviations in use, pixels. from_model: whether the model gave them, else
+        sigma: standard deviations of ``raw``, pixels. from_model: whether the model gave them, else
             they are the prior.
-        sigma_inflation: factor of ``sigma`` by the scatter of the clip, 1 or more.
+        curve_sigma: the same of ``curve``: what the filter lets pass of the clip's noise.
+        noise: of the clip, whose ``inflation`` is a factor of ``sigma``.
         outlier, filled, unsmoothed: (f, 17) points taken out, made up, and left as measured.
         swaps: exchanges of left and right that were undone.
         filter: what smoothed.
@@ -92,8 +94,9 @@ class Smoothed:
     gated: Gated
     curve: Array
     sigma: Array
+    curve_sigma: Array
     from_model: Flags
-    sigma_inflation: float
+    noise: Noise
     outlier: Flags
     filled: Flags
     unsmoothed: Flags
@@ -144,15 +147,18 @@ def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothe
         curve, done = lowpass(track.times_s, whole, chosen.cutoff_hz, config.max_gap_s)
         chosen = replace(chosen, suggested_cutoff_hz=_suggested(track.times_s, whole, config))
     measured = reason == ""
-    scatter = inflation(raw, np.where(done[..., None], curve, np.nan), sigma)
+    smooth = np.where(done[..., None], curve, np.nan)
+    noise = noise_of(raw, smooth, sigma, chosen.cutoff_hz, chosen.rate_hz)
+    sigma = noise.inflation * sigma
     return Smoothed(
         track=track,
         raw=raw,
         gated=Gated(np.where(measured[..., None], curve, np.nan), reason),
         curve=curve,
-        sigma=sigma * scatter,
+        sigma=sigma,
+        curve_sigma=np.where(done[..., None], noise.passed, 1.0) * sigma,
         from_model=from_model,
-        sigma_inflation=scatter,
+        noise=noise,
         outlier=outlier,
         filled=filled,
         unsmoothed=measured & ~done,

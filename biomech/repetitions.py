@@ -85,7 +85,7 @@ def _driver(curves: Curves, present: Flags) -> tuple[str | None, Array, float]:
     for name, signal in curves.flexion.items():
         sigma = curves.sigma[name]
         usual = float(np.median(sigma[np.isfinite(sigma)])) if np.isfinite(sigma).any() else 0.0
-        least = max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG)
+        least = max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG, curves.least_swing(name))
         spread = percentile(signal, 95) - percentile(signal, 5)
         low, high = MOTION_DEG[name.partition("_")[2]]
         possible = spread <= BEYOND * (high - low)
@@ -97,8 +97,9 @@ def _driver(curves: Curves, present: Flags) -> tuple[str | None, Array, float]:
     depth = -curves.hip_height
     if _valid(depth, present):
         spread = percentile(depth, 95) - percentile(depth, 5)
-        if spread >= _PROMINENCE_STATURE:
-            return HIP_HEIGHT, depth, _PROMINENCE_STATURE
+        least = max(_PROMINENCE_STATURE, curves.hip_noise_swing)
+        if spread >= least:
+            return HIP_HEIGHT, depth, least
     return None, depth, _PROMINENCE_DEG
 
 

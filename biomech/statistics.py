@@ -12,7 +12,9 @@ import scipy
 from biomech.geometry import Array
 
 Z95: Final = NormalDist().inv_cdf(0.975)
-_LEAST_TREND: Final = 3
+"""Half width of a nominal 95 % interval where the standard deviation is known."""
+
+_UPPER: Final = 0.975
 
 
 def symmetry_index(left: float, right: float) -> float:
@@ -44,6 +46,32 @@ def detectable_change(error: float) -> float:
     return Z95 * math.sqrt(2.0) * error
 
 
+def t95(freedom: float) -> float:
+    """Half width of a nominal 95 % interval in standard errors that are estimated (Student)."""
+    return float(scipy.stats.t.ppf(_UPPER, freedom))
+
+
+def half_width(sd: float, n: int) -> float:
+    """Half width of the nominal 95 % interval of a mean of n values; NaN for a single value."""
+    return t95(n - 1) * sd / math.sqrt(n) if n > 1 else math.nan
+
+
+def difference_error(sds: tuple[float, float], counts: tuple[int, int]) -> tuple[float, float]:
+    """Standard error of a difference of two means, and its nominal 95 % half width (Welch 1947).
+
+    Both are NaN where one mean is of a single value: its scatter is not known.
+    """
+    if min(counts) < 2:
+        return math.nan, math.nan
+    squares = [sd**2 / n for sd, n in zip(sds, counts, strict=True)]
+    total = sum(squares)
+    if not total:
+        return 0.0, 0.0
+    weights = (square**2 / (n - 1) for square, n in zip(squares, counts, strict=True))
+    error = math.sqrt(total)
+    return error, t95(total**2 / sum(weights)) * error
+
+
 @dataclass(frozen=True, slots=True)
 class Slope:
     """A line through points by the median of all slopes between two of them (Theil, Sen).
@@ -58,16 +86,30 @@ class Slope:
     intercept: float
 
 
-def theil_sen(times: Array, values: Array) -> Slope:
-    """Median slope of (n,) values over (n,) times.
+def theil_sen(times: Array, values: Array, trend: "Trend | None" = None) -> Slope:
+    """Median slope of (n,) values over (n,) times, with its nominal 95 % interval.
+
+    Args:
+        times, values: (n,).
+        trend: Mann and Kendall's test of the values, whose allowance for dependence widens the
+            interval; None for values that are independent, and many.
+
+    Returns:
+        the interval's ends are NaN where the values cannot tell them.
 
     Raises:
         ValueError: fewer than two points, or all at one time.
     """
-    if len(values) < 2 or np.ptp(times) == 0:
+    n = len(values)
+    if n < 2 or np.ptp(times) == 0:
         raise ValueError("a slope needs points at two times")
-    found = scipy.stats.theilslopes(values, times, alpha=0.95)
-    return Slope(*(float(v) for v in (found[0], found[2], found[3], found[1])))
+    reach = Z95 if trend is None else t95(trend.freedom) * math.sqrt(trend.correction)
+    outside = max(2 * float(scipy.stats.norm.sf(reach)), _LEAST_OUTSIDE)
+    found = scipy.stats.theilslopes(values, times, alpha=outside)
+    slope, intercept, low, high = (float(v) for v in found)
+    if trend and reach * math.sqrt(n * (n - 1) * (2 * n + 5) / 18) >= n * (n - 1) / 2:
+        low = high = math.nan  # beyond the least and the greatest slope
+    return Slope(slope, low, high, intercept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,55 +118,72 @@ class Trend:
 
     Attributes:
         s: pairs that rise less pairs that fall. z: standardised, with continuity. p: two-sided.
-        correction: factor of the variance for values that depend on the ones before, 1 for none.
+        correction: factor of the variance for values that depend on earlier ones, 1 for none.
+        freedom: of Student's t for ``z``: as many values as are independent less three, as level,
+            slope and dependence are estimated.
     """
 
     s: int
     z: float
     p: float
     correction: float
+    freedom: float
+
+
+LEAST_TREND: Final = 20
+"""Values of which a test for a trend keeps its level: their dependence is estimated too."""
 
 
 def mann_kendall(values: Array) -> Trend:
     """Test of (n,) values in the order of time; equal ones are allowed for.
 
-    Where what the trend leaves depends on its predecessor, the variance is widened by Hamed & Rao
-    (1998); it is never narrowed.
+    Values may depend on the ones before (autoregressive, of the first order): the variance is
+    widened by Hamed & Rao (1998), never narrowed, and ``z`` is held against Student's t of as many
+    values as are then independent. Below :data:`LEAST_TREND` values ``p`` is rough.
 
     Raises:
         ValueError: fewer than three values.
     """
     n = len(values)
-    if n < _LEAST_TREND:
-        raise ValueError(f"{n} values have no trend, {_LEAST_TREND} are needed")
+    if n < _LEAST_RANKED:
+        raise ValueError(f"{n} values have no trend, {_LEAST_RANKED} are needed")
     s = int(np.sign(values[None, :] - values[:, None])[np.triu_indices(n, 1)].sum())
     _, ties = np.unique(values, return_counts=True)
     variance = (n * (n - 1) * (2 * n + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))) / 18
-    correction = _dependence(values)
+    correction = _widening(n, _dependence(values))
+    freedom = max(n / correction - _FITTED, 1.0)
     z = (s - np.sign(s)) / math.sqrt(variance * correction) if variance else 0.0
-    return Trend(s, float(z), float(2 * scipy.stats.norm.sf(abs(z))), correction)
+    return Trend(s, float(z), float(2 * scipy.stats.t.sf(abs(z), freedom)), correction, freedom)
 
 
 def _dependence(values: Array) -> float:
-    """Hamed & Rao's factor from the autocorrelation of ranks of what the trend leaves.
+    """Correlation of neighbours among the ranks of what the slope leaves, 0 to 0.95.
 
-    Of the lags up to the first that is not significant: later ones are chance, or made by taking
-    the trend away.
+    A fitted line takes dependence away: (2 + 4 rho) / n of it, which is put back.
     """
     n = len(values)
     times = np.arange(n, dtype=float)
     rest = values - theil_sen(times, values).slope * times
     ranks = scipy.stats.rankdata(rest) - (n + 1) / 2
     power = float((ranks**2).sum())
-    if not power:
-        return 1.0
+    if not power or n <= _LEAST_DEPENDENT:
+        return 0.0
+    found = float((ranks[1:] * ranks[:-1]).sum()) / power
+    return min(max((n * found + 2) / (n - 4), 0.0), _MOST_DEPENDENT)
+
+
+def _widening(n: int, rho: float) -> float:
+    """Factor of the variance by Hamed & Rao (1998) where neighbours correlate by ``rho``."""
     lags = np.arange(1, n)
-    rho = np.array([(ranks[lag:] * ranks[:-lag]).sum() for lag in lags.tolist()]) / power
-    real = np.abs(rho) > Z95 / math.sqrt(n)
-    real = np.logical_and.accumulate(real)
     weights = (n - lags) * (n - lags - 1) * (n - lags - 2)
-    factor = 1.0 + 2.0 / (n * (n - 1) * (n - 2)) * float((weights * rho)[real].sum())
-    return max(factor, 1.0)
+    return 1.0 + 2.0 / max(n * (n - 1) * (n - 2), 1) * float((weights * rho**lags).sum())
+
+
+_LEAST_OUTSIDE: Final = 1e-300
+_FITTED: Final = 3
+_LEAST_RANKED: Final = 3
+_LEAST_DEPENDENT: Final = 4
+_MOST_DEPENDENT: Final = 0.95
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -167,7 +167,7 @@ def filter_block(points: Smoothed) -> dict[str, Any]:
             "filled": int(points.filled.sum()),
             "unsmoothed": int(points.unsmoothed.sum()),
         },
-        "sigma_inflation": number(points.sigma_inflation),
+        "sigma_inflation": number(points.noise.inflation),
     }
 
 

@@ -139,24 +139,3 @@ def end_sigma(vector: Vector, sigma: Array) -> Array:
         variance[weight > 0] = variance.get(weight > 0, 0.0) + term
     worse: Array = np.sqrt(np.maximum(*variance.values()))
     return worse
-
-
-def inflation(raw: Array, smooth: Array, sigma: Array) -> float:
-    """By what factor points scatter more about the smoothed ones than ``sigma`` says; 1 at least.
-
-    A check of the deviations against the clip itself. They are never made smaller by it: errors of
-    a network last, and smoothing hides what lasts.
-
-    Args:
-        raw, smooth, sigma: (..., 2) pixels, NaN where there is nothing to compare.
-    """
-    scaled = (raw - smooth) / np.where(sigma > 0, sigma, np.nan)
-    scaled = scaled[np.isfinite(scaled)]
-    if len(scaled) < _LEAST_COMPARED:
-        return 1.0
-    spread = _MAD_TO_SD * float(np.median(np.abs(scaled - np.median(scaled))))
-    return max(spread, 1.0)
-
-
-_LEAST_COMPARED: Final = 100
-_MAD_TO_SD: Final = 1.4826

@@ -88,6 +88,12 @@ class BadParameterError(ServiceError):
     default_hint = "See /docs for the fields and their ranges."
 
 
+class DefinitionsDifferError(BadParameterError):
+    """Two results were made by different versions of the definitions, whose numbers do not mix."""
+
+    code, title = "definitions_differ", "Results of different definitions"
+
+
 class HeaderNotAllowedError(ServiceError):
     """A header of the request would command the server."""
 

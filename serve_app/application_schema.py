@@ -41,7 +41,7 @@ class Alert(Exact):
     t_start_s: float
     t_end_s: float
     value: float
-    ci95: Interval
+    ci95: Interval = Field(description="Nominal 95 %, of one frame.")
     threshold: float
     p_exceed: float
     text: str
@@ -65,7 +65,7 @@ class Difference(Exact):
     right: float
     n: tuple[int, int]
     diff: float
-    ci95: Interval
+    ci95: Interval = Field(description="Nominal 95 %, by Welch's t.")
     si: Number = Field(description="Symmetry index, %, of quantities with a true zero.")
     sa: Number = Field(description="Symmetry angle, %.")
     lsi: Number = Field(description="Involved over uninvolved side, %.")
@@ -96,13 +96,14 @@ class TrendTold(Exact):
     unit: str
     n: int
     slope_per_min: float
-    ci95: Interval
+    ci95: Interval | None = Field(description="Nominal 95 %, of the slope.")
     total_change: float
-    mk_z: float
-    variance_factor: float = Field(description="By Hamed and Rao, 1 for none.")
-    p_holm: float
+    mk_z: Number
+    variance_factor: Number = Field(description="By Hamed and Rao, 1 for none.")
+    p_holm: Number
     mdc: Number
-    drift: bool | None = Field(description="Null without a detectable change.")
+    drift: bool | None = Field(description="Null without a detectable change, or a test.")
+    reason: str | None = Field(None, description="Why there is no test.")
 
 
 class FatigueTold(Application):
@@ -179,8 +180,10 @@ class Change(Exact):
     after: float
     delta: float
     se: Number
+    ci95: Interval | None = Field(None, description="Nominal 95 %, of delta, by Welch's t.")
     mdc: Number
     verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
+    reason: str | None = Field(None, description="Why there is no verdict.")
 
 
 class ProgressTold(Application):
@@ -198,7 +201,8 @@ class Comparison(Exact):
     value: float
     z: Number
     percentile: Number
-    percentile_ci95: Interval | None
+    percentile_ci95: Interval | None = Field(description="Nominal 95 %, by Student's t.")
+    reason: str | None = Field(None, description="Why there is no interval.")
     population: str
     n: int
     source: str

@@ -185,7 +185,7 @@ class Biomechanics(Told):
     )
     detail: dict[str, Any] = Field(
         default_factory=dict,
-        description="Signed angles, 95 % intervals, components of the scores, reasons of nulls.",
+        description="Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls.",
     )
 
 

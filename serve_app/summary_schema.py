@@ -35,7 +35,9 @@ class FilterUsed(Exact):
     suggested_cutoff_hz: Number = Field(None, description="By residual analysis; only told.")
     swaps_fixed: list[Exchanged]
     points: dict[str, int] = Field(description="Counts: measured, outliers, filled, unsmoothed.")
-    sigma_inflation: Number
+    sigma_inflation: Number = Field(
+        description="Noise of the clip over the deviations that the network gave, 1 or more."
+    )
 
 
 class Caution(Exact):
@@ -62,7 +64,7 @@ class JointRange(Exact):
     min: Number = Field(description="First percentile.")
     max: Number = Field(description="99th percentile.")
     rom: Number = Field(description="Range of motion, max less min.")
-    rom_ci95: Interval | None
+    rom_ci95: Interval | None = Field(description="Nominal 95 %, of repeating the measurement.")
     peak_velocity_deg_s: Number
     t_peak_s: Number = Field(description="When it was fastest.")
     velocity_sigma_deg_s: Number = Field(description="Noise of any frame's speed.")
@@ -185,7 +187,9 @@ class PersonSummary(Exact):
     height_m: Number = Field(None, description="Null unknown, or where the scale drifts.")
     shoulder_reference: Literal["trunk", "ipsilateral"] | None = None
     sigma_source: Literal["model", "oks_prior", "mixed"] | None = None
-    sigma_calibrated: bool = False
+    sigma_calibrated: bool = Field(
+        False, description="False: intervals are nominal until a calibration is in force."
+    )
     flags: list[str] = Field([])
     limits: list[str] = Field([], description="What holds of every result.")
     config: dict[str, Any] = Field({}, description="Every threshold and weight in force.")

@@ -9,7 +9,12 @@ import numpy as np
 from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
 from biomech.measures import Measure
-from biomech.statistics import Z95, limb_symmetry, symmetry_angle, symmetry_index
+from biomech.statistics import (
+    difference_error,
+    limb_symmetry,
+    symmetry_angle,
+    symmetry_index,
+)
 
 LEAST_VALUES: Final = 3
 """Of each side."""
@@ -26,7 +31,7 @@ def asymmetry(
 ) -> Outcome:
     """Differences of the sides, + right larger, of all measures that both have thrice.
 
-    ``real`` where a difference is beyond 1.96 of its standard errors, beyond the smallest
+    ``real`` where a difference is beyond its nominal 95 % interval (Welch), beyond the smallest
     detectable change of ``limits``, and, of quantities with a true zero, in per cent beyond the
     larger coefficient of variation of the sides; None where the limits have nothing for the metric.
 
@@ -51,21 +56,22 @@ def _difference(
     left: Measure, right: Measure, limits: Limits, involved_side: str | None
 ) -> dict[str, Any]:
     diff = right.mean - left.mean
-    error = math.sqrt(left.sd**2 / len(left.values) + right.sd**2 / len(right.values))
+    counts = (len(left.values), len(right.values))
+    _, half = difference_error((left.sd, right.sd), counts)
     index = symmetry_index(left.mean, right.mean) if left.ratio else math.nan
     limit = limits.get(left.metric)
     real = None
     if limit is not None:
-        real = abs(diff) > Z95 * error and abs(diff) > limit.mdc
+        real = abs(diff) > half and abs(diff) > limit.mdc
         real = real and (not left.ratio or abs(index) > max(_variation(left), _variation(right)))
     return {
         "metric": left.metric,
         "unit": left.unit,
         "left": number(left.mean),
         "right": number(right.mean),
-        "n": [len(left.values), len(right.values)],
+        "n": list(counts),
         "diff": number(diff),
-        "ci95": [number(diff - Z95 * error), number(diff + Z95 * error)],
+        "ci95": [number(diff - half), number(diff + half)],
         "si": number(index),
         "sa": number(symmetry_angle(left.mean, right.mean)) if left.ratio else None,
         "lsi": _limb_symmetry(left, right, involved_side),

@@ -9,7 +9,7 @@ import numpy as np
 from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
 from biomech.measures import Measure
-from biomech.statistics import holm, mann_kendall, theil_sen
+from biomech.statistics import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
 
 LEAST_VALUES: Final = 8
 MOST_VALUES: Final = 300
@@ -18,7 +18,10 @@ _MINUTE_S: Final = 60.0
 
 
 def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
-    """Slopes of all measures with eight values or more, tested together.
+    """Slopes of all measures with eight values or more, those with twenty tested together.
+
+    Of fewer values the slope is given alone, and ``reason`` says that they are too few: how far
+    they depend on one another cannot be told.
 
     Of more than 300 values the means of 300 stretches are tested: pairs of an hour's steps are too
     many, and neighbours tell the same.
@@ -30,14 +33,23 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:
         return without(INSUFFICIENT_DATA, f"no measure has {LEAST_VALUES} values", trends=[])
-    tests = [mann_kendall(measure.values) for measure in long]
-    adjusted = holm([test.p for test in tests])
-    return ok(
-        trends=[
-            _trend(measure, test.z, test.correction, p, limits)
-            for measure, test, p in zip(long, tests, adjusted, strict=True)
-        ]
-    )
+    tests = {
+        i: mann_kendall(measure.values)
+        for i, measure in enumerate(long)
+        if len(measure.values) >= LEAST_TREND
+    }
+    adjusted = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    trends = [
+        _trend(measure, tests.get(i), adjusted.get(i), limits) for i, measure in enumerate(long)
+    ]
+    if not tests:
+        most = max(len(measure.values) for measure in long)
+        return without(INSUFFICIENT_DATA, _too_few(most), trends=trends)
+    return ok(trends=trends)
+
+
+def _too_few(n: int) -> str:
+    return f"too few: {n} values, a test for a trend needs {LEAST_TREND}"
 
 
 def _thinned(measure: Measure) -> Measure:
@@ -50,10 +62,8 @@ def _thinned(measure: Measure) -> Measure:
     return replace(measure, times_s=times, values=values)
 
 
-def _trend(
-    measure: Measure, z: float, correction: float, p: float, limits: Limits
-) -> dict[str, Any]:
-    line = theil_sen(measure.times_s, measure.values)
+def _trend(measure: Measure, test: Trend | None, p: float | None, limits: Limits) -> dict[str, Any]:
+    line = theil_sen(measure.times_s, measure.values, test)
     change = line.slope * float(measure.times_s[-1] - measure.times_s[0])
     limit = limits.get(measure.metric)
     return {
@@ -62,11 +72,16 @@ def _trend(
         "unit": measure.unit,
         "n": len(measure.values),
         "slope_per_min": number(_MINUTE_S * line.slope),
-        "ci95": [number(_MINUTE_S * line.low), number(_MINUTE_S * line.high)],
+        "ci95": [number(_MINUTE_S * line.low), number(_MINUTE_S * line.high)]
+        if test and np.isfinite(line.low)
+        else None,
         "total_change": number(change),
-        "mk_z": number(z),
-        "variance_factor": number(correction),
+        "mk_z": test and number(test.z),
+        "variance_factor": test and number(test.correction),
         "p_holm": number(p),
         "mdc": limit.mdc if limit else None,
-        "drift": None if limit is None else p < _SIGNIFICANT and abs(change) > limit.mdc,
+        "drift": None
+        if limit is None or p is None
+        else p < _SIGNIFICANT and abs(change) > limit.mdc,
+        "reason": None if test else _too_few(len(measure.values)),
     }

@@ -1,11 +1,13 @@
 """External load: what was counted and how long, never a force."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import scipy
 
 from biomech.applications.outcome import Outcome, number, ok
 from biomech.config import BmConfig
+from biomech.curves import Curves
 from biomech.geometry import Array
 from biomech.performance import Performance
 from biomech.timeline import velocity
@@ -14,15 +16,15 @@ from biomech.timeline import velocity
 def load(performance: Performance, config: BmConfig) -> Outcome:
     """Counts, seconds in motion, and how far and how fast each joint turned.
 
-    ``travel_deg`` is the sum of all turning; ``zones_s`` seconds by speed between the
-    ``zones_deg_s``. A person is in motion where any joint is faster than
-    ``config.active_speed_deg_s``. Frames whose speed is not known count nowhere.
+    A joint moves where it turns within a second by more than noise makes of a still one.
+    ``travel_deg`` is the sum of all turning of a joint that moves; ``zones_s`` seconds by speed
+    between the ``zones_deg_s``, those of one that does not in the slowest. A person is in motion
+    where any joint that moves is faster than ``config.active_speed_deg_s``. Frames
+    whose speed is not known count nowhere.
     """
     curves, gait = performance.curves, performance.gait
     lasts = _lasts(curves.times_s, curves.max_gap_s)
-    speeds = {
-        name: np.abs(velocity(curves.times_s, signal)) for name, signal in curves.flexion.items()
-    }
+    speeds = {name: _speed(curves, name) for name in curves.flexion}
     active = np.zeros(len(lasts), np.bool_)
     for speed in speeds.values():
         active |= np.nan_to_num(speed) > config.active_speed_deg_s
@@ -35,6 +37,20 @@ def load(performance: Performance, config: BmConfig) -> Outcome:
         zones_deg_s=list(config.speed_zones_deg_s),
         joints={name: _joint(speed, lasts, config) for name, speed in speeds.items()},
     )
+
+
+def _speed(curves: Curves, name: str) -> Array:
+    """(f,) degrees a second of a flexion, 0 where it cannot be told from noise, NaN unknown."""
+    signal = curves.flexion[name]
+    speed = np.abs(velocity(curves.times_s, signal))
+    there = np.isfinite(signal)
+    window = 2 * round(_WITHIN_S / 2 * curves.rate_hz) + 1
+    high = scipy.ndimage.maximum_filter1d(np.where(there, signal, -np.inf), window, mode="nearest")
+    low = scipy.ndimage.minimum_filter1d(np.where(there, signal, np.inf), window, mode="nearest")
+    return np.where(there & (high - low < curves.least_swing(name)), 0.0, speed)
+
+
+_WITHIN_S: Final = 1.0
 
 
 def _lasts(times_s: Array, max_gap_s: float) -> Array:

@@ -12,13 +12,14 @@ from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
     NOT_SUPPLIED,
+    SINGLE_VALUE,
     Outcome,
     number,
     ok,
     without,
 )
 from biomech.measures import Measure
-from biomech.statistics import Z95
+from biomech.statistics import half_width
 
 
 def against_norms(
@@ -26,8 +27,8 @@ def against_norms(
 ) -> Outcome:
     """z and percentile of the means of measures in the populations of ``norms``.
 
-    ``percentile_ci95`` is what the scatter of the athlete's own values leaves open; None for a
-    single value. Norms of another view are not used.
+    ``percentile_ci95`` is what the scatter of the athlete's own values leaves open, by Student's t;
+    None for a single value, as ``reason`` says. Norms of another view are not used.
     """
     if norms is None:
         return without(NOT_SUPPLIED, "no file of norms was supplied", comparisons=[])
@@ -47,7 +48,7 @@ def against_norms(
 
 
 def _compare(measure: Measure, norm: Norm) -> dict[str, Any]:
-    half = Z95 * measure.sd / math.sqrt(len(measure.values))
+    half = half_width(measure.sd, len(measure.values))
     value = measure.mean
     z = (value - norm.mean) / norm.sd if norm.mean is not None and norm.sd else math.nan
     ends = [percentile_of(value - half, norm), percentile_of(value + half, norm)]
@@ -59,6 +60,7 @@ def _compare(measure: Measure, norm: Norm) -> dict[str, Any]:
         "z": number(z),
         "percentile": number(percentile_of(value, norm)),
         "percentile_ci95": None if math.isnan(half) else [number(end) for end in ends],
+        "reason": SINGLE_VALUE if math.isnan(half) else None,
         "population": norm.population,
         "n": norm.n,
         "source": norm.source,

@@ -10,6 +10,9 @@ INSUFFICIENT_DATA: Final = "insufficient_data"
 NOT_SUPPLIED: Final = "not_supplied"
 NOT_COMPARABLE: Final = "not_comparable"
 
+SINGLE_VALUE: Final = "a single value has no scatter to judge it by"
+"""Reason of a null where two values or more are needed."""
+
 _DECIMALS: Final = 4
 
 Outcome = dict[str, Any]

@@ -8,28 +8,31 @@ from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
+    SINGLE_VALUE,
     Outcome,
     number,
     ok,
     without,
 )
 from biomech.applications.technique import differences
-from biomech.statistics import Z95
+from biomech.statistics import difference_error
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NO_CHANGE = "no_detectable_change"
+NO_LIMIT = "no smallest detectable change is known"
 
 
 def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> Outcome:
     """What changed in the ``measures`` that two results of one person have in common.
 
     Both are objects of ``data.biomechanics_summary`` of a response. A change counts beyond the
-    smallest detectable change of ``limits`` and 1.96 standard errors of the difference of means;
-    it is ``improved`` or ``worse`` only where the limits say which way is better.
+    smallest detectable change of ``limits`` and the nominal 95 % interval of the difference of
+    means (Welch); it is ``improved`` or ``worse`` only where the limits say which way is better.
 
     Returns:
-        ``changes``: ``{metric, side, unit, before, after, delta, se, mdc, verdict}``; the verdict
-        is None where the limits have nothing for the metric. ``not_comparable`` where definitions,
+        ``changes``: ``{metric, side, unit, before, after, delta, se, ci95, mdc, verdict, reason}``;
+        the verdict is None where the limits have nothing for the metric or one of the means is of a
+        single value, as ``reason`` says. ``not_comparable`` where definitions,
         view, movement, model, filter or unit of length differ.
     """
     mismatch = differences(before, after)
@@ -53,11 +56,13 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     delta = after["mean"] - before["mean"]
-    error = _error_of_difference(before, after)
+    error, half = _error_of_difference(before, after)
     limit = limits.get(after["metric"])
+    single = math.isnan(half)
+    reason = SINGLE_VALUE if single else NO_LIMIT if limit is None else None
     verdict = None
-    if limit is not None:
-        told = abs(delta) > limit.mdc and not abs(delta) <= Z95 * error
+    if limit is not None and not single:
+        told = abs(delta) > limit.mdc and abs(delta) > half
         verdict = CHANGED if told else NO_CHANGE
         if told and limit.better:
             verdict = IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
@@ -69,13 +74,15 @@ def _change(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits)
         "after": number(after["mean"]),
         "delta": number(delta),
         "se": number(error),
+        "ci95": None if single else [number(delta - half), number(delta + half)],
         "mdc": limit.mdc if limit else None,
         "verdict": verdict,
+        "reason": reason,
     }
 
 
-def _error_of_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
-    """Standard error of the difference of two means; NaN where one of them is of a single value."""
+def _error_of_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[float, float]:
+    """Standard error and nominal 95 % half width of a difference of means; NaN of single values."""
     if a["sd"] is None or b["sd"] is None:
-        return math.nan
-    return math.sqrt(a["sd"] ** 2 / a["n"] + b["sd"] ** 2 / b["n"])
+        return math.nan, math.nan
+    return difference_error((a["sd"], b["sd"]), (a["n"], b["n"]))

@@ -12,9 +12,8 @@ from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import NOT_COMPARABLE, OK, Outcome
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
-from biomech.statistics import Z95
 from deployments.biomechanics.guidelines import load_guidelines, summary_of
-from deployments.errors import BadParameterError
+from deployments.errors import BadParameterError, DefinitionsDifferError
 from serve_app.commands.export import RESULT, load_result
 from serve_app.report.tables import number, words
 from serve_app.settings import load_settings
@@ -39,6 +38,7 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     limits: Limits = load_guidelines(mdc=load_settings().mdc).limits
     numbers = people or (None, None)
     first, second = (_summary(path, n) for path, n in zip((before, after), numbers, strict=True))
+    _require_same_definitions((before, first), (after, second))
     changed, moved = progress(first, second, limits), technique(second, first)
     if as_json:
         click.echo(json.dumps({"progress": changed, "technique": moved}, allow_nan=False))
@@ -51,6 +51,21 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
             err=True,
         )
         raise click.exceptions.Exit(_FAILED)
+
+
+def _require_same_definitions(*results: tuple[Path, dict[str, Any]]) -> None:
+    """Raise an error where the results were made by different versions of the definitions.
+
+    Raises:
+        DefinitionsDifferError: names the results and their versions.
+    """
+    versions = [(path, summary.get("definitions") or "none") for path, summary in results]
+    if len({version for _, version in versions}) > 1:
+        raise DefinitionsDifferError(
+            f"{'; '.join(f'{path} has definitions {version}' for path, version in versions)}: "
+            "numbers of different definitions do not compare",
+            hint="Analyse the older video again.",
+        )
 
 
 def _summary(path: Path, person: int | None) -> dict[str, Any]:
@@ -102,8 +117,8 @@ def _changes(changes: list[dict[str, Any]]) -> Table:
     for column in table.columns[3:7]:
         column.justify = "right"
     for item in changes:
-        error = item["se"]
-        spread = "" if error is None else f" ± {number(Z95 * error, 2)}"
+        ends = item["ci95"]
+        spread = "" if ends is None else f" ± {number((ends[1] - ends[0]) / 2, 2)}"
         table.add_row(
             words(item["metric"]),
             item["side"] or "",

@@ -20,8 +20,8 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 _FLEXIONS: Final = "least to greatest: range [95 % interval]"
 _ANGLES: Final = "1st to 99th percentile (frames known)"
 _UNCALIBRATED: Final = (
-    "The shaded 95 % intervals rest on the network's own spread, which is not calibrated: take "
-    "them as a rough guide."
+    "The shaded intervals are nominal 95 %: they rest on the network's own spread, which is not "
+    "calibrated. Take them as a rough guide."
 )
 
 

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import scipy
 
 from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.geometry import Array
+from biomech.statistics import half_width
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
 
 _ENDS: Final = (1, 99)
 _SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1
-_TAIL: Final = 0.975
 _UNITS: Final = {"deg": "°", "deg/s": "°/s", "1": "", "stature": "statures", "1/min": "per min"}
 _DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}
 _NAMES: Final = {"sparc": "smoothness (SPARC)"}
@@ -72,7 +71,7 @@ def _range(result: SavedResult, values: Array | None) -> str:
 
 
 def measures(summary: PersonSummary) -> Iterator[Row]:
-    """Mean of each measure, with the 95 % interval of the mean where there are several values."""
+    """Mean of each measure, with its nominal 95 % interval where there are several values."""
     by_metric: dict[tuple[str, str], dict[str | None, Measure]] = {}
     for measure in summary.measures:
         by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
@@ -115,7 +114,7 @@ def _mean(measure: Measure | None, unit: str) -> str:
     decimals = _DECIMALS.get(unit, 2)
     ends = None
     if measure.sd is not None and measure.n > 1:
-        half = float(scipy.stats.t.ppf(_TAIL, measure.n - 1)) * measure.sd / measure.n**0.5
+        half = half_width(measure.sd, measure.n)
         ends = (measure.mean - half, measure.mean + half)
     return number(measure.mean, decimals) + _within(ends, decimals)
 

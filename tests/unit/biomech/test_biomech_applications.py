@@ -12,14 +12,17 @@ from biomech.applications.fatigue import MOST_VALUES, fatigue
 from biomech.applications.guidelines import Limit, Norm
 from biomech.applications.load import load
 from biomech.applications.norms import against_norms, percentile_of
+from biomech.applications.outcome import SINGLE_VALUE
 from biomech.config import BmConfig
 from biomech.measures import Measure
 from biomech.metrics import person_metrics
 from biomech.performance import performance_of
+from biomech.statistics import mann_kendall, theil_sen
 from tests.filmed_athlete import filmed
 
 LIMITS = {"rom": Limit(5.0, "a study"), "angle": Limit(5.0, "a study")}
 FATIGUE = [92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4]
+TWENTY = [*FATIGUE, *(value - 4.2 for value in FATIGUE)]
 
 EVEN = [92, 88, 91, 89, 90, 92, 88, 90, 91, 89]
 
@@ -49,8 +52,8 @@ def test_the_oracle_of_the_sides():
     told = difference([57, 58, 59], [51, 52, 53], involved="right")
     assert (told["left"], told["right"], told["diff"]) == (58.0, 52.0, -6.0)
     assert (told["si"], told["sa"], told["lsi"]) == (-10.9091, -3.469, 89.6552)
-    error = 1.96 * math.sqrt(2 / 3)
-    assert told["ci95"] == pytest.approx([-6 - error, -6 + error], abs=1e-3)
+    half = 2.776445 * math.sqrt(2 / 3)  # Student, 4 degrees of freedom
+    assert told["ci95"] == pytest.approx([-6 - half, -6 + half], abs=1e-3)
     assert told["band"] == "10_to_15"
     assert told["real"] is True
 
@@ -99,18 +102,19 @@ def test_curves_of_the_sides_are_compared_at_their_own_contacts():
 
 
 def test_the_oracle_of_the_trend():
-    (trend,) = fatigue([measure(FATIGUE)], {"rom": Limit(4.0, "a study")})["trends"]
-    assert trend["slope_per_min"] == pytest.approx(60 * -0.157143, abs=1e-3)
-    assert trend["ci95"] == pytest.approx([-12.0, 60 * -0.108333], abs=1e-3)
-    assert trend["mk_z"] == pytest.approx(-3.2199, abs=1e-4)
-    assert trend["p_holm"] == pytest.approx(0.0013, abs=1e-4)
-    assert trend["total_change"] == pytest.approx(-0.157143 * 27, abs=1e-4)
-    assert trend["drift"] is True
+    (trend,) = fatigue([measure(TWENTY)], {"rom": Limit(4.0, "a study")})["trends"]
+    line, test = theil_sen(3.0 * np.arange(20), np.array(TWENTY)), mann_kendall(np.array(TWENTY))
+    assert trend["slope_per_min"] == pytest.approx(60 * line.slope, abs=1e-3)
+    assert trend["ci95"][0] < 60 * line.low < 60 * line.high < trend["ci95"][1]
+    assert trend["mk_z"] == pytest.approx(test.z, abs=1e-4)
+    assert trend["p_holm"] == pytest.approx(test.p, abs=1e-4)
+    assert trend["total_change"] == pytest.approx(line.slope * 57, abs=1e-4)
+    assert (trend["drift"], trend["reason"]) == (True, None)
 
 
 @pytest.mark.parametrize(
     ("values", "mdc", "drift"),
-    [(FATIGUE, 5.0, False), (FATIGUE[::-1], 4.0, True), (EVEN, 0.1, False), (FATIGUE, None, None)],
+    [(TWENTY, 9.0, False), (TWENTY[::-1], 4.0, True), (EVEN * 2, 0.1, False), (TWENTY, None, None)],
     ids=["less than can be told", "upward", "no trend", "no detectable change"],
 )  # fmt: skip
 def test_a_drift_is_a_trend_and_more_than_can_be_told(values, mdc, drift):
@@ -119,14 +123,36 @@ def test_a_drift_is_a_trend_and_more_than_can_be_told(values, mdc, drift):
 
 
 def test_trends_are_tested_together():
-    noise = np.random.default_rng(5).normal(0, 1, (7, 10))
-    alone = fatigue([measure(FATIGUE)], {})["trends"][0]["p_holm"]
-    among = fatigue([measure(FATIGUE), *(measure(row) for row in noise)], {})["trends"][0]
+    noise = np.random.default_rng(5).normal(0, 1, (7, 20))
+    weak = np.array(TWENTY) + np.random.default_rng(2).normal(0, 3, 20)
+    alone = fatigue([measure(weak)], {})["trends"][0]["p_holm"]
+    among = fatigue([measure(weak), *(measure(row) for row in noise)], {})["trends"][0]
+    assert alone < 0.05
     assert among["p_holm"] == pytest.approx(8 * alone, rel=0.05)
 
 
-def test_fewer_than_eight_values_have_no_trend():
-    assert fatigue([measure(FATIGUE[:7])], LIMITS)["status"] == "insufficient_data"
+@pytest.mark.parametrize("count", [8, 19])
+def test_fewer_than_twenty_values_are_too_few_for_a_test(count):
+    told = fatigue([measure(TWENTY[:count])], LIMITS)
+    assert told["status"] == "insufficient_data"
+    assert told["reason"] == f"too few: {count} values, a test for a trend needs 20"
+    (trend,) = told["trends"]
+    nulls = ("ci95", "mk_z", "variance_factor", "p_holm", "drift")
+    assert [trend[name] for name in nulls] == [None] * 5
+    assert trend["slope_per_min"] < 0
+    assert trend["reason"] == told["reason"]
+
+
+def test_a_measure_with_too_few_values_does_not_count_among_the_tests():
+    trends = fatigue([measure(TWENTY), measure(TWENTY[:19], "angle")], LIMITS)["trends"]
+    alone = fatigue([measure(TWENTY)], LIMITS)["trends"]
+    assert trends[0] == alone[0]
+    assert trends[1]["drift"] is None
+
+
+def test_fewer_than_eight_values_have_no_slope():
+    told = fatigue([measure(TWENTY[:7])], LIMITS)
+    assert (told["status"], told["trends"]) == ("insufficient_data", [])
 
 
 def test_the_trend_of_very_many_values_is_that_of_their_means():
@@ -194,7 +220,7 @@ LISTED = Norm("rom", None, None, None, {5: 50.0, 50: 65.0, 95: 80.0}, 80, "all",
 def test_the_oracle_of_the_norms():
     (told,) = against_norms([measure([58.0])], (NORMAL,), "sagittal")["comparisons"]
     assert (told["z"], told["percentile"]) == (-1.4, 8.0757)
-    assert told["percentile_ci95"] is None
+    assert (told["percentile_ci95"], told["reason"]) == (None, SINGLE_VALUE)
     assert (told["n"], told["population"], told["source"]) == (120, "runners", "a study")
 
 
@@ -207,9 +233,10 @@ def test_percentiles_are_read_between_those_listed(value, percentile):
 
 def test_the_scatter_of_the_athlete_widens_the_percentile():
     (told,) = against_norms([measure([56, 58, 60])], (NORMAL,), None)["comparisons"]
-    half = 1.959964 * 2 / math.sqrt(3)
+    half = 4.302653 * 2 / math.sqrt(3)  # Student, 2 degrees of freedom
     ends = [percentile_of(58 + s * half, NORMAL) for s in (-1, 1)]
     assert told["percentile_ci95"] == pytest.approx(ends, abs=1e-3)
+    assert told["reason"] is None
 
 
 def test_no_norms_ship():

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.applications.guidelines import Limit
+from biomech.applications.outcome import SINGLE_VALUE
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
 
@@ -135,7 +136,7 @@ def test_without_a_repetition_there_is_nothing_to_compare():
         ("knee_flexion_peak", 81.0, 2.0, "changed"),
         ("knee_flexion_peak", 97.0, 2.0, "no_detectable_change"),
         ("knee_flexion_peak", 99.0, 12.0, "no_detectable_change"),
-        ("knee_flexion_peak", 99.0, None, "changed"),
+        ("knee_flexion_peak", 99.0, None, None),
         ("cadence", 99.0, 2.0, "improved"),
         ("cadence", 81.0, 2.0, "worse"),
         ("duration", 99.0, 2.0, None),
@@ -154,8 +155,31 @@ def test_what_a_change_is_called(metric, after, sd, verdict):
     (change,) = told["changes"]
     assert change["verdict"] == verdict
     assert change["delta"] == after - 90
+    half = None if sd is None else 2.446912 * sd / np.sqrt(2)  # Student, 6 degrees of freedom
+    assert change["ci95"] == (
+        None if sd is None else pytest.approx([after - 90 - half, after - 90 + half], abs=1e-3)
+    )
+    assert (change["reason"] is None) == (verdict is not None)
     assert change["se"] == (None if sd is None else pytest.approx(sd / np.sqrt(2), abs=1e-4))
     assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+@pytest.mark.parametrize("counts", [(1, 4), (4, 1), (1, 1)])
+def test_a_single_value_shows_no_progress(counts):
+    sides = [
+        result(measures=[("cadence", None, n, mean, None if n == 1 else 0.1)])
+        for n, mean in zip(counts, (60.0, 90.0), strict=True)
+    ]
+    (change,) = progress(*sides, LIMITS)["changes"]
+    assert [change[name] for name in ("verdict", "se", "ci95")] == [None] * 3
+    assert change["reason"] == SINGLE_VALUE
+
+
+def test_two_values_each_need_more_than_two_standard_errors():
+    before, after = (result(measures=[("cadence", None, 2, mean, 3.0)]) for mean in (80.0, 90.0))
+    (change,) = progress(before, after, LIMITS)["changes"]
+    assert change["delta"] > 3 * change["se"]
+    assert change["verdict"] == "no_detectable_change"
 
 
 def test_sides_are_told_apart():

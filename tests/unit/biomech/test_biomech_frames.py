@@ -303,7 +303,7 @@ def test_the_summary_of_a_clip():
     told = summary(7, made, None, Occasion(CONFIG))
     assert json.loads(json.dumps(told, allow_nan=False))["config"]["min_score"] == 0.3
     assert told["person_id"] == 7
-    assert told["definitions"] == "bm-1"
+    assert told["definitions"] == "bm-2"
     assert told["view"] == "frontal"
     assert (told["stature_px"], told["height_m"]) == (436.6396, 1.75)
     assert told["sigma_source"] == "model"

@@ -8,7 +8,7 @@ from biomech.config import BmConfig
 from biomech.gate import Gated
 from biomech.geometry import LEVELS, TRUNK, trunk_line
 from biomech.skeleton import INDEX, KEYPOINTS
-from biomech.uncertainty import drawn_intervals, inflation
+from biomech.uncertainty import drawn_intervals
 from biomech.view import View
 from tests.stick_figure import FIGURE, from_the_side, rotated
 
@@ -183,18 +183,3 @@ def test_level_differences_near_nought_are_folded_not_negative(part):
     angle = made.body_alignment(made.lean(), made.tilts())[f"{part}_level_difference"]
     low, high = angle.interval()[0]
     assert 0.0 <= low <= angle.value[0] <= high <= 90.0
-
-
-def test_scatter_beyond_the_deviations_inflates_them_and_scatter_within_does_not_deflate():
-    rng = np.random.default_rng(2)
-    smooth = rng.normal(0, 100, (500, 17, 2))
-    raw = smooth + rng.normal(0, 3.0, smooth.shape)
-    assert inflation(raw, smooth, np.full(raw.shape, 1.5)) == pytest.approx(2.0, rel=0.03)
-    assert inflation(raw, smooth, np.full(raw.shape, 6.0)) == 1.0
-    raw[::2] = np.nan
-    assert inflation(raw, smooth, np.full(raw.shape, 1.5)) == pytest.approx(2.0, rel=0.05)
-
-
-def test_too_little_to_compare_inflates_nothing():
-    assert inflation(np.full((2, 17, 2), 9.0), np.zeros((2, 17, 2)), np.ones((2, 17, 2))) == 1.0
-    assert inflation(np.ones((99, 17, 2)), np.zeros((99, 17, 2)), np.zeros((99, 17, 2))) == 1.0

@@ -43,11 +43,12 @@ def test_smoothing_removes_noise_and_keeps_the_motion(walker):
 
 def test_steady_noise_makes_the_deviations_no_smaller_and_strong_noise_larger(walker):
     honest = smoothed(walker.noisy(2.0), sigma=4.0)
-    assert honest.sigma_inflation == 1.0
+    assert honest.noise.inflation == 1.0
     assert (honest.sigma == 4.0).all()
     sure = smoothed(walker.noisy(4.0), sigma=1.0)
-    assert 2.0 < sure.sigma_inflation < 4.0
-    assert sure.sigma == pytest.approx(np.full(sure.sigma.shape, sure.sigma_inflation))
+    assert sure.noise.inflation == pytest.approx(4.0, rel=0.1)
+    assert sure.sigma == pytest.approx(np.full(sure.sigma.shape, sure.noise.inflation))
+    assert sure.curve_sigma == pytest.approx(sure.noise.passed * sure.sigma)
 
 
 def test_filled_points_are_for_curves_and_not_for_angles(walker):

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, theilslopes
+from scipy.stats import t as student
 
 from biomech.statistics import (
     detectable_change,
+    difference_error,
+    half_width,
     holm,
     limb_symmetry,
     mann_kendall,
@@ -17,6 +20,7 @@ from biomech.statistics import (
     symmetry_index,
     theil_sen,
 )
+from tests.autoregression import autoregressive
 
 FATIGUE = np.array([92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4])
 EVERY_3_S = np.arange(0, 28, 3.0)
@@ -52,6 +56,25 @@ def test_the_detectable_change_is_that_of_the_literature(error, change):
     assert detectable_change(error) == pytest.approx(change, abs=5e-3)
 
 
+@pytest.mark.parametrize("n", [2, 3, 8])
+@pytest.mark.parametrize("spread", [1.0, 4.0])
+def test_intervals_of_few_values_hold_the_truth_in_95_of_100_draws(n, spread):
+    draws = np.random.default_rng(n).normal(0, 1, (4000, 2, n)) * np.array([[1.0], [spread]])
+    mean_held = difference_held = 0
+    for one, other in draws:
+        mean_held += abs(one.mean()) <= half_width(float(one.std(ddof=1)), n)
+        _, half = difference_error((float(one.std(ddof=1)), float(other.std(ddof=1))), (n, n))
+        difference_held += abs(one.mean() - other.mean()) <= half
+    assert 0.94 <= mean_held / len(draws) <= 0.96
+    assert 0.94 <= difference_held / len(draws) <= 0.99
+
+
+def test_a_single_value_has_no_interval_and_equal_values_one_without_width():
+    assert math.isnan(half_width(math.nan, 1))
+    assert np.isnan(difference_error((math.nan, 1.0), (1, 5))).all()
+    assert difference_error((0.0, 0.0), (3, 4)) == (0.0, 0.0)
+
+
 def test_the_oracle_of_the_trend():
     slope = theil_sen(EVERY_3_S, FATIGUE)
     assert (slope.slope, slope.low, slope.high) == pytest.approx(
@@ -60,7 +83,9 @@ def test_the_oracle_of_the_trend():
     trend = mann_kendall(FATIGUE)
     assert trend.s == -37
     assert trend.z == pytest.approx(-3.219938, abs=1e-6)
-    assert trend.p == pytest.approx(0.001282, abs=1e-6)
+    # Student's t of 7 degrees of freedom: the normal distribution would give 0.001282.
+    assert (trend.correction, trend.freedom) == (1.0, 7.0)
+    assert trend.p == pytest.approx(0.014655, abs=1e-6)
 
 
 @given(series)
@@ -98,6 +123,7 @@ def test_without_continuity_and_dependence_the_test_is_kendalls(values):
     z = (abs(trend.z) * sigma * math.sqrt(trend.correction) + 1) / sigma
     theirs = kendalltau(np.arange(n), values, method="asymptotic").pvalue
     assert math.erfc(z / math.sqrt(2)) == pytest.approx(theirs, rel=1e-6)
+    assert trend.p == pytest.approx(2 * student.sf(abs(trend.z), trend.freedom))
 
 
 def test_equal_values_have_no_trend():
@@ -110,46 +136,66 @@ def test_two_values_are_too_few_for_a_trend():
         mann_kendall(np.array([1.0, 2.0]))
 
 
-def autoregressive(random, rho, length):
-    noise = random.standard_normal(length + 50)
-    values = np.zeros(length + 50)
-    for i in range(1, len(values)):
-        values[i] = rho * values[i - 1] + noise[i]
-    return values[50:]
+@pytest.mark.parametrize("n", [20, 25, 60])
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.6])
+def test_values_that_depend_on_the_ones_before_do_not_feign_a_trend(n, rho):
+    random = np.random.default_rng(round(100 * rho) + n)
+    times = np.arange(n, dtype=float)
+    draws, found, held = 600, 0, 0
+    for _ in range(draws):
+        values = autoregressive(random, rho, n)
+        trend = mann_kendall(values)
+        slope = theil_sen(times, values, trend)
+        found += trend.p < 0.05
+        held += not (slope.low > 0 or slope.high < 0)
+    assert found / draws <= 0.07
+    assert held / draws >= 0.93
 
 
-def test_values_that_depend_on_the_ones_before_do_not_feign_a_trend():
-    random = np.random.default_rng(12)
-    corrected = plain = 0
-    for _ in range(300):
-        trend = mann_kendall(autoregressive(random, 0.6, 60))
-        corrected += trend.p < 0.05
-        plain += math.erfc(abs(trend.z) * math.sqrt(trend.correction / 2)) < 0.05
-    assert plain > 0.2 * 300
-    assert corrected < 0.5 * plain
+@pytest.mark.parametrize(("rho", "least"), [(0.0, 0.95), (0.3, 0.7)])
+def test_a_trend_of_three_deviations_is_found_in_forty_values(rho, least):
+    random = np.random.default_rng(7)
+    drift = 3 * np.arange(40) / 40
+    found = [mann_kendall(autoregressive(random, rho, 40) + drift).p < 0.05 for _ in range(200)]
+    assert np.mean(found) >= least
+
+
+def test_the_interval_of_a_slope_is_as_much_wider_as_the_variance_is():
+    values = autoregressive(np.random.default_rng(3), 0.6, 60)
+    times, trend = np.arange(60.0), mann_kendall(values)
+    assert trend.correction > 1.5
+    plain, wide = theil_sen(times, values), theil_sen(times, values, trend)
+    reach = student.ppf(0.975, trend.freedom) / 1.959964 * math.sqrt(trend.correction)
+    assert wide.slope == plain.slope
+    assert (wide.high - wide.low) / (plain.high - plain.low) == pytest.approx(reach, rel=0.1)
+
+
+def test_a_slope_of_values_that_all_but_repeat_has_no_interval():
+    values = np.abs(np.arange(20) - 9.5) + np.random.default_rng(4).normal(0, 0.1, 20)
+    slope = theil_sen(np.arange(20.0), values, mann_kendall(values))
+    assert np.isnan([slope.low, slope.high]).all()
+    assert math.isfinite(slope.slope)
 
 
 def test_the_correction_is_hamed_and_raos():
-    values = autoregressive(np.random.default_rng(3), 0.9, 50) + 0.05 * np.arange(50)
+    values = autoregressive(np.random.default_rng(3), 0.7, 50) + 0.05 * np.arange(50)
     n = len(values)
     rest = values - theilslopes(values, np.arange(n))[0] * np.arange(n)
     ranks = [sum(v < other for v in rest) + 1 for other in rest]
     mean = sum(ranks) / n
     power = sum((r - mean) ** 2 for r in ranks)
-    total = 0.0
-    for lag in range(1, n):
-        rho = sum((ranks[i] - mean) * (ranks[i + lag] - mean) for i in range(n - lag)) / power
-        if abs(rho) <= 1.959963984540054 / math.sqrt(n):
-            break
-        total += (n - lag) * (n - lag - 1) * (n - lag - 2) * rho
+    rho = sum((ranks[i] - mean) * (ranks[i + 1] - mean) for i in range(n - 1)) / power
+    rho = (n * rho + 2) / (n - 4)  # what the fitted line took away
+    assert 0.3 < rho < 0.95
+    total = sum((n - k) * (n - k - 1) * (n - k - 2) * rho**k for k in range(1, n))
     expected = 1 + 2 / (n * (n - 1) * (n - 2)) * total
-    assert expected > 1.5
     # The line goes through two points: which of them is then the higher, rounding decides.
     assert mann_kendall(values).correction == pytest.approx(expected, rel=5e-3)
 
 
-def test_independent_values_are_not_corrected():
-    assert mann_kendall(np.random.default_rng(1).standard_normal(40)).correction == 1.0
+def test_values_that_alternate_do_not_narrow_the_variance():
+    values = np.random.default_rng(1).standard_normal(40) + 3 * (-1.0) ** np.arange(40)
+    assert mann_kendall(values).correction == 1.0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from biomech.config import NO_CONTEXT, Camera, Context
+from biomech.config import DEFINITIONS, NO_CONTEXT, Camera, Context
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
 from biomech.summary import LIMITS
 from serve_app.export import tidy
@@ -132,7 +132,7 @@ def test_parquet_holds_the_same_rows_typed_with_the_limits_in_its_schema(squat):
         cells = [None if row[name] == "" else float(row[name]) for row in rows]
         assert read.column(name).to_pylist() == cells
     assert json.loads(read.schema.metadata[b"limits"]) == list(LIMITS)
-    assert read.schema.metadata[b"definitions"] == b"bm-1"
+    assert read.schema.metadata[b"definitions"] == DEFINITIONS.encode()
 
 
 def test_a_long_clip_is_written_in_parts_and_nobody_in_a_header_alone(squat, monkeypatch):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from biomech.config import Context
+from biomech.config import DEFINITIONS, Context
+from deployments.errors import DefinitionsDifferError
 from serve_app.cli import main
+from serve_app.commands.compare import compare
 from tests.saved_results import saved
 from tests.stick_figure import from_the_side
 
@@ -115,9 +117,54 @@ def test_wrong_use_ends_with_2(folder, arguments, says):
     (folder / "text.json").write_text("{")
     document = json.loads((folder / "before.json").read_text())
     document["data"]["biomechanics_summary"] = [
-        {"person_id": 1, "definitions": "bm-1", "reason": "disabled"}
+        {"person_id": 1, "definitions": DEFINITIONS, "reason": "disabled"}
     ]
     (folder / "off.json").write_text(json.dumps(document))
     done = compared(folder, *arguments)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+def of_earlier_definitions(folder):
+    """The path of the result `before.json` as the definitions bm-1 would have named it."""
+    document = json.loads((folder / "before.json").read_text())
+    for summary in document["data"]["biomechanics_summary"]:
+        summary["definitions"] = "bm-1"
+    path = folder / "earlier.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("order", [("earlier.json", "after.json"), ("after.json", "earlier.json")])
+def test_results_of_different_definitions_are_not_mixed(folder, order, form):
+    of_earlier_definitions(folder)
+    done = compared(folder, *order, *form)
+    assert done.exit_code == 1
+    assert "earlier.json has definitions bm-1" in done.stderr
+    assert f"after.json has definitions {DEFINITIONS}" in done.stderr
+    assert "Analyse the older video again" in done.stderr
+    assert not done.stdout
+    with pytest.raises(DefinitionsDifferError, match="bm-1"):
+        compare.callback(*(folder / name for name in order), people=None, as_json=bool(form))
+
+
+def test_results_of_earlier_definitions_compare_with_each_other(folder):
+    of_earlier_definitions(folder)
+    done = compared(folder, "earlier.json", "earlier.json", "--json")
+    assert done.exit_code == 0, done.output
+    assert {c["delta"] for c in json.loads(done.stdout)["progress"]["changes"]} == {0.0}
+
+
+@pytest.mark.parametrize("kind", ["csv", "trc", "coco"])
+def test_results_of_earlier_definitions_are_exported_and_reported(folder, tmp_path, kind):
+    path = of_earlier_definitions(folder)
+    done = CliRunner().invoke(
+        main, ["export", str(path), "--format", kind, "--out", str(tmp_path / "made")]
+    )
+    assert done.exit_code == 0, done.output
+    assert [path.stat().st_size > 0 for path in tmp_path.glob("made*")] == [True]
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(main, ["report", str(path), "--out", str(page)])
+    assert done.exit_code == 0, done.output
+    assert "definitions bm-1" in page.read_text()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from biomech.config import DEFINITIONS
 from biomech.summary import LIMITS
 from deployments.errors import BadParameterError
 from serve_app.cli import main
@@ -213,7 +214,7 @@ def test_the_page_states_facts_limits_warnings_and_events(squat):
         "apparent size changes",
         "is not calibrated",
         *LIMITS,
-        "definitions bm-1",
+        f"definitions {DEFINITIONS}",
     ):
         assert text in found.text, text
     marks = [attrs for tag, attrs in found.tags if attrs.get("class") == "mark both"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from biomech.config import Context, Subject
+from biomech.config import DEFINITIONS, Context, Subject
 from deployments.biomechanics.guidelines import load_guidelines
 from serve_app.commands.overview import print_summary
 from serve_app.schemas import PoseResponse
@@ -142,7 +142,7 @@ def test_where_nothing_happened_there_is_no_table(printed, empty):
     lines, rows = printed(short)
     assert lines[0] == "run, person 1: sagittal view, movement auto, too short to be smoothed"
     assert rows == {}
-    off = {"person_id": 1, "definitions": "bm-1", "reason": "disabled"}
+    off = {"person_id": 1, "definitions": DEFINITIONS, "reason": "disabled"}
     assert printed(off)[0] == ["run, person 1: no biomechanics: disabled"]
     assert printed()[0] == []
 
