@@ -26,7 +26,16 @@ def _parsed(value: Any) -> Any:
         raise ValueError("must be a JSON object") from error
 
 
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
+    return value
+
+
 FormObject = BeforeValidator(_parsed)
+Quantity = Annotated[float, BeforeValidator(_no_truth)]
+"""A number, or in a form its text."""
 
 
 class SubjectOptions(BaseModel):
@@ -34,7 +43,7 @@ class SubjectOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    height_m: float | None = Field(
+    height_m: Quantity | None = Field(
         None, ge=0.4, le=2.8, description="Stature: lengths are then given in metres too."
     )
     sex: Literal["male", "female"] | None = Field(
@@ -50,10 +59,10 @@ class CameraOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    roll_deg: float | None = Field(
+    roll_deg: Quantity | None = Field(
         None, ge=-90, le=90, description="How far the scene appears turned clockwise; else level."
     )
-    slowmo_factor: float = Field(
+    slowmo_factor: Quantity = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
 
@@ -70,7 +79,7 @@ class PoseOptions(BaseModel):
 
     video: bool = Field(True, description="Render and return the annotated video.")
     data: bool = Field(True, description="Return the poses.")
-    confidence: float | None = Field(
+    confidence: Quantity | None = Field(
         None,
         ge=0,
         le=1,
@@ -87,9 +96,9 @@ class PoseOptions(BaseModel):
     movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
         "auto", description="What is done: sets the low-pass filter's cut-off frequency."
     )
-    cutoff_hz: float | None = Field(
+    cutoff_hz: Quantity | None = Field(
         None,
-        gt=0,
+        ge=0.1,
         le=1000,
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
@@ -271,7 +280,7 @@ class ProcessingSummary(Told):
     total_frames: int
     successful_poses: int = Field(description="Frames in which the primary person has a pose.")
     frames_with_people: int = Field(description="Frames in which anybody has a pose.")
-    average_confidence: float | None = Field(
+    average_confidence: Quantity | None = Field(
         description="Mean confidence of the primary person's keypoints; null without any pose."
     )
     model_info: ModelInfo | None
