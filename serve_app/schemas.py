@@ -7,7 +7,7 @@ a frame has many of is a dataclass: a model takes five times the memory.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
@@ -34,8 +34,6 @@ def _no_truth(value: Any) -> Any:
 
 
 FormObject = BeforeValidator(_parsed)
-Quantity = Annotated[float, BeforeValidator(_no_truth)]
-"""A number, or in a form its text."""
 
 
 class SubjectOptions(BaseModel):
@@ -43,7 +41,7 @@ class SubjectOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    height_m: Quantity | None = Field(
+    height_m: float | None = Field(
         None, ge=0.4, le=2.8, description="Stature: lengths are then given in metres too."
     )
     sex: Literal["male", "female"] | None = Field(
@@ -52,6 +50,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
+    _numbers = field_validator("height_m", mode="before")(_no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -59,12 +58,13 @@ class CameraOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    roll_deg: Quantity | None = Field(
+    roll_deg: float | None = Field(
         None, ge=-90, le=90, description="How far the scene appears turned clockwise; else level."
     )
-    slowmo_factor: Quantity = Field(
+    slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
 
 
 def _inline(kind: type[BaseModel]) -> WithJsonSchema:
@@ -79,7 +79,7 @@ class PoseOptions(BaseModel):
 
     video: bool = Field(True, description="Render and return the annotated video.")
     data: bool = Field(True, description="Return the poses.")
-    confidence: Quantity | None = Field(
+    confidence: float | None = Field(
         None,
         ge=0,
         le=1,
@@ -96,7 +96,7 @@ class PoseOptions(BaseModel):
     movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
         "auto", description="What is done: sets the low-pass filter's cut-off frequency."
     )
-    cutoff_hz: Quantity | None = Field(
+    cutoff_hz: float | None = Field(
         None,
         ge=0.1,
         le=1000,
@@ -109,6 +109,7 @@ class PoseOptions(BaseModel):
     camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
 
     @property
     def context(self) -> Context:
@@ -280,7 +281,7 @@ class ProcessingSummary(Told):
     total_frames: int
     successful_poses: int = Field(description="Frames in which the primary person has a pose.")
     frames_with_people: int = Field(description="Frames in which anybody has a pose.")
-    average_confidence: Quantity | None = Field(
+    average_confidence: float | None = Field(
         description="Mean confidence of the primary person's keypoints; null without any pose."
     )
     model_info: ModelInfo | None
