@@ -119,13 +119,15 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
     @app.get("/healthz", response_model=Health, summary="What is loaded")
     async def healthz() -> Response:
         """Status of the service and its models; 503 until requests can be answered."""
-        return _health(service.health())
+        return _health(await asyncio.to_thread(service.health))
 
     @app.get("/readyz", summary="Whether requests can be answered")
     async def readyz() -> Response:
-        """200 when ready, else 503."""
-        ready = service.health().status != "not_ready"
-        return JSONResponse({"ready": ready}, 200 if ready else 503)
+        """200 when ready, else 503 with the reasons."""
+        health = await asyncio.to_thread(service.health)
+        if health.status != "not_ready":
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reasons": health.reasons}, 503)
 
     @app.get("/livez", summary="Whether the process is alive")
     async def livez() -> dict[str, bool]:

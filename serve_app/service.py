@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import os
-import shutil
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +28,7 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.response import Answer
 from serve_app.schemas import Health, PoseOptions
 from serve_app.settings import Settings
+from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
@@ -71,7 +69,7 @@ class PoseService:
         self._fetch_threads = ThreadPoolExecutor(settings.max_bodies, "fetch")
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
-        _prepare_spool(settings.spool_dir, settings.deadline_s)
+        self._workspaces = Workspaces(settings.spool_dir, settings.deadline_s)
 
     def _starting_values(self) -> dict[str, Any]:
         performance = self.plan.config.performance
@@ -105,8 +103,13 @@ class PoseService:
         return list(self._statuses().values())
 
     def health(self) -> Health:
-        """What is loaded, and whether requests can be answered."""
-        return health.report(self.plan, self._statuses())
+        """What is loaded, and whether requests can be answered; tries to write a working file."""
+        report = health.report(self.plan, self._statuses())
+        problem = self._workspaces.problem()
+        if problem is None:
+            return report
+        found = {"status": "not_ready", "reasons": [problem, *report.reasons]}
+        return report.model_copy(update=found)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -155,15 +158,9 @@ class PoseService:
                 limit=self.live.max_concurrent_requests,
             )
 
-    @contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """A folder of a request's own, removed whatever happens."""
-        folder = self.settings.spool_dir / uuid.uuid4().hex
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        return self._workspaces.one()
 
     async def analyze_url(
         self,
@@ -286,29 +283,6 @@ class PoseService:
             raise DeadlineExceededError(
                 f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
             ) from error
-
-
-def _prepare_spool(folder: Path, deadline_s: float) -> None:
-    """Make the folder of working files ours, and remove what killed replicas left in it.
-
-    Other replicas may share it: what is younger than a request can be is left alone.
-
-    Raises:
-        ConfigurationError: it cannot be written, or is another user's.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if folder.stat().st_uid != os.geteuid():
-            raise ConfigurationError(f"spool_dir: {folder} belongs to another user")
-        left = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
-        before = time.time() - deadline_s
-        for entry in left:
-            if entry.stat().st_mtime < before:
-                shutil.rmtree(entry, ignore_errors=True)
-    except FileNotFoundError:
-        return  # another replica was quicker
-    except OSError as error:
-        raise ConfigurationError(f"spool_dir: {folder}: {error.strerror}") from error
 
 
 def _first(value: Any, default: Any) -> Any:
