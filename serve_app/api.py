@@ -103,7 +103,8 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         if content_type(request, JSON, FORM) == FORM:
             limit = service.settings.max_bytes
             with service.workspace() as folder:
-                path, options = await save_upload(request, folder, limit, reception)
+                async with service.deadline():
+                    path, options = await save_upload(request, folder, limit, reception)
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:

@@ -17,6 +17,7 @@ from deployments.decode.fetch import FetchLimits, fetch
 from deployments.errors import (
     ConfigurationError,
     DeadlineExceededError,
+    NotReadyError,
     OverloadedError,
 )
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
@@ -31,6 +32,8 @@ from serve_app.settings import Settings
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
+
+_DRAIN_POLL_S = 0.05
 
 
 class LiveConfig(BaseModel):
@@ -64,6 +67,8 @@ class PoseService:
         self.stages = stages
         self._statuses = statuses
         self._under_way = 0
+        self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
+        self._ending = False
         self.incoming = Incoming(settings.max_bodies, settings.max_bodies_bytes)
         # Of their own: a fetch may wait for long, and the event loop's threads are few.
         self._fetch_threads = ThreadPoolExecutor(settings.max_bodies, "fetch")
@@ -105,7 +110,7 @@ class PoseService:
     def health(self) -> Health:
         """What is loaded, and whether requests can be answered; tries to write a working file."""
         report = health.report(self.plan, self._statuses())
-        problem = self._workspaces.problem()
+        problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
         if problem is None:
             return report
         found = {"status": "not_ready", "reasons": [problem, *report.reasons]}
@@ -127,8 +132,10 @@ class PoseService:
         """Spare a caller to send a video that no model could analyse now.
 
         Raises:
-            NotReadyError: nothing is loaded to answer with.
+            NotReadyError: nothing is loaded to answer with, or the service is ending.
         """
+        if self._ending:
+            raise self._no_longer_ready()
         pose_order(self._statuses(), "auto")
 
     @contextmanager
@@ -149,8 +156,10 @@ class PoseService:
         """Spare a caller to send a body for which there would be no place now.
 
         Raises:
-            OverloadedError: all places are taken.
+            OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
+        if self._ending:
+            raise self._no_longer_ready()
         if self._under_way >= self.live.max_concurrent_requests:
             raise OverloadedError(
                 f"{self._under_way} requests are under way, which is the limit",
@@ -175,7 +184,7 @@ class PoseService:
             ServiceError: whatever went wrong.
         """
         with self.workspace() as folder:
-            async with self._deadline():
+            async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
                 path = await self._fetch(url, folder)
@@ -198,7 +207,7 @@ class PoseService:
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
         job = self._job(path, folder, options, statuses, min_score)
-        async with self._deadline():
+        async with self.deadline():
             outcome = await run(job, self.stages, progress)
         logger.info(
             "request %s: %d frames, %s",
@@ -275,14 +284,42 @@ class PoseService:
         )
 
     @contextlib.asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    async def deadline(self) -> AsyncIterator[None]:
+        """Hold a request to its longest time, and end it with the service.
+
+        Raises:
+            DeadlineExceededError: it is over.
+            NotReadyError: the service ends.
+        """
+        limit = asyncio.timeout(self.settings.deadline_s)
         try:
-            async with asyncio.timeout(self.settings.deadline_s):
+            async with limit:
+                self._limits.add(limit)
                 yield
         except TimeoutError as error:
+            if self._ending:
+                raise self._no_longer_ready() from error
             raise DeadlineExceededError(
                 f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
             ) from error
+        finally:
+            self._limits.discard(limit)
+
+    async def drain(self, grace_s: float) -> None:
+        """Admit nothing more, and give what is under way ``grace_s`` seconds; then it is ended."""
+        self._ending = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_s
+        while self._limits and loop.time() < end:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        for limit in self._limits:
+            with contextlib.suppress(RuntimeError):  # it ends by itself now
+                limit.reschedule(loop.time())
+        while self._limits:
+            await asyncio.sleep(_DRAIN_POLL_S)
+
+    def _no_longer_ready(self) -> NotReadyError:
+        return NotReadyError("the service is ending", hint="Try again.")
 
 
 def _first(value: Any, default: Any) -> Any:
