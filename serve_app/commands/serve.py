@@ -59,9 +59,14 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
     import ray.serve
     from ray.serve.scripts import run
 
+    # Processes that Ray has started are known to it, and ended, once all of them are.
+    early: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _frame: early.append(number))
     ray.init(address="local", namespace="serve", include_dashboard=dashboard)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's aborts and leaves the rest
     try:
+        if early:
+            raise KeyboardInterrupt
         try:
             context.invoke(run, config_or_import_path=str(config), blocking=False)
         except SystemExit as ended:  # after an error that it has told, as if there were none

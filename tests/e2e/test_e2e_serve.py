@@ -5,6 +5,7 @@ import re
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -95,6 +96,27 @@ def test_a_request_under_way_is_answered_when_the_service_ends(tmp_path, movenet
         assert process.wait(60) == 0, log.read_text()
         assert list((tmp_path / "spool").iterdir()) == list((tmp_path / "videos").iterdir()) == []
         assert not raylet_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_signal_while_ray_starts_leaves_nothing_of_it(tmp_path):
+    idle = {"import_path": "bench.idle_graph:build", "args": {"names": ["Idle"]}}
+    path, log = config_of(tmp_path, **idle, deployments=[]), tmp_path / "log"
+    with log.open("wb") as file:
+        command = [BIN / "mmpose-service", "serve", path]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        own = psutil.Process(process.pid)
+        until(own.children, log)
+        session = {child.pid: child for child in own.children(recursive=True)}
+        process.terminate()
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                session |= {child.pid: child for child in own.children(recursive=True)}
+            time.sleep(0.05)
+        assert psutil.wait_procs(session.values(), timeout=20)[1] == []
     finally:
         process.kill()
         process.wait()
