@@ -1,7 +1,6 @@
 """Errors as RFC 9457 problem documents."""
 
 import math
-import os
 import re
 from typing import Any
 
@@ -9,7 +8,7 @@ from deployments.errors import BodyTimeoutError, ServiceError
 
 CONTENT_TYPE = "application/problem+json"
 
-_PATH = re.compile(r"(?<![\w/.:-])/([\w.@-]+)/[^\s'\"`,;:()]*")
+_PATH = re.compile(r"(?:(?<![\w/.-])|(?<=file://))/[\w.@-]+/[^\s'\"`,;:()]*")
 
 
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
@@ -36,12 +35,8 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
 
 
 def without_paths(text: str) -> str:
-    """``text`` with the names alone of files of this machine: texts of libraries may have more.
+    """Return ``text`` with the names alone of files: texts of libraries have whole paths.
 
-    A path of this machine begins with a name that its root has.
+    No path is looked for: it may be of another machine of the cluster, or a caller's guess.
     """
-
-    def name_of(path: re.Match[str]) -> str:
-        return path[0].rstrip("/").rpartition("/")[2] if os.path.exists(f"/{path[1]}") else path[0]
-
-    return _PATH.sub(name_of, text)
+    return _PATH.sub(lambda path: path[0].rstrip("/").rpartition("/")[2], text)

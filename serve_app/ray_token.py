@@ -59,6 +59,8 @@ def ensure_token() -> Path | None:
     path = token_path()
     if read_token() is None:
         _make(path)
+        if read_token() is None:
+            raise ConfigurationError(f"{path} is a link to no file", hint=_HINT)
     os.environ[_PATH] = str(path)
     return path
 

@@ -12,14 +12,16 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 from deployments.messages import EncodeOptions
+from deployments.pose.sources import without_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "MMPOSE_"
@@ -43,7 +45,15 @@ def _named(field: str) -> AliasChoices:
 
 
 HostList = Annotated[frozenset[str], NoDecode]
-_Address = Annotated[str, Field(pattern=r"^https?://[^/]")]
+
+
+def _split_address(address: str) -> str:
+    """Refuse what `urlsplit` refuses, such as half of an IPv6 address or a port of letters."""
+    _ = urlsplit(address).port
+    return address
+
+
+_Address = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_split_address)]
 
 
 class Settings(BaseSettings):
@@ -278,4 +288,4 @@ def _explain(item: Any, environment: Mapping[str, str]) -> str:
     field = name.lower().removeprefix(PREFIX.lower())
     variable = environment_name(field)
     where = variable if variable in environment else field
-    return f"{where}: {item['msg']} (got {item['input']!r})"
+    return f"{where}: {item['msg']} (got {without_secrets(repr(item['input']))})"

@@ -15,6 +15,7 @@ import httpx
 
 from deployments.errors import DownloadError
 from deployments.pose.sources import (
+    FILE_BYTES,
     Asset,
     Source,
     SourceUnavailableError,
@@ -62,11 +63,12 @@ class _Part:
 
     @property
     def validator(self) -> str | None:
-        """Validator of the bytes here; None if there is none, or they are of another address."""
-        validator, _, address = (
-            self._note.read_text("utf-8").partition("\n") if self._note.exists() else ("", "", "")
-        )
-        return validator if validator and address in ("", self.address) else None
+        """Validator of the bytes here; None if there is none that can be sent, or they are of
+        another address."""
+        note = self._note.read_text("utf-8", "replace") if self._note.exists() else ""
+        validator, _, address = note.partition("\n")
+        sent = validator.isascii() and validator.isprintable()
+        return validator if validator and sent and address in ("", self.address) else None
 
     def start(self, validator: str | None) -> None:
         """Begin anew, with bytes of the version that ``validator`` names."""
@@ -324,8 +326,13 @@ def _append(
     with part.path.open("ab") as file:
         # Not in chunks of a size: a break would lose the one being gathered.
         for chunk in response.iter_raw():
-            file.write(chunk)
             done += len(chunk)
+            if done > FILE_BYTES:
+                part.discard()
+                raise SourceUnavailableError(
+                    f"it sends more than {FILE_BYTES} bytes", retryable=False
+                )
+            file.write(chunk)
             if progress:
                 progress(done, total)
         file.flush()

@@ -142,7 +142,8 @@ def people_in(heads: Heads, size: Tensor, offset: Tensor) -> list[Detections]:
         offset: (n, 2, h, w) cells from the corner of a center's cell to the middle of its box.
 
     Returns:
-        Boxes x1, y1, x2, y2 in pixels, inside the picture, best first. The score of a person is the
+        Boxes x1, y1, x2, y2 in pixels, inside the picture, best first; none of score 0, of which
+        the published graph fills its six places. The score of a person is the
         geometric mean of the center's and of the mean of the keypoints that are seen; the published
         graph has its square, which is lower than what a threshold for detectors expects.
         Keypoints count as near this person; where people overlap, the published graph counts a
@@ -178,7 +179,7 @@ def _people(heads: Heads, size: Tensor, offset: Tensor) -> Detections:
     mean = counted.sum(1) / (counted > 0).sum(1).clamp(min=1)
     total = (score[: len(cell)] * mean).sqrt()
     boxes = torch.stack((low[1], low[0], high[1], high[0]), 1) * STRIDE
-    order = total.argsort(descending=True, stable=True)
+    order = total.argsort(descending=True, stable=True)[: int((total > 0).sum())]
     return Detections(boxes=boxes[order].float().numpy(), score=total[order].numpy())
 
 

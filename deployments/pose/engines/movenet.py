@@ -25,9 +25,9 @@ from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.status import status_of
 from deployments.pose.movenet import Heads, MoveNetCodec, people_in
 from deployments.pose.options import EngineOptions
+from deployments.pose.published import MOVENET_MULTIPLE
 from deployments.pose.registry import ModelEntry
 
-_MULTIPLE = 32
 _MEAN = _STD = [127.5] * 3
 
 # Names of the published graph: the normalized picture, the heads for keypoints, those for boxes,
@@ -67,7 +67,7 @@ class MoveNetDetector:
             WeightsCorruptError: not a MoveNet MultiPose.
         """
         width, height = entry.input_size
-        sides = [(_MULTIPLE, height), (_MULTIPLE, width)]
+        sides = [(MOVENET_MULTIPLE, height), (MOVENET_MULTIPLE, width)]
         model = _heads(checkpoint, [-1, 3, *sides], (*_KEYPOINTS, *_BOXES))
         self._network = compile_network(
             model, checkpoint, options, reverse_channels=False, mean=_MEAN, std=_STD
@@ -102,7 +102,7 @@ def _without_fill(images: U8) -> U8:
     for axis in (0, 1):
         shown = np.flatnonzero(~filled.all(axis=1 - axis))
         last = shown[-1] + 1 if len(shown) else 1
-        sides.append(-(-int(last) // _MULTIPLE) * _MULTIPLE)
+        sides.append(-(-int(last) // MOVENET_MULTIPLE) * MOVENET_MULTIPLE)
     return images[:, : sides[0], : sides[1]]
 
 

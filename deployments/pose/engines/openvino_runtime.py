@@ -25,6 +25,13 @@ CALLS_AT_ONCE = 2
 _PART = 4
 """Pictures that go through the network together."""
 
+_REMEDIES = {
+    ".onnx": "The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
+    ".tflite": "Get the published file: mmpose-service models download movenet_multipose.",
+    ".pth": "Run it by torch: MMPOSE_ENGINE=torch.",
+}
+"""By the suffix of a file that OpenVINO does not read or run."""
+
 
 class CompiledNetwork:
     """A network compiled for this CPU.
@@ -153,7 +160,7 @@ def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
     what = what.replace(str(checkpoint), checkpoint.name)  # texts of OpenVINO name the whole path
     return WeightsCorruptError(
         f"{checkpoint.name} cannot be used: {what}",
-        hint="The ONNX interfaces of exported RTMPose and RTMDet are read; export the model again.",
+        hint=_REMEDIES.get(checkpoint.suffix),
         private=str(checkpoint),
         file=checkpoint.name,
     )

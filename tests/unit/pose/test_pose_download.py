@@ -142,8 +142,12 @@ def test_goes_on_after_a_break(server, asset, tmp_path, does):
 
 @pytest.mark.parametrize(
     "does",
-    [Behaviour(cuts=[100_000], ranges=False), Behaviour(cuts=[100_000], etag=None)],
-    ids=["no ranges", "nothing to tell versions by"],
+    [
+        Behaviour(cuts=[100_000], ranges=False),
+        Behaviour(cuts=[100_000], etag=None),
+        Behaviour(cuts=[100_000], etag='"\xe9"'),
+    ],
+    ids=["no ranges", "nothing to tell versions by", "an ETag that cannot be sent"],
 )
 def test_begins_anew_where_it_cannot_go_on(server, asset, tmp_path, does):
     server.behaviour = does
@@ -202,6 +206,15 @@ def test_a_whole_part_needs_no_more_bytes(server, asset, tmp_path):
     (tmp_path / f"{NAME}.part.validator").write_text('"one"')
     assert fetch(asset, tmp_path).read_bytes() == BODY
     assert server.behaviour.asked == [f"bytes={len(BODY)}-"]
+
+
+@pytest.mark.parametrize("note", [b"\xff\xfe", b'"\0one"', b"\n", b""])
+def test_a_damaged_note_of_a_part_begins_anew(server, asset, tmp_path, note):
+    (tmp_path / f"{NAME}.part").write_bytes(BODY[:1000])
+    (tmp_path / f"{NAME}.part.validator").write_bytes(note)
+    assert fetch(asset, tmp_path).read_bytes() == BODY
+    assert server.behaviour.asked == [None]
+    assert leftovers(tmp_path) == []
 
 
 def test_a_part_longer_than_the_file_is_thrown_away(server, asset, tmp_path):

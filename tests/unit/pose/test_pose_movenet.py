@@ -226,7 +226,9 @@ def test_pictures_of_fill_alone_show_nobody(detector):
     fill = np.full((2, 320, 320, 3), LETTERBOX_FILL, np.uint8)
     for found in detector.infer(fill):
         assert (found.score < 0.1).all()
+        assert (found.score > 0).all()
     assert detector.infer(fill[:0]) == []
+    assert [len(found.score) for found in detector.infer(np.zeros_like(fill))] == [0, 0]
 
 
 def test_the_detector_sees_colors_in_their_order(detector, filmed):
@@ -261,3 +263,5 @@ def test_another_file_is_refused(registry, movenet, tmp_path, key, kind):
     with pytest.raises(WeightsCorruptError) as caught:
         load(entry, path, OPTIONS)
     assert str(path) in str(caught.value)
+    if path.suffix == ".tflite":
+        assert "models download movenet_multipose" in caught.value.hint

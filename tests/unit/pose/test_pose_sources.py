@@ -236,6 +236,14 @@ def test_a_server_that_sends_nothing_is_given_up_without_all_tries(tmp_path):
         fetch(asset_of(UrlSource(slow.url())), tmp_path, timeout=0.3, connect_s=0.2)
 
 
+def test_a_server_that_sends_without_end_is_left(tmp_path, monkeypatch):
+    monkeypatch.setattr("deployments.pose.download.FILE_BYTES", len(BODY) - 1)
+    with Server(reply(BODY)) as endless, pytest.raises(DownloadError, match="sends more than"):
+        fetch(asset_of(UrlSource(endless.url("/"))), tmp_path / "to")
+    assert list((tmp_path / "to").iterdir()) == []
+    assert endless.connections == 1
+
+
 # Wheels.
 
 

@@ -207,6 +207,27 @@ def test_a_wrong_serve_config_ends_check_and_deploy_with_2(cli, tmp_path):
     assert "proxy is not a key" in deployed.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (b"a: [", "it cannot be read"),
+        (b"\xff\xfe", "it cannot be read"),
+        (b"", "it is not a mapping"),
+        (b"http_options:\napplications: []\n", "http_options"),
+        (b"http_options: {host: 127.0.0.1, port: 0}\n", "applications"),
+        (b"http_options: {host: 127.0.0.1, port: 0}\napplications: 3\n", "applications"),
+    ],
+)
+def test_a_wrong_serve_config_ends_serve_before_ray_starts(cli, tmp_path, monkeypatch, text, named):
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "one")
+    monkeypatch.setattr("ray.init", None)
+    (tmp_path / "serve.yaml").write_bytes(text)
+    result = cli("serve", "serve.yaml")
+    assert result.exit_code == 2, result.output
+    assert "serve.yaml: " in result.stderr
+    assert named in result.stderr
+
+
 def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cli, labelled):
     result = cli("eval", labelled, "--json")
     assert result.exit_code == 0, result.output

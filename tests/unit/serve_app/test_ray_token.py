@@ -75,11 +75,17 @@ def test_none_is_made_where_the_environment_has_it(home, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("empty", "is empty"), ("folder", "cannot be read"), ("/proc/token", "cannot be kept")],
+    [
+        ("empty", "is empty"),
+        ("folder", "cannot be read"),
+        ("link", "is a link to no file"),
+        ("/proc/token", "cannot be kept"),
+    ],
 )
 def test_a_file_that_cannot_have_a_token_is_named(home, monkeypatch, name, says):
     write(home / "empty", " \n")
     (home / "folder").mkdir()
+    (home / "link").symlink_to(home / "gone" / "token")
     path = home / name  # an absolute name is a path by itself
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(path))
     with pytest.raises(ConfigurationError, match=says) as caught:

@@ -69,6 +69,8 @@ def test_a_variable_is_read(monkeypatch, name, value, field, expected):
         ("RTMPOSE_ENABLED", "perhaps"),
         ("MMPOSE_DEVICE", "tpu"),
         ("MMPOSE_MIRRORS", "file:///weights"),
+        ("MMPOSE_MIRRORS", "http://[b"),
+        ("MMPOSE_MIRRORS", "http://a:99999/weights"),
         ("MMPOSE_ENCODE_PRESET", "placebo; rm"),
     ],
 )
@@ -155,3 +157,12 @@ def test_the_specifications_own_file_works_unchanged(tmp_path):
         "hrnet": "HRNet-W48",
         "detector": "RTMDet-nano",
     }
+
+
+def test_a_wrong_mirror_is_told_without_its_secrets(monkeypatch):
+    monkeypatch.setenv("MMPOSE_MIRRORS", "ftp://user:s3cret@host/weights?key=t0ken")
+    with pytest.raises(ConfigurationError, match="MMPOSE_MIRRORS") as caught:
+        load_settings()
+    assert "ftp://host/weights" in caught.value.detail
+    assert "s3cret" not in str(caught.value)
+    assert "t0ken" not in str(caught.value)
