@@ -17,10 +17,13 @@ call may succeed later (``retryable``). ``status`` and ``code`` are what HTTP an
     │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
     │   └── InferenceError
     ├── StorageError
+    │   └── WorkingFilesError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -231,6 +234,30 @@ class StorageError(ServiceError):
     status, code, title = 502, "storage_failed", "The annotated video could not be stored"
     default_retryable = True
     default_hint = 'Try again, or ask for the data alone with "video": false.'
+
+
+class WorkingFilesError(StorageError):
+    """Files of a request under way cannot be kept: the disk is full, read-only or gone."""
+
+    status, title = 503, "Working files cannot be kept"
+    default_hint = "Try again later; an operator must see to the disk."
+
+
+@contextmanager
+def keeping(what: str) -> Iterator[None]:
+    """Turn errors of the file system into a :class:`WorkingFilesError` that names ``what``.
+
+    Those of connections and time limits, which are of the same kind to Python, stay.
+    """
+    try:
+        yield
+    except (TimeoutError, ConnectionError):
+        raise
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise WorkingFilesError(
+            f"{what} cannot be written: {reason}", private=str(error)
+        ) from error
 
 
 class NotReadyError(ServiceError):

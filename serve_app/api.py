@@ -24,6 +24,8 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 logger = logging.getLogger("mmpose_service")
 
+_RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
+_MOST_RANGES = 16
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -101,7 +103,8 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         if content_type(request, JSON, FORM) == FORM:
             limit = service.settings.max_bytes
             with service.workspace() as folder:
-                path, options = await save_upload(request, folder, limit, reception)
+                async with service.deadline():
+                    path, options = await save_upload(request, folder, limit, reception)
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
@@ -117,13 +120,15 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
     @app.get("/healthz", response_model=Health, summary="What is loaded")
     async def healthz() -> Response:
         """Status of the service and its models; 503 until requests can be answered."""
-        return _health(service.health())
+        return _health(await asyncio.to_thread(service.health))
 
     @app.get("/readyz", summary="Whether requests can be answered")
     async def readyz() -> Response:
-        """200 when ready, else 503."""
-        ready = service.health().status != "not_ready"
-        return JSONResponse({"ready": ready}, 200 if ready else 503)
+        """200 when ready, else 503 with the reasons."""
+        health = await asyncio.to_thread(service.health)
+        if health.status != "not_ready":
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reasons": health.reasons}, 503)
 
     @app.get("/livez", summary="Whether the process is alive")
     async def livez() -> dict[str, bool]:
@@ -144,12 +149,31 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
 
     @app.head("/videos/{key}", include_in_schema=False)
     @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
-    async def videos(key: str) -> Response:
+    async def videos(key: str, request: Request) -> Response:
         """The file, with byte ranges."""
         path = folder / key
         if not VIDEO_KEY.fullmatch(key) or not path.is_file():
             raise HTTPException(404, "there is no such video")
+        if asked := request.headers.get("range"):
+            _check_range(asked, path.stat().st_size)
         return FileResponse(path, media_type="video/mp4")
+
+
+def _check_range(asked: str, size: int) -> None:
+    """Refuse by a problem document what starlette would refuse in plain text."""
+    unit, _, listed = asked.partition("=")
+    parts = [_RANGE.fullmatch(part.strip()) for part in listed.split(",")]
+    if unit.strip().lower() != "bytes" or len(parts) > _MOST_RANGES:
+        raise HTTPException(400, "the Range header is malformed")
+    for part in parts:
+        if part is None or part[0] == "-" or (part[1] and part[2] and int(part[1]) > int(part[2])):
+            raise HTTPException(400, "the Range header is malformed")
+        if part[1] and int(part[1]) >= size:
+            raise HTTPException(
+                416,
+                f"the video has {size} bytes, and the range begins behind them",
+                {"Content-Range": f"bytes */{size}"},
+            )
 
 
 def _add_errors(app: FastAPI) -> None:

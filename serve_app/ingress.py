@@ -184,6 +184,10 @@ class IngressReplica:
             answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
 
+    async def drain(self, grace_s: float) -> None:
+        """See :meth:`serve_app.service.PoseService.drain`."""
+        await self._service.drain(grace_s)
+
     async def health(self) -> dict[str, Any]:
         """What `GET /healthz` answers."""
         return self._service.health().model_dump(mode="json")

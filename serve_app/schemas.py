@@ -7,7 +7,7 @@ a frame has many of is a dataclass: a model takes five times the memory.
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
@@ -24,6 +24,13 @@ def _parsed(value: Any) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError) as error:
         raise ValueError("must be a JSON object") from error
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
+    return value
 
 
 FormObject = BeforeValidator(_parsed)
@@ -43,6 +50,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
+    _numbers = field_validator("height_m", mode="before")(_no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -56,6 +64,7 @@ class CameraOptions(BaseModel):
     slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
 
 
 def _inline(kind: type[BaseModel]) -> WithJsonSchema:
@@ -89,7 +98,7 @@ class PoseOptions(BaseModel):
     )
     cutoff_hz: float | None = Field(
         None,
-        gt=0,
+        ge=0.1,
         le=1000,
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
@@ -100,6 +109,7 @@ class PoseOptions(BaseModel):
     camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
 
     @property
     def context(self) -> Context:

@@ -3,13 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import os
-import shutil
-import time
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +17,7 @@ from deployments.decode.fetch import FetchLimits, fetch
 from deployments.errors import (
     ConfigurationError,
     DeadlineExceededError,
+    NotReadyError,
     OverloadedError,
 )
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
@@ -31,8 +29,11 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.response import Answer
 from serve_app.schemas import Health, PoseOptions
 from serve_app.settings import Settings
+from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
+
+_DRAIN_POLL_S = 0.05
 
 
 class LiveConfig(BaseModel):
@@ -66,12 +67,14 @@ class PoseService:
         self.stages = stages
         self._statuses = statuses
         self._under_way = 0
+        self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
+        self._ending = False
         self.incoming = Incoming(settings.max_bodies, settings.max_bodies_bytes)
         # Of their own: a fetch may wait for long, and the event loop's threads are few.
         self._fetch_threads = ThreadPoolExecutor(settings.max_bodies, "fetch")
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
-        _prepare_spool(settings.spool_dir, settings.deadline_s)
+        self._workspaces = Workspaces(settings.spool_dir, settings.deadline_s)
 
     def _starting_values(self) -> dict[str, Any]:
         performance = self.plan.config.performance
@@ -105,8 +108,13 @@ class PoseService:
         return list(self._statuses().values())
 
     def health(self) -> Health:
-        """What is loaded, and whether requests can be answered."""
-        return health.report(self.plan, self._statuses())
+        """What is loaded, and whether requests can be answered; tries to write a working file."""
+        report = health.report(self.plan, self._statuses())
+        problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
+        if problem is None:
+            return report
+        found = {"status": "not_ready", "reasons": [problem, *report.reasons]}
+        return report.model_copy(update=found)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -124,8 +132,10 @@ class PoseService:
         """Spare a caller to send a video that no model could analyse now.
 
         Raises:
-            NotReadyError: nothing is loaded to answer with.
+            NotReadyError: nothing is loaded to answer with, or the service is ending.
         """
+        if self._ending:
+            raise self._no_longer_ready()
         pose_order(self._statuses(), "auto")
 
     @contextmanager
@@ -146,8 +156,10 @@ class PoseService:
         """Spare a caller to send a body for which there would be no place now.
 
         Raises:
-            OverloadedError: all places are taken.
+            OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
+        if self._ending:
+            raise self._no_longer_ready()
         if self._under_way >= self.live.max_concurrent_requests:
             raise OverloadedError(
                 f"{self._under_way} requests are under way, which is the limit",
@@ -155,15 +167,9 @@ class PoseService:
                 limit=self.live.max_concurrent_requests,
             )
 
-    @contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """A folder of a request's own, removed whatever happens."""
-        folder = self.settings.spool_dir / uuid.uuid4().hex
-        folder.mkdir(mode=0o700)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    def workspace(self) -> AbstractContextManager[Path]:
+        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        return self._workspaces.one()
 
     async def analyze_url(
         self,
@@ -178,7 +184,7 @@ class PoseService:
             ServiceError: whatever went wrong.
         """
         with self.workspace() as folder:
-            async with self._deadline():
+            async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
                 path = await self._fetch(url, folder)
@@ -201,7 +207,7 @@ class PoseService:
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
         job = self._job(path, folder, options, statuses, min_score)
-        async with self._deadline():
+        async with self.deadline():
             outcome = await run(job, self.stages, progress)
         logger.info(
             "request %s: %d frames, %s",
@@ -278,37 +284,42 @@ class PoseService:
         )
 
     @contextlib.asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    async def deadline(self) -> AsyncIterator[None]:
+        """Hold a request to its longest time, and end it with the service.
+
+        Raises:
+            DeadlineExceededError: it is over.
+            NotReadyError: the service ends.
+        """
+        limit = asyncio.timeout(self.settings.deadline_s)
         try:
-            async with asyncio.timeout(self.settings.deadline_s):
+            async with limit:
+                self._limits.add(limit)
                 yield
         except TimeoutError as error:
+            if self._ending:
+                raise self._no_longer_ready() from error
             raise DeadlineExceededError(
                 f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
             ) from error
+        finally:
+            self._limits.discard(limit)
 
+    async def drain(self, grace_s: float) -> None:
+        """Admit nothing more, and give what is under way ``grace_s`` seconds; then it is ended."""
+        self._ending = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_s
+        while self._limits and loop.time() < end:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        for limit in self._limits:
+            with contextlib.suppress(RuntimeError):  # it ends by itself now
+                limit.reschedule(loop.time())
+        while self._limits:
+            await asyncio.sleep(_DRAIN_POLL_S)
 
-def _prepare_spool(folder: Path, deadline_s: float) -> None:
-    """Make the folder of working files ours, and remove what killed replicas left in it.
-
-    Other replicas may share it: what is younger than a request can be is left alone.
-
-    Raises:
-        ConfigurationError: it cannot be written, or is another user's.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if folder.stat().st_uid != os.geteuid():
-            raise ConfigurationError(f"spool_dir: {folder} belongs to another user")
-        left = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
-        before = time.time() - deadline_s
-        for entry in left:
-            if entry.stat().st_mtime < before:
-                shutil.rmtree(entry, ignore_errors=True)
-    except FileNotFoundError:
-        return  # another replica was quicker
-    except OSError as error:
-        raise ConfigurationError(f"spool_dir: {folder}: {error.strerror}") from error
+    def _no_longer_ready(self) -> NotReadyError:
+        return NotReadyError("the service is ending", hint="Try again.")
 
 
 def _first(value: Any, default: Any) -> Any:

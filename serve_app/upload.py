@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from deployments.errors import BadParameterError
+from deployments.errors import BadParameterError, keeping
 from serve_app.reception import Reception
 from serve_app.schemas import PoseOptions
 
@@ -62,6 +62,7 @@ async def save_upload(
     Raises:
         TooLargeError: more than ``max_bytes``; found out while it comes.
         BodyTimeoutError, OverloadedError: see :meth:`Reception.body`.
+        WorkingFilesError: it cannot be kept.
         BadParameterError: no file, an unknown field, one of more than some kB, or a wrong value.
     """
     with reception.body(request, max_bytes + _FORM_OVERHEAD) as pieces:
@@ -73,7 +74,8 @@ async def save_upload(
             max_part_size=_FIELD_BYTES,
         )
         try:
-            form = await parser.parse()
+            with keeping("the upload"):
+                form = await parser.parse()
         except MultiPartException as error:
             raise BadParameterError(f"the form cannot be read: {error.message}") from error
         try:
@@ -83,7 +85,8 @@ async def save_upload(
             fields = {name: value for name, value in form.items() if name != "file"}
             options = parse_options(PoseOptions, fields)
             path = folder / "upload"
-            await run_in_threadpool(_copy, upload, path)
+            with keeping("the upload"):
+                await run_in_threadpool(_copy, upload, path)
         finally:
             await form.close()
     return path, options

@@ -39,6 +39,7 @@ _VARIABLE_SHARE = 0.02
 # Pixels less square than this are made square; some recorders write ratios like 1919:1920.
 _SQUARE_SHARE = 0.01
 _RATE_UNKNOWN = Fraction(25)
+_LONGEST_SIDE = 16384  # that x264 encodes; pixels that are far from square make it long
 _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that containers count in
 
 
@@ -82,6 +83,7 @@ def probe(
         _check_times(index.pts)
         shown = orientation(first)
         _check("pixels", square[0] * square[1], limits.max_pixels)
+        _check("pixels a side", max(square), _LONGEST_SIDE)
         width, height = square if shown.rotation_deg % 180 == 0 else square[::-1]
         time_base = stream.time_base or Fraction(1, av.time_base)
         info = MediaInfo(

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import IO
 
 from deployments.decode.connect import Budget
-from deployments.errors import StageFailedError, TooLargeError, UnreachableError
+from deployments.errors import (
+    TooLargeError,
+    UnreachableError,
+    WorkingFilesError,
+    keeping,
+)
 from deployments.pace import Pace
 
 Progress = Callable[[int, int | None], None]
@@ -23,7 +28,8 @@ def new_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
 
     Until then its name ends in ``.part``; if the block raises, the file goes.
     """
-    handle, name = tempfile.mkstemp(prefix="source-", suffix=".part", dir=folder)
+    with keeping("the download"):
+        handle, name = tempfile.mkstemp(prefix="source-", suffix=".part", dir=folder)
     partial = Path(name)
     final = partial.with_suffix(".video")
     try:
@@ -61,12 +67,12 @@ class Sink:
 
         Raises:
             TooLargeError: more than the limit.
-            StageFailedError: more than the disk has left.
+            WorkingFilesError: more than the disk has left.
         """
         self._refuse_over_limit(total)
         free = shutil.disk_usage(self._file.fileno()).free
         if total > free:
-            raise StageFailedError(f"The disk has {free} bytes left for a file of {total}")
+            raise WorkingFilesError(f"the disk has {free} bytes left for a file of {total}")
         self._total = total
 
     def write(self, data: bytes) -> int:
@@ -74,14 +80,14 @@ class Sink:
 
         Raises:
             TooLargeError: with it the file is over the limit.
-            StageFailedError: the disk is full.
+            WorkingFilesError: the disk is full.
             WorkCancelledError, UnreachableError: as :meth:`Budget.left_s`.
             UnreachableError: it comes too slowly.
         """
         self._budget.left_s()
         self._refuse_slow(len(data))
         self._refuse_over_limit(self._received + len(data))
-        with _disk_errors():
+        with keeping("the download"):
             self._file.write(data)
         self._received += len(data)
         if self._progress is not None:
@@ -92,9 +98,9 @@ class Sink:
         """Write out what is buffered: a full disk shows here, not when the file is closed.
 
         Raises:
-            StageFailedError: the disk is full.
+            WorkingFilesError: the disk is full.
         """
-        with _disk_errors():
+        with keeping("the download"):
             self._file.flush()
 
     def _refuse_slow(self, size: int) -> None:
@@ -110,11 +116,3 @@ class Sink:
                 limit=self._max_bytes,
                 value=size,
             )
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StageFailedError(f"The download cannot be written: {error.strerror}") from error

@@ -7,6 +7,7 @@ stand; so here they are looked for by their names, in everything but the media d
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
@@ -54,11 +55,20 @@ class _Track:
 def check_claims(path: Path) -> None:
     """Refuse an MP4 whose index is larger than that of any video which is analysed.
 
+    A file that has passed, and has not changed since, is not judged again: it is opened for each
+    segment, and half a million boxes take a second.
+
     Raises:
         TooLargeError: more tracks, samples, boxes or bytes of index than are read; ``facts`` has
             ``quantity``, ``value`` and ``limit``.
         NotAVideoError: the index is compressed, as in films of the nineties.
     """
+    found = path.stat()
+    _judge(path.absolute(), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+@lru_cache(maxsize=256)
+def _judge(path: Path, *_version: int) -> None:
     with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
         found = list(boxes(file, len(data)))
         _check("boxes", len(found) + 1, MOST_BOXES)

@@ -53,9 +53,10 @@ class LocalStore:
     public_url: str
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Copy to the folder, then rename: storing a key again replaces it at once."""
+        """Copy to the folder, made if absent, then rename: a key again is replaced at once."""
         _check_key(key)
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self.folder)
             partial = Path(name)
             try:
@@ -78,15 +79,19 @@ class LocalStore:
         """Remove videos, and what interrupted copies left, last written so long ago.
 
         Returns:
-            The number of files removed. Other files in the folder are left alone.
+            The number of files removed. Other files in the folder are left alone, and a folder
+            that cannot be read is: storing in it says what is wrong.
         """
         before = time.time() - older_than_s
-        return sum(
-            _remove_if_older(Path(entry), before)
-            for entry in os.scandir(self.folder)
-            if entry.is_file(follow_symlinks=False)
-            and (_KEY.fullmatch(entry.name) or entry.name.startswith(_PARTIAL))
-        )
+        try:
+            return sum(
+                _remove_if_older(Path(entry), before)
+                for entry in os.scandir(self.folder)
+                if entry.is_file(follow_symlinks=False)
+                and (_KEY.fullmatch(entry.name) or entry.name.startswith(_PARTIAL))
+            )
+        except OSError:
+            return 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,17 +130,19 @@ def same_body(rows: ClipRows, a: I64, b: I64) -> Bools:
     Their boxes overlap by most of the smaller, and the keypoints seen in both are a twentieth of
     the body apart or less on average; with fewer than five such keypoints, the boxes are the same.
     """
+    shared = _common(rows.box[a], rows.box[b])
+    areas = _area(rows.box[a]), _area(rows.box[b])
+    iou = shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
+    result = iou > _SAME_BODY_IOU
+    # The keypoints, which cost most, are looked at where they can decide.
+    some = np.flatnonzero(shared / np.maximum(np.minimum(*areas), 1e-9) > _SAME_BODY_OVERLAP)
+    a, b = a[some], b[some]
     apart = np.linalg.norm(rows.seen_keypoints(a) - rows.seen_keypoints(b), axis=2)
     common = np.isfinite(apart)
     count = common.sum(axis=1)
     mean = np.where(common, apart, 0).sum(axis=1) / np.maximum(count, 1)
-    box_a, box_b = rows.box[a], rows.box[b]
-    shared = _common(box_a, box_b)
-    iou = shared / np.maximum(_area(box_a) + _area(box_b) - shared, 1e-9)
     near = mean <= _SAME_BODY * np.minimum(rows.size[a], rows.size[b])
-    result: Bools = np.where(
-        count >= 5, near & (overlap(box_a, box_b) > _SAME_BODY_OVERLAP), iou > _SAME_BODY_IOU
-    )
+    result[some] = np.where(count >= 5, near, result[some])
     return result
 
 

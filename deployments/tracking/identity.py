@@ -11,7 +11,8 @@ import numpy as np
 
 from deployments.messages import F64, I64, Bools
 from deployments.tracking.clip_rows import ClipRows, pairs_in_frame, same_body
-from deployments.tracking.links import best_links, end_of, fragment_of
+from deployments.tracking.grouped import Grouped, off_path, spread
+from deployments.tracking.links import best_links, ends_of, fragments_of
 
 _TOUCHING = 0.15  # body sizes between the centres
 _SPEED_OVER_S = 0.2
@@ -21,10 +22,13 @@ _SHORTEST_FRAGMENT_S = 0.1
 _LONGEST_MEETING_S = 2.0
 _HIDDEN_S = 0.2  # so long a person who vanished is looked for on the way he had
 _AROUND_S = 0.4
+_PAIRS = 1 << 20  # of a row and a path, compared at once
 
 
 def resolve(rows: ClipRows, track: I64) -> I64:
     """Identities of the rows.
+
+    The work grows with the rows and with who is there at once, not with rows times tracks.
 
     Args:
         rows: of the clip.
@@ -36,29 +40,25 @@ def resolve(rows: ClipRows, track: I64) -> I64:
     """
     if not len(rows):
         return track
-    fragment = _cut(rows, track, _meeting(rows, track))
-    members = [np.flatnonzero(fragment == i) for i in range(fragment.max() + 1)]
-    links = best_links([fragment_of(rows, m, int(track[m[0]])) for m in members])
-    chain = _chains(links, len(members))
-    identity = np.where(fragment >= 0, chain[fragment], -1)
-    paths = [np.flatnonzero(identity == i) for i in range(chain.max() + 1)]
-    for number in range(track.max() + 1):
-        own = np.flatnonzero(track == number)
-        for run in _runs_of(fragment[own] < 0):
-            before = identity[own[run.start - 1]] if run.start else identity[own[run.stop]]
-            after = identity[own[run.stop]] if run.stop < len(own) else before
-            identity[own[run]] = _switched(rows, own[run], before, after, paths)
-    identity = _given_to_absent(rows, identity, np.flatnonzero(fragment < 0), paths)
-    return _without_replaced(rows, identity, fragment < 0, paths)
+    tracks = Grouped.of(rows, track)
+    fragment = _cut(rows, tracks, _meeting(rows, tracks))
+    aside = fragment < 0
+    fragments = fragments_of(rows, Grouped.of(rows, fragment), track)
+    chain = _chains(best_links(fragments), np.argsort(fragments.first.time_s, kind="stable"))
+    identity = np.where(aside, -1, chain[fragment])
+    paths = Grouped.of(rows, identity)
+    identity = _switched(rows, tracks, identity, paths)
+    identity = _given_to_absent(rows, identity, np.flatnonzero(aside), paths)
+    return _without_replaced(rows, identity, aside, paths)
 
 
-def _meeting(rows: ClipRows, track: I64) -> Bools:
+def _meeting(rows: ClipRows, tracks: Grouped) -> Bools:
     """(n,) whether another person, seen or just hidden, is so near that both may be mixed up.
 
     That near is the distance of two people each of whom goes half of what separates them from one
     detection to the next: nearer ones may have passed one another unseen.
     """
-    frame, centre, size, owner, step = _with_hidden(rows, track)
+    frame, centre, size, owner, step = _with_hidden(rows, tracks)
     order = np.argsort(frame, kind="stable")
     a, b = (order[side] for side in pairs_in_frame(frame[order]))
     apart = np.linalg.norm(centre[a] - centre[b], axis=1)
@@ -69,7 +69,7 @@ def _meeting(rows: ClipRows, track: I64) -> Bools:
     return meeting[: len(rows)]
 
 
-def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, I64, F64]:
+def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F64]:
     """Frame, centre, size, track and step of all rows, and of people shortly before and after.
 
     Whoever is hidden behind another person has no box; the rows added after the end of each track,
@@ -80,141 +80,171 @@ def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, I64, F64]:
     times = rows.time_s[first_rows]
     detected = np.unique(rows.time_s[rows.detected])
     interval_s = float(np.median(np.diff(detected))) if len(detected) > 1 else 0.0
-    steps = np.zeros(len(rows))
-    parts: list[tuple[I64, F64, F64, I64, F64]] = []
-    for number in range(track.max() + 1):
-        members = np.flatnonzero(track == number)
-        steps[members] = _speed(rows, members) * interval_s
-        for at, side in ((members[0], -1), (members[-1], 1)):
-            since = (times - rows.time_s[at]) * side
-            hidden = np.flatnonzero((since > 0) & (since <= _HIDDEN_S))
-            velocity = end_of(rows, members, at).velocity
-            ahead = side * since[hidden, None] * (np.zeros(2) if velocity is None else velocity)
-            parts.append(
-                (
-                    frames[hidden].astype(np.int64),
-                    rows.centre[at] + ahead,
-                    np.full(len(hidden), rows.size[at]),
-                    np.full(len(hidden), number),
-                    np.full(len(hidden), steps[at]),
-                )
+    steps, track = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
+    steps[tracks.rows] = _speed(rows, tracks) * interval_s
+    track[tracks.rows] = tracks.group
+    parts: list[tuple[I64, F64, F64, I64, F64]] = [
+        (rows.frame.astype(np.int64), rows.centre, rows.size, track, steps)
+    ]
+    for places, side in ((tracks.start, -1), (tracks.stop - 1, 1)):
+        ends = tracks.rows[places]
+        # A frame more on either side, for rounding.
+        bounds = np.sort([rows.time_s[ends], rows.time_s[ends] + side * _HIDDEN_S], axis=0)
+        low, high = np.searchsorted(times, bounds)
+        number, hidden = spread(np.maximum(low - 1, 0), np.minimum(high + 2, len(times)))
+        since = (times[hidden] - rows.time_s[ends][number]) * side
+        there = (since > 0) & (since <= _HIDDEN_S)
+        number, hidden, since = number[there], hidden[there], since[there]
+        velocity = np.nan_to_num(ends_of(rows, tracks, ends).velocity)
+        at = ends[number]
+        ahead = side * since[:, None] * velocity[number]
+        parts.append(
+            (
+                frames[hidden].astype(np.int64),
+                rows.centre[at] + ahead,
+                rows.size[at],
+                number,
+                steps[at],
             )
-    parts.insert(0, (rows.frame.astype(np.int64), rows.centre, rows.size, track, steps))
+        )
     frame, centre, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
     return frame, centre, size, owner, step
 
 
-def _speed(rows: ClipRows, members: I64) -> F64:
-    """(k,) highest speed around each row of a track, pixels a second."""
-    times, centre = rows.time_s[members], rows.centre[members]
-    back = np.searchsorted(times, times - _SPEED_OVER_S)
+def _speed(rows: ClipRows, tracks: Grouped) -> F64:
+    """(m,) highest speed around each row of the tracks, pixels a second."""
+    times, centre = rows.time_s[tracks.rows], rows.centre[tracks.rows]
+    back = tracks.place(tracks.group, times - _SPEED_OVER_S)
     span = times - times[back]
     gone = np.linalg.norm(centre - centre[back], axis=1)
     speed = np.divide(gone, span, out=np.zeros(len(span)), where=span >= _SPEED_OVER_S / 2)
-    start = np.searchsorted(times, times - _AROUND_S, side="left")
-    stop = np.searchsorted(times, times + _AROUND_S, side="right")
+    start = tracks.place(tracks.group, times - _AROUND_S)
+    stop = tracks.place(tracks.group, times + _AROUND_S, after=True)
     # Every other stretch is from a stop to the next start; the sentinel ends the last.
     stretches = np.stack([start, stop], axis=1).ravel()
     fastest: F64 = np.maximum.reduceat(np.append(speed, 0.0), stretches)[::2]
     return fastest
 
 
-def _cut(rows: ClipRows, track: I64, meeting: Bools) -> I64:
+def _cut(rows: ClipRows, tracks: Grouped, meeting: Bools) -> I64:
     """(n,) fragment of each row, numbered from 0; -1 for the rows set aside.
 
     People together for longer than two seconds are not crossing, and motion from before says
     nothing about after: they keep the association from detection to detection. So does a track
     that is never alone.
     """
+    times = rows.time_s[tracks.rows]
+    aside = _dilated(times, tracks, meeting[tracks.rows])
+    start, stop = _runs_of(aside, tracks)
+    crossing = times[stop - 1] - times[start] <= _LONGEST_MEETING_S
+    aside = _filled(len(times), start[crossing], stop[crossing])
+    start, stop = _runs_of(~aside, tracks)
+    clean = times[stop - 1] - times[start] >= _SHORTEST_FRAGMENT_S
+    start, stop = start[clean], stop[clean]
+    never = np.setdiff1d(np.arange(len(tracks)), tracks.group[start])
+    start = np.concatenate([start, tracks.start[never]])
+    stop = np.concatenate([stop, tracks.stop[never]])
+    order = np.argsort(start)
+    number, place = spread(start[order], stop[order])
     fragment = np.full(len(rows), -1, np.int64)
-    count = 0
-    for number in range(track.max() + 1):
-        members = np.flatnonzero(track == number)
-        times = rows.time_s[members]
-        aside = _dilated(times, meeting[members])
-        for run in _runs_of(aside):
-            aside[run] = np.ptp(times[run]) <= _LONGEST_MEETING_S
-        clean = [run for run in _runs_of(~aside) if np.ptp(times[run]) >= _SHORTEST_FRAGMENT_S]
-        for run in clean or [slice(None)]:
-            fragment[members[run]] = count
-            count += 1
+    fragment[tracks.rows[place]] = number
     return fragment
 
 
-def _dilated(times: F64, flags: Bools) -> Bools:
-    """Flags of all rows within the margin of a flagged one; ``times`` ascend."""
-    flagged = times[flags]
-    low = np.searchsorted(flagged, times - _MARGIN_S, side="left")
-    high = np.searchsorted(flagged, times + _MARGIN_S, side="right")
-    return high > low
+def _dilated(times: F64, tracks: Grouped, flags: Bools) -> Bools:
+    """Flags of all rows within the margin of a flagged one of the same track."""
+    flagged = np.concatenate([[0], np.cumsum(flags)])
+    low = tracks.place(tracks.group, times - _MARGIN_S)
+    high = tracks.place(tracks.group, times + _MARGIN_S, after=True)
+    near: Bools = flagged[high] > flagged[low]
+    return near
 
 
-def _runs_of(flags: Bools) -> list[slice]:
-    """Slices of the runs of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [slice(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+def _runs_of(flags: Bools, tracks: Grouped) -> tuple[I64, I64]:
+    """First places of the runs of True, and those behind the last; a run is of one track."""
+    edge = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
+    begins, ends = edge[::2], edge[1::2]
+    parted = tracks.start[1:][flags[tracks.start[1:]] & flags[tracks.start[1:] - 1]]
+    return np.sort(np.append(begins, parted)), np.sort(np.append(ends, parted))
 
 
-def _chains(links: dict[int, int], count: int) -> I64:
-    """(count,) identity of each fragment: that of the one it continues, else a new one."""
-    before = {j: i for i, j in links.items()}
-    roots = []
-    for fragment in range(count):
-        root = fragment
-        while root in before:
-            root = before[root]
-        roots.append(root)
-    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+def _filled(count: int, start: I64, stop: I64) -> Bools:
+    filled = np.zeros(count, np.bool_)
+    filled[spread(start, stop)[1]] = True
+    return filled
 
 
-def _switched(rows: ClipRows, aside: I64, before: int, after: int, paths: list[I64]) -> I64:
-    """Identities of rows set aside: first ``before``, then ``after``, by the nearer path."""
-    if before == after:
-        return np.full(len(aside), before, np.int64)
-    of_before, of_after = (_off_path(rows, aside, paths[i]) for i in (before, after))
-    # Cost of each place of the switch, from the first row to behind the last.
-    cost = np.concatenate([[0], np.cumsum(of_before)]) + np.concatenate(
-        [np.cumsum(of_after[::-1])[::-1], [0]]
-    )
-    return np.where(np.arange(len(aside)) < np.argmin(cost), before, after)
+def _chains(follower: I64, order: I64) -> I64:
+    """(k,) identity of each fragment: of the one it continues, or new; ``order`` is of time."""
+    root = np.arange(len(follower))
+    for fragment in order.tolist():
+        if follower[fragment] >= 0:
+            root[follower[fragment]] = root[fragment]
+    return np.unique(root, return_inverse=True)[1].astype(np.int64)
 
 
-def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: list[I64]) -> I64:
+def _switched(rows: ClipRows, tracks: Grouped, identity: I64, paths: Grouped) -> I64:
+    """Identities in which rows set aside have that of their track before or after, or of both.
+
+    Between two identities they have first the one, then the other, by the nearer path.
+    """
+    here = identity[tracks.rows]
+    start, stop = _runs_of(here < 0, tracks)
+    group = tracks.group[start]
+    before, after = here[start - 1], here[np.minimum(stop, len(here) - 1)]
+    first, last = start == tracks.start[group], stop == tracks.stop[group]
+    before, after = np.where(first, after, before), np.where(last, before, after)
+    run, place = spread(start, stop)
+    some = tracks.rows[place]
+    of_before, of_after = (off_path(rows, some, paths, who[run]) for who in (before, after))
+    given = before[run]
+    ends = np.cumsum(stop - start)
+    for number in np.flatnonzero(before != after).tolist():
+        own = slice(ends[number] - (stop - start)[number], ends[number])
+        # Cost of each place of the switch, from the first row to behind the last.
+        cost = np.concatenate([[0], np.cumsum(of_before[own])]) + np.concatenate(
+            [np.cumsum(of_after[own][::-1])[::-1], [0]]
+        )
+        given[own][np.argmin(cost) :] = after[number]
+    switched = identity.copy()
+    switched[some] = given
+    return switched
+
+
+def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: Grouped) -> I64:
     """Identities in which rows set aside go to who is absent there and whose path is far nearer.
 
     Where one person hides another, the track of either may have gone on with the box of the one in
     front; the one behind was not seen, and has no rows.
     """
-    frame, owner = rows.frame[aside], identity[aside]
-    off = np.zeros(len(aside))
-    for number in np.unique(owner):
-        off[owner == number] = _off_path(rows, aside[owner == number], paths[number])
-    nearest, best = off * _CLEARLY_NEARER, owner.copy()
-    for number, path in enumerate(paths):
-        within = np.flatnonzero((frame > rows.frame[path[0]]) & (frame < rows.frame[path[-1]]))
-        absent = within[~np.isin(frame[within], rows.frame[identity == number])]
-        off_here = _off_path(rows, aside[absent], path)
-        nearer = off_here < nearest[absent]
-        best[absent[nearer]], nearest[absent[nearer]] = number, off_here[nearer]
+    owners = Grouped.of(rows, identity)
+    frame = rows.frame[aside]
+    nearest = off_path(rows, aside, paths, identity[aside]) * _CLEARLY_NEARER
+    best = identity[aside]
+    first, last = paths.rows[paths.start], paths.rows[paths.stop - 1]
+    low = np.searchsorted(frame, rows.frame[first], side="right")
+    high = np.searchsorted(frame, rows.frame[last], side="left")
+    total = np.cumsum(np.maximum(high - low, 0))
+    parts = np.searchsorted(total, np.arange(_PAIRS, total[-1], _PAIRS))
+    for numbers in np.split(np.arange(len(paths)), parts):
+        number, row = spread(low[numbers], high[numbers])
+        number += numbers[0] if len(numbers) else 0
+        absent = ~owners.has(number, rows.time_s[aside[row]])
+        number, row = number[absent], row[absent]
+        off = off_path(rows, aside[row], paths, number)
+        nearer = off < nearest[row]
+        number, row, off = number[nearer], row[nearer], off[nearer]
+        order = np.lexsort((number, off, row))
+        row, chosen = np.unique(row[order], return_index=True)
+        best[row], nearest[row] = number[order][chosen], off[order][chosen]
     given = identity.copy()
     given[aside] = best
     return given
 
 
-def _off_path(rows: ClipRows, some: I64, path: I64) -> F64:
-    """Distance of rows from the way through the rows of ``path``, in body sizes."""
-    x, y = (
-        np.interp(rows.time_s[some], rows.time_s[path], rows.centre[path, axis]) for axis in (0, 1)
-    )
-    off: F64 = np.hypot(rows.centre[some, 0] - x, rows.centre[some, 1] - y) / rows.size[some]
-    return off
-
-
-def _without_replaced(rows: ClipRows, identity: I64, aside: Bools, paths: list[I64]) -> I64:
+def _without_replaced(rows: ClipRows, identity: I64, aside: Bools, paths: Grouped) -> I64:
     off = np.zeros(len(rows))
-    for number, path in enumerate(paths):
-        some = np.flatnonzero(aside & (identity == number))
-        off[some] = _off_path(rows, some, path)
+    off[aside] = off_path(rows, np.flatnonzero(aside), paths, identity[aside])
     a, b = pairs_in_frame(rows.frame)
     same = identity[a] == identity[b]
     same |= (aside[a] | aside[b]) & same_body(rows, a, b)

@@ -6,13 +6,15 @@ and backwards in time; the change of velocity; of size; and of the pose about th
 Deviations are in body sizes and grow with the gap.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import scipy
 
 from deployments.messages import F64, I64
 from deployments.tracking.clip_rows import ClipRows
+from deployments.tracking.grouped import Grouped, spread
 
 MAX_GAP_S = 3.0
 """Who is lost for longer is another track when he comes back."""
@@ -21,6 +23,8 @@ _WINDOW_S = 0.4  # of the rows that tell where a fragment comes from and goes to
 _MIN_SPAN_S = 0.1  # of rows that tell a velocity
 _UNLINKED = 9.0  # price of an end and a start left unlinked: three deviations in two of the terms
 _CONTINUED = 0.2  # allowance for what the association from detection to detection says itself
+_PAIRS = 1 << 17  # priced at once
+_SETTLED = 4000  # ends of fragments, after which the next are looked at
 
 # Standard deviations: at no gap, and growth for each second of it.
 _POSITION = (0.1, 0.4)
@@ -31,112 +35,215 @@ _POSE = (0.12, 0.6)
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """One end of a fragment, seen from its last rows.
+class Ends:
+    """One end of each of k fragments, seen from its last rows.
 
     Attributes:
-        time_s: of the last row. centre: (2,) there, pixels. size: pixels.
-        velocity: (2,) pixels a second; None if the fragment is too short to tell.
-        pose: (17,2) keypoints about the centre in body sizes, NaN where not seen.
+        time_s: (k,) of the last row. centre: (k,2) there, pixels. size: (k,) pixels.
+        velocity: (k,2) pixels a second; NaN if the fragment is too short to tell.
+        pose: (k,17,2) keypoints about the centre in body sizes, NaN where not seen.
     """
 
-    time_s: float
+    time_s: F64
     centre: F64
-    size: float
-    velocity: F64 | None
+    size: F64
+    velocity: F64
     pose: F64
+
+    def __getitem__(self, index: I64) -> "Ends":
+        return Ends(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
-    """A stretch of rows of one person, with the track it was cut from."""
+class Fragments:
+    """Stretches of rows of one person each, with the (k,) tracks they were cut from."""
 
-    track: int
-    first: End
-    last: End
-
-
-def fragment_of(rows: ClipRows, members: I64, track: int) -> Fragment:
-    """The fragment that rows ``members`` (ascending in time) make up."""
-    return Fragment(track, end_of(rows, members, members[0]), end_of(rows, members, members[-1]))
+    track: I64
+    first: Ends
+    last: Ends
 
 
-def best_links(fragments: list[Fragment]) -> dict[int, int]:
-    """The links of least total price: index of a fragment -> index of the one that follows it.
+def fragments_of(rows: ClipRows, members: Grouped, track: I64) -> Fragments:
+    """The fragments that groups of rows make up, of the (n,) ``track`` of each row."""
+    first, last = members.start, members.stop - 1
+    return Fragments(
+        track[members.rows[first]],
+        ends_of(rows, members, members.rows[first]),
+        ends_of(rows, members, members.rows[last]),
+    )
+
+
+def best_links(fragments: Fragments) -> I64:
+    """The links of least total price: (k,) index of the fragment that follows each, or -1.
 
     Every fragment has at most one before and one after it. Fragments that belong to one track and
     follow one another in it are linked at any gap and price if nothing better is found for them.
+
+    The time of a matching grows with the square of the fragments. So of those of a long clip, a
+    stretch is settled after the other, each with the next one in view: at the most 45 ends a second
+    (six people at 7.5 detections) make that 90 s, and a link that may be made is of 3 s.
     """
-    candidates = [*_candidates(fragments)]
-    count = len(fragments)
-    # A column for the start of each fragment, and one of its own for each end left unlinked.
-    ends = [*(i for i, _, _ in candidates), *range(count)]
-    starts = [*(j for _, j, _ in candidates), *range(count, 2 * count)]
-    price = [*(p for _, _, p in candidates), *[_UNLINKED] * count]
+    before, after, price = _candidates(fragments)
+    ends_by_time = np.argsort(fragments.last.time_s, kind="stable")
+    rank = np.empty(len(ends_by_time), np.int64)
+    rank[ends_by_time] = np.arange(len(rank))
+    order = np.argsort(rank[before], kind="stable")
+    before, after, price = rank[before][order], after[order], price[order]
+    follower = np.full(len(rank), -1, np.int64)
+    free = np.ones(len(rank), np.bool_)
+    for first in range(0, max(len(rank) - _SETTLED, 1), _SETTLED):
+        stop = first + 2 * _SETTLED
+        some = slice(*np.searchsorted(before, [first, stop]))
+        usable = free[after[some]]
+        end, start = before[some][usable], after[some][usable]
+        end, start = _cheapest(end, start, price[some][usable])
+        if stop < len(rank):
+            settled = end < first + _SETTLED
+            end, start = end[settled], start[settled]
+        follower[ends_by_time[end]] = start
+        free[start] = False
+    return follower
+
+
+def _cheapest(before: I64, after: I64, price: F64) -> tuple[I64, I64]:
+    """The pairs of least total price among those given, each end and each start once at most."""
+    ends, row = np.unique(before, return_inverse=True)
+    starts, column = np.unique(after, return_inverse=True)
+    own = np.arange(len(ends))
+    # A column for each start, and one of its own for each end left unlinked.
+    rows, columns = np.concatenate([row, own]), np.concatenate([column, own + len(starts)])
     # The matching takes an explicit zero for "no edge".
-    entries = (np.array(price) + 1.0, (ends, starts))
-    matrix = scipy.sparse.coo_array(entries, shape=(count, 2 * count)).tocsr()
-    rows, columns = scipy.sparse.csgraph.min_weight_full_bipartite_matching(matrix)
-    return {int(i): int(j) for i, j in zip(rows, columns, strict=True) if j < count}
+    entries = np.concatenate([price, np.full(len(ends), _UNLINKED)]) + 1.0
+    shape = len(ends), len(starts) + len(ends)
+    matrix = scipy.sparse.coo_array((entries, (rows, columns)), shape=shape).tocsr()
+    taken, to = scipy.sparse.csgraph.min_weight_full_bipartite_matching(matrix)
+    linked = to < len(starts)
+    return ends[taken[linked]], starts[to[linked]]
 
 
-def link_price(before: End, after: End) -> float:
-    """Price of ``after`` continuing ``before``; 0 for a perfect continuation without a gap."""
+def link_price(before: Ends, after: Ends) -> F64:
+    """(k,) price of ``after`` continuing ``before``; 0 for a perfect one without a gap."""
+    return _motion_price(before, after) + _pose_price(before, after)
+
+
+def _motion_price(before: Ends, after: Ends) -> F64:
     gap = after.time_s - before.time_s
     size = (before.size + after.size) / 2
-    known = [v for v in (before.velocity, after.velocity) if v is not None]
-    spread = _POSITION if len(known) == 2 else _POSITION_UNKNOWN_SPEED
-    position = _deviation(spread, gap) * size
     step = after.centre - before.centre
-    missed = [step - v * gap for v in known] or [step]
-    price = sum(float(m @ m) for m in missed) / len(missed) / position**2
-    if len(known) == 2:
-        change = known[1] - known[0]
-        price += float(change @ change) / (_deviation(_VELOCITY_PER_S, gap) * size) ** 2
+    known = [np.isfinite(end.velocity[:, 0]) for end in (before, after)]
+    both, number = known[0] & known[1], np.sum(known, axis=0)
+    missed = np.where(number == 0, _square(step), 0.0)
+    for end, is_known in zip((before, after), known, strict=True):
+        missed += np.where(is_known, _square(step - end.velocity * gap[:, None]), 0.0)
+    spread_0 = np.where(both, _POSITION[0], _POSITION_UNKNOWN_SPEED[0])
+    spread_s = np.where(both, _POSITION[1], _POSITION_UNKNOWN_SPEED[1])
+    deviation = spread_0 + spread_s * gap
+    price = missed / np.maximum(number, 1) / (deviation * size) ** 2
+    change = _square(after.velocity - before.velocity)
+    price += np.where(both, change / (_deviation(_VELOCITY_PER_S, gap) * size) ** 2, 0.0)
     price += (np.log(after.size / before.size) / _deviation(_LOG_SIZE, gap)) ** 2
-    apart = np.linalg.norm(after.pose - before.pose, axis=1)
-    if np.isfinite(apart).any():
-        price += float(np.nanmean(apart**2)) / _deviation(_POSE, gap) ** 2
     # The wider a Gaussian, the lower: a near miss soon is likelier than the same much later.
-    return float(price) / 2 + 2 * float(np.log(_deviation(spread, gap) / spread[0]))
+    total: F64 = price / 2 + 2 * np.log(deviation / spread_0)
+    return total
 
 
-def _candidates(fragments: list[Fragment]) -> list[tuple[int, int, float]]:
-    """(fragment, later fragment, price) of all links that may be made, each pair once."""
-    order = sorted(range(len(fragments)), key=lambda i: fragments[i].first.time_s)
-    starts = np.array([fragments[i].first.time_s for i in order])
-    following: dict[int, int] = {}
-    last_of_track: dict[int, int] = {}
-    for i in order:
-        if fragments[i].track in last_of_track:
-            following[last_of_track[fragments[i].track]] = i
-        last_of_track[fragments[i].track] = i
-    links = []
-    for i, fragment in enumerate(fragments):
-        end = fragment.last.time_s
-        near = slice(*np.searchsorted(starts, [end, end + MAX_GAP_S], side="right"))
-        for j in {*order[near], *([following[i]] if i in following else [])}:
-            price = link_price(fragment.last, fragments[j].first)
-            if following.get(i) == j:
-                price = min(price, _UNLINKED) - _CONTINUED
-            if price < _UNLINKED:
-                links.append((i, j, price))
-    return links
+def _pose_price(before: Ends, after: Ends) -> F64:
+    apart = _square(after.pose - before.pose)
+    seen = np.isfinite(apart)
+    mean = np.where(seen, apart, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    price: F64 = mean / _deviation(_POSE, after.time_s - before.time_s) ** 2 / 2
+    return price
 
 
-def _deviation(at_once_and_per_s: tuple[float, float], gap_s: float) -> float:
+def _square(vector: F64) -> F64:
+    """Squared length over the last axis."""
+    square: F64 = np.einsum("...i,...i", vector, vector)
+    return square
+
+
+def _candidates(fragments: Fragments) -> tuple[I64, I64, F64]:
+    """Fragment, later fragment and price of all links that may be made, each pair once."""
+    first, last = fragments.first, fragments.last
+    order = np.argsort(first.time_s, kind="stable")
+    following = _following(fragments.track, order)
+    found: list[tuple[I64, I64, F64]] = []
+    for end, start in _near(first.time_s[order], last.time_s):
+        other = following[end] != order[start]
+        before, after = end[other], order[start[other]]
+        price = _motion_price(last[before], first[after])
+        # No term is negative: the pose, which costs most, is looked at where it can decide.
+        cheap = np.flatnonzero(price < _UNLINKED)
+        total = price[cheap] + _pose_price(last[before[cheap]], first[after[cheap]])
+        likely = total < _UNLINKED
+        found.append((before[cheap][likely], after[cheap][likely], total[likely]))
+    continued = np.flatnonzero(following >= 0)
+    then = following[continued]
+    price = np.minimum(link_price(last[continued], first[then]), _UNLINKED) - _CONTINUED
+    found.append((continued, then, price))
+    before, after, price = (np.concatenate(part) for part in zip(*found, strict=True))
+    return before, after, price
+
+
+def _following(track: I64, order: I64) -> I64:
+    """(k,) the next fragment of the same track in ``order``, -1 none."""
+    by_track = order[np.argsort(track[order], kind="stable")]
+    same = track[by_track[1:]] == track[by_track[:-1]]
+    following = np.full(len(track), -1, np.int64)
+    following[by_track[:-1][same]] = by_track[1:][same]
+    return following
+
+
+def _near(starts_s: F64, ends_s: F64) -> Iterator[tuple[I64, I64]]:
+    """Pairs of an end and a start, ascending in time, that is later by the longest gap at most."""
+    low = np.searchsorted(starts_s, ends_s, side="right")
+    high = np.searchsorted(starts_s, ends_s + MAX_GAP_S, side="right")
+    total = np.cumsum(high - low)
+    chunks = np.searchsorted(total, np.arange(_PAIRS, total[-1], _PAIRS))
+    for part in np.split(np.arange(len(ends_s)), chunks):
+        owner, start = spread(low[part], high[part])
+        yield part[owner], start
+
+
+def _deviation(at_once_and_per_s: tuple[float, float], gap_s: F64) -> F64:
     return at_once_and_per_s[0] + at_once_and_per_s[1] * gap_s
 
 
-def end_of(rows: ClipRows, members: I64, at: np.int64) -> End:
-    """The state at row ``at``, the first or last of ``members``, by the rows within the window."""
-    time = rows.time_s[members] - rows.time_s[at]
+def ends_of(rows: ClipRows, members: Grouped, at: I64) -> Ends:
+    """The states at rows ``at`` (g,), first or last of each group, by those within the window."""
+    time = rows.time_s[members.rows] - rows.time_s[at][members.group]
     near = np.abs(time) <= _WINDOW_S
-    members, time = members[near], time[near]
-    centre, velocity = rows.centre[at], None
-    if np.ptp(time) >= _MIN_SPAN_S:
-        slope, offset = np.polynomial.polynomial.polyfit(time, rows.centre[members], 1)[::-1]
-        centre, velocity = offset, slope
-    size = float(np.median(rows.size[members]))
-    pose = (rows.seen_keypoints(np.array([at]))[0] - rows.centre[at]) / size
-    return End(float(rows.time_s[at]), centre, size, velocity, pose)
+    some, group, time = members.rows[near], members.group[near], time[near]
+    count = np.bincount(group, minlength=len(at))
+    centre, velocity = _lines(group, count, time, rows.centre[some])
+    starts = np.cumsum(count) - count
+    span = np.maximum.reduceat(time, starts) - np.minimum.reduceat(time, starts)
+    short = (span < _MIN_SPAN_S)[:, None]
+    ordered = rows.size[some][np.lexsort((rows.size[some], group))]
+    size = (ordered[starts + (count - 1) // 2] + ordered[starts + count // 2]) / 2
+    pose = (rows.seen_keypoints(at) - rows.centre[at][:, None]) / size[:, None, None]
+    return Ends(
+        rows.time_s[at],
+        np.where(short, rows.centre[at], centre),
+        size,
+        np.where(short, np.nan, velocity),
+        pose,
+    )
+
+
+def _lines(group: I64, count: I64, time: F64, values: F64) -> tuple[F64, F64]:
+    """Offset at time 0 and slope (g,2) of the least-squares lines through values (m,2) by group."""
+
+    def mean(of: F64) -> F64:
+        return np.bincount(group, of, len(count)) / count
+
+    middle = mean(time)
+    about = time - middle[group]
+    spread_s2 = mean(about**2)
+    offsets, slopes = [], []
+    for value in values.T:
+        level = mean(value)
+        covariance = mean(about * (value - level[group]))
+        slope = np.divide(covariance, spread_s2, out=np.zeros(len(count)), where=spread_s2 > 0)
+        slopes.append(slope)
+        offsets.append(level - slope * middle)
+    return np.stack(offsets, axis=1), np.stack(slopes, axis=1)

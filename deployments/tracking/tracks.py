@@ -13,6 +13,7 @@ from deployments.tracking.clip_rows import (
     pairs_in_frame,
     same_body,
 )
+from deployments.tracking.grouped import Grouped
 from deployments.tracking.identity import resolve
 
 _SHORT_S = 0.3
@@ -55,7 +56,7 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     kept = np.flatnonzero(track >= 0)
     rows, track = rows[kept], by_first_appearance(track[kept])
     identity = resolve(rows, track)
-    identity[np.isin(identity, _stray(rows, identity, media))] = -1
+    identity[_stray(rows, identity, media)] = -1
     person = _by_importance(rows, identity, media)
     most = max(_MOST_CELLS // media.frame_count, 1)
     left_out = max(int(person.max(initial=-1)) + 1 - most, 0)
@@ -74,6 +75,9 @@ def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
     pairs, together = np.unique(pairs, axis=0, return_counts=True)
     length = np.bincount(track)
     track = track.copy()
+    grouped = Grouped.of(rows, track)
+    members = np.split(grouped.rows, grouped.stop[:-1])
+    frames: dict[int, set[int]] = {}  # of the longer tracks that have become longer still
     part_of: dict[int, int] = {}
     for i in np.argsort(-together, kind="stable"):
         longer, shorter = sorted(pairs[i].tolist(), key=lambda t: -length[t])
@@ -82,22 +86,29 @@ def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
         if shorter in part_of or together[i] < _DUPLICATE_SHARE * length[shorter]:
             continue
         part_of[shorter] = longer
-        members = np.flatnonzero(track == shorter)
-        taken = np.isin(rows.frame[members], rows.frame[track == longer])
-        track[members] = np.where(taken, -1, longer)
+        if longer not in frames:
+            frames[longer] = set(rows.frame[members[longer]].tolist())
+        own, known = members[shorter], frames[longer]
+        taken = np.array([f in known for f in rows.frame[own].tolist()], np.bool_)
+        track[own] = np.where(taken, -1, longer)
+        moved = own[~taken]
+        known.update(rows.frame[moved].tolist())
+        members[longer] = np.append(members[longer], moved)
     return track
 
 
-def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> list[int]:
-    """Identities too short and too uncertain to be a person."""
+def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> Bools:
+    """(n,) whether a row is of an identity too short and too uncertain to be a person."""
     interval_s = media.duration_s / media.frame_count
     long_enough_s = min(_SHORT_S, _SHORT_SHARE * media.duration_s)
-    return [
-        int(number)
-        for number in np.unique(identity)
-        if np.count_nonzero(identity == number) * interval_s < long_enough_s
-        and rows.box_score[identity == number].max() < _SURE_SCORE
-    ]
+    kept = np.flatnonzero(identity >= 0)
+    owner = identity[kept]
+    best = np.zeros(int(owner.max(initial=-1)) + 1)
+    np.maximum.at(best, owner, rows.box_score[kept])
+    stray = (np.bincount(owner) * interval_s < long_enough_s) & (best < _SURE_SCORE)
+    found = np.zeros(len(identity), np.bool_)
+    found[kept] = stray[owner]
+    return found
 
 
 def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:

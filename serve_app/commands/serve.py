@@ -18,6 +18,7 @@ from serve_app.ray_token import ensure_token
 from serve_app.settings import ROOT
 
 CONFIG = ROOT / "config" / "serve.local.yaml"
+_ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
 _RAY_ENVIRONMENT = ROOT / "config" / "ray.local.env"
 
 
@@ -31,11 +32,19 @@ _RAY_ENVIRONMENT = ROOT / "config" / "ray.local.env"
     help="Ray's dashboard too, which `serve status` and `mmpose-service deploy` speak to. It runs "
     "any code that reaches it, and the graph starts later.",
 )
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 3600),
+    default=8.0,
+    show_default=True,
+    help="Seconds that requests under way have when it is ended; the rest is answered 503.",
+)
 @click.pass_context
-def serve(context: click.Context, config: Path, dashboard: bool) -> None:
+def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -> None:
     """Run the graph of CONFIG (config/serve.local.yaml) on this machine until it is interrupted.
 
-    SIGINT and SIGTERM end it and its Ray, with 0 if it ran.
+    SIGINT and SIGTERM end it and its Ray, with 0 if it ran. Then it admits nothing more, and
+    requests under way have --grace seconds; a second signal ends them at once.
 
     Ray has the settings of config/ray.local.env, but for those that the environment has. It answers
     only to those who know its token, which is made where there is none, for this user alone.
@@ -59,11 +68,17 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
         ServeDeploySchema.model_validate(document)
     except ValidationError as error:
         raise _wrong(config) from error
+    # Processes that Ray has started are known to it, and ended, once all of them are.
+    early: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _frame: early.append(number))
     ray.init(address="local", namespace="serve", include_dashboard=dashboard)
     # Ray's handler of SIGTERM aborts and leaves the rest; a shell's background jobs ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
+        if early:
+            raise KeyboardInterrupt
         try:
             context.invoke(run, config_or_import_path=str(config), blocking=False)
         except SystemExit as ended:  # after an error that it has told, as if there were none
@@ -79,9 +94,25 @@ def serve(context: click.Context, config: Path, dashboard: bool) -> None:
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)
+        with suppress(KeyboardInterrupt):
+            _drain(grace)
     finally:
         ray.serve.shutdown()
         ray.shutdown()
+
+
+def _drain(grace_s: float) -> None:
+    """Let the requests under way end, in all applications that have such."""
+    from ray import serve
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+
+    waiting = [
+        serve.get_app_handle(name).drain.remote(grace_s) for name in serve.status().applications
+    ]
+    for response in waiting:
+        with suppress(RayError, RayServeException, TimeoutError):  # one that knows no such call
+            response.result(timeout_s=grace_s + _ENDS_WITHIN_S)
 
 
 def _document(config: Path) -> dict[str, Any]:

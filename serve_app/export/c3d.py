@@ -6,11 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from deployments.errors import BadParameterError
+from deployments.errors import BadParameterError, WorkingFilesError, keeping
 from serve_app.export.points import MARKERS, Markers
 
 _MM: Final = 1000.0
 _MISSING: Final = -1.0
+_POINT_BYTES: Final = 16
 _MOST_FRAMES: Final = 65_535
 """What the format's header can count."""
 
@@ -21,6 +22,7 @@ def c3d(markers: Markers) -> bytes:
     Raises:
         BadParameterError: the points are pixels, or more than the format holds, or ezc3d is not
             installed.
+        WorkingFilesError: the temporary folder has no room for it.
     """
     if not markers.metres:
         raise BadParameterError(
@@ -56,7 +58,10 @@ def c3d(markers: Markers) -> bytes:
     points[:3, missing] = np.nan
     file["data"]["points"] = points
     file["data"]["meta_points"]["residuals"] = np.where(missing, _MISSING, 0.0)[None]
-    with tempfile.TemporaryDirectory() as folder:  # ezc3d writes to a path
+    with keeping("the C3D file"), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "points.c3d"
-        file.write(str(path))
-        return path.read_bytes()
+        file.write(str(path))  # ezc3d writes to a path, and says nothing of a full disk
+        body = path.read_bytes()
+    if len(body) < _POINT_BYTES * frames * len(MARKERS):
+        raise WorkingFilesError("the C3D file cannot be written whole")
+    return body

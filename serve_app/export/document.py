@@ -147,7 +147,7 @@ class Camera(BaseModel):
 class Filter(BaseModel):
     """The low-pass filter in force."""
 
-    cutoff_hz: Annotated[float, Field(gt=0, le=1000)] | None = None
+    cutoff_hz: Annotated[float, Field(ge=1e-3, le=1000)] | None = None
 
 
 class Summary(BaseModel):

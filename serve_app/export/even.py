@@ -20,6 +20,9 @@ _TICK_S: Final = 1e-3
 _MOST_RESAMPLED: Final = 8
 """Times as many rows as there are frames: beyond it the frames are bunched."""
 
+_LEAST_HZ: Final = 0.01
+"""Slower pictures are not of a movement, and a rate in four decimals says little of them."""
+
 _LEAST_FOR_SPLINE: Final = 4
 
 
@@ -56,6 +59,11 @@ class EvenTimes:
                 hint="Export them as csv, parquet or coco.",
             )
         rate_hz = round(steps / span, 4)
+        if rate_hz < _LEAST_HZ:
+            raise BadParameterError(
+                f"the frames are further apart than {1 / _LEAST_HZ:g} s",
+                hint="Export them as csv, parquet or coco.",
+            )
         times = frames_s[0] + np.arange(steps + 1) / rate_hz
         exact = steps + 1 == len(frames_s) and bool(
             np.abs(times - frames_s).max() <= max(_ON_GRID / rate_hz, _TICK_S + 1e-6)

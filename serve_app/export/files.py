@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deployments.errors import BadParameterError
+from deployments.threads import Cancelled, never
 from serve_app.export.c3d import c3d
 from serve_app.export.coco import coco
 from serve_app.export.opensim import mot, trc
@@ -27,6 +28,7 @@ class ExportOptions:
         person: number of the track, for formats of one person; the primary one by default.
         height_m: of the athlete, 0.4 to 2.8; that of the result by default.
         profile, with_hip: of `.mot`, see :func:`serve_app.export.opensim.mot`.
+        cancelled: asked from time to time whether the file is wanted.
     """
 
     run_id: str | None = None
@@ -34,6 +36,7 @@ class ExportOptions:
     height_m: float | None = None
     profile: Profile = "2d"
     with_hip: bool = False
+    cancelled: Cancelled = never
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ def export(result: SavedResult, kind: Format, options: ExportOptions) -> Exporte
 
 
 def _table(
-    write: Callable[[SavedResult, str], bytes], suffix: str, media_type: str
+    write: Callable[[SavedResult, str, Cancelled], bytes], suffix: str, media_type: str
 ) -> Callable[[SavedResult, ExportOptions], ExportedFile]:
     def written(result: SavedResult, options: ExportOptions) -> ExportedFile:
         run_id = result.request_id if options.run_id is None else options.run_id
@@ -70,7 +73,7 @@ def _table(
                 "run_id must be 1 to 64 letters, digits, dots, underscores and hyphens",
                 field="run_id",
             )
-        return ExportedFile(suffix, media_type, write(result, run_id))
+        return ExportedFile(suffix, media_type, write(result, run_id, options.cancelled))
 
     return written
 

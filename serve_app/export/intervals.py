@@ -5,14 +5,17 @@ it rests on is in it too, so the rest is computed again, by the definitions that
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomech.config import DEFINITIONS, Subject
 from biomech.geometry import Array
 from biomech.metrics import person_metrics
 from serve_app.export.saved import Person, SavedResult
+
+_MARGIN = 64  # frames about those that show a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,26 @@ class Spread:
     interval: Array
 
 
+def frames_around(result: SavedResult, person: Person) -> NDArray[np.intp]:
+    """Which frames of ``result`` show ``person``, or are near to one that does."""
+    edges = np.zeros(len(result.frame) + 1, np.int64)
+    np.add.at(edges, np.maximum(person.rows - _MARGIN, 0), 1)
+    np.add.at(edges, np.minimum(person.rows + _MARGIN + 1, len(result.frame)), -1)
+    return np.flatnonzero(np.cumsum(edges[:-1]))
+
+
+def around(result: SavedResult, person: Person) -> tuple[SavedResult, Person]:
+    """The part of ``result`` about ``person``: passers-by of a long clip are in little of it."""
+    frames = frames_around(result, person)
+    part = replace(
+        result,
+        frame=result.frame[frames],
+        times_s=result.times_s[frames],
+        reason=tuple(result.reason[f] for f in frames.tolist()),
+    )
+    return part, replace(person, rows=np.searchsorted(frames, person.rows))
+
+
 def spreads_of(result: SavedResult, person: Person) -> Mapping[str, Spread]:
     """By name, of the angles of ``person``: those of the response, signed and included ones.
 
@@ -35,6 +58,7 @@ def spreads_of(result: SavedResult, person: Person) -> Mapping[str, Spread]:
     """
     if person.definitions != DEFINITIONS:
         return {}
+    result, person = around(result, person)
     made = person_metrics(
         result.track(person),
         result.config(person),

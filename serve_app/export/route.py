@@ -1,10 +1,14 @@
 """`POST /export`: a saved result in, a file out."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
+from deployments.threads import Cancelled, WorkCancelledError
 from serve_app.export.files import ExportedFile, ExportOptions, export
 from serve_app.export.query import ExportQuery
 from serve_app.export.saved import read_result
@@ -12,11 +16,14 @@ from serve_app.reception import Reception
 from serve_app.service import PoseService
 from serve_app.upload import JSON, content_type, parse_options, read_json
 
+_THREADS = 4  # of exports alone: the event loop's serve probes of health too
+
 
 def add_export(
     app: FastAPI, service: PoseService, reception: Reception, problems: dict[int | str, Any]
 ) -> None:
     """Add the route to ``app``; ``problems`` are the errors to document."""
+    pool = ThreadPoolExecutor(_THREADS, "export")
     query = ExportQuery.model_json_schema()
     parameters = [
         {
@@ -48,9 +55,9 @@ def add_export(
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
         content_type(request, JSON)
         service.refuse_if_full()
-        body = await read_json(request, reception, service.settings.max_result_bytes)
-        with service.place():
-            made = await asyncio.to_thread(_make, body, asked)
+        async with service.deadline():
+            body = await read_json(request, reception, service.settings.max_result_bytes)
+            made = await _made(body, asked, service, pool)
         return Response(
             made.body,
             media_type=made.media_type,
@@ -70,6 +77,32 @@ _CONTENT: dict[str, dict[str, Any]] = {
 }
 
 
-def _make(body: bytes, asked: ExportQuery) -> ExportedFile:
-    options = ExportOptions(**asked.model_dump(exclude={"format"}))
-    return export(read_result(body), asked.format, options)
+async def _made(
+    body: bytes, asked: ExportQuery, service: PoseService, pool: ThreadPoolExecutor
+) -> ExportedFile:
+    """Write the file in a thread, which keeps its place until it ends, whoever waits."""
+    loop, gone = asyncio.get_running_loop(), threading.Event()
+    with ExitStack() as places:
+        places.enter_context(service.place())
+        work = pool.submit(_make, body, asked, gone.is_set)
+        place = places.pop_all()
+
+    def leave(_: object) -> None:
+        try:
+            loop.call_soon_threadsafe(place.close)
+        except RuntimeError:  # the loop has ended
+            place.close()
+
+    work.add_done_callback(leave)
+    try:
+        return await asyncio.wrap_future(work)
+    finally:
+        gone.set()
+
+
+def _make(body: bytes, asked: ExportQuery, cancelled: Cancelled) -> ExportedFile:
+    options = ExportOptions(**asked.model_dump(exclude={"format"}), cancelled=cancelled)
+    result = read_result(body)
+    if cancelled():
+        raise WorkCancelledError(asked.format)
+    return export(result, asked.format, options)

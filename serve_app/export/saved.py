@@ -1,6 +1,6 @@
 """A saved response turned back into arrays: what exports are made of."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.config import CUTOFFS_HZ, BmConfig
+from biomech.frames import FIELDS
 from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
@@ -26,7 +27,17 @@ from serve_app.export.document import (
 MOST_FRAMES_A_SECOND: Final = 4000
 """Denser time stamps are refused: windows of seconds would hold too many frames."""
 
-_MOST_NAMES = 64
+_SIDES, _JOINTS = ("left", "right"), ("knee", "hip", "shoulder", "elbow")
+_VALUES = frozenset(name for names in FIELDS.values() for name in names)
+_SIGNED = frozenset(
+    (
+        *(f"{side}_{joint}_flexion" for side in _SIDES for joint in _JOINTS),
+        *("trunk_lean", "trunk_lateral_lean", "left_fppa", "right_fppa"),
+        *("hip_tilt", "shoulder_tilt"),
+    )
+)
+_INCLUDED = frozenset(("left_hip", "right_hip"))
+_LEVELS = frozenset((p, u) for p in ("hip", "shoulder") for u in ("px", "pct_stature", "cm"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ class SavedResult:
         people: the primary person first; empty if nobody was found.
         processing: how the clip was analysed. warnings: of the response.
         summaries: of the clip by person, as they stand in the document: not checked.
+        size_bytes: of the document.
     """
 
     request_id: str
@@ -96,6 +108,7 @@ class SavedResult:
     processing: Processing
     warnings: tuple[Notice, ...]
     summaries: Mapping[int, Mapping[str, Any]]
+    size_bytes: int
 
     def person(self, person_id: int | None = None) -> Person:
         """The person of that number, the primary one by default.
@@ -161,6 +174,7 @@ def read_result(body: bytes) -> SavedResult:
         processing=data.processing_summary,
         warnings=tuple(response.warnings),
         summaries={s["person_id"]: s for s in data.biomechanics_summary},
+        size_bytes=len(body),
     )
 
 
@@ -214,14 +228,19 @@ def _person(
         score=np.array([[p.confidence for p in row] for row in points]),
         sigma=np.array([[p.sigma or nothing for p in row] for row in points]),
         box=np.array([(b.x1, b.y1, b.x2, b.y2) for b in (row.box for row in rows.values())]),
-        values=_columns(b.joint_angles | b.movement_analysis | b.body_alignment for b in blocks),
-        signed=_columns(d.signed for d in details),
-        included=_columns(d.included for d in details),
-        levels=_columns(
-            {(part, unit): v for part, units in d.levels.items() for unit, v in units.items()}
-            for d in details
+        values=_columns(
+            (b.joint_angles | b.movement_analysis | b.body_alignment for b in blocks), _VALUES
         ),
-        ci95=_columns((d.ci95 for d in details), nothing),
+        signed=_columns((d.signed for d in details), _SIGNED),
+        included=_columns((d.included for d in details), _INCLUDED),
+        levels=_columns(
+            (
+                {(part, unit): v for part, units in d.levels.items() for unit, v in units.items()}
+                for d in details
+            ),
+            _LEVELS,
+        ),
+        ci95=_columns((d.ci95 for d in details), _VALUES | _SIGNED | _INCLUDED, nothing),
         nulls=tuple(d.nulls for d in details),
         calibrated=all(d.sigma_calibrated for d in details),
         stature_px=summary.stature_px,
@@ -235,12 +254,16 @@ def _person(
     )
 
 
-def _columns(rows: Iterable[Mapping[Any, Any]], missing: Any = np.nan) -> dict[Any, Array]:
+def _columns(
+    rows: Iterable[Mapping[Any, Any]], known: Set[Any], missing: Any = np.nan
+) -> dict[Any, Array]:
     """(n, ...) values by name of n rows of them; ``missing`` where one is null or absent."""
     listed = list(rows)
     names = dict.fromkeys(name for row in listed for name in row)
-    if len(names) > _MOST_NAMES:
-        raise BadParameterError(f"the result has more than {_MOST_NAMES} kinds of value", hint=HINT)
+    if unknown := names.keys() - known:
+        raise BadParameterError(
+            f"the result has {len(unknown)} kinds of value that are not of this service", hint=HINT
+        )
     return {
         name: np.array(
             [missing if (value := row.get(name)) is None else value for row in listed], np.float64

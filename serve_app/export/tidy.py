@@ -14,7 +14,10 @@ from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.statistics import Z95
 from biomech.summary import LIMITS
-from serve_app.export.intervals import Spread, spreads_of
+from deployments.errors import TooLargeError
+from deployments.threads import Cancelled, WorkCancelledError, never
+from serve_app.export.document import HINT
+from serve_app.export.intervals import Spread, frames_around, spreads_of
 from serve_app.export.saved import Person, SavedResult
 
 if TYPE_CHECKING:
@@ -43,6 +46,14 @@ NOT_SHOWN: Final = "view_mismatch"
 """Why a signed angle of the other plane has no value: the response leaves it out."""
 
 _ROWS: Final = 1 << 16
+_POINT_VARIABLES: Final = 3 * len(KEYPOINTS)
+_ALWAYS: Final = 20_000
+"""So many rows and frames of people are made of any document; of a larger one, by its bytes."""
+
+_LEAST_ROW_BYTES: Final = 5
+_LEAST_SPAN_BYTES: Final = 25
+"""Half of what an analysis writes at the least: nobody in most frames, people in one frame each."""
+
 _UNITS: Final = {
     **dict.fromkeys(FIELDS["joint_angles"] + FIELDS["body_alignment"], "deg"),
     **dict.fromkeys(FIELDS["movement_analysis"], "score"),
@@ -64,7 +75,7 @@ class _Variable:
     interval: Array | None = None
 
 
-def csv(result: SavedResult, run_id: str) -> bytes:
+def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> bytes:
     """The rows of ``result`` as CSV, by person, variable and frame; an empty cell is missing.
 
     The primary person has rows in all frames, with the reason where it is not seen; others in those
@@ -73,34 +84,42 @@ def csv(result: SavedResult, run_id: str) -> bytes:
     Args:
         result: with any number of people, the primary one first.
         run_id: written in every row.
+        cancelled: asked before each variable.
+
+    Raises:
+        TooLargeError: the table would be out of proportion to the document.
+        WorkCancelledError: ``cancelled`` said so.
     """
     from pyarrow.csv import CSVWriter, WriteOptions
 
     sink = io.BytesIO()
     with CSVWriter(sink, _schema(), write_options=WriteOptions(quoting_style="needed")) as writer:
-        for part in _parts(result, run_id):
+        for part in _parts(result, run_id, cancelled):
             writer.write_table(part)
     return sink.getvalue()
 
 
-def parquet(result: SavedResult, run_id: str) -> bytes:
+def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> bytes:
     """The same rows as Parquet; the schema's metadata has the definitions and the limits."""
     from pyarrow.parquet import ParquetWriter
 
     sink = io.BytesIO()
     with ParquetWriter(sink, _schema()) as writer:
-        for part in _parts(result, run_id):
+        for part in _parts(result, run_id, cancelled):
             writer.write_table(part)
     return sink.getvalue()
 
 
-def _parts(result: SavedResult, run_id: str) -> "Iterator[pa.Table]":
+def _parts(result: SavedResult, run_id: str, cancelled: Cancelled) -> "Iterator[pa.Table]":
     """The rows in tables of some 64,000 each: an hour of video has millions."""
     import pyarrow as pa
 
+    _check_size(result)
     waiting, count = [], 0
     for person in result.people:
         for variable in _variables(result, person):
+            if cancelled():
+                raise WorkCancelledError(run_id)
             rows = _rows(result, person, variable, run_id, _schema())
             waiting.append(rows)
             count += len(rows)
@@ -109,6 +128,29 @@ def _parts(result: SavedResult, run_id: str) -> "Iterator[pa.Table]":
                 waiting, count = [], 0
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def _check_size(result: SavedResult) -> None:
+    """Refuse a document that is small for what would be made of it: nobody's analysis wrote it."""
+    rows = 0
+    for person in result.people:
+        variables = person.values, person.signed, person.included, person.levels
+        count = _POINT_VARIABLES + sum(len(names) for names in variables)
+        rows += count * len(result.frame if person.primary else person.rows)
+    spans = sum(len(frames_around(result, person)) for person in result.people)
+    for quantity, value, size in (
+        ("rows", rows, _LEAST_ROW_BYTES),
+        ("frames of people", spans, _LEAST_SPAN_BYTES),
+    ):
+        limit = _ALWAYS + result.size_bytes // size
+        if value > limit:
+            raise TooLargeError(
+                f"the result has {result.size_bytes} bytes, too few for {value} {quantity}",
+                hint=HINT,
+                quantity=quantity,
+                value=value,
+                limit=limit,
+            )
 
 
 def _schema() -> "pa.Schema":

@@ -4,11 +4,15 @@ import os
 import re
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import yaml
 
+from tests import markers
 from tests.conftest import ROOT
 from tests.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
@@ -43,7 +47,7 @@ def test_the_token_is_in_its_file_alone_which_is_for_its_user_alone(running):
     read += [log, *(p for p in Path(folder).rglob("*") if p.is_file())]
     assert len(read) > 40
     assert [p for p in read if p.exists() and token in p.read_bytes()] == []
-    assert f"RAY_AUTH_TOKEN_PATH={path}" in log.read_text()
+    until(lambda: f"RAY_AUTH_TOKEN_PATH={path}" in log.read_text(), log)  # once all runs
 
 
 def test_what_ends_it_ends_its_ray_too(tmp_path):
@@ -64,6 +68,65 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_request_under_way_is_answered_when_the_service_ends(tmp_path, movenet):
+    places = {"output": str(tmp_path / "videos"), "spool_dir": str(tmp_path / "spool")}
+    path, log = config_of(tmp_path, args=places), tmp_path / "log"
+    video = markers.write_video(tmp_path / "long.mp4", markers.squat(3000))
+    url = f"http://127.0.0.1:{yaml.safe_load(path.read_text())['http_options']['port']}"
+    environment = os.environ | {"MMPOSE_WEIGHTS_DIR": str(movenet.parent)}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [BIN / "mmpose-service", "serve", path, "--grace", "0.1"],
+            cwd=ROOT,
+            stdout=file,
+            stderr=file,
+            env=environment,
+        )
+    try:
+        until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
+        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=url, timeout=100) as http:
+            until(lambda: http.get("/readyz").status_code == 200, log)
+            asked = pool.submit(http.post, "/pose", files={"file": video.read_bytes()})
+            until(lambda: list(tmp_path.glob("spool/*/upload")), log)
+            process.terminate()
+            answer = asked.result(timeout=100)
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        assert process.wait(60) == 0, log.read_text()
+        assert list((tmp_path / "spool").iterdir()) == list((tmp_path / "videos").iterdir()) == []
+        assert not raylet_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_signal_while_ray_starts_leaves_nothing_of_it(tmp_path):
+    idle = {"import_path": "bench.idle_graph:build", "args": {"names": ["Idle"]}}
+    path, log = config_of(tmp_path, **idle, deployments=[]), tmp_path / "log"
+    with log.open("wb") as file:
+        command = [BIN / "mmpose-service", "serve", path]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        own = psutil.Process(process.pid)
+        until(own.children, log)
+        session = {child.pid: child for child in own.children(recursive=True)}
+        process.terminate()
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                session |= {child.pid: child for child in own.children(recursive=True)}
+            time.sleep(0.05)
+        assert psutil.wait_procs(session.values(), timeout=20)[1] == []
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(true, log):
+    end = time.monotonic() + 120
+    while not true():
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.2)
 
 
 def serve(path, token):

@@ -10,9 +10,9 @@ from deployments.decode.connect import Budget
 from deployments.decode.fetch import FetchLimits
 from deployments.decode.spool import Sink
 from deployments.errors import (
-    StageFailedError,
     TooLargeError,
     UnreachableError,
+    WorkingFilesError,
 )
 from deployments.threads import WorkCancelledError
 from tests.downloads import BODY, LIMITS, refused
@@ -90,12 +90,12 @@ def test_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr("deployments.decode.spool.shutil.disk_usage", lambda _fd: usage)
     with Server(reply(BODY)) as server:
-        assert refused(StageFailedError, server.url(), tmp_path).retryable
+        assert refused(WorkingFilesError, server.url(), tmp_path).retryable
 
 
 @pytest.mark.parametrize("size", [10, 100_000])
 def test_disk_that_fills_up(size: int) -> None:
-    with pytest.raises(StageFailedError, match="No space left"):
+    with pytest.raises(WorkingFilesError, match="No space left"):
         _fill(size)
 
 

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -167,3 +168,21 @@ def test_pixels_made_square_count_against_the_limit():
         probe(media.path, replace(ROOMY, max_pixels=96 * 64))
 
     assert caught.value.facts == {"quantity": "pixels", "value": 128 * 64, "limit": 96 * 64}
+
+
+@pytest.mark.parametrize("aspect", ["100/1", "1/100"])
+def test_pixels_made_square_longer_than_can_be_encoded_are_refused_before_the_work(
+    tmp_path, aspect
+):
+    path = tmp_path / "long.mp4"
+    with av.open(str(path), "w") as container:
+        options = {"x264-params": f"sar={aspect}"}
+        stream = container.add_stream("libx264", rate=30, options=options)
+        stream.width, stream.height, stream.pix_fmt = 256, 256, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(256, 256, "yuv420p")))
+        container.mux(stream.encode(None))
+
+    with pytest.raises(TooLargeError) as caught:
+        probe(path, ROOMY)
+
+    assert caught.value.facts["quantity"] == "pixels a side"

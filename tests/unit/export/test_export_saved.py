@@ -107,7 +107,7 @@ def point(document, frame=3, name="nose"):
             lambda d: frames_of(d)[5]["biomechanics"]["detail"]["signed"].update(
                 {f"angle_{i}": 1.0 for i in range(99)}
             ),
-            "more than 64 kinds of value",
+            "kinds of value that are not of this service",
         ),
         (lambda d: d["data"]["biomechanics_summary"][0].update(height_m=99), "height_m"),
         (lambda d: d["data"]["processing_summary"]["video_info"].update(width=0), "width"),

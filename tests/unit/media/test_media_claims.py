@@ -9,6 +9,7 @@ from deployments.decode.probe import probe
 from deployments.errors import NotAVideoError, TooLargeError
 from deployments.media import claims
 from deployments.media.claims import MOST_SAMPLES, MOST_TRACKS, check_claims
+from deployments.media.open import open_media
 from tests.bad_media import box
 from tests.corpus import ROOMY, VIDEOS, video
 
@@ -137,6 +138,7 @@ def test_a_long_index_is_refused_unread(tmp_path, monkeypatch, limit, quantity):
     path = written(tmp_path, *(box(b"moof", bytes(20)) for _ in range(50)))
     check_claims(path)
     monkeypatch.setattr(claims, limit, 50)
+    claims._judge.cache_clear()
 
     with pytest.raises(TooLargeError) as caught:
         check_claims(path)
@@ -148,6 +150,7 @@ def test_countless_boxes_within_the_index_are_refused(tmp_path, monkeypatch):
     path = written(tmp_path, box(b"moov", *[box(b"hdlr")] * 50))
     check_claims(path)
     monkeypatch.setattr(claims, "MOST_BOXES", 49)
+    claims._judge.cache_clear()
 
     with pytest.raises(TooLargeError, match="boxes"):
         check_claims(path)
@@ -173,3 +176,29 @@ def test_a_small_file_that_claims_much_is_refused_by_probing(tmp_path, field):
 
     with pytest.raises(TooLargeError, match="samples"):
         probe(path, ROOMY)
+
+
+def counted_judgements(monkeypatch):
+    judged, walk = [], claims.boxes
+    monkeypatch.setattr(claims, "boxes", lambda *args: judged.append(args) or walk(*args))
+    return judged
+
+
+def test_a_file_is_judged_once_however_often_it_is_opened(tmp_path, monkeypatch):
+    judged = counted_judgements(monkeypatch)
+    path = tmp_path / "many.mp4"
+    path.write_bytes(video("mp3").path.read_bytes() + box(b"free") * 10_000)
+    for _ in range(5):
+        open_media(path).close()
+    assert len(judged) == 1
+
+
+def test_a_file_that_has_changed_is_judged_again(tmp_path, monkeypatch):
+    judged = counted_judgements(monkeypatch)
+    check_claims(written(tmp_path, box(b"moov", track(times((1, 1)), sizes(1)))))
+    claim = track(times((1, 1)), sizes(MOST_SAMPLES + 1))
+    bad = written(tmp_path, box(b"moov", claim), box(b"free"))
+    for _ in range(2):
+        with pytest.raises(TooLargeError):
+            check_claims(bad)
+    assert len(judged) == 3

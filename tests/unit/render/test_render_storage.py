@@ -95,6 +95,22 @@ def test_local_put_that_fails_leaves_nothing(
     assert list(local.folder.iterdir()) == []
 
 
+def test_local_put_makes_a_folder_that_was_removed(local: LocalStore, video: Path) -> None:
+    local.folder.rmdir()
+    assert local.sweep(0) == 0
+    local.put(video, "a.mp4")
+    assert (local.folder / "a.mp4").read_bytes() == video.read_bytes()
+
+
+def test_local_put_where_no_folder_can_be_names_no_path(local: LocalStore, video: Path) -> None:
+    local.folder.rmdir()
+    local.folder.write_bytes(b"")
+    assert local.sweep(0) == 0
+    with pytest.raises(StorageError) as caught:
+        local.put(video, "a.mp4")
+    assert str(local.folder) not in str(caught.value)
+
+
 def test_local_put_of_an_absent_file(local: LocalStore, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No such file"):
         local.put(tmp_path / "absent.mp4", "job-1.mp4")

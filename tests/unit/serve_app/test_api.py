@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import httpx
 import pytest
@@ -83,6 +84,34 @@ def test_nothing_else_is_served_from_the_folder_of_videos(http, key):
     assert problem_of(response).code == "http_404"
 
 
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ("bytes=0-1", 206),
+        ("bytes=-2", 206),
+        ("bytes=5", 400),
+        ("bytes=", 400),
+        ("bytes=-", 400),
+        ("bytes=a-b", 400),
+        ("bytes=3-1", 400),
+        ("bytes=0-" + "9" * 5000, 400),
+        ("pages=1-2", 400),
+        ("bytes=" + ",".join(["0-1"] * 1000), 400),
+        ("bytes=9-", 416),
+    ],
+)
+def test_a_malformed_range_is_refused_by_a_problem_document(http, service, asked, status):
+    path = Path(service.settings.output) / f"{'1' * 32}.mp4"
+    path.write_bytes(b"12345")
+    try:
+        response = http.get(f"/videos/{path.name}", headers={"range": asked})
+    finally:
+        path.unlink()
+    assert response.status_code == status
+    if status != 206:
+        assert problem_of(response).code == f"http_{status}"
+
+
 def test_a_video_at_an_address(http, squat_video):
     with Server(reply(squat_video.read_bytes())) as server:
         response = post(http, video_url=server.url(), video=False, confidence=0.9)
@@ -116,6 +145,13 @@ def test_form_fields_are_those_of_the_json_body(http, squat_video):
         ({"video_url": "https://x/y", "confidence": "much"}, "confidence"),
         ({"video_url": "https://x/y", "frames": 3}, "frames"),
         ({"video_url": "https://x/y", "video": "perhaps"}, "video"),
+        ({"video_url": "https://x/y", "confidence": True}, "confidence"),
+        ({"video_url": "https://x/y", "subject": {"height_m": True}}, "subject.height_m"),
+        ({"video_url": "https://x/y", "camera": {"roll_deg": False}}, "camera.roll_deg"),
+        ({"video_url": "https://x/y", "cutoff_hz": 1e-300}, "cutoff_hz"),
+        ({"video_url": "https://x/y", "cutoff_hz": True}, "cutoff_hz"),
+        ({"video_url": "https://x/y", "subject": "[" * 20_000}, "subject"),
+        ({"video_url": "https://x/y", "camera": '{"roll_deg":' * 4000}, "camera"),
         ({"video_url": "https://x/y", "model": "openpose"}, "model"),
         ([1, 2], "body"),
         ("text", "body"),
@@ -150,6 +186,9 @@ def test_a_body_that_is_none_is_refused(http, content, headers, code):
         ({"data": {"confidence": "0.3"}, "files": {"other": b"x"}}, "file"),
         ({"data": {"size": "3"}, "files": {"file": b"x"}}, "size"),
         ({"data": {"video_url": "http://x"}, "files": {"file": b"x"}}, "video_url"),
+        ({"data": {"subject": "[" * 8000}, "files": {"file": b"x"}}, "subject"),
+        ({"data": {"cutoff_hz": "1e-300"}, "files": {"file": b"x"}}, "cutoff_hz"),
+        ({"data": {"camera": '{"roll_deg": true}'}, "files": {"file": b"x"}}, "camera.roll_deg"),
     ],
 )
 def test_a_wrong_form_is_refused_by_name(http, form, says):

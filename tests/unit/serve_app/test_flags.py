@@ -62,7 +62,7 @@ def test_every_option_of_the_request_that_changes_the_numbers_has_a_flag(command
     [
         ("--confidence", "1.1", "0<=x<=1"),
         ("--movement", "dance", "throw"),
-        ("--cutoff-hz", "0", "0<x<=1000"),
+        ("--cutoff-hz", "0", "0.1<=x<=1000"),
         ("--height-m", "175", "0.4<=x<=2.8"),
         ("--sex", "f", "female"),
         ("--involved-side", "both", "left"),

@@ -195,6 +195,51 @@ def test_a_request_out_of_time_is_told_so(marker_config, tmp_path):
         asyncio.run(ask())
 
 
+def test_a_drained_service_admits_nothing_more_and_ends_what_is_not_done_in_time(
+    marker_config, tmp_path
+):
+    service = service_of(marker_config, tmp_path, stages=Slow())
+
+    async def ask():
+        with service.workspace() as folder, service.admitted():
+            await service.analyze_file(tmp_path / "x.mp4", folder, PoseOptions(), "id")
+
+    async def drained():
+        asked = asyncio.create_task(ask())
+        await asyncio.sleep(0.01)
+        ending = asyncio.create_task(service.drain(0.2))
+        await asyncio.sleep(0.01)
+        assert service.health().status == "not_ready"
+        with pytest.raises(NotReadyError, match="ending"):
+            await ask()
+        with pytest.raises(NotReadyError, match="ending"):
+            await service.analyze_url("http://127.0.0.1/x", PoseOptions(), "id")
+        assert not asked.done()
+        with pytest.raises(NotReadyError, match="ending"):
+            await asked
+        await ending
+
+    asyncio.run(asyncio.wait_for(drained(), 20))
+    assert list(service.settings.spool_dir.iterdir()) == []
+
+
+def test_a_drained_service_lets_what_is_nearly_done_end(marker_config, tmp_path):
+    service = service_of(marker_config, tmp_path)
+
+    async def drained():
+        async def nearly_done():
+            async with service.deadline():
+                await asyncio.sleep(0.1)
+                return "done"
+
+        asked = asyncio.create_task(nearly_done())
+        await asyncio.sleep(0.01)
+        await service.drain(60)
+        return await asked
+
+    assert asyncio.run(asyncio.wait_for(drained(), 20)) == "done"
+
+
 def test_a_download_nobody_waits_for_ends(marker_config, tmp_path):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
     over = threading.Event()

