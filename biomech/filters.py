@@ -43,7 +43,7 @@ def design_cutoff(cutoff_hz: float, rate_hz: float) -> float:
 
 
 class NoiseGains(NamedTuple):
-    """What becomes of noise of standard deviation 1.
+    """Gains of the filter for noise of standard deviation 1.
 
     Attributes:
         taken: standard deviation of what the low-pass takes away.
@@ -62,7 +62,7 @@ class NoiseGains(NamedTuple):
 
 @lru_cache(maxsize=512)
 def noise_gains(cutoff_hz: float, rate_hz: float, correlation: float = 0.0) -> NoiseGains:
-    """What the filter makes of noise whose neighbouring frames correlate; 0 is white noise."""
+    """Return the filter's gains for noise of this correlation of neighbors; 0 is white noise."""
     turn = np.pi * (np.arange(_BINS) + 0.5) / _BINS  # radians a sample, up to half the rate
     design = math.tan(math.pi * design_cutoff(cutoff_hz, rate_hz) / rate_hz)
     gain = 1.0 / (1.0 + (np.tan(turn / 2.0) / design) ** ORDER)
@@ -146,7 +146,7 @@ def _filter_run(times_s: Array, values: Array, cutoff_hz: float, rate_hz: float)
 
 
 def is_even(times_s: Array) -> bool:
-    """Whether all intervals are within 2 % of the usual one."""
+    """Return whether all intervals are within 2 % of the usual one."""
     return len(times_s) < 2 or _is_even(times_s, rate_of(times_s))
 
 

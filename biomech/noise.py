@@ -32,7 +32,7 @@ _DOUBT: Final = 2.0
 _LEAST_FRAMES: Final = 30
 _LEAST_COMPARED: Final = 100
 _LEAST_PX: Final = 0.05
-"""Of the level: below it rounding and the movement itself are all that there is."""
+"""Least level of noise: below it are only rounding and the movement itself."""
 
 _SIGNALS: Final = 8
 
@@ -56,7 +56,7 @@ class Noise:
 
     @property
     def known(self) -> bool:
-        """Whether the clip told how long its noise lasts."""
+        """Return whether the correlation of the clip's noise is known."""
         return math.isfinite(self.correlation)
 
     @property

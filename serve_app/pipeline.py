@@ -109,7 +109,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a job; ``damaged`` are the frames whose pictures are damaged."""
+    """Result of a job; ``damaged`` are the frames whose pictures are damaged."""
 
     media: MediaInfo
     clip: ClipPoses

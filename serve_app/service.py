@@ -108,7 +108,7 @@ class PoseService:
         return list(self._statuses().values())
 
     def health(self) -> Health:
-        """What is loaded, and whether requests can be answered; tries to write a working file."""
+        """Report what is loaded and whether requests can be answered, by a trial write too."""
         report = health.report(self.plan, self._statuses())
         problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
         if problem is None:

@@ -95,7 +95,7 @@ class Workspaces:
 
 
 def _is_left(folder: Path, before: float) -> bool:
-    """Whether the owner of ``folder`` is dead: its lock is free; without one, it is old."""
+    """Return whether the owner of ``folder`` has ended: its lock is free, or it is old."""
     if not folder.name.startswith(_UNLOCKED):
         with suppress(FileNotFoundError):
             lock = os.open(folder / _LOCK, os.O_RDWR)

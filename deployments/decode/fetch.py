@@ -168,7 +168,7 @@ def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, s
 
 
 def _plain(encoding: str | None) -> bool:
-    """Whether a body of this content encoding is the file itself.
+    """Return whether a body of this content encoding is the file itself.
 
     ``aws-chunked`` is how it was uploaded; S3 names it with files all the same.
     """

@@ -11,7 +11,7 @@ _MOST_BACK = 2 * MOST_REORDERED  # both fields of a picture may be packets
 
 
 def are_suspect(pts: list[int], reorders: bool) -> bool:
-    """Whether the time stamps of packets can be wrong: only decoding all pictures tells.
+    """Return whether time stamps of packets can be wrong; only decoding all pictures shows it.
 
     Some repeat, or step back further than any decoder reorders pictures, or they ascend although
     the decoder reorders pictures, as those of a raw stream put into a container do.
@@ -28,7 +28,7 @@ def are_suspect(pts: list[int], reorders: bool) -> bool:
 
 
 def are_ascending(times: list[int | None]) -> bool:
-    """Whether every picture has a time stamp after that of the one before."""
+    """Return whether every picture has a time stamp after that of the one before."""
     return None not in times and all(a < b for a, b in pairwise(times))  # type: ignore[operator]
 
 

@@ -1,4 +1,4 @@
-"""Whether packets of H.264 and HEVC still have the structure that a container's index promises."""
+"""Check that packets of H.264 and HEVC have the structure that a container's index states."""
 
 from collections.abc import Callable
 

@@ -15,7 +15,7 @@ _ON_GRID: Final = 0.05
 """Of a frame's interval: time stamps that are off by less are rounded ones."""
 
 _TICK_S: Final = 1e-3
-"""Of WebM and MKV: the first time stamp and any other are rounded by half of it each."""
+"""Tick of WebM and MKV, seconds: each time stamp is rounded by up to half of it."""
 
 _MOST_RESAMPLED: Final = 8
 """Times as many rows as there are frames: beyond it the frames are bunched."""

@@ -32,7 +32,7 @@ class Spread:
 
 
 def frames_around(result: SavedResult, person: Person) -> NDArray[np.intp]:
-    """Which frames of ``result`` show ``person``, or are near to one that does."""
+    """Mark the frames of ``result`` that show ``person`` or are near one that does."""
     edges = np.zeros(len(result.frame) + 1, np.int64)
     np.add.at(edges, np.maximum(person.rows - _MARGIN, 0), 1)
     np.add.at(edges, np.minimum(person.rows + _MARGIN + 1, len(result.frame)), -1)

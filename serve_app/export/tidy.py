@@ -48,7 +48,7 @@ NOT_SHOWN: Final = "view_mismatch"
 _ROWS: Final = 1 << 16
 _POINT_VARIABLES: Final = 3 * len(KEYPOINTS)
 _ALWAYS: Final = 20_000
-"""So many rows and frames of people are made of any document; of a larger one, by its bytes."""
+"""Rows and frames of people that any document may give; a larger one gives more, by its bytes."""
 
 _LEAST_ROW_BYTES: Final = 5
 _LEAST_SPAN_BYTES: Final = 25
