@@ -130,10 +130,11 @@ def _below(base: str, file_name: str) -> str:
 
 def without_secrets(text: str) -> str:
     """Return ``text`` whose URLs have neither credentials nor a query."""
-    return _ADDRESS.sub(lambda found: _bare(found[0]), text)
+    return _ADDRESS.sub(lambda found: bare_address(found[0]), text)
 
 
-def _bare(url: str) -> str:
+def bare_address(url: str) -> str:
+    """Return ``url`` without credentials, query and fragment."""
     scheme, _, rest = url.partition("://")
     place = re.split("[?#]", rest, maxsplit=1)[0]
     host, slash, path = place.partition("/")

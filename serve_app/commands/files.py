@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from deployments.pose.sources import bare_address
+
 _LONGEST = 200
 """Bytes of a result's name: a file's may have 255, with `.annotated.mp4` and the like."""
 
@@ -17,10 +19,7 @@ _LONGEST_RUN_ID = 64
 def shown(source: str) -> str:
     """Return a source for messages: an address without its query, which may be a signature."""
     if "://" in source:
-        source = source.strip().partition("?")[0].partition("#")[0]
-        scheme, _, rest = source.partition("://")
-        host, slash, path = rest.partition("/")
-        source = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+        source = bare_address(source.strip())
     return readable(source)
 
 
@@ -33,8 +32,7 @@ def names_of(sources: Sequence[str]) -> list[str]:
     """Name the results of each source: its own name, with a number if an earlier one has it."""
     names: list[str] = []
     for source in sources:
-        path = shown(source) if "://" in source else readable(source)
-        stem = _shortened(Path(path).stem) or "video"
+        stem = _shortened(Path(shown(source)).stem) or "video"
         name, number = stem, 1
         while name in names:
             number += 1
