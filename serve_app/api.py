@@ -55,9 +55,19 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class _Described(FastAPI):
+    """An application that describes its answers with nulls, which FastAPI drops from examples."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        pose = document["paths"]["/pose"]["post"]["responses"]["200"]
+        pose["content"]["application/json"]["example"] = _EXAMPLE
+        return document
+
+
 def create_app(service: PoseService) -> FastAPI:
     """The application; :mod:`serve_app.ingress` runs it in the graph."""
-    app = FastAPI(
+    app = _Described(
         title="MMPose Service",
         version=package_version(SERVICE_DISTRIBUTION),
         description=_DESCRIPTION,
@@ -69,9 +79,6 @@ def create_app(service: PoseService) -> FastAPI:
     add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
-    # FastAPI drops nulls from what it describes, and a null is a part of an answer.
-    pose = app.openapi()["paths"]["/pose"]["post"]["responses"]["200"]
-    pose["content"]["application/json"]["example"] = _EXAMPLE
     return app
 
 
