@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
 
 from biomech.skeleton import MIRROR
 from deployments.messages import CropPoses
-from deployments.pose.responses import local_variance, to_poses
+from deployments.pose.responses import excess_variance, lines_through, to_poses
 
 WINDOW = 6
 """Heatmap pixels about the maximum: where the training target ends, three times its sigma."""
@@ -48,18 +47,11 @@ class HeatmapCodec:
         added. It is not calibrated.
         """
         (heatmaps,) = responses
-        n, k, height, width = heatmaps.shape
+        height, width = heatmaps.shape[2:]
         raw, flat = heatmaps.flatten(2).max(-1)
         x, y = flat % width, flat // width
-        row = heatmaps.gather(2, y[..., None, None].expand(n, k, 1, width))[:, :, 0]
-        column = heatmaps.gather(3, x[..., None, None].expand(n, k, height, 1))[..., 0]
-        excess = torch.stack(
-            [
-                local_variance(line, at, WINDOW) - _floor(line.shape[-1], self.target_sigma)
-                for line, at in ((row, x), (column, y))
-            ],
-            -1,
-        )
+        row, column = lines_through(heatmaps, x, y)
+        excess = excess_variance((row, column), (x, y), WINDOW, self.target_sigma)
         # The bounds, uneven as they are, are those of MMPose's refine_keypoints.
         inside_x = (x > 1) & (x < width - 1) & (y > 0)
         inside_y = (y > 1) & (y < height - 1) & (x > 0)
@@ -84,11 +76,3 @@ def _slope_sign(line: Tensor, at: Tensor) -> Tensor:
     after = line.gather(2, (at + 1).clamp(max=last)[..., None])[..., 0]
     before = line.gather(2, (at - 1).clamp(min=0)[..., None])[..., 0]
     return (after - before).sign()
-
-
-@cache
-def _floor(length: int, target_sigma: float) -> float:
-    """Variance of a perfect response by the same recipe, square heatmap pixels."""
-    at = torch.tensor(length // 2)
-    perfect = torch.exp(-0.5 * ((torch.arange(length) - at) / target_sigma) ** 2)
-    return float(local_variance(perfect, at, WINDOW))

@@ -9,7 +9,6 @@ Places are cells of the heads, or pixels of the input whose first pixel spans 0 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import torch
@@ -18,7 +17,7 @@ from torch.nn import functional
 
 from biomech.skeleton import MIRROR
 from deployments.messages import CropPoses, Detections
-from deployments.pose.responses import local_variance, to_poses
+from deployments.pose.responses import excess_variance, lines_through, to_poses
 
 STRIDE: Final = 4
 """Pixels of the input a cell."""
@@ -117,7 +116,7 @@ class MoveNetCodec:
         half a crop pixel added. It is not calibrated.
         """
         heads = Heads(*responses)
-        n, k, height, width = heads.heat.shape
+        height, width = heads.heat.shape[2:]
         dy, dx = ((torch.arange(size) - (size - 1) / 2).square() for size in (height, width))
         apart = (dy[:, None] + dx).sqrt()
         weighted = heads.center[:, 0] * (_CENTER_CELLS / (_CENTER_CELLS + apart))
@@ -125,12 +124,9 @@ class MoveNetCodec:
         points, _, cell = heads.keypoints(center // width, center % width)
         score = heads.heat.flatten(2).gather(2, cell[..., None])[..., 0]
         x, y = cell % width, cell // width
-        row = heads.heat.gather(2, y[..., None, None].expand(n, k, 1, width))[:, :, 0]
-        column = heads.heat.gather(3, x[..., None, None].expand(n, k, height, 1))[..., 0]
-        excess = torch.stack(
-            [local_variance(line, at, WINDOW_CELLS) for line, at in ((row, x), (column, y))], -1
-        )
-        return to_poses(points=points, raw=score, excess=(excess - _floor()) * STRIDE**2)
+        lines = lines_through(heads.heat, x, y)
+        excess = excess_variance(lines, (x, y), WINDOW_CELLS, TARGET_SIGMA_CELLS)
+        return to_poses(points=points, raw=score, excess=excess * STRIDE**2)
 
 
 def people_in(heads: Heads, size: Tensor, offset: Tensor) -> list[Detections]:
@@ -185,13 +181,3 @@ def _people(heads: Heads, size: Tensor, offset: Tensor) -> Detections:
 
 def _fields(heads: Heads) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return heads.heat, heads.center, heads.displacement, heads.offset
-
-
-@cache
-def _floor() -> float:
-    """Variance of a perfect response by the same recipe, square cells."""
-    at = torch.tensor(4 * WINDOW_CELLS)
-    distance = torch.arange(2 * int(at) + 1) - at
-    return float(
-        local_variance(torch.exp(-0.5 * (distance / TARGET_SIGMA_CELLS) ** 2), at, WINDOW_CELLS)
-    )

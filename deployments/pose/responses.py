@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +40,41 @@ def local_variance(response: Tensor, at: Tensor, window: int) -> Tensor:
     total = weight.sum(-1).clamp(min=torch.finfo(weight.dtype).tiny)
     mean = (weight * offset).sum(-1) / total
     return (weight * offset.square()).sum(-1) / total - mean.square()
+
+
+def lines_through(heatmaps: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the row (n, k, w) and column (n, k, h) of heatmaps through the cells x, y (n, k)."""
+    n, k, height, width = heatmaps.shape
+    row = heatmaps.gather(2, y[..., None, None].expand(n, k, 1, width))[:, :, 0]
+    column = heatmaps.gather(3, x[..., None, None].expand(n, k, height, 1))[..., 0]
+    return row, column
+
+
+def excess_variance(
+    lines: Sequence[Tensor], places: Sequence[Tensor], window: int, target_sigma: float
+) -> Tensor:
+    """Return the variance (n, k, 2) of two lines about their places beyond a perfect response's.
+
+    Args:
+        lines: row and column, each (n, k, length). places: of the maximum in each, (n, k).
+        window: cells about it. target_sigma: standard deviation of a perfect response, cells.
+    """
+    return torch.stack(
+        [
+            local_variance(line, at, window)
+            - _perfect_variance(line.shape[-1], window, target_sigma)
+            for line, at in zip(lines, places, strict=True)
+        ],
+        -1,
+    )
+
+
+@cache
+def _perfect_variance(length: int, window: int, target_sigma: float) -> float:
+    """Variance of a perfect response by the same recipe, square cells."""
+    at = torch.tensor(length // 2)
+    perfect = torch.exp(-0.5 * ((torch.arange(length) - at) / target_sigma) ** 2)
+    return float(local_variance(perfect, at, window))
 
 
 def _median(response: Tensor) -> Tensor:
