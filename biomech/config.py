@@ -140,7 +140,7 @@ class BmConfig:
     seat_height: float = 0.085
     seat_speed: float = 0.05
     sway_smooth_s: float = 0.3
-    sway_scale: float = 0.02
+    sway_scale: float = 0.015
     sway_least_turn: float = 0.2
     sway_most_noise: float = 2.0
     stability_weights: tuple[float, float] = (0.6, 0.4)

@@ -143,7 +143,7 @@ def person_metrics(
 
 
 def _sway_noise(points: Smoothed, sex: str | None, config: BmConfig) -> float:
-    """Return the noise of the averaged horizontal velocity of the centre of mass, pixels a second."""
+    """Return the noise of the velocity that sway is made of, pixels a second."""
     (raw, whole), (smooth, _) = (centre_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
     taken = np.where(whole >= config.min_mass, raw[:, 0] - smooth[:, 0], np.nan)
     return sway_noise_px_s(taken, points.noise, points.filter.rate_hz, config)

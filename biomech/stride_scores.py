@@ -61,8 +61,7 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
     inside = np.zeros(frames, np.bool_)
     for start, stop in gait.bouts:
         inside[start : stop + 1] = True
-    standing = performance.metrics.movement["stability_score"]
-    travels = (standing.reason == reasons.LOCOMOTION) & near
+    travels = near & np.asarray(performance.metrics.balance.travel > config.locomotion_speed)
     few_reason = reasons.where(few, reasons.INSUFFICIENT_HISTORY)
     return GaitScores(
         walking=(inside | travels) & performance.metrics.points.track.present,
@@ -131,9 +130,11 @@ def _curves_alike(
         means = []
         for side in SIDES:
             signal = curves.flexion.get(f"{side}_{joint}")
-            rows = [] if signal is None else sampled(curves.times_s, signal, strides[side])
+            if signal is None:
+                continue
+            rows = sampled(curves.times_s, signal, strides[side])
             if len(rows):
-                means.append(np.mean(rows, axis=0))
+                means.append(rows.mean(0))
         alike[joint] = float("nan")
         if len(means) == len(SIDES):
             apart = float(np.sqrt(((means[0] - means[1]) ** 2).mean()))

@@ -44,7 +44,7 @@ def from_the_front(t, *, lean=0.0, thigh=0.0, lifted=0.0, stance=50.0, shift=0.0
     neck = hips + TRUNK * up
     # The shoulders of somebody who faces the camera are 0.76 of the trunk apart.
     for side, sign in (("left", 1.0), ("right", -1.0)):
-        hip = hips + [sign * 22.0, 0.0]
+        hip = hips + np.array([sign * 22.0, 0.0])
         ankle = np.tile([stance / 2 * sign, 0.0], (len(t), 1))
         if lifted and side == "right":
             ankle = hip + np.stack([0 * t, upper + SHANK - lifted], -1)
@@ -54,7 +54,7 @@ def from_the_front(t, *, lean=0.0, thigh=0.0, lifted=0.0, stance=50.0, shift=0.0
         wrist = elbow + np.array([sign * 6.0, FORE])
         ear = neck - [0.0, 48.0] + [sign * 16.0, 0.0]
         named = {"hip": hip, "knee": knee, "ankle": ankle, "shoulder": shoulder, "elbow": elbow}
-        named |= {"wrist": wrist, "ear": ear, "eye": ear + [-sign * 8.0, -6.0]}
+        named |= {"wrist": wrist, "ear": ear, "eye": ear + np.array([-sign * 8.0, -6.0])}
         for joint, point in named.items():
             xy[:, INDEX[f"{side}_{joint}"]] = point
     xy[:, INDEX["nose"]] = neck - [0.0, 46.0]
@@ -102,7 +102,7 @@ TIRED = [(0.8 + 2.2 * i, 0.8 + 0.05 * i, 0.8 + 0.06 * i, 95.0 - 4.0 * i) for i i
 
 
 def uneven_walk(t, *, late=0.0, stiff=1.0):
-    """A walk on a treadmill whose left leg is ``late`` by a share of a stride, or stiff in the knee."""
+    """A walk on a treadmill; the left leg is ``late`` by a share of a stride, or its knee stiff."""
     phase = 2 * np.pi * 0.9 * t
     angles = {}
     for side, p in (("right", phase), ("left", phase + np.pi + 2 * np.pi * late)):
