@@ -61,7 +61,8 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
     inside = np.zeros(frames, np.bool_)
     for start, stop in gait.bouts:
         inside[start : stop + 1] = True
-    travels = near & np.asarray(performance.metrics.balance.travel > config.locomotion_speed)
+    travel = performance.metrics.balance.travel
+    travels = near & np.asarray(travel > config.locomotion_speed)
     few_reason = reasons.where(few, reasons.INSUFFICIENT_HISTORY)
     return GaitScores(
         walking=(inside | travels) & performance.metrics.points.track.present,

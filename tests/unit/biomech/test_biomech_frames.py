@@ -102,7 +102,7 @@ def test_oracle_object():
         },
         "movement_analysis": {
             "pose_quality": 83.231,
-            "stability_score": 97.322,
+            "stability_score": 97.323,
             "symmetry_index": 0.95,
             "athletic_readiness": 93.295,
         },
