@@ -22,14 +22,15 @@ def clip_scores(
 
     The mean of the frames that have a value, by the definition that most of those have; null with
     the commonest reason where fewer than ``config.min_coverage`` of the person's frames do.
-    Readiness is made of the clip's own components, each the mean of the frames in which it is.
+    Readiness is made anew of the means of its components, over the phases of the movement where
+    there are any: stillness about a set changes nothing of it.
     """
     told = {
         name: _clip_score(score, present, config)
         for name, score in movement.items()
         if name != READINESS
     }
-    return told | {READINESS: _clip_readiness(told, movement[READINESS], present, config)}
+    return told | {READINESS: _clip_readiness(movement[READINESS], present, config)}
 
 
 def _clip_score(score: Score, present: Flags, config: BmConfig) -> dict[str, Any]:
@@ -53,29 +54,33 @@ def _clip_score(score: Score, present: Flags, config: BmConfig) -> dict[str, Any
     }
 
 
-def _clip_readiness(
-    told: Mapping[str, Mapping[str, Any]], score: Score, present: Flags, config: BmConfig
-) -> dict[str, Any]:
+def _clip_readiness(score: Score, present: Flags, config: BmConfig) -> dict[str, Any]:
     if not score.components:
         return _clip_score(score, present, config)
-    parts = {name: _mean(part[present]) for name, part in score.components.items()}
-    stable, alike = told["stability_score"], told["symmetry_index"]
-    if stable["reason"] != reasons.DISABLED:
-        parts["stability"] = None if stable["value"] is None else stable["value"] / 100.0
-    if alike["reason"] != reasons.DISABLED:
-        parts["symmetry"] = alike["value"]
-    arrays = {name: np.array([math.nan if part is None else part]) for name, part in parts.items()}
-    made = weighted(arrays, config.readiness_weights, config, score.maximum)
+    moves = present & np.isfinite(score.components["smoothness"])
+    counted = moves if moves.any() else present
+    parts = {
+        name: _mean(part[counted])
+        if np.isfinite(part[counted]).sum() >= config.min_coverage * counted.sum()
+        else None
+        for name, part in score.components.items()
+    }
+    made = weighted(
+        {name: np.array([math.nan if part is None else part]) for name, part in parts.items()},
+        config.readiness_weights,
+        config,
+        score.maximum,
+    )
     enough = sum(part is not None for part in parts.values()) >= config.readiness_parts
     value = _number(float(made.value[0])) if enough else None
-    share = np.isfinite(score.value[present]).mean() if present.any() else 0.0
+    share = float(np.isfinite(score.value[present]).mean()) if present.any() else 0.0
     return {
         "value": value,
         "definition": None,
-        "components": {n: None if p is None else round(p, _DECIMALS) for n, p in parts.items()},
+        "components": parts,
         "coverage": round(float(made.coverage[0]), _DECIMALS),
-        "frames_share": round(float(share), _DECIMALS),
-        "reason": None if value is not None else reasons.LOW_COVERAGE,
+        "frames_share": round(share, _DECIMALS),
+        "reason": None if value is not None else _why(score.reason[present & (score.reason != "")]),
     }
 
 

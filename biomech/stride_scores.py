@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biomech import reasons
 from biomech.config import BmConfig
@@ -17,11 +18,11 @@ from biomech.performance import Performance
 from biomech.phases import sampled
 from biomech.reasons import Flags
 from biomech.scores import GAIT, Score, weighted
-from biomech.timeline import ratio
 
 _JOINTS: Final = ("knee", "hip")
 _LEAST_STRIDES: Final = 2
 _LEAST_STRIDE_TIMES: Final = 3
+_TIE_S: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
         config,
         100.0,
     )
-    few = ~np.isfinite(np.stack(list(stable.components.values()))).all(0)
+    few: Flags = np.asarray(~np.isfinite(np.stack(list(stable.components.values()))).all(0))
     alike = {**_curves_alike(performance, strides, config), "step_time": _steps_alike(gait, config)}
     symmetric = weighted(
         {name: np.full(frames, value) for name, value in alike.items()},
@@ -80,32 +81,41 @@ def _regularity(
     strides scatters too, which is taken out.
     """
     curves = performance.curves
-    starts, stops, values = [], [], []
+    times = curves.times_s
+    values, distances, lengths = [], [], []
     for side in SIDES:
         for joint in _JOINTS:
-            windows = strides[side]
             signal = curves.flexion.get(f"{side}_{joint}")
             if signal is None:
                 continue
-            known = [w for w in windows if len(sampled(curves.times_s, signal, [w]))]
-            rows = sampled(curves.times_s, signal, known)
+            known = [w for w in strides[side] if len(sampled(times, signal, [w]))]
+            rows = sampled(times, signal, known)
             if len(rows) < _LEAST_STRIDES:
                 continue
             others = (rows.sum(0) - rows) / (len(rows) - 1)
-            apart = rows - others
-            scatter = np.sqrt((apart**2).mean(1) / (1.0 + 1.0 / (len(rows) - 1)))
-            values += (1.0 - np.minimum(scatter / config.regularity_span_deg, 1.0)).tolist()
-            starts += [start for start, _ in known]
-            stops += [stop for _, stop in known]
-    times = curves.times_s
+            scatter = np.sqrt(((rows - others) ** 2).mean(1) * (1.0 - 1.0 / len(rows)))
+            regular = 1.0 - np.minimum(scatter / config.regularity_span_deg, 1.0)
+            nearest, distance = _nearest(times, np.array(known))
+            values.append(regular[nearest])
+            distances.append(distance)
+            lengths += [stop - start for start, stop in known]
     if not values:
         return np.full(len(times), np.nan), np.zeros(len(times), np.bool_)
-    begin, end, value = (np.array(v) for v in (starts, stops, values))
-    away = np.maximum(np.maximum(begin - times[:, None], times[:, None] - end), 0.0)
-    least = away.min(1)
-    nearest = away <= least[:, None] + 1e-9
-    mean = ratio((nearest * value).sum(1), nearest.sum(1).astype(np.float64))
-    return mean, np.asarray(least <= float(np.median(end - begin)))
+    away = np.stack(distances)
+    least = away.min(0)
+    counts = (away <= least + _TIE_S).astype(np.float64)
+    mean = (counts * np.stack(values)).sum(0) / counts.sum(0)
+    return mean, np.asarray(least <= float(np.median(lengths)))
+
+
+def _nearest(times_s: Array, strides: Array) -> tuple[NDArray[np.intp], Array]:
+    """Return for each time the stride (n, 2) nearest to it, in order, and its distance, seconds."""
+    before = np.maximum(np.searchsorted(strides[:, 0], times_s, "right") - 1, 0)
+    after = np.minimum(before + 1, len(strides) - 1)
+    since = np.maximum(np.maximum(times_s - strides[before, 1], strides[before, 0] - times_s), 0.0)
+    until = np.maximum(strides[after, 0] - times_s, 0.0)
+    later = (until < since) & (after > before)
+    return np.where(later, after, before), np.where(later, until, since)
 
 
 def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BmConfig) -> float:

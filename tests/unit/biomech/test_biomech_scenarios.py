@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from biomech.clip_scores import clip_scores
 from biomech.config import BmConfig
@@ -9,7 +10,8 @@ from biomech.metrics import person_metrics
 from biomech.performance import performance_of
 from biomech.readiness import with_smoothness
 from tests.filmed_athlete import summarised
-from tests.scenario_figures import SCENARIOS, scenario
+from tests.scenario_figures import FPS, SCENARIOS, SIZE, scenario
+from tests.stick_figure import mirrored, seen
 
 CONFIG = BmConfig()
 STABILITY, SYMMETRY, READINESS = "stability_score", "symmetry_index", "athletic_readiness"
@@ -175,3 +177,63 @@ def test_noise_above_the_sway_gives_no_sway():
     reasons = metrics.movement[STABILITY].reason
     assert "noise" in reasons.tolist()
     assert not np.isfinite(metrics.movement[STABILITY].value).any()
+
+
+def clip_of(track):
+    """Scores of the clip of a track."""
+    metrics = person_metrics(track, CONFIG)
+    metrics = with_smoothness(performance_of(metrics, CONFIG, "auto"), CONFIG)
+    return clip_scores(metrics.movement, track.present, CONFIG)
+
+
+def values_of(clip):
+    """Value of each score of a clip, NaN where null."""
+    return {n: np.nan if s["value"] is None else s["value"] for n, s in clip.items()}
+
+
+def changed(name, times_s, xy):
+    """Scores of the clip of points that were changed, and of those that were not."""
+    track = scenario(name)
+    other = seen(xy(track.xy), times_s=times_s(track.times_s), score=0.9, sigma=0.5, size=SIZE)
+    return values_of(clip_of(other)), values_of(clip_of(track))
+
+
+TELLING = ("one leg, wobbling", "sitting", "squats, tired", "walk, late leg", "walk, stiff knee")
+
+
+@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize(
+    ("xy", "within"),
+    [
+        (lambda xy: 0.5 * xy, 0.5),
+        (lambda xy: mirrored(xy, SIZE[0]), 0.5),
+        (lambda xy: xy[:, :, :] + [40.0, -30.0], 0.5),
+    ],
+    ids=["half the size", "mirrored", "moved"],
+)
+def test_size_mirror_and_place_change_no_score(name, xy, within):
+    after, before = changed(name, lambda t: t, xy)
+    assert after == pytest.approx(before, abs=within, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_twice_the_frame_rate_changes_scores_little(name):
+    def finer(values):
+        return CubicSpline(frames, values)(np.arange(0, len(frames) - 0.9, 0.5))
+
+    frames = np.arange(len(SCENARIOS[name][0]))
+    after, before = changed(name, finer, finer)
+    assert after[SYMMETRY] == pytest.approx(before[SYMMETRY], abs=0.04)
+    for score in (STABILITY, READINESS):
+        assert after[score] == pytest.approx(before[score], abs=4, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["squats, fresh", "squats, tired"])
+def test_stillness_around_a_set_leaves_its_readiness(name):
+    still = 300
+
+    def longer(xy):
+        return np.concatenate([np.repeat(xy[:1], still, 0), xy, np.repeat(xy[-1:], still, 0)])
+
+    after, before = changed(name, lambda t: np.arange(len(t) + 2 * still) / FPS, longer)
+    assert after[READINESS] == pytest.approx(before[READINESS], abs=1.5)
