@@ -303,7 +303,7 @@ class Settings(BaseSettings):
 
     @property
     def biomechanics(self) -> bool:
-        """Whether biomechanics are computed: unless they are switched off."""
+        """Return whether biomechanics are computed."""
         return self.biomechanics_analysis is not False
 
     @property
