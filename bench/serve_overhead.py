@@ -172,7 +172,7 @@ def batches(graph: Graph, metrics: str, video: Path) -> dict[str, Any]:
         names = ("ray_serve_actual_batch_size", "ray_serve_batch_wait_time_ms")
         return [read_histogram(text, name, "RTMPose") for name in names]
 
-    time.sleep(TOLD_EVERY_S + 1)  # what was measured before is told by then
+    time.sleep(TOLD_EVERY_S + 1)  # earlier measurements are reported by then
     before = now()
     with ThreadPoolExecutor(VIDEOS_AT_ONCE) as pool:
         seconds = list(pool.map(graph.answer, [video] * VIDEOS_AT_ONCE))

@@ -43,7 +43,7 @@ from serve_app.settings import Settings
 Result = TypeVar("Result")
 
 _MOST_RENDERING = 4
-"""Segments drawn and encoded at once; the encoder of each has threads of its own."""
+"""Segments drawn and encoded at once; each has its own encoder threads."""
 
 
 @contextmanager

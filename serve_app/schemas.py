@@ -1,6 +1,6 @@
 """Request and response of the HTTP interface and of the Python handle.
 
-The response is the specification's, field for field; what this service adds stands beside it. What
+The response is the specification's, field for field; what this service adds comes on top. What
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 

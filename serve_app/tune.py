@@ -104,7 +104,7 @@ def _loaded(choice: ModelChoice, plan: ModelPlan, options: EngineOptions):  # ty
 
 
 def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
-    """Rates of all that this machine can do, in about so many seconds beside the loading.
+    """Measure every variant that this machine can run, in about ``seconds`` after loading.
 
     Args:
         plan: which model. crops: (n, h, w, 3) of people, n >= 1.

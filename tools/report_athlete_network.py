@@ -30,7 +30,7 @@ _FPS = 30
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One film: how well it was told, repetitions of each person, and how many there are."""
+    """Scores of one film, repetitions of each person, and their true number."""
 
     score: Score
     counts: list[int | None]

@@ -62,7 +62,7 @@ _SPECIAL_V6 = tuple(
     )
 )
 
-# IPv6 that stands for IPv4. The local NAT64 prefix 64:ff9b:1::/48 is not among them: where it puts
+# IPv6 that embeds IPv4. The local NAT64 prefix 64:ff9b:1::/48 is not among them: where it puts
 # the IPv4 address is each site's choice, and the registry calls it not globally reachable.
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _IN_LOWEST_BITS = (_MAPPED, IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
@@ -94,7 +94,7 @@ _HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<po
 def is_public(address: IPAddress) -> bool:
     """Return whether ``address`` is an ordinary host of the public internet.
 
-    An IPv6 address that stands for an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo or
+    An IPv6 address that embeds an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo or
     ISATAP) is public only if every IPv4 address in it is.
     """
     if isinstance(address, IPv4Address):

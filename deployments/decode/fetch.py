@@ -67,7 +67,7 @@ def fetch(
 ) -> Path:
     """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
 
-    On any failure nothing is left behind. ``progress`` is told bytes received and in all (None
+    On any failure nothing is left behind. ``progress`` gets the bytes received and the total (None
     where the other side does not say); ``cancelled`` is asked several times a second.
 
     Raises:

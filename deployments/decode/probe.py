@@ -257,7 +257,7 @@ def _index_of_packets(
             if packet.is_keyframe:
                 keys.append(packet.pts)
     except av.error.FFmpegError:
-        return None  # damaged: what can be decoded is what there is
+        return None  # damaged: only decoding finds the frames
     return pts, keys
 
 

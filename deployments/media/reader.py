@@ -222,7 +222,7 @@ def decoded(
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, from a key frame or from where the container stands.
 
-    Packets that do not decode are passed over; a file that is damaged beyond reading ends there.
+    Packets that do not decode are skipped; a file that is damaged beyond reading ends there.
     To ``damaged`` goes the time stamp of a frame whose data, or those just before it, are damaged,
     before the frame is given.
     """

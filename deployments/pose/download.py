@@ -71,7 +71,7 @@ class _Part:
         return validator if validator and sent and address in ("", self.address) else None
 
     def start(self, validator: str | None) -> None:
-        """Begin anew, with bytes of the version that ``validator`` names."""
+        """Start again, with bytes of the version that ``validator`` names."""
         self.discard()
         self.path.touch()
         if validator:
@@ -279,7 +279,7 @@ def _reason(error: Exception) -> str:
 def _try(client: httpx.Client, url: str, part: _Part, progress: Progress | None) -> None:
     # Compressed, ranges would count other bytes.
     headers = {"Accept-Encoding": "identity"}
-    # Without a validator, bytes of two versions of the file could be joined: begin anew.
+    # Without a validator, bytes of two versions of the file could be joined: start again.
     offset = part.size if part.validator else 0
     if offset and part.validator:
         headers |= {"Range": f"bytes={offset}-", "If-Range": part.validator}

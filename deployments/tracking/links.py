@@ -110,7 +110,7 @@ def _cheapest(before: I64, after: I64, price: F64) -> tuple[I64, I64]:
     ends, row = np.unique(before, return_inverse=True)
     starts, column = np.unique(after, return_inverse=True)
     own = np.arange(len(ends))
-    # A column for each start, and one of its own for each end left unlinked.
+    # A column for each start, and another for each end left unlinked.
     rows, columns = np.concatenate([row, own]), np.concatenate([column, own + len(starts)])
     # The matching takes an explicit zero for "no edge".
     entries = np.concatenate([price, np.full(len(ends), _UNLINKED)]) + 1.0

@@ -1,4 +1,4 @@
-"""`mmpose-service serve`: the graph on this machine, in a Ray of its own."""
+"""`mmpose-service serve`: run the graph on this machine, with its own Ray."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ WILD = 0.12
 """Of the portraits are unlike anything that is filmed here."""
 
 OFTEN: Final = {"squat": 2, "lunge": 5, "gait": 2, "run": 3, "arm_raise": 3}
-"""How often movements come, others once: those whose limbs are told apart with difficulty."""
+"""Weights of movements, others 1: more for limbs that are hard to tell apart."""
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 

@@ -38,7 +38,7 @@ from deployments.pose.weights import sha256_of
 
 logger = logging.getLogger("mmpose_service")
 
-_FORMAT = 1  # of what is kept; another number makes all anew
+_FORMAT = 1  # of the cache; another number invalidates it
 
 
 @dataclass(frozen=True, slots=True)

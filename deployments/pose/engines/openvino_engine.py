@@ -62,7 +62,7 @@ class OpenVinoPose:
             mean=source.mean,
             std=source.std,
         )
-        # Torch only decodes: threads of its own would spin while those of OpenVINO wait for a core.
+        # Torch only decodes: more threads would spin while those of OpenVINO wait for a core.
         torch.set_num_threads(1)
         self._options = options
         self.status = status_of(

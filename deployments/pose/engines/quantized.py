@@ -79,7 +79,7 @@ def quantized_network(entry: ModelEntry, checkpoint: Path, folder: Path) -> Any 
     except (RuntimeError, ValidationError) as error:
         raise WeightsCorruptError(
             f"{path.name} is no network in int8: {last_line(error).replace(str(path), path.name)}",
-            hint="`mmpose-service quantize` makes it anew.",
+            hint="Run `mmpose-service quantize` again.",
             private=str(path),
             file=path.name,
         ) from error

@@ -68,7 +68,7 @@ class _Runner:
     def in_batches(self, call: Callable[[U8], Answer], pictures: U8) -> list[Answer]:
         """Answers of ``call`` for the pictures, as many at a time as the options allow.
 
-        Where the device's memory does not hold so many, they are halved, for later calls too.
+        If the device's memory is too small, batches are halved, for later calls too.
 
         Raises:
             InferenceError: ``pictures`` are of another size, ``call`` failed, or the memory does
