@@ -8,6 +8,7 @@ their names; all others start with ``MMPOSE_``.
 import difflib
 import os
 import re
+import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,16 @@ from deployments.messages import EncodeOptions
 from deployments.pose.sources import without_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shipped() -> Path:
+    """Find the folder ``config`` of the checkout, else the copy that the wheel installs."""
+    here = ROOT / "config"
+    installed = Path(sysconfig.get_path("data"), "share", "mmpose-service", "config")
+    return here if (here / "model_config.json").is_file() else installed
+
+
+CONFIG_FOLDER = _shipped()
 PREFIX = "MMPOSE_"
 
 _SPECIFICATION_NAMES = {
@@ -75,7 +86,7 @@ class Settings(BaseSettings):
     hrnet_enabled: bool | None = Field(
         None, validation_alias=_named("hrnet_enabled"), description="Use HRNet, the fallback."
     )
-    config: Path = Field(ROOT / "config" / "model_config.json", description="Registry of models.")
+    config: Path = Field(CONFIG_FOLDER / "model_config.json", description="Registry of models.")
     weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
     mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
         (), description="Addresses that have the published checkpoints, too, by file name."
@@ -127,10 +138,10 @@ class Settings(BaseSettings):
         description="Compute angles, scores and alignment.",
     )
     rules: Path | None = Field(
-        ROOT / "config" / "rules.yaml", description="Ranges of angles that are watched, YAML."
+        CONFIG_FOLDER / "rules.yaml", description="Ranges of angles that are watched, YAML."
     )
     mdc: Path | None = Field(
-        ROOT / "config" / "mdc.yaml", description="Smallest detectable changes by metric, YAML."
+        CONFIG_FOLDER / "mdc.yaml", description="Smallest detectable changes by metric, YAML."
     )
     norms: Path | None = Field(None, description="Norms of a population of yours, YAML.")
     reference_result: Path | None = Field(

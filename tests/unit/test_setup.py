@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+from tests.extras import PROJECT, ROOT, of_project, requirements
+
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
 SETUP = ROOT / "scripts" / "setup.sh"
 
@@ -36,30 +34,13 @@ def pins():
 
 def unmet(pinned, left_out):
     """Requirements of this platform that no pin meets, each with who has it."""
-    project = PROJECT["project"]
-    wanted = [("the project", r) for r in project["dependencies"]]
-    wanted += [("the project", r) for r in project["optional-dependencies"]["dev"]]
-    seen, found = set(), []
-    while wanted:
-        by, text = wanted.pop()
-        need = Requirement(text)
+    found = []
+    for by, need in requirements(of_project("dev")):
         name = canonicalize_name(need.name)
-        extras = need.extras or {""}
-        if name in left_out:
-            continue
         pin = pinned.get(name)
         version = next(iter(pin.specifier)).version if pin else None
-        if version is None or version not in need.specifier:
-            found.append(f"{by}: {text}")
-        for extra in extras - {e for n, e in seen if n == name}:
-            seen.add((name, extra))
-            try:
-                below = map(Requirement, requires(name) or ())
-            except PackageNotFoundError:
-                continue
-            wanted += [
-                (name, str(r)) for r in below if not r.marker or r.marker.evaluate({"extra": extra})
-            ]
+        if name not in left_out and (version is None or version not in need.specifier):
+            found.append(f"{by}: {need}")
     return found
 
 
