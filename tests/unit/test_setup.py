@@ -26,16 +26,16 @@ def test_packages_are_compiled(package):
     assert Path(cache_from_source(source)).exists()
 
 
-def pins():
+def pins(locks):
     """{name: requirement} of the locks."""
-    lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
+    lines = [line for lock in locks for line in lock.read_text().splitlines()]
     return {pin.name: pin for pin in map(Requirement, lines)}
 
 
-def unmet(pinned, left_out):
-    """Requirements of this platform that no pin meets, each with who has it."""
+def unmet(extra, pinned, left_out):
+    """Requirements of an extra on this platform that no pin meets, each with who has it."""
     found = []
-    for by, need in requirements(of_project("dev")):
+    for by, need in requirements(of_project(extra)):
         name = canonicalize_name(need.name)
         pin = pinned.get(name)
         version = next(iter(pin.specifier)).version if pin else None
@@ -44,15 +44,16 @@ def unmet(pinned, left_out):
     return found
 
 
-def test_the_locks_meet_every_requirement_but_those_left_out():
+@pytest.mark.parametrize(("extra", "locks"), [("service", LOCKS[:1]), ("dev", LOCKS)])
+def test_the_locks_meet_every_requirement_but_those_left_out(extra, locks):
     left_out = {Requirement(r).name for r in PROJECT["tool"]["uv"]["override-dependencies"]}
     cuda = (ROOT / "requirements-cuda.lock").read_text().splitlines()[1:]
     left_out |= {Requirement(line).name for line in cuda}
-    pinned = pins()
+    pinned = pins(locks)
     assert not left_out & set(pinned)
-    assert unmet(pinned, left_out) == []
+    assert unmet(extra, pinned, left_out) == []
     del pinned["joblib"]
-    assert unmet(pinned, left_out) != []
+    assert unmet(extra, pinned, left_out) != []
 
 
 def test_setup_takes_the_pythons_that_the_project_allows():
