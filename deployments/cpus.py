@@ -1,4 +1,4 @@
-"""How many CPUs this process may use."""
+"""Count the CPUs that this process may use."""
 
 import math
 import os

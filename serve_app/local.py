@@ -107,7 +107,7 @@ class LocalStages:
 
     @property
     def statuses(self) -> Mapping[str, ModelStatus]:
-        """What each model says of itself, by role."""
+        """Return the state of each model, by role."""
         return {
             role: engine if isinstance(engine, ModelStatus) else engine.status
             for role, engine in self._engines.items()

@@ -38,12 +38,12 @@ class Scored:
 
     @property
     def told(self) -> bool:
-        """Whether there is anything to count by."""
+        """Return whether there is anything to count."""
         return self.counts != [None]
 
     @property
     def exact(self) -> bool:
-        """Whether one person did just those that were filmed."""
+        """Return whether one person did exactly the filmed repetitions."""
         return self.counts == [self.repetitions]
 
 

@@ -286,7 +286,7 @@ class Converter:
 
 
 def is_hdr(frame: av.VideoFrame) -> bool:
-    """Whether a frame's transfer function is PQ or HLG (ITU-R BT.2100)."""
+    """Return whether a frame's transfer function is PQ or HLG (ITU-R BT.2100)."""
     return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 

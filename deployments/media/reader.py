@@ -280,7 +280,7 @@ def _checked(
 
 
 def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether FFmpeg gives time stamps that are not those of presentation.
+    """Return whether FFmpeg's time stamps of this stream are not presentation times.
 
     AVI stores none. Those that FFmpeg makes up are right for MPEG-4, but for H.264 and HEVC they
     follow the order of decoding, late by a guess: ``decoded`` deals out the times of decoding,

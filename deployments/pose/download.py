@@ -240,7 +240,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _client(given: httpx.Client | None, connect_s: float) -> AbstractContextManager[httpx.Client]:
-    """The given one, left open, or one of its own."""
+    """Yield the given client, or a new one that is closed at the end."""
     if given:
         return nullcontext(given)
     timeout = httpx.Timeout(3 * connect_s, connect=connect_s)
@@ -314,7 +314,7 @@ def _begin(response: httpx.Response, part: _Part, offset: int) -> int | None:
 
 
 def _validator(response: httpx.Response) -> str | None:
-    """What If-Range may name: a strong ETag, else the date of the file."""
+    """Return the validator for If-Range: a strong ETag, else the file's date."""
     etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
     return (etag if etag and not etag.startswith("W/") else date) or None
 

@@ -1,4 +1,4 @@
-"""How networks are run."""
+"""Options of running a network."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Who is who over the whole clip: identities kept through crossings and over gaps.
+"""Resolve identities over the whole clip, through crossings and over gaps.
 
 The association from one detection frame to the next errs where people pass one another: their boxes
 coincide, one of them is hidden, and the boxes may come apart the wrong way round. So rows near

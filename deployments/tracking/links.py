@@ -1,4 +1,4 @@
-"""Which fragment of a track continues which: the best set of links over the whole clip.
+"""Link fragments of tracks: the best set of links over the whole clip.
 
 A link from the end of one fragment to the start of a later one is priced as the negative logarithm
 of how likely both are one person, in four Gaussian terms: where constant velocity leads, forwards

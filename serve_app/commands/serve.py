@@ -154,13 +154,13 @@ def _check_port(options: Mapping[str, Any]) -> None:
 
 
 def ray_environment() -> dict[str, str]:
-    """What ``config/ray.local.env`` sets."""
+    """Read the variables of ``config/ray.local.env``."""
     lines = _RAY_ENVIRONMENT.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
 def _applications() -> dict[str, Any]:
-    """As Serve's REST API describes them, which is the dashboard's."""
+    """Return the applications as Serve's REST API describes them."""
     from ray import serve
 
     return {

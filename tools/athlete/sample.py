@@ -138,7 +138,7 @@ def _hide(picture: Array, box: Array, random: np.random.Generator) -> None:
 
 
 def _damaged(picture: Array, random: np.random.Generator, share: float) -> Array:
-    """As cameras and encoders leave it, so often and so far: blurred, noisy, dark or bright."""
+    """Degrade a picture at random as cameras and encoders do."""
     if random.random() < 0.2 * share:
         length = int(random.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)

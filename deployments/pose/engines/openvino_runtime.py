@@ -1,4 +1,4 @@
-"""What OpenVINO is asked to do: compile a network for this CPU, and call it.
+"""Compile a network for this CPU by OpenVINO, and call it.
 
 The runtime sends nothing anywhere: OpenVINO's telemetry belongs to its model converter, which is
 not used.
@@ -167,5 +167,5 @@ def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
 
 
 def last_line(error: Exception) -> str:
-    """What OpenVINO says after where in its source it says it."""
+    """Return OpenVINO's message without the place in its source."""
     return (str(error).strip() or repr(error)).splitlines()[-1]

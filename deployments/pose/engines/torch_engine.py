@@ -222,7 +222,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def _half_precision(device: torch.device) -> torch.dtype | None:
-    """What ``mixed`` means on ``device``: None where a CPU would only emulate it."""
+    """Return the type of ``mixed`` precision on ``device``; None if a CPU would emulate it."""
     if device.type == "cuda":
         return torch.float16
     abilities = torch.cpu.get_capabilities()
