@@ -8,6 +8,7 @@ their names; all others start with ``MMPOSE_``.
 import difflib
 import os
 import re
+import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,16 @@ from deployments.messages import EncodeOptions
 from deployments.pose.sources import without_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shipped() -> Path:
+    """Find the folder ``config`` of the checkout, else the copy that the wheel installs."""
+    here = ROOT / "config"
+    installed = Path(sysconfig.get_path("data"), "share", "mmpose-service", "config")
+    return here if (here / "model_config.json").is_file() else installed
+
+
+CONFIG_FOLDER = _shipped()
 PREFIX = "MMPOSE_"
 
 _SPECIFICATION_NAMES = {
@@ -81,9 +92,7 @@ class Settings(BaseSettings):
         description="Use HRNet, the fallback.",
         json_schema_extra={"unset": "as the registry says"},
     )
-    config: Path = Field(
-        ROOT / "config" / "model_config.json", description="The registry of models."
-    )
+    config: Path = Field(CONFIG_FOLDER / "model_config.json", description="The registry of models.")
     weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
     mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
         (),
@@ -163,12 +172,12 @@ class Settings(BaseSettings):
         json_schema_extra={"unset": "true"},
     )
     rules: Path | None = Field(
-        ROOT / "config" / "rules.yaml",
+        CONFIG_FOLDER / "rules.yaml",
         description="Ranges of angles to watch, YAML.",
         json_schema_extra={"page": "biomechanics/monitoring.md"},
     )
     mdc: Path | None = Field(
-        ROOT / "config" / "mdc.yaml",
+        CONFIG_FOLDER / "mdc.yaml",
         description="Smallest detectable changes by metric, YAML.",
         json_schema_extra={"page": "biomechanics/asymmetry.md"},
     )

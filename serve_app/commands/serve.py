@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
 from serve_app.ray_token import ensure_token
-from serve_app.settings import ROOT
+from serve_app.settings import CONFIG_FOLDER
 
-CONFIG = ROOT / "config" / "serve.local.yaml"
+CONFIG = CONFIG_FOLDER / "serve.local.yaml"
 _ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
-_RAY_ENVIRONMENT = ROOT / "config" / "ray.local.env"
+_RAY_ENVIRONMENT = CONFIG_FOLDER / "ray.local.env"
 
 
 @click.command()
