@@ -18,11 +18,13 @@ from biomech.performance import Performance
 from biomech.phases import sampled
 from biomech.reasons import Flags
 from biomech.scores import GAIT, Score, weighted
+from biomech.timeline import Windows, velocity
 
 _JOINTS: Final = ("knee", "hip")
 _LEAST_STRIDES: Final = 2
 _LEAST_STRIDE_TIMES: Final = 3
 _TIE_S: Final = 1e-9
+_SWING_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,21 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
     inside = np.zeros(frames, np.bool_)
     for start, stop in gait.bouts:
         inside[start : stop + 1] = True
-    travel = performance.metrics.balance.travel
-    travels = near & np.asarray(travel > config.locomotion_speed)
+    travels = near & _moves(performance, config)
     few_reason = reasons.where(few, reasons.INSUFFICIENT_HISTORY)
     return GaitScores(
         walking=(inside | travels) & performance.metrics.points.track.present,
         stability=stable.only_where(few_reason).defined(GAIT),
         symmetry=symmetric.defined(GAIT),
     )
+
+
+def _moves(performance: Performance, config: BmConfig) -> Flags:
+    """Return where (f,) the person travels, or the legs swing past each other."""
+    ahead = performance.curves.ankle_ahead
+    swing = np.abs(velocity(performance.curves.times_s, ahead["left"] - ahead["right"]))
+    swings = Windows.of(performance.curves.times_s, _SWING_S).mean(swing) > config.contact_speed
+    return np.asarray(swings | (performance.metrics.balance.travel > config.locomotion_speed))
 
 
 def _regularity(

@@ -101,6 +101,11 @@ FRESH = [(0.8 + 2.2 * i, 0.8, 0.8, 95.0) for i in range(8)]
 TIRED = [(0.8 + 2.2 * i, 0.8 + 0.05 * i, 0.8 + 0.06 * i, 95.0 - 4.0 * i) for i in range(8)]
 
 
+def _thighs(t, bends):
+    """(f,) degrees by which the thighs turn toward the camera in squats."""
+    return sum(0.8 * d * bump(t, s, down, up) for s, down, up, d in bends)
+
+
 def uneven_walk(t, *, late=0.0, stiff=1.0):
     """A walk on a treadmill; the left leg is ``late`` by a share of a stride, or its knee stiff."""
     phase = 2 * np.pi * 0.9 * t
@@ -165,6 +170,11 @@ def _scenarios():
         "squats, tired": (
             long,
             squat_set(long, TIRED, wobble=3.0, lean=0.45, uneven=12.0, tremor=4.0),
+        ),
+        "squats, front": (long, from_the_front(long, thigh=_thighs(long, FRESH))),
+        "squats, front, wobbling": (
+            long,
+            from_the_front(long, thigh=_thighs(long, FRESH), lean=sway(long, 1.5)),
         ),
         "walk": (t, walk(t, start=(900.0, 0.0)).xy),
         "walk across": (t, walk(t, speed=120.0, start=(200.0, 0.0)).xy),

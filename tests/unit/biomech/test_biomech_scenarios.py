@@ -34,6 +34,8 @@ TABLE = {
     "crouch": ((60, 80), (0.90, 1.0), None, "standing"),
     "squats, fresh": ((78, 92), (0.90, 1.0), (84, 97), "standing"),
     "squats, tired": ((40, 62), (0.90, 1.0), (68, 84), "standing"),
+    "squats, front": ((85, 100), (0.90, 1.0), (84, 100), "standing"),
+    "squats, front, wobbling": ((40, 65), (0.90, 1.0), (65, 88), "standing"),
     "walk": ((82, 100), (0.91, 1.0), (80, 97), "gait"),
     "walk across": ((82, 100), (0.91, 1.0), (80, 97), "gait"),
     "walk, late leg": ((82, 100), (0.65, 0.82), (70, 88), "gait"),
@@ -102,6 +104,7 @@ def test_the_table_has_every_scenario():
         ("standing", "wobbling"),
         ("one leg", "one leg, wobbling"),
         ("squats, fresh", "squats, tired"),
+        ("squats, front", "squats, front, wobbling"),
     ],
 )
 @pytest.mark.parametrize("seed", range(3))
