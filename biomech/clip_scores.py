@@ -44,7 +44,7 @@ def _clip_score(score: Score, present: Flags, config: BmConfig) -> dict[str, Any
     coverage = _mean(score.coverage[known])
     return {
         "value": _number(float(score.value[known].mean())) if enough else None,
-        "definition": definition,
+        "definition": definition if enough else None,
         "components": {name: _mean(part[known]) for name, part in score.components.items()}
         if enough
         else {},

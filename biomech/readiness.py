@@ -24,13 +24,15 @@ def with_smoothness(performance: Performance, config: BmConfig) -> PersonMetrics
     """The metrics of a performance, with the scores that its phases allow.
 
     In gait stability and symmetry are those of strides. Readiness knows of smoothness within
-    phases, and of pace within repetitions; outside these components are missing.
+    phases, and of pace within repetitions; outside these components are missing, but for the mean
+    smoothness of all strides beside them.
     """
     metrics = performance.metrics
     movement = dict(metrics.movement)
     poor = reasons.where(
         movement["pose_quality"].value < config.min_quality, reasons.LOW_CONFIDENCE
     )
+    smooth = smoothness_of(performance)
     if performance.gait:
         walk = gait_scores(performance, performance.gait, config)
         for name, score in (
@@ -38,13 +40,16 @@ def with_smoothness(performance: Performance, config: BmConfig) -> PersonMetrics
             ("symmetry_index", walk.symmetry),
         ):
             movement[name] = movement[name].where(walk.walking, score.only_where(poor))
+        beside = walk.walking & np.isnan(smooth)
+        known = smooth[np.isfinite(smooth)]
+        smooth = np.where(beside & (len(known) > 0), known.sum() / max(len(known), 1), smooth)
     known = movement["athletic_readiness"]
     movement["athletic_readiness"] = readiness(
         movement["stability_score"],
         movement["symmetry_index"],
         known.components["alignment"],
         config,
-        smoothness_of(performance),
+        smooth,
         pace_of(performance, config),
     ).only_where(poor)
     return replace(metrics, movement=movement)
