@@ -41,8 +41,9 @@ def with_smoothness(performance: Performance, config: BmConfig) -> PersonMetrics
         ):
             movement[name] = movement[name].where(walk.walking, score.only_where(poor))
         beside = walk.walking & np.isnan(smooth)
-        known = smooth[np.isfinite(smooth)]
-        smooth = np.where(beside & (len(known) > 0), known.sum() / max(len(known), 1), smooth)
+        strides = smooth[np.isfinite(smooth)]
+        if len(strides):
+            smooth = np.where(beside, strides.mean(), smooth)
     known = movement["athletic_readiness"]
     movement["athletic_readiness"] = readiness(
         movement["stability_score"],
