@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Final, Self, overload
 
 import httpx
 
@@ -19,6 +19,7 @@ from deployments import errors
 from deployments.errors import NotReadyError, ServiceError, UnreachableError
 from serve_app.export.query import ExportQuery, Format
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
+from serve_app.supplied import SUPPLIED, read_supplied
 
 _POLL_S = 0.5
 
@@ -82,12 +83,16 @@ class PoseClient:
 
         Args:
             source: an address (``https://``, ``gs://``), or a file to upload.
-            options: fields of :class:`serve_app.schemas.PoseOptions`.
+            options: fields of :class:`serve_app.schemas.PoseOptions`. ``reference`` and ``before``
+                may be responses as this client gives them, and they and ``norms`` the
+                :class:`pathlib.Path` of a file here, which is read.
 
         Raises:
             ServiceError: as the service answered. FileNotFoundError: no such file.
+            BadParameterError: what to compare to cannot be read, or is not what it should be.
             pydantic.ValidationError: an option is unknown or out of range.
         """
+        options = _compared(options)
         if isinstance(source, str) and "://" in source:
             body = PoseRequest(video_url=source, **options).model_dump()
             return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
@@ -215,6 +220,20 @@ class PoseClient:
         return answer
 
 
+def _compared(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with the content of files, and of responses what is compared."""
+    files = {n: options[n] for n in SUPPLIED if isinstance(options.get(n), Path)}
+    results = {
+        name: {"data": value.data and value.data.model_dump(include=_COMPARED)}
+        for name, value in options.items()
+        if isinstance(value, PoseResponse)
+    }
+    return options | results | read_supplied(files)
+
+
+_COMPARED: Final = {"biomechanics_summary"}
+
+
 def _save(answer: httpx.Response, to: Path) -> None:
     """Write the content to a file, which is there only once it is whole."""
     part = to.with_name(f"{to.name}.part")
@@ -256,4 +275,4 @@ def _unreachable(address: httpx.URL, error: httpx.TransportError) -> Unreachable
 
 
 def _form_value(value: object) -> str:
-    return json.dumps(value) if isinstance(value, bool | dict) else str(value)
+    return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)
