@@ -29,7 +29,7 @@ def asymmetry(
     phases: Mapping[str, Any] | None,
     limits: Limits,
     involved_side: str | None,
-    view: str | None,
+    view: str | None = None,
 ) -> Outcome:
     """Differences of the sides, + right larger, of all measures that both have thrice.
 
@@ -45,7 +45,7 @@ def asymmetry(
     Args:
         measures: of the clip. phases: mean curves of both sides, whose distances are given too.
         limits: by metric. involved_side: of an injury, for the limb symmetry index.
-        view: of the clip.
+        view: of the clip; unknown is not from the front.
     """
     biased = view != FRONTAL
     sides = {(m.metric, m.side): m for m in measures if m.side and len(m.values) >= LEAST_VALUES}

@@ -74,7 +74,7 @@ class _Limit(_Strict):
         if (self.mdc is None) == (self.reason is None):
             raise ValueError("a metric has either mdc, or the reason why there is none")
         if self.mdc is not None and not self.source:
-            raise ValueError("mdc needs its source")
+            raise ValueError("mdc needs its source, as `source`")
         return self
 
 
