@@ -65,12 +65,13 @@ def _reference(value: Any) -> Any:
     """The same, or the mean movement of a table of angles."""
     if isinstance(value, SavedMovement):
         return value
-    if isinstance(value, Mapping) and "cuts" in value:
-        return checked(SavedMovement, value)
     if isinstance(value, str | bytes):
         text = value.encode() if isinstance(value, str) else value
         if not text.lstrip().startswith(b"{"):
             return _table(text)
+        value = parse_json(text)
+    if isinstance(value, Mapping) and "cuts" in value:
+        return checked(SavedMovement, value)
     return _result(value)
 
 
