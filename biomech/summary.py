@@ -145,7 +145,7 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict
 
 
 def _near_side(metrics: PersonMetrics) -> str | None:
-    """The side nearer to the camera; None but from the side, and where the person turned around."""
+    """Find the side nearer to the camera; None unless seen from that one side throughout."""
     facing = metrics.view.facing[metrics.view.facing != 0]
     if metrics.view.of_clip() != SAGITTAL or not len(facing):
         return None

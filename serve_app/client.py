@@ -221,7 +221,7 @@ class PoseClient:
 
 
 def _compared(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, with the content of files, and of responses what is compared."""
+    """Replace files by their content, and responses by what is compared of them."""
     files = {n: options[n] for n in SUPPLIED if isinstance(options.get(n), Path)}
     results = {
         name: {"data": value.data and value.data.model_dump(include=_COMPARED)}

@@ -35,7 +35,7 @@ class Reception:
         return self._settings.max_result_bytes
 
     async def parsed(self, parse: Callable[[Given], Parsed], given: Given, *, size: int) -> Parsed:
-        """``parse(given)``; where it has more than some kB, in one of few threads.
+        """Call ``parse(given)``; where it has more than some kB, in one of few threads.
 
         Its values take three times the memory of the text, so that many at once would fill it. Call
         it within the block of :meth:`body`, where the body is counted.

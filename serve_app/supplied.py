@@ -36,7 +36,7 @@ _RESULT: Final = (
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The values in a JSON text.
+    """Parse a JSON text.
 
     Raises:
         ValueError: it is none; says where.
@@ -48,7 +48,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _result(value: Any) -> Any:
-    """The summary in a response, or in one object of it, of whatever form."""
+    """Find the summary in a response, or in one object of it; either may be text."""
     if value is None or isinstance(value, SavedSummary):
         return value
     if isinstance(value, str | bytes):
@@ -62,7 +62,7 @@ def _result(value: Any) -> Any:
 
 
 def _reference(value: Any) -> Any:
-    """The same, or the mean movement of a table of angles."""
+    """Find the same, or the mean movement of a table of angles."""
     if isinstance(value, SavedMovement):
         return value
     if isinstance(value, str | bytes):
@@ -76,7 +76,7 @@ def _reference(value: Any) -> Any:
 
 
 def _table(text: bytes) -> SavedMovement:
-    """The mean movement of a table in CSV."""
+    """Find the mean movement of a table in CSV."""
     # It needs numpy, which a client has no use for else.
     from deployments.biomechanics.reference import reference_in
 
@@ -138,7 +138,7 @@ def made(
     before: SavedSummary | None,
     norms: list[NormRow] | None,
 ) -> Supplied:
-    """The values of the fields as the applications take them."""
+    """Convert the fields to what the applications take."""
     return Supplied(
         norms=None if norms is None else tuple(row.made() for row in norms),
         reference=None if reference is None else reference.model_dump(),
@@ -177,7 +177,7 @@ def require_same_definitions(versions: Mapping[str, str], **facts: Any) -> None:
 
 
 def read_supplied(files: Mapping[str, Path | None]) -> dict[str, Any]:
-    """Values of the fields from files of whoever calls; of norms they may be YAML.
+    """Read the fields from files of the caller's own machine; norms may be YAML.
 
     Args:
         files: by field; None leaves a field as it is.

@@ -56,7 +56,7 @@ def content_type(request: Request, *kinds: str) -> str:
 
 
 async def read_body(request: Request, reception: Reception) -> PoseRequest:
-    """The request in a body of JSON.
+    """Read the request in a body of JSON.
 
     Raises:
         TooLargeError: more than some kB; with a result in it, more than a result may have.
@@ -141,7 +141,7 @@ class _FormParser(MultiPartParser):
 
     @property
     def supplied_bytes(self) -> int:
-        """Bytes so far of what the applications compare to."""
+        """Bytes so far of results and norms."""
         return sum(self._sizes.get(name, 0) for name in SUPPLIED)
 
     def on_headers_finished(self) -> None:
@@ -170,7 +170,7 @@ class _FormParser(MultiPartParser):
 
 
 def _options_in(fields: Mapping[str, Any]) -> PoseOptions:
-    """The options in the parts of a form, of which some may be files."""
+    """Parse the options in the parts of a form, of which some may be files."""
     values = {
         name: part.file.read() if isinstance(part, UploadFile) else part
         for name, part in fields.items()

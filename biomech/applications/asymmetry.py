@@ -114,7 +114,7 @@ def _band(index: float) -> str | None:
 
 
 def _curves(phases: Mapping[str, Any] | None, *, biased: bool) -> list[dict[str, Any]]:
-    """How far the mean curves of the sides are apart, degrees: no verdict."""
+    """Give the distances of the mean curves of the sides in degrees, without a verdict."""
     joints = (phases or {}).get("joints", {})
     found = []
     for name, left in joints.items():

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How large a change of a measure must be to be one.
+    """The smallest change of a measure that can be detected.
 
     Attributes:
         mdc: smallest detectable change, 95 %, in the unit of the measure; None where none is known.
@@ -41,7 +41,7 @@ NEAR_FAR_BIAS: Final = "near_far_bias"
 def verdict(
     diff: float, half: float, limit: Limit, *, biased: bool
 ) -> tuple[bool | None, str | None]:
-    """Whether a difference is one, and why that cannot be said.
+    """Judge a difference of two means; give the reason where it cannot be judged.
 
     Args:
         diff: of two means. half: half width of its nominal 95 % interval.
@@ -146,14 +146,14 @@ class Guidelines:
     withheld: bool = False
 
     def of_athlete(self, supplied: Supplied) -> "Guidelines":
-        """The same, with what a request supplies in place of the site's own."""
+        """Replace the site's norms and results by those that a request supplies."""
         given = {
             name: value for name in _SUPPLIED if (value := getattr(supplied, name)) is not None
         }
         return replace(self, **given)
 
     def of_anybody(self) -> "Guidelines":
-        """What holds whoever the person is: rules and detectable changes."""
+        """Keep rules and detectable changes, which hold for everybody."""
         withheld = any(getattr(self, name) is not None for name in _SUPPLIED)
         return Guidelines(self.rules, self.limits, withheld=withheld)
 

@@ -77,7 +77,7 @@ def technique(
 
 
 def _notes(athlete: Mapping[str, Any], reference: Mapping[str, Any]) -> Iterator[str]:
-    """What to know of two movements that are compared all the same."""
+    """Give the cautions of two movements that are compared all the same."""
     unsaid = [name for name in (*_MUST_MATCH, _FILTER) if name not in reference]
     if unsaid:
         yield f"taken to agree, as the reference does not say: {', '.join(unsaid)}"
@@ -87,7 +87,7 @@ def _notes(athlete: Mapping[str, Any], reference: Mapping[str, Any]) -> Iterator
 
 
 def nearness_differs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Whether one result is known to be of people whose other side was nearer to the camera."""
+    """Tell whether different sides are known to be nearer to the camera."""
     sides = {a.get("near_side"), b.get("near_side")} - {None}
     return len(sides) > 1
 

@@ -88,7 +88,7 @@ class _Filter(BaseModel):
 
 
 class SavedSummary(BaseModel):
-    """What comparisons read of one person in a saved result."""
+    """The part of a person's summary that comparisons read."""
 
     definitions: _Label
     model: _Label | None
@@ -115,7 +115,7 @@ class SavedMovement(BaseModel):
 
 
 def summary_of(document: Any, person_id: int | None = None) -> dict[str, Any]:
-    """What comparisons read of a person of a response document, the primary one by default.
+    """Read the summary of one person of a response, the primary one by default.
 
     Raises:
         ValueError: not a response with a summary, or without that person; says what is missing.
@@ -124,7 +124,7 @@ def summary_of(document: Any, person_id: int | None = None) -> dict[str, Any]:
 
 
 def saved_summary(document: Any, person_id: int | None = None) -> SavedSummary:
-    """The same, as what it was checked by.
+    """Read the same as a model.
 
     Raises:
         ValueError: see :func:`summary_of`.
@@ -140,7 +140,7 @@ def saved_summary(document: Any, person_id: int | None = None) -> SavedSummary:
 
 
 def checked(kind: type[Model], document: Mapping[str, Any]) -> Model:
-    """A model of that kind.
+    """Validate a document as a model of that kind.
 
     Raises:
         ValueError: the document is none; names the first part that is wrong.
@@ -152,7 +152,7 @@ def checked(kind: type[Model], document: Mapping[str, Any]) -> Model:
 
 
 def first(error: ValidationError) -> str:
-    """The first mistake, with its place."""
+    """Describe the first mistake, with its place."""
     item = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part)[:_SHOWN] for part in item['loc']) or 'the whole'}: {item['msg']}"
 
