@@ -3,7 +3,7 @@
     with PoseClient("http://127.0.0.1:8003") as client:
         answer = client.analyze("run.mp4", confidence=0.4)
 
-It imports neither Ray nor torch, nor numpy.
+It imports neither Ray nor torch, nor numpy. Norms in YAML need pyyaml.
 """
 
 import json
@@ -19,7 +19,7 @@ from deployments import errors
 from deployments.errors import NotReadyError, ServiceError, UnreachableError
 from serve_app.export.query import ExportQuery, Format
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
-from serve_app.supplied import SUPPLIED, read_supplied
+from serve_app.supplied import SUPPLIED, is_table, read_supplied, read_text
 
 _POLL_S = 0.5
 
@@ -92,18 +92,19 @@ class PoseClient:
             BadParameterError: what to compare to cannot be read, or is not what it should be.
             pydantic.ValidationError: an option is unknown or out of range.
         """
-        options = _compared(options)
+        options, table = _compared(options)
         if isinstance(source, str) and "://" in source:
-            body = PoseRequest(video_url=source, **options).model_dump()
+            body = PoseRequest(video_url=source, **options).model_dump() | table
             return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
+        form |= table
         with Path(source).open("rb") as file:
             answer = self._call("POST", "/pose", files={"file": file}, data=form)
         return PoseResponse.model_validate_json(answer.content)
 
     def health(self) -> Health:
-        """What is loaded; of a service that is not ready too."""
+        """Return what is loaded, even if the service is not ready."""
         try:
             answer = self._http.get("/healthz")
         except httpx.TransportError as error:
@@ -220,15 +221,27 @@ class PoseClient:
         return answer
 
 
-def _compared(options: dict[str, Any]) -> dict[str, Any]:
-    """Replace files by their content, and responses by what is compared of them."""
-    files = {n: options[n] for n in SUPPLIED if isinstance(options.get(n), Path)}
+def _compared(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Replace files by their content, and responses by what is compared of them.
+
+    Returns:
+        the options, and apart from them a table of angles, which the service alone understands.
+    """
+    files = {n: value for n in SUPPLIED if isinstance(value := options.get(n), Path)}
     results = {
         name: {"data": value.data and value.data.model_dump(include=_COMPARED)}
         for name, value in options.items()
         if isinstance(value, PoseResponse)
     }
-    return options | results | read_supplied(files)
+    reference = options.get("reference")
+    if "reference" in files:
+        reference = read_text("reference", files["reference"])
+    if isinstance(reference, str | bytes) and is_table(reference):
+        options = {name: value for name, value in options.items() if name != "reference"}
+        files.pop("reference", None)
+        text = reference if isinstance(reference, str) else reference.decode("utf-8", "replace")
+        return options | results | read_supplied(files), {"reference": text}
+    return options | results | read_supplied(files), {}
 
 
 _COMPARED: Final = {"biomechanics_summary"}
@@ -247,7 +260,7 @@ def _save(answer: httpx.Response, to: Path) -> None:
 
 
 def _error_of(answer: httpx.Response) -> ServiceError:
-    """The error that a problem document tells of."""
+    """Return the error of a problem document."""
     try:
         document = answer.json()
         kind = _BY_CODE.get(document["code"], ServiceError)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import pydantic_core
-import yaml
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from biomech.applications.guidelines import Supplied
@@ -63,23 +62,25 @@ def _result(value: Any) -> Any:
 
 def _reference(value: Any) -> Any:
     """Find the same, or the mean movement of a table of angles."""
+    if isinstance(value, str | bytes):
+        value = _table(value) if is_table(value) else parse_json(value)
     if isinstance(value, SavedMovement):
         return value
-    if isinstance(value, str | bytes):
-        text = value.encode() if isinstance(value, str) else value
-        if not text.lstrip().startswith(b"{"):
-            return _table(text)
-        value = parse_json(text)
     if isinstance(value, Mapping) and "cuts" in value:
         return checked(SavedMovement, value)
     return _result(value)
 
 
-def _table(text: bytes) -> SavedMovement:
-    """Find the mean movement of a table in CSV."""
-    # It needs numpy, which a client has no use for else.
-    from deployments.biomechanics.reference import reference_in
+def is_table(text: str | bytes) -> bool:
+    """Tell a table of angles from a result in JSON."""
+    return text.lstrip()[:1] not in ("{", b"{")
 
+
+def _table(table: str | bytes) -> SavedMovement:
+    """Find the mean movement of a table in CSV."""
+    from deployments.biomechanics.reference import reference_in  # numpy, which clients may lack
+
+    text = table.encode() if isinstance(table, str) else table
     if len(text) > MOST_TABLE_BYTES:
         raise ValueError(f"a table of angles must not be larger than {MOST_TABLE_BYTES >> 20} MiB")
     lines = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
@@ -188,23 +189,45 @@ def read_supplied(files: Mapping[str, Path | None]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, path in files.items():
         if path is not None:
+            text = read_text(name, path)
             try:
-                text = path.read_bytes()
                 found[name] = _READERS[name](text)
-            except OSError as error:
-                raise BadParameterError(
-                    f"{name}: {path}: {error.strerror}", hint="Check the path.", field=name
-                ) from error
-            except (ValueError, yaml.YAMLError) as error:
+            except ValueError as error:
                 raise BadParameterError(f"{name}: {path}: {error}", field=name) from error
     return found
 
 
+def read_text(name: str, path: Path) -> bytes:
+    """Read the file of a field.
+
+    Raises:
+        BadParameterError: it cannot be read; names both.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadParameterError(
+            f"{name}: {path}: {error.strerror}", hint="Check the path.", field=name
+        ) from error
+
+
 def _norms_in(text: bytes) -> Any:
     try:
-        return _NORMS.validate_python(yaml.safe_load(text))
+        return _NORMS.validate_python(_rows(text))
     except ValidationError as error:
         raise ValueError(first(error)) from error
+
+
+def _rows(text: bytes) -> Any:
+    try:
+        return parse_json(text)
+    except ValueError:
+        import yaml  # which clients may lack
+
+        try:
+            return yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ValueError(f"must be YAML or JSON: {error}") from error
 
 
 _READERS: Final[Mapping[str, Callable[[bytes], Any]]] = {

@@ -56,7 +56,7 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
 
 
 def _summary(path: Path, person: int | None) -> dict[str, Any]:
-    """What is compared of one person of a saved result.
+    """Values of one person of a saved result that are compared.
 
     Raises:
         BadParameterError: no result, without that person, or without a summary of it; names it.

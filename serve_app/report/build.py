@@ -27,7 +27,7 @@ _UNCALIBRATED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page shows; all text is plain, and escaped by the page.
+    """Content of the page; all text is plain, and the page escapes it.
 
     Attributes:
         title: of the page. facts: what it is of, by heading.
