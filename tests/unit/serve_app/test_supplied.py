@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import pickle
+import subprocess
+import sys
 
 import httpx
 import numpy as np
@@ -18,6 +21,7 @@ from serve_app.cli import main
 from serve_app.client import PoseClient
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
+from serve_app.settings import ROOT
 from serve_app.supplied import SUPPLIED
 from serve_app.upload import parse_options
 from tests.asgi import AsgiTransport
@@ -149,6 +153,42 @@ def test_the_client_sends_of_an_answer_what_is_compared_alone(earlier):
     told = json.loads(sent[0])["before"]
     assert told["definitions"] == DEFINITIONS
     assert "poses_per_frame" not in told
+
+
+def test_the_client_compares_without_numpy_and_yaml(tmp_path, earlier):
+    """The extra `client` has neither; a table of angles goes to the service as it is."""
+    (tmp_path / "earlier.json").write_text(json.dumps(earlier))
+    (tmp_path / "norms.json").write_text(json.dumps([NORM]))
+    (tmp_path / "table.csv").write_text(TABLE)
+    program = """
+import sys
+sys.modules.update(dict.fromkeys(("numpy", "scipy", "yaml", "ray", "torch")))
+import json
+from pathlib import Path
+import httpx
+from serve_app.client import PoseClient
+sent = []
+def keep(request):
+    sent.append(json.loads(request.read()))
+    return httpx.Response(200, json={"data": None, "video_url": None, "request_id": "x"})
+with PoseClient("http://test", transport=httpx.MockTransport(keep)) as client:
+    files = {"before": Path("earlier.json"), "norms": Path("norms.json")}
+    client.analyze("http://x/y.mp4", reference=Path("table.csv"), **files)
+    client.analyze("http://x/y.mp4", reference=Path("earlier.json"), **files)
+print(json.dumps([[type(body[n]).__name__ for n in ("reference", "before", "norms")]
+    for body in sent]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [["str", "dict", "list"], ["dict", "dict", "list"]]
 
 
 @pytest.mark.parametrize("name", ["reference", "before"])
