@@ -163,9 +163,11 @@ class _FormParser(MultiPartParser):
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         name = self._current_part.field_name
         self._sizes[name] += end - start
-        size = self.supplied_bytes if name in SUPPLIED else self._sizes[name]
+        together = name in SUPPLIED
+        size = self.supplied_bytes if together else self._sizes[name]
         if size > self._limits.get(name, size):
-            raise _too_large(f"the part {name!r}", size, self._limits[name])
+            what = f"what {', '.join(SUPPLIED)} hold together" if together else f"the part {name!r}"
+            raise _too_large(what, size, self._limits[name])
         super().on_part_data(data, start, end)
 
 
@@ -198,7 +200,7 @@ def _boundary_alone(request: Request) -> Headers:
     return Headers(raw=[(b"content-type", FORM.encode() + b'; boundary="' + boundary + b'"')])
 
 
-async def read_json(request: Request, reception: Reception, limit: int = _JSON_BYTES) -> bytes:
+async def read_json(request: Request, reception: Reception, limit: int) -> bytes:
     """A body of at most ``limit`` bytes.
 
     Raises:
