@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
+from biomech.applications.guidelines import NOTHING_SUPPLIED, Supplied
+
 DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
@@ -240,6 +242,7 @@ class Context:
     Attributes:
         movement: of :data:`CUTOFFS_HZ`. cutoff_hz: None as the movement says.
         subject: of the primary person; nothing is known of the others. camera: of all.
+        supplied: what the primary person is compared to, in place of the service's own.
 
     Raises:
         ValueError: an unknown movement, or a cut-off that is not above 0.
@@ -249,6 +252,7 @@ class Context:
     cutoff_hz: float | None = None
     subject: Subject = Subject()
     camera: Camera = Camera()
+    supplied: Supplied = NOTHING_SUPPLIED
 
     def __post_init__(self) -> None:
         if self.movement not in CUTOFFS_HZ:

@@ -36,6 +36,10 @@ from biomech.phases import phases
 from biomech.pipeline import Smoothed
 from biomech.quality import cautions_of, ranges
 from biomech.reasons import DISABLED, Flags
+from biomech.view import SAGITTAL
+
+ANOTHERS: Final = "references, earlier results and norms are the primary person's"
+"""Reason of the comparisons of everybody else."""
 
 TOO_SHORT: Final = "the clip is too short or too slow to be filtered"
 
@@ -122,6 +126,7 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict
         "model": occasion.model,
         "movement": occasion.context.movement,
         "view": metrics.view.of_clip(),
+        "near_side": _near_side(metrics),
         "camera": {
             "roll_deg": camera.roll_deg or 0.0,
             "roll_source": "assumed" if assumed else "request",
@@ -140,6 +145,20 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict
             for name, value in asdict(occasion.config).items()
         },
     }
+
+
+def _near_side(metrics: PersonMetrics) -> str | None:
+    """Find the side nearer to the camera; None unless seen from that one side throughout."""
+    facing = metrics.view.facing[metrics.view.facing != 0]
+    if metrics.view.of_clip() != SAGITTAL or not len(facing):
+        return None
+    to_the_right = float((facing > 0).mean())
+    if _MOST_TURNED < to_the_right < 1 - _MOST_TURNED:
+        return None
+    return "right" if to_the_right > _MOST_TURNED else "left"
+
+
+_MOST_TURNED: Final = 0.1
 
 
 def filter_block(points: Smoothed) -> dict[str, Any]:
@@ -216,7 +235,9 @@ def _applications(
         return {name: without(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
     made = {
         "monitoring": monitoring(performance, guidelines.rules, subject.sex),
-        "asymmetry": asymmetry(measures, told["phases"], guidelines.limits, subject.involved_side),
+        "asymmetry": asymmetry(
+            measures, told["phases"], guidelines.limits, subject.involved_side, told["view"]
+        ),
         "fatigue": fatigue(measures, guidelines.limits),
         "load": load(performance, occasion.config),
         "technique": technique(told, guidelines.reference)
@@ -228,6 +249,8 @@ def _applications(
         else without(NOT_SUPPLIED, "no earlier result was supplied"),
         "norms": against_norms(measures, guidelines.norms, told["view"]),
     }
+    if guidelines.withheld:
+        made |= dict.fromkeys(("technique", "progress", "norms"), without(NOT_SUPPLIED, ANOTHERS))
     parts = occasion.parts
     given = {
         "monitoring": parts.joint_angle_analysis,

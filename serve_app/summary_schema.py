@@ -194,6 +194,9 @@ class PersonSummary(Exact):
     model: str | None = Field(None, description="That made most of the poses.")
     movement: str | None = None
     view: Literal["sagittal", "frontal", "oblique"] | None = None
+    near_side: Literal["left", "right"] | None = Field(
+        None, description="Nearer to the camera, from the side; null where the person turns around."
+    )
     camera: SummaryCamera | None = None
     filter: FilterUsed | None = None
     stature_px: Number = None

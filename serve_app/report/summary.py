@@ -114,6 +114,7 @@ class Difference(BaseModel):
     diff: Number | None
     ci95: Interval | None = None
     real: bool | None = None
+    reason: Text | None = None
 
 
 class Asymmetry(Application):
@@ -157,6 +158,23 @@ class Technique(Application):
     joints: dict[Word, Deviation] = {}
 
 
+class Change(BaseModel):
+    """One measure before and now."""
+
+    metric: Word
+    side: Side = None
+    unit: Annotated[str, Field(max_length=16)]
+    delta: Number | None
+    ci95: Interval | None = None
+    verdict: Label | None = None
+
+
+class Progress(Application):
+    """What changed since an earlier result."""
+
+    changes: list[Change] = []
+
+
 class Applications(BaseModel):
     """Applications that a report shows."""
 
@@ -164,6 +182,7 @@ class Applications(BaseModel):
     asymmetry: Asymmetry | None = None
     fatigue: Fatigue | None = None
     technique: Technique | None = None
+    progress: Progress | None = None
 
 
 class PersonSummary(BaseModel):

@@ -6,7 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from biomech.applications.guidelines import NEAR_FAR_BIAS
 from biomech.applications.outcome import NOT_COMPARABLE, OK
+from biomech.applications.progress import NO_CHANGE
 from biomech.geometry import Array
 from biomech.statistics import half_width
 from serve_app.export.saved import Person, SavedResult
@@ -154,6 +156,15 @@ def findings(summary: PersonSummary) -> Iterator[str]:
                     f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
                     f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
                 )
+    if told.progress:
+        if told.progress.status == NOT_COMPARABLE:
+            yield f"the earlier result is not comparable: {told.progress.reason}"
+        for change in told.progress.changes:
+            if change.verdict not in (None, NO_CHANGE) and change.delta is not None:
+                yield (
+                    f"{_sided(change.side)}{words(change.metric)} {words(change.verdict)} since "
+                    f"the earlier result by {_amount(change.delta, change.unit, change.ci95)}"
+                )
 
 
 def technique(summary: PersonSummary) -> str | None:
@@ -181,10 +192,13 @@ def judged(summary: PersonSummary) -> Iterator[str]:
     told = summary.applications
     if told.monitoring and told.monitoring.status == OK:
         yield "no angle outside the configured ranges"
-    if told.asymmetry and any(item.real is not None for item in told.asymmetry.differences):
+    sides = told.asymmetry.differences if told.asymmetry else []
+    if any(d.real is not None for d in sides) and all(d.reason != NEAR_FAR_BIAS for d in sides):
         yield "no difference between sides beyond what can be detected"
     if told.fatigue and any(trend.drift is not None for trend in told.fatigue.trends):
         yield "no drift within the clip beyond what can be detected"
+    if told.progress and any(change.verdict is not None for change in told.progress.changes):
+        yield "no change since the earlier result beyond what can be detected"
 
 
 def _amount(value: float, unit: str, ends: Interval | None = None) -> str:

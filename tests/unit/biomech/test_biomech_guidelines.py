@@ -72,7 +72,8 @@ def test_sources_say_of_what_they_are():
 
 def test_shipped_limits_name_their_sources_and_no_better_direction():
     limits = load_guidelines(mdc=ROOT / "config" / "mdc.yaml").limits
-    assert all(limit.source and limit.better is None for limit in limits.values())
+    assert all(limit.source or limit.reason for limit in limits.values())
+    assert {limit.better for limit in limits.values()} == {None}
 
 
 def test_a_site_has_its_own_files(file, monkeypatch):
@@ -97,7 +98,10 @@ def test_a_site_has_its_own_files(file, monkeypatch):
         ("rules", RULE.replace("op:", "sign:"), r"rules\.0"),
         ("rules", RULE + RULE.partition("rules:\n")[2], "ids of rules must differ"),
         ("mdc", "rom: {mdc: 0, source: us}", r"rom\.mdc"),
-        ("mdc", "rom: {mdc: 4}", r"rom\.source"),
+        ("mdc", "rom: {mdc: 4}", "rom: .*needs its source"),
+        ("mdc", "rom: {better: higher}", "rom: .*the reason why there is none"),
+        ("mdc", "rom: {mdc: 4, source: us, reason: none}", "rom: .*either mdc, or the reason"),
+        ("mdc", "rom: {mdc: 4, source: us, near_far: -1}", r"rom\.near_far"),
         ("norms", "[{metric: rom, n: 4, population: a, source: b}]", "mean and sd, or percentiles"),
         ("norms", "[{metric: rom, n: 4, population: a, source: b, percentiles: {5: 9, 95: 1}}]",
          "must ascend"),
