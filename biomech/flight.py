@@ -1,6 +1,10 @@
-"""Jumps and landings: when both feet are off the ground, by the ankles' height alone."""
+"""Jumps and landings: when both feet are off the ground, by the ankles' height alone.
 
-from dataclasses import dataclass
+Feet are not seen and roll: ankles leave the ground before them and come back after them, so that a
+flight has a range of lengths.
+"""
+
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -8,8 +12,11 @@ from numpy.typing import NDArray
 
 from biomech.balance import GRAVITY_M_S2
 from biomech.curves import Curves
-from biomech.geometry import Array
-from biomech.reasons import Flags
+from biomech.foot_contact import RISES, SETTLES, Fall, leaving_times
+from biomech.geometry import SIDES, Array
+from biomech.noise import Noise
+from biomech.reasons import CONTACT_UNCERTAIN, NO_FREE_FALL, Flags
+from biomech.skeleton import INDEX
 from biomech.timeline import Windows, percentile, runs_of, velocity
 
 LEAST_RISE: Final = 0.03
@@ -30,18 +37,52 @@ _GROUND_SHARE: Final = 0.4
 _LOW: Final = 0.6 * LEAST_RISE
 _LEAST_FALL: Final = 0.5
 _LEAST_FITTED: Final = 3
+_ANKLES: Final = tuple(INDEX[f"{side}_ankle"] for side in SIDES)
+_KNOWN_DOUBT: Final = 0.15
+_UNKNOWN_DOUBT: Final = 0.2
+"""Relative, of the ankle's fall: legs bend in the air; and statures of 1.5 to 1.95 m."""
+
+_MOST_ERROR: Final = 0.25
+"""Of the height of a jump: beyond it a range is given alone."""
+
+_POSTURE_S: Final = 0.04
+"""By which the hips may be highest before or after the middle: legs and feet land bent."""
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """When the feet that are not seen may leave and meet the ground, and how high that is.
+
+    Attributes:
+        takeoff_s, landing_s: first and last possible time, seconds.
+        time_s: least and greatest time in the air.
+        height_range_m: g T^2 / 8 of both; None where the flight does not end on its own level.
+        height_m: the middle of it, None with ``reason`` where it is too wide or the hips disagree.
+        height_error_m: half of its width: the nominal 95 % interval of the height.
+        reason: empty where the height is known, and where there is no ``height_range_m``.
+    """
+
+    takeoff_s: Interval
+    landing_s: Interval
+    time_s: Interval
+    height_range_m: Interval | None
+    height_m: float | None
+    height_error_m: float | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """Both feet off the ground.
+    """Both ankles off the ground.
 
     Attributes:
-        takeoff_s, landing_s: seconds, between frames.
+        takeoff_s, landing_s: seconds, between frames, as if the feet were flat.
         takeoff, landing: last frame before, first frame after.
-        same_level: whether it ends on the ground it began on: else its length tells no height.
-        height_m: gT²/8 of the time in the air T, None where not ``same_level``.
-        height_error_m: what one frame more or less makes of it.
+        same_level: whether it ends on the ground it began on: else its length says no height.
+        contacts: of the feet; None where they were not looked for, as of the steps of a run.
     """
 
     takeoff_s: float
@@ -49,8 +90,12 @@ class Flight:
     takeoff: int
     landing: int
     same_level: bool
-    height_m: float | None
-    height_error_m: float | None
+    contacts: Contacts | None = None
+
+    @property
+    def landing_between_s(self) -> Interval:
+        """First and last possible time of contact, seconds."""
+        return self.contacts.landing_s if self.contacts else (self.landing_s, self.landing_s)
 
 
 def flights(curves: Curves, height_m: float | None) -> list[Flight]:
@@ -63,14 +108,71 @@ def flights(curves: Curves, height_m: float | None) -> list[Flight]:
     times = curves.times_s
     height = np.minimum(*curves.ankle_height.values())
     high = airborne(times, height)
-    gravity = GRAVITY_M_S2 / (_USUAL_HEIGHT_M if height_m is None else height_m)
+    gravity = _gravity(height_m)
     found = []
     for start, stop in runs_of(high, times, curves.max_gap_s).tolist():
         if start and stop < len(times):
-            flight = _flight(times, height, start, stop, curves.rate_hz, gravity)
+            flight = _flight(times, height, start, stop, gravity)
             if flight is not None and _falls(curves, flight, gravity):
                 found.append(flight)
     return found
+
+
+def with_contacts(curves: Curves, flight: Flight, noise: Noise, height_m: float | None) -> Flight:
+    """Return the flight with the possible times of contact of its feet.
+
+    Args:
+        curves: of the person. flight: of the clip. noise: of the person's points.
+        height_m: of the person, None unknown.
+    """
+    times, height = curves.times_s, np.minimum(*curves.ankle_height.values())
+    level = noise.level_px[list(_ANKLES)]
+    known = level[np.isfinite(level)]
+    fall = Fall(
+        gravity=_gravity(height_m),
+        doubt=_KNOWN_DOUBT if height_m is not None else _UNKNOWN_DOUBT,
+        noise=float(known.mean()) / curves.stature_px if len(known) else 0.0,
+        correlation=noise.correlation if noise.known else 0.0,
+    )
+    inside = slice(flight.takeoff + 1, flight.landing)
+    top = flight.takeoff + 1 + int(np.nanargmax(height[inside]))
+    up, down = slice(0, top + 1), slice(top, None)
+    takeoff = leaving_times(times[up], height[up], flight.takeoff_s, fall, RISES)
+    back = leaving_times(-times[down][::-1], height[down][::-1], -flight.landing_s, fall, SETTLES)
+    landing = (-back[1], -back[0])
+    time = (max(landing[0] - takeoff[1], 0.0), landing[1] - takeoff[0])
+    low, high = (GRAVITY_M_S2 * t**2 / 8 for t in time)
+    reason = ""
+    if not flight.same_level:
+        heights, middle, error = None, None, None
+    else:
+        heights, middle, error = (low, high), (low + high) / 2, (high - low) / 2
+        if error > _MOST_ERROR * middle:
+            reason = CONTACT_UNCERTAIN
+        elif not _in_the_middle(curves, flight, takeoff, landing):
+            reason = NO_FREE_FALL
+    if reason:
+        middle = error = None
+    return replace(
+        flight, contacts=Contacts(takeoff, landing, time, heights, middle, error, reason)
+    )
+
+
+def _in_the_middle(curves: Curves, flight: Flight, takeoff: Interval, landing: Interval) -> bool:
+    """Whether the hips are highest amid the flight, by the parabola of their free fall."""
+    during = slice(flight.takeoff + 1, flight.landing)
+    t, height = curves.times_s[during], curves.hip_height_raw[during]
+    known = np.isfinite(height)
+    start = flight.takeoff_s
+    _, slope, bend = np.polynomial.polynomial.polyfit(t[known] - start, height[known], 2)
+    top = start - slope / (2 * bend)
+    first, last = ((a + b) / 2 for a, b in zip(takeoff, landing, strict=True))
+    return bool(first - _POSTURE_S <= top <= last + _POSTURE_S)
+
+
+def _gravity(height_m: float | None) -> float:
+    """Statures a second squared."""
+    return GRAVITY_M_S2 / (_USUAL_HEIGHT_M if height_m is None else height_m)
 
 
 def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:
@@ -96,7 +198,7 @@ def airborne(times_s: Array, height: Array) -> Flags:
 
 
 def _flight(
-    times_s: Array, height: Array, start: int, stop: int, rate_hz: float, gravity: float
+    times_s: Array, height: Array, start: int, stop: int, gravity: float
 ) -> Flight | None:
     """The flight whose frames ``start`` to ``stop`` are well above the ground."""
     before = _ground(times_s, height, times_s[start] - _BESIDE_S, times_s[start - 1])
@@ -110,15 +212,12 @@ def _flight(
     time = landing - takeoff
     if not _SHORTEST_S <= time <= _LONGEST_S:  # NaN too
         return None
-    same = abs(before - after) <= _SAME_LEVEL
     return Flight(
         takeoff_s=takeoff,
         landing_s=landing,
         takeoff=int(np.searchsorted(times_s, takeoff, "right")) - 1,
         landing=min(int(np.searchsorted(times_s, landing, "left")), len(times_s) - 1),
-        same_level=same,
-        height_m=GRAVITY_M_S2 * time**2 / 8 if same else None,
-        height_error_m=GRAVITY_M_S2 * time / 4 / rate_hz if same else None,
+        same_level=abs(before - after) <= _SAME_LEVEL,
     )
 
 

@@ -1,11 +1,11 @@
 """What one person did in a clip: curves, repetitions, gait, jumps and landings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from biomech.config import BmConfig
 from biomech.curves import Curves, curves_of
-from biomech.flight import Flight, flights
+from biomech.flight import Flight, flights, with_contacts
 from biomech.gait import Gait, gait_of
 from biomech.metrics import PersonMetrics
 from biomech.repetitions import Repetitions, repetitions
@@ -65,4 +65,12 @@ def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> P
     view, present = metrics.view.of_clip(), metrics.points.track.present
     flown = flights(curves, metrics.size.height_m)
     gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
-    return Performance(metrics, curves, view, repetitions(curves, present), gait, reason, flown)
+    made = Performance(metrics, curves, view, repetitions(curves, present), gait, reason, flown)
+    landed = set(made.landings)
+    timed = [
+        with_contacts(curves, flight, metrics.points.noise, metrics.size.height_m)
+        if flight in landed
+        else flight
+        for flight in flown
+    ]
+    return replace(made, flights=timed)
