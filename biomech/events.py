@@ -9,6 +9,7 @@ from biomech.flight import Flight
 from biomech.gait import Gait
 from biomech.measures import Phase, phases_of_repetitions
 from biomech.performance import Performance
+from biomech.reasons import NO_FOOT_POINTS
 
 Block = dict[str, Any]
 
@@ -102,6 +103,8 @@ def _gait(performance: Performance, gait: Gait, first_frame: int) -> Block:
     return {
         "running": gait.running,
         "stance_known": gait.stance_known,
+        "stance_reason": None if gait.stance_known else NO_FOOT_POINTS,
+        "event_error_s": gait.event_error_s,
         "cadence_per_min": number(gait.cadence()),
         "steps": len(gait.steps()),
         "bouts": [

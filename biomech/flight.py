@@ -186,20 +186,23 @@ def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:
     return bool(-2.0 * bend >= _LEAST_FALL * gravity)
 
 
+def over_stance(times_s: Array, height: Array) -> Array:
+    """(f,) height of an ankle (f,) over where it mostly stands within 1.5 s."""
+    return height - Windows.of(times_s, _LINE_S).quantile(height, _LINE_SHARE)
+
+
 def airborne(times_s: Array, height: Array) -> Flags:
     """(f,) where the lower ankle (f,) is above its stance line, and not at rest."""
-    line = Windows.of(times_s, _LINE_S).quantile(height, _LINE_SHARE)
+    over = over_stance(times_s, height)
     still = np.abs(velocity(times_s, height)) < _STILL_SPEED
     rest = np.zeros(len(height), np.bool_)
     for start, stop in runs_of(still, times_s, _STILL_S).tolist():
         if times_s[stop - 1] - times_s[start] >= _STILL_S:
             rest[start:stop] = True
-    return np.asarray((height - line > LEAST_RISE) & ~rest)
+    return np.asarray((over > LEAST_RISE) & ~rest)
 
 
-def _flight(
-    times_s: Array, height: Array, start: int, stop: int, gravity: float
-) -> Flight | None:
+def _flight(times_s: Array, height: Array, start: int, stop: int, gravity: float) -> Flight | None:
     """The flight whose frames ``start`` to ``stop`` are well above the ground."""
     before = _ground(times_s, height, times_s[start] - _BESIDE_S, times_s[start - 1])
     after = _ground(times_s, height, times_s[stop], times_s[stop] + _BESIDE_S)

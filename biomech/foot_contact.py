@@ -124,9 +124,7 @@ def value_at(
     return float(value), float(np.sqrt(own**2 + (half / _ONE_SIDED_95) ** 2 + corner**2))
 
 
-def _misfit(
-    t: Array, z: Array, candidates: Array, fall: Fall, powers: tuple[float, ...]
-) -> Array:
+def _misfit(t: Array, z: Array, candidates: Array, fall: Fall, powers: tuple[float, ...]) -> Array:
     """Sum of squares (n,) of the best fit in which the foot leaves the ground at each time."""
     sigma = max(fall.noise, _LEAST_NOISE)
     air = np.maximum(t - candidates[:, None], 0.0)

@@ -197,12 +197,13 @@ def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
         at = np.array([b.t_s for _, b in steps])
         times = np.array([b.t_s - a.t_s for a, b in steps])
         yield Measure("step_time", side, "s", at, times, ratio=True)
-        apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
-        frames = [b.frame for _, b in steps]
-        yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
         if gait.stance_known:
+            apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
+            frames = [b.frame for _, b in steps]
+            yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
             at, times = _stances(gait, side)
-            yield Measure("stance_time", side, "s", at, times, ratio=True)
+            sigma = np.full(len(at), np.sqrt(2.0) * gait.event_error_s / Z95)
+            yield Measure("stance_time", side, "s", at, times, ratio=True, sigma=sigma)
     every = gait.steps()
     at = np.array([b.t_s for _, b in every])
     pace = np.array([60.0 / (b.t_s - a.t_s) for a, b in every])
@@ -262,7 +263,9 @@ def _over(
 
 def _jumps(performance: Performance) -> Iterator[Measure]:
     """Those whose contacts are known well enough."""
-    jumps = [j.contacts for j in performance.jumps if j.contacts and j.contacts.height_m is not None]
+    jumps = [
+        j.contacts for j in performance.jumps if j.contacts and j.contacts.height_m is not None
+    ]
     at = np.array([sum(jump.takeoff_s) / 2 for jump in jumps])
     for metric, unit, ends in (
         ("flight_time", "s", [jump.time_s for jump in jumps]),

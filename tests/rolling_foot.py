@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biomech.skeleton import INDEX
 from tests.moving_figure import GRAVITY, GROUND, STATURE, standing_on
 from tests.stick_figure import from_the_side, seen
 
@@ -80,9 +79,7 @@ def countermovement_jump(
          landing + 0.7],
         [4, 4, 90, 6, 9, 12, knee_deg, deepest_deg, 5],
     )  # fmt: skip
-    xy = from_the_side(
-        knee=knee, hip=0.9 * knee, lean=0.35 * knee, shoulder=0.3 * knee, elbow=15.0
-    )
+    xy = from_the_side(knee=knee, hip=0.9 * knee, lean=0.35 * knee, shoulder=0.3 * knee, elbow=15.0)
     xy = standing_on(GROUND - lift_m * STATURE / HEIGHT_M, xy)
     return Rolled(times, xy, takeoff, landing, height_m, knee)
 
@@ -182,8 +179,6 @@ def _reach(ankle, thigh_px=100.0, shank_px=100.0):
     """Hip and knee flexion, degrees, that bring an ankle where it is from the hip, (f, 2) m."""
     x, down = ankle[:, 0] * STATURE / HEIGHT_M, -ankle[:, 1] * STATURE / HEIGHT_M
     reach = np.minimum(np.hypot(x, down), 0.9995 * (thigh_px + shank_px))
-    knee = np.pi - np.arccos(
-        (thigh_px**2 + shank_px**2 - reach**2) / (2 * thigh_px * shank_px)
-    )
+    knee = np.pi - np.arccos((thigh_px**2 + shank_px**2 - reach**2) / (2 * thigh_px * shank_px))
     hip = np.arctan2(x, down) + knee / 2  # thigh and shank are as long
     return np.degrees(hip), np.degrees(knee)
