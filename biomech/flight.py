@@ -35,6 +35,9 @@ _BESIDE_S: Final = 0.4
 _SAME_LEVEL: Final = 0.05
 _GROUND_SHARE: Final = 0.4
 _LOW: Final = 0.6 * LEAST_RISE
+_ONE_FOOT: Final = 0.05
+"""Statures between the ankles of who stands on one foot."""
+
 _LEAST_FALL: Final = 0.5
 _LEAST_FITTED: Final = 3
 _ANKLES: Final = tuple(INDEX[f"{side}_ankle"] for side in SIDES)
@@ -44,6 +47,12 @@ _UNKNOWN_DOUBT: Final = 0.2
 
 _MOST_ERROR: Final = 0.25
 """Of the height of a jump: beyond it a range is given alone."""
+
+_MOST_MISFIT: Final = 4.0
+"""Of the ankles' path from that of a foot that rolls and falls: twice the noise."""
+
+_BENT_SHARE: Final = 0.25
+"""Of the time in which the feet pass what the legs bend in the air, which adds to both contacts."""
 
 _POSTURE_S: Final = 0.04
 """By which the hips may be highest before or after the middle: legs and feet land bent."""
@@ -82,6 +91,7 @@ class Flight:
         takeoff_s, landing_s: seconds, between frames, as if the feet were flat.
         takeoff, landing: last frame before, first frame after.
         same_level: whether it ends on the ground it began on: else its length says no height.
+        leap: whether it goes from one foot to the other, as steps of a run do.
         contacts: of the feet; None where they were not looked for, as of the steps of a run.
     """
 
@@ -90,6 +100,7 @@ class Flight:
     takeoff: int
     landing: int
     same_level: bool
+    leap: bool
     contacts: Contacts | None = None
 
     @property
@@ -109,21 +120,31 @@ def flights(curves: Curves, height_m: float | None) -> list[Flight]:
     height = np.minimum(*curves.ankle_height.values())
     high = airborne(times, height)
     gravity = _gravity(height_m)
+    left, right = (over_stance(times, curves.ankle_height[side]) for side in SIDES)
+    ahead = left - right
     found = []
     for start, stop in runs_of(high, times, curves.max_gap_s).tolist():
         if start and stop < len(times):
             flight = _flight(times, height, start, stop, gravity)
             if flight is not None and _falls(curves, flight, gravity):
-                found.append(flight)
+                leap = bool(ahead[flight.takeoff] * ahead[flight.landing] < -(_ONE_FOOT**2))
+                found.append(replace(flight, leap=leap))
     return found
 
 
-def with_contacts(curves: Curves, flight: Flight, noise: Noise, height_m: float | None) -> Flight:
+def with_contacts(
+    curves: Curves,
+    flight: Flight,
+    ground: tuple[int, int],
+    noise: Noise,
+    height_m: float | None,
+) -> Flight:
     """Return the flight with the possible times of contact of its feet.
 
     Args:
-        curves: of the person. flight: of the clip. noise: of the person's points.
-        height_m: of the person, None unknown.
+        curves: of the person. flight: of the clip.
+        ground: first frame of the stance before the flight, last of that after.
+        noise: of the person's points. height_m: of the person, None unknown.
     """
     times, height = curves.times_s, np.minimum(*curves.ankle_height.values())
     level = noise.level_px[list(_ANKLES)]
@@ -135,11 +156,18 @@ def with_contacts(curves: Curves, flight: Flight, noise: Noise, height_m: float 
         correlation=noise.correlation if noise.known else 0.0,
     )
     inside = slice(flight.takeoff + 1, flight.landing)
+    legs = (curves.hip_height_raw - height)[inside]
+    bent = float(np.nan_to_num(percentile(legs, 90) - percentile(legs, 10)))
+    speed = fall.gravity * (flight.landing_s - flight.takeoff_s) / 2
+    rough = _BENT_SHARE * bent / speed
     top = flight.takeoff + 1 + int(np.nanargmax(height[inside]))
-    up, down = slice(0, top + 1), slice(top, None)
-    takeoff = leaving_times(times[up], height[up], flight.takeoff_s, fall, RISES)
-    back = leaving_times(-times[down][::-1], height[down][::-1], -flight.landing_s, fall, SETTLES)
-    landing = (-back[1], -back[0])
+    up, down = slice(ground[0], top + 1), slice(top, ground[1] + 1)
+    first, last, rise = leaving_times(times[up], height[up], flight.takeoff_s, fall, RISES)
+    takeoff = (first - rough, last + rough)
+    first, last, drop = leaving_times(
+        -times[down][::-1], height[down][::-1], -flight.landing_s, fall, SETTLES
+    )
+    landing = (-last - rough, -first + rough)
     time = (max(landing[0] - takeoff[1], 0.0), landing[1] - takeoff[0])
     low, high = (GRAVITY_M_S2 * t**2 / 8 for t in time)
     reason = ""
@@ -149,7 +177,7 @@ def with_contacts(curves: Curves, flight: Flight, noise: Noise, height_m: float 
         heights, middle, error = (low, high), (low + high) / 2, (high - low) / 2
         if error > _MOST_ERROR * middle:
             reason = CONTACT_UNCERTAIN
-        elif not _in_the_middle(curves, flight, takeoff, landing):
+        elif max(rise, drop) > _MOST_MISFIT or not _amid(curves, flight, takeoff, landing):
             reason = NO_FREE_FALL
     if reason:
         middle = error = None
@@ -158,7 +186,7 @@ def with_contacts(curves: Curves, flight: Flight, noise: Noise, height_m: float 
     )
 
 
-def _in_the_middle(curves: Curves, flight: Flight, takeoff: Interval, landing: Interval) -> bool:
+def _amid(curves: Curves, flight: Flight, takeoff: Interval, landing: Interval) -> bool:
     """Whether the hips are highest amid the flight, by the parabola of their free fall."""
     during = slice(flight.takeoff + 1, flight.landing)
     t, height = curves.times_s[during], curves.hip_height_raw[during]
@@ -178,12 +206,17 @@ def _gravity(height_m: float | None) -> float:
 def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:
     """Whether the hips are slowed and drawn down as in free fall, at half of it or more."""
     during = slice(flight.takeoff + 1, flight.landing)
-    t, height = curves.times_s[during] - flight.takeoff_s, curves.hip_height_raw[during]
+    bend = _bend(curves.times_s[during], curves.hip_height_raw[during])
+    return bool(-2.0 * bend >= _LEAST_FALL * gravity)
+
+
+def _bend(times_s: Array, height: Array) -> float:
+    """Coefficient of the square of the time in the parabola through heights; NaN of too few."""
     known = np.isfinite(height)
     if known.sum() < _LEAST_FITTED:
-        return False
-    bend = np.polynomial.polynomial.polyfit(t[known], height[known], 2)[2]
-    return bool(-2.0 * bend >= _LEAST_FALL * gravity)
+        return float("nan")
+    t = times_s[known] - times_s[0]
+    return float(np.polynomial.polynomial.polyfit(t, height[known], 2)[2])
 
 
 def over_stance(times_s: Array, height: Array) -> Array:
@@ -221,6 +254,7 @@ def _flight(times_s: Array, height: Array, start: int, stop: int, gravity: float
         takeoff=int(np.searchsorted(times_s, takeoff, "right")) - 1,
         landing=min(int(np.searchsorted(times_s, landing, "left")), len(times_s) - 1),
         same_level=abs(before - after) <= _SAME_LEVEL,
+        leap=False,
     )
 
 

@@ -67,9 +67,10 @@ class Fall:
 
 def leaving_times(
     times_s: Array, height: Array, near_s: float, fall: Fall, powers: tuple[float, ...]
-) -> tuple[float, float]:
-    """Find the first and the last time at which the foot may have left the ground.
+) -> tuple[float, float, float]:
+    """Find the first and the last time at which the foot may have left the ground, and the misfit.
 
+    The misfit is the mean square of what the best fit leaves, over the noise; 0 of too few frames.
     To find those of a landing, give the times negated and in reverse.
 
     Args:
@@ -82,15 +83,15 @@ def leaving_times(
     t, z = times_s[inside], height[inside]
     last = min(near_s + _LATER_S, float(times_s[-1]))
     candidates = np.arange(near_s - _EARLIER_S, last, _STEP_S)
-    possible = candidates
+    possible, scatter = candidates, 0.0
     if len(t) >= _LEAST_FRAMES:
         misfit = _misfit(t, z, candidates, fall, powers)
         least = float(misfit.min())
         if np.isfinite(least):
-            scatter = max(least / max(len(t) - _LEAST_FRAMES, 1), 1.0)
+            scatter = least / max(len(t) - _LEAST_FRAMES, 1)
             longer = (1 + fall.correlation) / (1 - fall.correlation)
-            possible = candidates[misfit <= least + _CHI_SQUARE_95 * scatter * longer]
-    return float(possible[0]) - _ROUGH_S, float(possible[-1]) + _ROUGH_S
+            possible = candidates[misfit <= least + _CHI_SQUARE_95 * max(scatter, 1.0) * longer]
+    return float(possible[0]) - _ROUGH_S, float(possible[-1]) + _ROUGH_S, scatter
 
 
 def value_at(

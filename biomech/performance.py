@@ -1,6 +1,7 @@
 """What one person did in a clip: curves, repetitions, gait, jumps and landings."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from biomech.config import BmConfig
@@ -37,12 +38,13 @@ class Performance:
 
     @property
     def landings(self) -> list[Flight]:
-        """Flights of a fifth of a second that are not steps of a run: each ends with a landing."""
+        """Flights of a fifth of a second that are not steps: each ends with a landing."""
         bouts = self.gait.bouts if self.gait else []
         return [
             flight
             for flight in self.flights
             if flight.landing_s - flight.takeoff_s >= _LEAST_JUMP_S
+            and not flight.leap
             and not any(start <= flight.takeoff <= stop for start, stop in bouts)
         ]
 
@@ -67,10 +69,13 @@ def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> P
     gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
     made = Performance(metrics, curves, view, repetitions(curves, present), gait, reason, flown)
     landed = set(made.landings)
+    # Halfway through the stance between two flights the one foot comes down, the other goes up.
+    middles = [(a.landing + b.takeoff) // 2 for a, b in pairwise(flown)]
+    stances = zip([0, *middles], [*middles, len(curves.times_s) - 1], strict=False)
     timed = [
-        with_contacts(curves, flight, metrics.points.noise, metrics.size.height_m)
+        with_contacts(curves, flight, ground, metrics.points.noise, metrics.size.height_m)
         if flight in landed
         else flight
-        for flight in flown
+        for flight, ground in zip(flown, stances, strict=False)
     ]
     return replace(made, flights=timed)
