@@ -47,14 +47,13 @@ def _jump(jump: Flight, first_frame: int) -> Block:
     found = jump.contacts
     if found is None:  # not of flights that count as jumps
         raise ValueError("the contacts of a jump were not looked for")
-    known = found.height_m is not None
     return {
         "t_takeoff_s": number(sum(found.takeoff_s) / 2),
         "t_takeoff_range_s": [number(t) for t in found.takeoff_s],
         "t_landing_s": number(sum(found.landing_s) / 2),
         "t_landing_range_s": [number(t) for t in found.landing_s],
         "frames": [first_frame + jump.takeoff, first_frame + jump.landing],
-        "flight_s": number(sum(found.time_s) / 2) if known else None,
+        "flight_s": number(found.flight_s),
         "flight_range_s": [number(t) for t in found.time_s],
         "height_m": number(found.height_m),
         "height_error_m": number(found.height_error_m),

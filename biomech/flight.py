@@ -51,11 +51,11 @@ _MOST_ERROR: Final = 0.25
 _MOST_MISFIT: Final = 4.0
 """Of the ankles' path from that of a foot that rolls and falls: twice the noise."""
 
-_BENT_SHARE: Final = 0.25
-"""Of the time in which the feet pass what the legs bend in the air, which adds to both contacts."""
+_NOISE_SPREAD: Final = 3.6
+"""Standard deviations of a point from the 10th to the 90th percentile of distances of two."""
 
-_POSTURE_S: Final = 0.04
-"""By which the hips may be highest before or after the middle: legs and feet land bent."""
+_BENT_SHARE: Final = 0.3
+"""Of the time in which feet pass what hips and ankles disagree by in the air, added to contacts."""
 
 
 Interval = tuple[float, float]
@@ -69,8 +69,9 @@ class Contacts:
         takeoff_s, landing_s: first and last possible time, seconds.
         time_s: least and greatest time in the air.
         height_range_m: g T^2 / 8 of both; None where the flight does not end on its own level.
-        height_m: the middle of it, None with ``reason`` where it is too wide or the hips disagree.
+        height_m: the middle of it, None with ``reason`` where it is too wide or does not fit.
         height_error_m: half of its width: the nominal 95 % interval of the height.
+        flight_s: time in the air of that height.
         reason: empty where the height is known, and where there is no ``height_range_m``.
     """
 
@@ -80,6 +81,7 @@ class Contacts:
     height_range_m: Interval | None
     height_m: float | None
     height_error_m: float | None
+    flight_s: float | None
     reason: str
 
 
@@ -146,6 +148,31 @@ def with_contacts(
         ground: first frame of the stance before the flight, last of that after.
         noise: of the person's points. height_m: of the person, None unknown.
     """
+    takeoff, landing, misfit = _edges(curves, flight, ground, noise, height_m)
+    time = (max(landing[0] - takeoff[1], 0.0), landing[1] - takeoff[0])
+    found = Contacts(takeoff, landing, time, None, None, None, None, "")
+    if not flight.same_level:
+        return replace(flight, contacts=found)
+    low, high = (GRAVITY_M_S2 * t**2 / 8 for t in time)
+    middle, error = (low + high) / 2, (high - low) / 2
+    if error > _MOST_ERROR * middle:
+        found = replace(found, height_range_m=(low, high), reason=CONTACT_UNCERTAIN)
+    elif misfit > _MOST_MISFIT:
+        found = replace(found, height_range_m=(low, high), reason=NO_FREE_FALL)
+    else:
+        air = float(np.sqrt(8 * middle / GRAVITY_M_S2))
+        found = Contacts(takeoff, landing, time, (low, high), middle, error, air, "")
+    return replace(flight, contacts=found)
+
+
+def _edges(
+    curves: Curves,
+    flight: Flight,
+    ground: tuple[int, int],
+    noise: Noise,
+    height_m: float | None,
+) -> tuple[Interval, Interval, float]:
+    """Possible times of both contacts of the feet, and the larger misfit of the ankles' paths."""
     times, height = curves.times_s, np.minimum(*curves.ankle_height.values())
     level = noise.level_px[list(_ANKLES)]
     known = level[np.isfinite(level)]
@@ -157,7 +184,8 @@ def with_contacts(
     )
     inside = slice(flight.takeoff + 1, flight.landing)
     legs = (curves.hip_height_raw - height)[inside]
-    bent = float(np.nan_to_num(percentile(legs, 90) - percentile(legs, 10)))
+    spread = float(np.nan_to_num(percentile(legs, 90) - percentile(legs, 10)))
+    bent = np.sqrt(max(spread**2 - (_NOISE_SPREAD * fall.noise) ** 2, 0.0))
     speed = fall.gravity * (flight.landing_s - flight.takeoff_s) / 2
     rough = _BENT_SHARE * bent / speed
     top = flight.takeoff + 1 + int(np.nanargmax(height[inside]))
@@ -168,34 +196,7 @@ def with_contacts(
         -times[down][::-1], height[down][::-1], -flight.landing_s, fall, SETTLES
     )
     landing = (-last - rough, -first + rough)
-    time = (max(landing[0] - takeoff[1], 0.0), landing[1] - takeoff[0])
-    low, high = (GRAVITY_M_S2 * t**2 / 8 for t in time)
-    reason = ""
-    if not flight.same_level:
-        heights, middle, error = None, None, None
-    else:
-        heights, middle, error = (low, high), (low + high) / 2, (high - low) / 2
-        if error > _MOST_ERROR * middle:
-            reason = CONTACT_UNCERTAIN
-        elif max(rise, drop) > _MOST_MISFIT or not _amid(curves, flight, takeoff, landing):
-            reason = NO_FREE_FALL
-    if reason:
-        middle = error = None
-    return replace(
-        flight, contacts=Contacts(takeoff, landing, time, heights, middle, error, reason)
-    )
-
-
-def _amid(curves: Curves, flight: Flight, takeoff: Interval, landing: Interval) -> bool:
-    """Whether the hips are highest amid the flight, by the parabola of their free fall."""
-    during = slice(flight.takeoff + 1, flight.landing)
-    t, height = curves.times_s[during], curves.hip_height_raw[during]
-    known = np.isfinite(height)
-    start = flight.takeoff_s
-    _, slope, bend = np.polynomial.polynomial.polyfit(t[known] - start, height[known], 2)
-    top = start - slope / (2 * bend)
-    first, last = ((a + b) / 2 for a, b in zip(takeoff, landing, strict=True))
-    return bool(first - _POSTURE_S <= top <= last + _POSTURE_S)
+    return takeoff, landing, max(rise, drop)
 
 
 def _gravity(height_m: float | None) -> float:

@@ -43,8 +43,10 @@ _AIR_S: Final = 0.3
 _EARLIER_S: Final = 0.08
 _LATER_S: Final = 0.12
 _STEP_S: Final = 0.004
-_ROUGH_S: Final = 0.007
-"""Added to both ends: in the air a foot turns, so its ankle does not quite fall freely."""
+_ROUGH_S: Final = 0.005
+_ROUGH_FRAMES: Final = 0.15
+"""Added to both ends: a foot turns in the air, so its ankle does not quite fall freely, and between
+frames it may turn by more than was allowed for."""
 
 _LEAST_FRAMES: Final = 6
 
@@ -91,7 +93,8 @@ def leaving_times(
             scatter = least / max(len(t) - _LEAST_FRAMES, 1)
             longer = (1 + fall.correlation) / (1 - fall.correlation)
             possible = candidates[misfit <= least + _CHI_SQUARE_95 * max(scatter, 1.0) * longer]
-    return float(possible[0]) - _ROUGH_S, float(possible[-1]) + _ROUGH_S, scatter
+    rough = _ROUGH_S + _ROUGH_FRAMES * float(np.median(np.diff(times_s)))
+    return float(possible[0]) - rough, float(possible[-1]) + rough, scatter
 
 
 def value_at(

@@ -202,7 +202,8 @@ def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
             frames = [b.frame for _, b in steps]
             yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
             at, times = _stances(gait, side)
-            sigma = np.full(len(at), np.sqrt(2.0) * gait.event_error_s / Z95)
+            # Contacts come early and toe-offs late: what they are off by adds up.
+            sigma = np.full(len(at), 2.0 * gait.event_error_s / Z95)
             yield Measure("stance_time", side, "s", at, times, ratio=True, sigma=sigma)
     every = gait.steps()
     at = np.array([b.t_s for _, b in every])
@@ -262,18 +263,16 @@ def _over(
 
 
 def _jumps(performance: Performance) -> Iterator[Measure]:
-    """Those whose contacts are known well enough."""
-    jumps = [
-        j.contacts for j in performance.jumps if j.contacts and j.contacts.height_m is not None
-    ]
+    """Times in the air and heights, of jumps whose contacts are known well enough."""
+    jumps = [jump.contacts for jump in performance.jumps if jump.contacts]
     at = np.array([sum(jump.takeoff_s) / 2 for jump in jumps])
-    for metric, unit, ends in (
-        ("flight_time", "s", [jump.time_s for jump in jumps]),
-        ("jump_height", "m", [jump.height_range_m or (_NAN, _NAN) for jump in jumps]),
+    for metric, unit, found in (
+        ("flight_time", "s", [(jump.flight_s, jump.time_s) for jump in jumps]),
+        ("jump_height", "m", [(jump.height_m, jump.height_range_m) for jump in jumps]),
     ):
-        low, high = np.array(ends, float).reshape(-1, 2).T
-        sigma = (high - low) / 2 / Z95
-        yield Measure(metric, None, unit, at, (low + high) / 2, ratio=True, sigma=sigma)
+        values = np.array([_NAN if value is None else value for value, _ in found])
+        sigma = np.array([np.ptp(ends or (_NAN,)) / 2 / Z95 for _, ends in found])
+        yield Measure(metric, None, unit, at, values, ratio=True, sigma=sigma)
 
 
 def values_at(

@@ -150,7 +150,7 @@ class JumpTold(Exact):
     reason: str | None = Field(
         None,
         description="Why there is no height: `contact_uncertain` where its range is too wide, "
-        "`no_free_fall` where the hips are highest at another time.",
+        "`no_free_fall` where the ankles' path does not fit a foot that rolls and falls.",
     )
 
 
