@@ -27,6 +27,9 @@ _LEAST_SIGMAS: Final = 3.0
 _BESIDE: Final = 3
 """Frames beside a phase that tell the speed at its ends."""
 
+_SHORT: Final = 0.1
+"""Of a step: by which ankles are nearer than the feet at most, of figures whose feet are known."""
+
 _NAN: Final = float("nan")
 
 
@@ -200,7 +203,8 @@ def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
         if gait.stance_known:
             apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
             frames = [b.frame for _, b in steps]
-            yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
+            far = scale * apart[frames]
+            yield Measure("step_length", side, unit, at, far, ratio=True, sigma=_SHORT * far / Z95)
             at, times = _stances(gait, side)
             # Contacts come early and toe-offs late: what they are off by adds up.
             sigma = np.full(len(at), 2.0 * gait.event_error_s / Z95)
