@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import number
+from biomech.flight import Flight
 from biomech.gait import Gait
 from biomech.measures import Phase, phases_of_repetitions
 from biomech.performance import Performance
+from biomech.reasons import NO_FOOT_POINTS
 
 Block = dict[str, Any]
 
@@ -29,21 +31,34 @@ def events_block(performance: Performance | None, first_frame: int = 0) -> Block
         "reps": _repetitions(performance, first_frame),
         "gait": _gait(performance, performance.gait, first_frame) if performance.gait else None,
         "gait_reason": performance.gait_reason or None,
-        "jumps": [
-            {
-                "t_takeoff_s": number(jump.takeoff_s),
-                "t_landing_s": number(jump.landing_s),
-                "frames": [first_frame + jump.takeoff, first_frame + jump.landing],
-                "flight_s": number(jump.landing_s - jump.takeoff_s),
-                "height_m": number(jump.height_m),
-                "height_error_m": number(jump.height_error_m),
-            }
-            for jump in performance.jumps
-        ],
+        "jumps": [_jump(jump, first_frame) for jump in performance.jumps],
         "landings": [
-            {"t_s": number(flight.landing_s), "frame": first_frame + flight.landing}
+            {
+                "t_s": number(sum(flight.landing_between_s) / 2),
+                "t_range_s": [number(t) for t in flight.landing_between_s],
+                "frame": first_frame + flight.landing,
+            }
             for flight in performance.landings
         ],
+    }
+
+
+def _jump(jump: Flight, first_frame: int) -> Block:
+    found = jump.contacts
+    if found is None:  # not of flights that count as jumps
+        raise ValueError("the contacts of a jump were not looked for")
+    return {
+        "t_takeoff_s": number(sum(found.takeoff_s) / 2),
+        "t_takeoff_range_s": [number(t) for t in found.takeoff_s],
+        "t_landing_s": number(sum(found.landing_s) / 2),
+        "t_landing_range_s": [number(t) for t in found.landing_s],
+        "frames": [first_frame + jump.takeoff, first_frame + jump.landing],
+        "flight_s": number(found.flight_s),
+        "flight_range_s": [number(t) for t in found.time_s],
+        "height_m": number(found.height_m),
+        "height_error_m": number(found.height_error_m),
+        "height_range_m": [number(h) for h in found.height_range_m or ()] or None,
+        "reason": found.reason or None,
     }
 
 
@@ -87,6 +102,8 @@ def _gait(performance: Performance, gait: Gait, first_frame: int) -> Block:
     return {
         "running": gait.running,
         "stance_known": gait.stance_known,
+        "stance_reason": None if gait.stance_known else NO_FOOT_POINTS,
+        "event_error_s": gait.event_error_s,
         "cadence_per_min": number(gait.cadence()),
         "steps": len(gait.steps()),
         "bouts": [

@@ -1,11 +1,12 @@
 """What one person did in a clip: curves, repetitions, gait, jumps and landings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from biomech.config import BmConfig
 from biomech.curves import Curves, curves_of
-from biomech.flight import Flight, flights
+from biomech.flight import Flight, flights, with_contacts
 from biomech.gait import Gait, gait_of
 from biomech.metrics import PersonMetrics
 from biomech.repetitions import Repetitions, repetitions
@@ -37,12 +38,13 @@ class Performance:
 
     @property
     def landings(self) -> list[Flight]:
-        """Flights of a fifth of a second that are not steps of a run: each ends with a landing."""
+        """Flights of a fifth of a second that are not steps: each ends with a landing."""
         bouts = self.gait.bouts if self.gait else []
         return [
             flight
             for flight in self.flights
             if flight.landing_s - flight.takeoff_s >= _LEAST_JUMP_S
+            and not flight.leap
             and not any(start <= flight.takeoff <= stop for start, stop in bouts)
         ]
 
@@ -65,4 +67,15 @@ def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> P
     view, present = metrics.view.of_clip(), metrics.points.track.present
     flown = flights(curves, metrics.size.height_m)
     gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
-    return Performance(metrics, curves, view, repetitions(curves, present), gait, reason, flown)
+    made = Performance(metrics, curves, view, repetitions(curves, present), gait, reason, flown)
+    landed = set(made.landings)
+    # Halfway through the stance between two flights the one foot comes down, the other goes up.
+    middles = [(a.landing + b.takeoff) // 2 for a, b in pairwise(flown)]
+    stances = zip([0, *middles], [*middles, len(curves.times_s) - 1], strict=False)
+    timed = [
+        with_contacts(curves, flight, ground, metrics.points.noise, metrics.size.height_m)
+        if flight in landed
+        else flight
+        for flight, ground in zip(flown, stances, strict=False)
+    ]
+    return replace(made, flights=timed)

@@ -21,6 +21,14 @@ NOISE: Final = "noise"
 INSUFFICIENT_HISTORY: Final = "insufficient_history"
 LOW_COVERAGE: Final = "low_coverage"
 DISABLED: Final = "disabled"
+CONTACT_UNCERTAIN: Final = "contact_uncertain"
+"""The foot rolls, and points of it are not there to say when it leaves or meets the ground."""
+
+NO_FREE_FALL: Final = "no_free_fall"
+"""The ankles' path is not that of feet that roll on the ground and fall freely in the air."""
+
+NO_FOOT_POINTS: Final = "no_foot_points"
+"""By the ankles alone it is not known when the foot is on the ground."""
 
 _KIND: Final = "<U24"
 

@@ -220,6 +220,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "sd": number(measure.sd),
         "t_s": [number(t) for t in measure.times_s.tolist()],
         "values": [number(v) for v in measure.values.tolist()],
+        "sigma": None if measure.sigma is None else [number(v) for v in measure.sigma.tolist()],
     }
 
 

@@ -130,7 +130,13 @@ class GaitTold(Exact):
     """Walking or running, from the side."""
 
     running: bool
-    stance_known: bool = Field(description="Whether the time on the ground can be told.")
+    stance_known: bool = Field(
+        description="Whether the measures `stance_time` and `step_length` are given."
+    )
+    stance_reason: str | None = Field(
+        None, description="`no_foot_points`: ankles alone do not say when a foot is on the ground."
+    )
+    event_error_s: Number = Field(None, description="By which events are off at most.")
     cadence_per_min: Number = Field(description="Steps a minute by the median step.")
     steps: int
     bouts: list[Bout]
@@ -140,19 +146,35 @@ class GaitTold(Exact):
 class JumpTold(Exact):
     """A flight that ends on the ground it began on."""
 
-    t_takeoff_s: float
-    t_landing_s: float
-    frames: tuple[int, int] = Field(description="Last before, first after.")
-    flight_s: float
-    height_m: Number = Field(description="g T² / 8.")
-    height_error_m: Number = Field(description="What one frame makes of it.")
+    t_takeoff_s: float = Field(description="The middle of its range.")
+    t_takeoff_range_s: tuple[float, float] | None = Field(
+        None, description="First and last time at which the feet may have left the ground."
+    )
+    t_landing_s: float = Field(description="The middle of its range.")
+    t_landing_range_s: tuple[float, float] | None = None
+    frames: tuple[int, int] = Field(description="Last before, first after, by the ankles.")
+    flight_s: Number = Field(description="Null with `height_m`.")
+    flight_range_s: tuple[float, float] | None = Field(None, description="Least and greatest.")
+    height_m: Number = Field(description="The middle of its range.")
+    height_error_m: Number = Field(description="Half of its range: the nominal 95 % interval.")
+    height_range_m: tuple[float, float] | None = Field(
+        None, description="g T² / 8 of the least and the greatest time in the air."
+    )
+    reason: str | None = Field(
+        None,
+        description="Why there is no height: `contact_uncertain` where its range is too wide, "
+        "`no_free_fall` where the ankles' path does not fit a foot that rolls and falls.",
+    )
 
 
 class LandingTold(Exact):
     """First contact after a flight."""
 
-    t_s: float
-    frame: int
+    t_s: float = Field(description="The middle of its range.")
+    t_range_s: tuple[float, float] | None = Field(
+        None, description="First and last time at which the feet may have met the ground."
+    )
+    frame: int = Field(description="First in which the ankles are down.")
 
 
 class MeasureTold(Exact):
@@ -166,6 +188,9 @@ class MeasureTold(Exact):
     sd: Number
     t_s: list[float]
     values: list[float]
+    sigma: list[float] | None = Field(
+        None, description="Standard deviation of each value, where contacts make it uncertain."
+    )
 
 
 class MeanCurve(Exact):

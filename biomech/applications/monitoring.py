@@ -21,7 +21,7 @@ from biomech.applications.outcome import (
     without,
 )
 from biomech.geometry import SIDES, Array
-from biomech.measures import JOINTS
+from biomech.measures import JOINTS, values_at
 from biomech.performance import Performance
 from biomech.statistics import Z95
 from biomech.timeline import runs_of
@@ -171,8 +171,15 @@ def _at(times_s: Array, value: Array, sigma: Array, frame: int) -> _Finding:
 def _at_landing(
     performance: Performance, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    frames = [flight.landing for flight in performance.landings]
-    return _known(performance, angle, frames)
+    if angle is None:
+        return []
+    between = [flight.landing_between_s for flight in performance.landings]
+    found = values_at(performance, angle.value, angle.sigma, between)
+    return [
+        _Finding(*ends, value, sigma)
+        for ends, (value, sigma) in zip(between, found.tolist(), strict=True)
+        if np.isfinite(value) and np.isfinite(sigma)
+    ]
 
 
 def _at_peak(
@@ -187,22 +194,20 @@ def _after_landing(
     """The most after each landing; for the excursion, less what it was at the landing."""
     if angle is None:
         return []
-    times = performance.curves.times_s
-    found = []
-    for flight in performance.landings:
-        after = slice(
-            flight.landing, int(np.searchsorted(times, flight.landing_s + _AFTER_LANDING_S))
-        )
-        values = angle.value[after]
+    times, found = performance.curves.times_s, []
+    between = [flight.landing_between_s for flight in performance.landings]
+    contact = values_at(performance, angle.value, angle.sigma, between)
+    for (earliest, latest), (at, doubt) in zip(between, contact.tolist(), strict=True):
+        since, until = np.searchsorted(times, [earliest, latest + _AFTER_LANDING_S]).tolist()
+        values = angle.value[since:until]
         if not np.isfinite(values).any():
             continue
-        most = after.start + int(np.nanargmax(values))
-        value, sigma = float(angle.value[most]), float(angle.sigma[most])
+        time = float(times[since + int(np.nanargmax(values))])
+        ((value, sigma),) = values_at(performance, angle.value, angle.sigma, [(time, time)])
         if rule.metric == EXCURSION:
-            value -= float(angle.value[flight.landing])
-            sigma = float(np.hypot(sigma, angle.sigma[flight.landing]))
+            value, sigma = value - at, float(np.hypot(sigma, doubt))
         if np.isfinite(value) and np.isfinite(sigma):
-            found.append(_Finding(flight.landing_s, float(times[most]), value, sigma))
+            found.append(_Finding(earliest, time, float(value), float(sigma)))
     return found
 
 

@@ -107,6 +107,9 @@ def _jumps(summary: PersonSummary) -> Iterator[_Event]:
             error = jump.height_error_m
             doubt = "" if error is None else f" ± {number(error, 2)}"
             high = f"{number(jump.height_m, 2)}{doubt} m high"
+        elif jump.height_range_m is not None:
+            low, most = (number(height, 2) for height in jump.height_range_m)
+            high = f"{low} to {most} m high"
         yield f"jump {count}", jump.t_takeoff_s, jump.t_landing_s, high
 
 

@@ -72,6 +72,7 @@ class Jump(BaseModel):
     t_landing_s: Time
     height_m: Number | None = None
     height_error_m: Number | None = None
+    height_range_m: tuple[Number, Number] | None = None
 
 
 class Caution(BaseModel):
