@@ -92,6 +92,9 @@ POSSIBLE_DEG: Final[Mapping[str, tuple[float, float]]] = {
 """Flexions beyond which no joint goes, that of the hip between trunk and thigh: what is further is
 a limb that points at the camera, or points that are wrong (ours)."""
 
+_ALONG: Final = 0.17
+"""Sine of the 10 degrees from a leg within which the other hip lies to neither side of it."""
+
 LEVELS: Final[dict[str, Vector]] = {
     part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")
 }
@@ -194,12 +197,16 @@ def tilt(part: str, xy: Array) -> Array:
 def fppa(side: str, xy: Array) -> Array:
     """Frontal-plane projection angle of the knee, degrees: + valgus, - varus.
 
-    Inward is the side of the line from hip to ankle on which the other hip lies; NaN where it is
-    neither.
+    Inward is the side of the line from hip to ankle on which the other hip lies; NaN where that
+    lies along it.
     """
     hips = combine(between(f"{side}_hip", f"{_other(side)}_hip"), xy)
     leg = combine(between(f"{side}_hip", f"{side}_ankle"), xy)
-    inward = np.sign(hips[..., 0] * leg[..., 1] - hips[..., 1] * leg[..., 0])
+    across = hips[..., 0] * leg[..., 1] - hips[..., 1] * leg[..., 0]
+    clear = np.abs(across) > _ALONG * np.hypot(*np.moveaxis(hips, -1, 0)) * np.hypot(
+        *np.moveaxis(leg, -1, 0)
+    )
+    inward = np.where(clear, np.sign(across), 0.0)
     return np.where(inward == 0, np.nan, inward) * flexion(f"{side}_knee", xy)
 
 
