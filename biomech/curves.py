@@ -40,8 +40,6 @@ _KNOWN_FACING: Final = 0.7
 _OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
 _MID_HIP: Final[Vector] = {"left_hip": 0.5, "right_hip": 0.5}
-_UPRIGHT: Final = 0.5
-"""Least cosine of the trunk's lean at which forward is forward over the ground too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,8 @@ class Curves:
         hip_height: of mid-hip, or the near hip, over the picture's lower edge.
         hip_height_raw: the same, not smoothed.
         ankle_height: of each ankle over the same, by side; not smoothed.
-        ankle_ahead: of each ankle before mid-hip, by side; NaN where the side faced is unknown, or
-            the trunk is not upright.
+        ankle_ahead: of each ankle before mid-hip, by side; NaN where the side faced is unknown. Of
+            who is upright: of others the side faced is not one of the ground.
         stature_px: what a stature is.
         rate_hz: frames a second.
         noise_swing: degrees by flexion that noise alone reaches from valley to peak in one clip of
@@ -110,7 +108,6 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     trunk = trunk_line(metrics.near_side)
     segments = segments_with(trunk)
     facing = np.where(metrics.view.facing == 0, np.nan, metrics.view.facing)
-    forward = np.where(metrics.view.axis[:, 1] <= -_UPRIGHT, facing, np.nan)
     signed = _faces_aside(metrics)
     frontal = metrics.view.of_clip() == FRONTAL
     names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
@@ -141,7 +138,7 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         hip_height_raw=(foot - combine(hip, sharp)[:, 1]) / size,
         ankle_height={side: (foot - sharp[:, INDEX[f"{side}_ankle"], 1]) / size for side in SIDES},
         ankle_ahead={
-            side: forward * (ankle[:, 0] - hips[:, 0]) / size for side, ankle in ankles.items()
+            side: facing * (ankle[:, 0] - hips[:, 0]) / size for side, ankle in ankles.items()
         },
         stature_px=size,
         rate_hz=used.rate_hz,
@@ -197,8 +194,9 @@ def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> 
             # Which turn a run is of, its middle says: most of it is within the usual range.
             result[run] = part - _TURN * round(float(np.median(part)) / _TURN)
             continue
-        possible_here = np.abs(result[run] - middle) <= BEYOND * (high - low) / 2
-        if possible_here.any():
-            times = times_s[run]
-            result[run] = np.interp(times, times[possible_here], result[run][possible_here])
+        can = np.abs(result[run] - middle) <= BEYOND * (high - low) / 2
+        between = times_s[run][can], result[run][can]
+        result[run] = np.nan
+        if can.any():
+            result[run] = np.interp(times_s[run], *between, left=np.nan, right=np.nan)
     return result

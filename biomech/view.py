@@ -53,6 +53,8 @@ _LEAST_PROFILE: Final = 0.08
 _NEAR_SEEN: Final = 0.8
 _TURN_S: Final = 0.2
 _LEAST_VOTES_S: Final = 0.1
+_TURN_VOTES_S: Final = 2.0
+"""Seconds of a vote a frame that it takes to believe in a turn that was not seen; back, as much."""
 _MAJORITY: Final = 1 / 3
 """Votes for less those against, over all: two of three votes agree."""
 
@@ -280,32 +282,63 @@ def _among_frontal(kind: NDArray[np.str_]) -> Flags:
 
 
 def _facing(times_s: Array, xy: Array, axis: Array, shoulders: Array, config: BmConfig) -> Array:
-    """(f,) side of the body's axis on which its front is, one of a bout; 0 in doubt.
+    """(f,) side of the body's axis on which its front is, one of a stretch; 0 in doubt.
 
-    A bout lasts until the shoulders turn to the camera, or another one is the only one seen:
-    nobody faces the other way without that. Face and legs vote in every frame of it; where neither
-    can, the way in which somebody upright travels.
+    Face and legs vote in every frame; where neither ever can, the way in which somebody upright
+    travels. A stretch ends where the person can have turned round, else only where the votes after
+    it are against it for so long that nobody looks over a shoulder for.
     """
-    bout = _bouts(times_s, xy, shoulders, config)
+    turns = _turns(times_s, xy, shoulders, config)
+    bout = np.cumsum(turns)
     votes = _face_votes(xy, axis) + _leg_votes(xy, axis, config)
-    cast = np.bincount(bout, np.abs(votes))
-    travels = _travel_votes(times_s, xy, axis, config) * (cast[bout] == 0)
-    net, cast = np.bincount(bout, votes + travels), cast + np.bincount(bout, np.abs(travels))
+    silent = np.bincount(bout, np.abs(votes)) == 0
+    votes += np.where(silent[bout], _travel_votes(times_s, xy, axis, config), 0.0)
     step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else _LEAST_VOTES_S
-    least = np.minimum(np.bincount(bout), max(_LEAST_VOTES_S / step, 1.0) - 1e-6)
+    side = _likeliest(votes, np.where(turns, 0.0, _TURN_VOTES_S / step))
+    stretch = np.cumsum(turns | np.concatenate([[False], np.diff(side) != 0]))
+    net, cast = np.bincount(stretch, votes), np.bincount(stretch, np.abs(votes))
+    least = np.minimum(np.bincount(stretch), max(_LEAST_VOTES_S / step, 1.0) - 1e-6)
     sure = (np.abs(net) >= least) & (np.abs(net) > _MAJORITY * cast)
-    return np.where(sure, np.sign(net), 0.0)[bout]
+    facing: Array = np.where(sure, np.sign(net), 0.0)[stretch]
+    return facing
 
 
-def _bouts(times_s: Array, xy: Array, shoulders: Array, config: BmConfig) -> NDArray[np.intp]:
-    """(f,) number of the stretch in which the person cannot have turned round."""
+def _turns(times_s: Array, xy: Array, shoulders: Array, config: BmConfig) -> Flags:
+    """(f,) frames before which the person can have turned round.
+
+    The shoulders come to face the camera or cease to, another one is the only one seen, or nobody
+    was filmed for a while.
+    """
     turned = Windows.of(times_s, _TURN_S).median(shoulders) >= config.level_ratio
     left, right = (np.isfinite(xy[:, INDEX[f"{side}_shoulder"], 0]) for side in SIDES)
     only = np.where(left == right, 0, np.where(left, 1, 2))
     last = np.maximum.accumulate(np.where(only > 0, np.arange(len(only)), 0))
     state = np.stack([turned.astype(np.intp), only[last]])
     begins = (np.diff(state, axis=1) != 0).any(0) | (np.diff(times_s) > config.max_gap_s)
-    return np.concatenate([[0], np.cumsum(begins)])
+    return np.concatenate([[False], begins])
+
+
+def _likeliest(votes: Array, cost: Array) -> NDArray[np.intp]:
+    """(f,) +1 or -1 with the fewest votes against, each change counted as ``cost`` of them.
+
+    Viterbi's algorithm over two states.
+    """
+    plus = minus = 0.0
+    came_from: list[tuple[bool, bool]] = []
+    for vote, change in zip(votes.tolist(), cost.tolist(), strict=True):
+        to_plus, to_minus = minus + change < plus, plus + change < minus
+        plus, minus = (
+            (minus + change if to_plus else plus) + max(-vote, 0.0),
+            (plus + change if to_minus else minus) + max(vote, 0.0),
+        )
+        came_from.append((to_plus, to_minus))
+    sides = np.empty(len(votes), np.intp)
+    is_plus = plus <= minus
+    for i in range(len(votes) - 1, -1, -1):
+        sides[i] = 1 if is_plus else -1
+        to_plus, to_minus = came_from[i]
+        is_plus = not to_plus if is_plus else to_minus
+    return sides
 
 
 def _face_votes(xy: Array, axis: Array) -> Array:
