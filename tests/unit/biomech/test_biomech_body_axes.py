@@ -145,7 +145,7 @@ def test_stillness_before_and_after_changes_neither_view_nor_facing(before, afte
 def test_a_walk_played_backwards_faces_the_same_way(fps, facing, shown):
     """Travel tells nothing where the legs do: who walks backward has no knees that bend back."""
     t = np.arange(round(4 * fps)) / fps
-    xy = walk(t, speed=120.0, facing=facing, start=(2000.0, 0.0)).xy
+    xy = walk(t, speed=250.0, facing=facing, start=(2000.0, 0.0)).xy
     for clip in (xy, xy[::-1]):
         metrics = measured(without(clip, *shown), fps)
         assert set(metrics.view.facing.tolist()) == {float(facing)}
@@ -186,9 +186,9 @@ def test_the_size_changes_neither_view_nor_flexions(scale, turn):
         assert after.sagittal[name].value == pytest.approx(angle.value, abs=1e-6, nan_ok=True)
 
 
-@pytest.mark.parametrize("fps", [30.0, 60.0, 120.0])
+@pytest.mark.parametrize("fps", [30.0, 60.0])
 @pytest.mark.parametrize("facing", [1, -1])
-@pytest.mark.parametrize("turn", [60.0, 80.0, 90.0, 110.0, 180.0])
+@pytest.mark.parametrize("turn", [60.0, 90.0, 110.0, 180.0])
 def test_push_ups_have_no_hyperextension_and_are_counted(turn, facing, fps):
     """(F4) Lying face down at any slope, and upside down against a wall."""
     t = np.arange(round(20 * fps)) / fps
