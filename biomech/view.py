@@ -109,8 +109,9 @@ def view_of(times_s: Array, xy: Array, config: BmConfig, outside: Flags | None =
     shoulders = _width("shoulder", xy, axis, trunk_px) / SHOULDER_TO_TRUNK
     ratio = windows.median(shoulders)
     kind = classify(ratio, config)
-    inferred = (kind == "") & _far_side_hidden(windows, xy, axis, trunk_px, outside, config)
-    inferred &= ~_among_frontal(kind)
+    inferred = np.asarray(kind == "") & ~_among_frontal(kind)
+    if inferred.any():
+        inferred &= _far_side_hidden(windows, xy, axis, trunk_px, outside, config)
     kind = np.where(inferred, SAGITTAL, kind)
     # A trunk bent toward the camera may point down: the whole body tells which end is up.
     whole = _unit(_mid(xy, "shoulder") - _mid(xy, "ankle"))
@@ -291,8 +292,9 @@ def _facing(times_s: Array, xy: Array, axis: Array, shoulders: Array, config: Bm
     turns = _turns(times_s, xy, shoulders, config)
     bout = np.cumsum(turns)
     votes = _face_votes(xy, axis) + _leg_votes(xy, axis, config)
-    silent = np.bincount(bout, np.abs(votes)) == 0
-    votes += np.where(silent[bout], _travel_votes(times_s, xy, axis, config), 0.0)
+    silent = (np.bincount(bout, np.abs(votes)) == 0)[bout]
+    if silent.any():
+        votes += np.where(silent, _travel_votes(times_s, xy, axis, config), 0.0)
     step = float(np.median(np.diff(times_s))) if len(times_s) > 1 else _LEAST_VOTES_S
     side = _likeliest(votes, np.where(turns, 0.0, _TURN_VOTES_S / step))
     stretch = np.cumsum(turns | np.concatenate([[False], np.diff(side) != 0]))
@@ -323,6 +325,8 @@ def _likeliest(votes: Array, cost: Array) -> NDArray[np.intp]:
 
     Viterbi's algorithm over two states.
     """
+    if not ((votes > 0).any() and (votes < 0).any()):
+        return np.full(len(votes), 1 if (votes > 0).any() else -1)
     plus = minus = 0.0
     came_from: list[tuple[bool, bool]] = []
     for vote, change in zip(votes.tolist(), cost.tolist(), strict=True):
