@@ -42,9 +42,9 @@ class BmConfig:
             above and at or below which a view is frontal or sagittal; between is oblique.
         level_ratio: the same ratio below which level differences are not given.
         view_window_s, view_hysteresis: smoothing of the view's class.
-        facing_window_s: over which votes for the direction faced are counted.
-        facing_speed: travel that votes. facing_bulge: distance of a bent knee from the line of hip
-            and ankle, over that line's length, that votes (0.03 is 7 degrees of flexion).
+        facing_window_s: over which travel is taken, that votes for the direction faced.
+        facing_speed: travel that votes. facing_knee_deg, facing_hip_deg: flexions that vote, being
+            further than a knee or a hip bends backward.
         near_side_share: in a sagittal track whose far shoulder or hip is missing in more than this
             share of frames, the trunk is the line of the near ones.
         min_segment_share: a segment shorter than this share of its reference has no direction.
@@ -111,7 +111,8 @@ class BmConfig:
     view_hysteresis: float = 0.05
     facing_window_s: float = 0.5
     facing_speed: float = 0.3
-    facing_bulge: float = 0.03
+    facing_knee_deg: float = 30.0
+    facing_hip_deg: float = 60.0
     near_side_share: float = 0.5
     min_segment_share: float = 0.15
     min_segment_sigmas: float = 3.0

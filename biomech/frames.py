@@ -34,6 +34,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 _DECIMALS = 3
 _CM = 100.0
+_ASIDE = 0.5
+"""Least share of the way out of the front along the picture's horizontal to face right or left: so
+for trunks up to 60 degrees off the vertical."""
 
 Group = tuple[str, str]
 """Part of the object, and name in it of an object of named values."""
@@ -202,9 +205,11 @@ def disabled_block() -> dict[str, Any]:
 
 def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray[np.str_]]]:
     view = metrics.view
+    x, y = view.ahead().T
+    aside = np.abs(x) >= _ASIDE
     faced = np.select(
-        [view.facing > 0, view.facing < 0, view.to_camera > 0, view.to_camera < 0],
-        ["image_right", "image_left", "camera", "away"],
+        [aside & (x > 0), aside & (x < 0), y > 0, y < 0, view.to_camera > 0, view.to_camera < 0],
+        ["image_right", "image_left", "image_down", "image_up", "camera", "away"],
         "",
     )
     quantities: dict[str, Angle | Score] = {

@@ -25,6 +25,9 @@ from biomech.view import SAGITTAL
 _PROMINENCE: Final = 0.1
 _CREST: Final = 0.005
 _LEAST_VALID: Final = 0.7
+_UPRIGHT_DEG: Final = 60.0
+"""Lean of the trunk beyond which legs that take turns are no walk: who lies pedals."""
+
 _STRIDES_HZ: Final = (0.5, 3.5)
 _ANTIPHASE: Final = -0.5
 _LEAST_CONTACTS: Final = 3
@@ -129,6 +132,8 @@ def gait_of(
         return None, reasons.VIEW_MISMATCH
     if not curves.signed:
         return None, reasons.FACING_UNKNOWN
+    if percentile(np.abs(curves.lean[present]), 50) > _UPRIGHT_DEG:
+        return None, ""
     both = np.stack([curves.ankle_ahead[side] for side in SIDES])
     seen = np.asarray(np.isfinite(both).all(0))
     if seen[present].sum() < _LEAST_VALID * present.sum():

@@ -53,7 +53,7 @@ def _joint(performance: Performance, signal: Array, sigma: Array, name: str) -> 
     )
     expected = EXPECTED_ERROR_DEG[TRUNK if name == TRUNK else name.partition("_")[2]]
     head = {
-        "signed": performance.curves.signed,
+        "signed": name == TRUNK or performance.curves.has_sign(name),
         "valid_fraction": number(share),
         "reason": reason,
         "expected_error_deg": expected if performance.view == SAGITTAL else None,

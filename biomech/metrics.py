@@ -106,7 +106,7 @@ def person_metrics(
     subject = subject or Subject()
     points = preprocess(track, config, roll_deg or 0.0)
     gated = points.gated
-    view = view_of(track.times_s, gated.xy, config)
+    view = view_of(track.times_s, gated.xy, config, gated.reason == reasons.OUT_OF_FRAME)
     near = near_side(view, gated.xy, track.present, config)
     trunk = trunk_line(near)
     drifts = scale_drifts(gated.xy, config)
@@ -131,6 +131,7 @@ def person_metrics(
             "roll_assumed_level": track.present & (roll_deg is None),
             "projected": view.kind == OBLIQUE,
             "far_side_unreliable": view.kind == SAGITTAL,
+            "view_inferred": view.inferred,
             **_repairs(points),
         },
         balance=balance,

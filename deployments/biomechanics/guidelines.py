@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from biomech.applications.guidelines import Guidelines, Limit, Rule
 from biomech.applications.monitoring import METRICS, PHASES
+from biomech.geometry import UNSIGNED_JOINTS
 from deployments.biomechanics.comparable import NormRow, Side, View, first, summary_of
 from deployments.biomechanics.reference import read_reference
 from deployments.errors import ConfigurationError
@@ -39,13 +40,22 @@ class _Rule(_Strict):
     source: str = Field(min_length=1)
     note: str | None = None
 
+    @model_validator(mode="after")
+    def _can_be_broken(self) -> "_Rule":
+        unsigned = {f"{joint}_flexion" for joint in UNSIGNED_JOINTS}
+        if self.metric in unsigned and self.op == "<" and min(self._thresholds().values()) <= 0:
+            raise ValueError(
+                f"{self.metric} has no sign, so it is never below 0: remove the rule {self.id}, or "
+                "raise its threshold above 0"
+            )
+        return self
+
     def made(self) -> Rule:
-        fields = self.model_dump()
+        return Rule(**{**self.model_dump(), "threshold": self._thresholds()})
+
+    def _thresholds(self) -> dict[str, float]:
         by_sex = self.threshold
-        fields["threshold"] = (
-            by_sex.model_dump() if isinstance(by_sex, _BySex) else {"any": float(by_sex)}
-        )
-        return Rule(**fields)
+        return by_sex.model_dump() if isinstance(by_sex, _BySex) else {"any": float(by_sex)}
 
 
 class _Rules(_Strict):

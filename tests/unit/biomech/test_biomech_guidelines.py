@@ -43,7 +43,6 @@ def test_the_shipped_files_are_those_of_the_settings():
     assert {rule.id for rule in guidelines.rules} == {
         "landing_knee_stiff", "landing_knee_excursion", "landing_trunk_upright", "fppa_high",
         "trunk_lateral_lean_right", "trunk_lateral_lean_left", "knee_hyperextension",
-        "elbow_hyperextension",
     }  # fmt: skip
     assert guidelines.limits["fppa_peak"].mdc == 8.9
     assert guidelines.norms is guidelines.reference is guidelines.before is None
@@ -96,6 +95,8 @@ def test_a_site_has_its_own_files(file, monkeypatch):
         ("rules", RULE.replace("10", ".nan"), r"rules\.0\.threshold"),
         ("rules", RULE.replace("10", "{male: 8}"), r"rules\.0\.threshold"),
         ("rules", RULE.replace("op:", "sign:"), r"rules\.0"),
+        ("rules", RULE.replace("fppa", "elbow_flexion").replace('">"', '"<"').replace("10", "-10"),
+         "elbow_flexion has no sign"),
         ("rules", RULE + RULE.partition("rules:\n")[2], "ids of rules must differ"),
         ("mdc", "rom: {mdc: 0, source: us}", r"rom\.mdc"),
         ("mdc", "rom: {mdc: 4}", "rom: .*needs its source"),

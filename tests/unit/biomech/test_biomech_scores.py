@@ -22,7 +22,8 @@ def one(value):
 
 
 def view_seen(kind, facing=0.0):
-    return View(one(np.nan), one(np.nan), np.array([kind]), one(facing), one(0))
+    up, seen = np.array([[0.0, -1.0]]), np.array([False])
+    return View(one(np.nan), one(np.nan), np.array([kind]), one(facing), one(0), up, seen)
 
 
 def balance(**changed):
