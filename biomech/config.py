@@ -24,6 +24,8 @@ class BmConfig:
     Attributes:
         min_score: keypoints below are missing.
         cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
+        cutoff_source: ``default``, by the caller's ``request`` or name of the ``movement``, or by
+            the movement ``recognised`` in the clip.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.clean.SwapCosts`.
@@ -68,6 +70,7 @@ class BmConfig:
 
     min_score: float = 0.3
     cutoff_hz: float = 6.0
+    cutoff_source: str = "default"
     max_gap_s: float = 0.20
     gap_neighbours: int = 3
     swap_switch: float = 9.0
@@ -119,6 +122,8 @@ class BmConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "cutoff_source":
+                continue
             # Written so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{item.name} is {value}, must not be negative")
@@ -134,12 +139,16 @@ class BmConfig:
                 raise ValueError(f"{name} must sum to 1")
 
 
+AUTO: Final = "auto"
+RUN: Final = "run"
+JUMP: Final = "jump"
+
 CUTOFFS_HZ: Final[Mapping[str, float]] = {
-    "auto": 6.0,
+    AUTO: 6.0,
     "squat": 6.0,
     "gait": 6.0,
-    "run": 10.0,
-    "jump": 10.0,
+    RUN: 10.0,
+    JUMP: 10.0,
     "throw": 12.0,
 }
 """Cut-off of the low-pass filter by the movement that a caller names."""
@@ -206,7 +215,7 @@ class Context:
         ValueError: an unknown movement, or a cut-off that is not above 0.
     """
 
-    movement: str = "auto"
+    movement: str = AUTO
     cutoff_hz: float | None = None
     subject: Subject = Subject()
     camera: Camera = Camera()
@@ -223,8 +232,16 @@ class Context:
         Raises:
             ValueError: ``min_score`` is negative or not a number.
         """
-        cutoff = CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz
-        config = BmConfig(min_score=min_score, cutoff_hz=cutoff)
+        asked = self.cutoff_hz is not None
+        config = BmConfig(
+            min_score=min_score,
+            cutoff_hz=CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz,
+            cutoff_source="request"
+            if asked
+            else "default"
+            if self.movement == AUTO
+            else "movement",
+        )
         return config if self.camera.roll_deg is None else replace(config, sigma_roll_deg=0.0)
 
 

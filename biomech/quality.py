@@ -59,7 +59,7 @@ def cautions_of(
     """
     present = metrics.points.track.present
     found = [
-        *_rate(metrics, movement),
+        *_rate(metrics, (performance and performance.recognised) or movement),
         Caution("out_of_plane", "seen from an oblique view: only the angle at a joint is given, "
                 "as it is projected", metrics.view.kind == OBLIQUE),
         Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),

@@ -19,6 +19,7 @@ NO_SUPPORT: Final = "no_support"
 LOCOMOTION: Final = "locomotion"
 INSUFFICIENT_HISTORY: Final = "insufficient_history"
 LOW_COVERAGE: Final = "low_coverage"
+NO_REPETITION: Final = "no_repetition"
 DISABLED: Final = "disabled"
 
 _KIND: Final = "<U24"

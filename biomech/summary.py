@@ -149,6 +149,7 @@ def filter_block(points: Smoothed) -> dict[str, Any]:
         "type": used.type,
         "order": used.order,
         "cutoff_hz": number(used.cutoff_hz),
+        "cutoff_source": used.source if used.cutoff_hz is not None else None,
         "fs_hz": number(used.rate_hz),
         "resampled": used.resampled,
         "cutoff_limited": used.limited,

@@ -29,11 +29,11 @@ from biomech.timeline import runs_of
 EXCURSION: Final = "knee_excursion"
 """From the flexion at a landing to the largest after it."""
 
-_AFTER_LANDING_S: Final = 0.5
+FPPA: Final = "fppa"
 
 _SIDED: Final[Mapping[str, str]] = {
     **{f"{joint}_flexion": f"{{}}_{joint}_flexion" for joint in JOINTS},
-    "fppa": "{}_fppa",
+    FPPA: "{}_fppa",
 }
 _WHOLE: Final = (
     "trunk_lean",
@@ -178,7 +178,14 @@ def _at_landing(
 def _at_peak(
     performance: Performance, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    """At the peak of each repetition; the knees' projection angle where the hips are lowest.
+
+    That angle is of load: it counts after landings too, and whatever joint moves most.
+    """
+    if rule.metric != FPPA:
+        return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    lows = _known(performance, angle, [rep.peak for rep in performance.lows])
+    return lows + _after_landing(performance, rule, angle, threshold)
 
 
 def _after_landing(
@@ -190,9 +197,7 @@ def _after_landing(
     times = performance.curves.times_s
     found = []
     for flight in performance.landings:
-        after = slice(
-            flight.landing, int(np.searchsorted(times, flight.landing_s + _AFTER_LANDING_S))
-        )
+        after = performance.after(flight)
         values = angle.value[after]
         if not np.isfinite(values).any():
             continue
