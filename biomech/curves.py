@@ -168,24 +168,20 @@ def turns(curves: Curves, signal: Array, swing: float) -> Flags:
 def extremes(curves: Curves, signal: Array, swing: float) -> tuple[float, float]:
     """Return the least and the greatest of a signal (f,) that last; NaN of none.
 
-    Each is passed for a hundredth of the time in motion in all, and for 0.1 to 0.2 s: single stray
-    frames do not reach it, and how long somebody stands still before or after does not matter.
+    Each is passed for a tenth of a second in all: single stray frames do not reach it, and how long
+    somebody stands still before or after does not matter.
     Where the signal does not move by ``swing`` within a second, its mean over that second counts:
     noise reaches the further, the longer one waits.
     """
-    moves = turns(curves, signal, max(swing, _STILL_DEG))
     mean = Windows.of(curves.times_s, _WITHIN_S).mean(signal)
-    known = np.sort(np.where(moves, signal, mean)[np.isfinite(signal)])
+    known = np.sort(np.where(turns(curves, signal, swing), signal, mean)[np.isfinite(signal)])
     if not len(known):
         return math.nan, math.nan
-    lasts_s = float(np.clip(_LASTS_SHARE * moves.sum() / curves.rate_hz, *_LASTS_S))
-    least = min(max(round(lasts_s * curves.rate_hz), 1), (len(known) + 1) // 2)
+    least = min(max(round(_LASTS_S * curves.rate_hz), 1), (len(known) + 1) // 2)
     return float(known[least - 1]), float(known[-least])
 
 
-_STILL_DEG: Final = 1.0
-_LASTS_SHARE: Final = 0.01
-_LASTS_S: Final = (0.1, 0.2)
+_LASTS_S: Final = 0.1
 
 
 def _faces_aside(metrics: PersonMetrics) -> bool:

@@ -15,7 +15,7 @@ from biomech.timeline import Windows, percentile, runs_of, velocity
 LEAST_RISE: Final = 0.03
 """Statures by which the lower ankle is above its stance line in flight."""
 
-_USUAL_HEIGHT_M: Final = 1.7
+USUAL_HEIGHT_M: Final = 1.7
 """For the last tenth of a stature of a fall, where the height of the person is not known."""
 
 _LINE_S: Final = 3.0
@@ -63,7 +63,7 @@ def flights(curves: Curves, height_m: float | None) -> list[Flight]:
     times = curves.times_s
     height = np.minimum(*curves.ankle_height.values())
     high = airborne(times, height)
-    gravity = GRAVITY_M_S2 / (_USUAL_HEIGHT_M if height_m is None else height_m)
+    gravity = GRAVITY_M_S2 / (USUAL_HEIGHT_M if height_m is None else height_m)
     found = []
     for start, stop in runs_of(high, times, curves.max_gap_s).tolist():
         if start and stop < len(times):

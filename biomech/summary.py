@@ -182,6 +182,7 @@ def _quality(
             "code": caution.code,
             "detail": caution.detail,
             "threshold": caution.threshold,
+            "value": number(caution.value),
             "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
             "share": number(float(caution.frames.sum() / present.sum())),
         }

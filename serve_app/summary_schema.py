@@ -55,9 +55,11 @@ class Caution(Exact):
         "low_confidence",
         "blur",
         "camera_motion",
+        "slow_motion_suspected",
     ]
     detail: str
     threshold: Number = Field(None, description="Beyond which a frame is concerned.")
+    value: Number = Field(None, description="Found, such as the factor of slow motion.")
     frames: list[tuple[int, int]] = Field(description="First and last frame of each stretch.")
     share: float = Field(description="Of the frames in which the person is.")
 
@@ -75,7 +77,7 @@ class PartRange(Exact):
 class JointRange(Exact):
     """One flexion, or the trunk's lean, over the clip; degrees, 0 straight or hanging."""
 
-    min: Number = Field(description="Least that lasts for 0.1 to 0.2 s in all.")
+    min: Number = Field(description="Least that lasts a tenth of a second in all.")
     max: Number = Field(description="Greatest that does.")
     rom: Number = Field(description="Range of motion, max less min.")
     rom_ci95: Interval | None = Field(description="Nominal 95 %, of repeating the measurement.")
