@@ -8,6 +8,8 @@ DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
 
+CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognised")
+
 _DIVISORS: Final = (
     "symmetry_span_deg",
     "lean_span_deg",
@@ -65,7 +67,8 @@ class BmConfig:
         speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
 
     Raises:
-        ValueError: a field is negative, or a pair is out of order; names the field.
+        ValueError: a field is negative, a pair is out of order, or a source is unknown; names the
+            field.
     """
 
     min_score: float = 0.3
@@ -123,6 +126,8 @@ class BmConfig:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.name == "cutoff_source":
+                if value not in CUTOFF_SOURCES:
+                    raise ValueError(f"cutoff_source is {value}, must be one of {CUTOFF_SOURCES}")
                 continue
             # Written so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):

@@ -1,6 +1,5 @@
 """Signals of one person over a clip that speeds and events are made of: gaps filled, no jumps."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,7 +23,7 @@ from biomech.geometry import (
 from biomech.metrics import PersonMetrics
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX
-from biomech.timeline import Windows, runs_of, velocity
+from biomech.timeline import Windows, lasting, runs_of, velocity
 from biomech.uncertainty import flexion_sigma
 from biomech.view import FRONTAL, SAGITTAL
 
@@ -166,22 +165,14 @@ def turns(curves: Curves, signal: Array, swing: float) -> Flags:
 
 
 def extremes(curves: Curves, signal: Array, swing: float) -> tuple[float, float]:
-    """Return the least and the greatest of a signal (f,) that last; NaN of none.
+    """Return the :func:`biomech.timeline.lasting` extremes of a signal (f,).
 
-    Each is passed for a tenth of a second in all: single stray frames do not reach it, and how long
-    somebody stands still before or after does not matter.
-    Where the signal does not move by ``swing`` within a second, its mean over that second counts:
-    noise reaches the further, the longer one waits.
+    Where it does not move by ``swing`` within a second, its mean over that second counts: noise
+    reaches the further, the longer one waits.
     """
     mean = Windows.of(curves.times_s, _WITHIN_S).mean(signal)
-    known = np.sort(np.where(turns(curves, signal, swing), signal, mean)[np.isfinite(signal)])
-    if not len(known):
-        return math.nan, math.nan
-    least = min(max(round(_LASTS_S * curves.rate_hz), 1), (len(known) + 1) // 2)
-    return float(known[least - 1]), float(known[-least])
-
-
-_LASTS_S: Final = 0.1
+    steady = np.where(turns(curves, signal, swing), signal, mean)
+    return lasting(np.where(np.isfinite(signal), steady, np.nan), curves.rate_hz)
 
 
 def _faces_aside(metrics: PersonMetrics) -> bool:

@@ -1,4 +1,4 @@
-"""The knees' projection angle, read where it loads the knee: at the lowest hips, after a landing."""
+"""The knees' projection angle where it is of load: at the lowest hips, and after a landing."""
 
 import numpy as np
 import pytest
