@@ -163,7 +163,8 @@ LASTS_S = 0.1
 def lasting(values: Array, rate_hz: float) -> tuple[float, float]:
     """Return the least and the greatest of values that last a tenth of a second; NaN of none.
 
-    Not necessarily at a stretch. Unlike percentiles they are the same however long nothing happens before and after.
+    Not necessarily at a stretch. Unlike percentiles they are the same however long nothing happens
+    before and after.
     """
     known = np.sort(values[np.isfinite(values)])
     if not len(known):
