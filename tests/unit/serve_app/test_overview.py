@@ -51,8 +51,9 @@ def test_repetitions_are_told_with_their_times_and_how_far_they_went(printed, sq
     for cells, rep in zip(reps.values(), squats["reps"], strict=True):
         start, stop = rep["t_start_s"], rep["t_end_s"]
         assert cells[:3] == [f"{start:.2f}", f"{stop:.2f}", f"{stop - start:.2f}"]
-        peak = rep["peak_deg"]["left_hip"]
-        assert cells[3] == f"left hip {peak:.0f}° at {rep['t_peak_s']:.2f} s"
+        peak = rep["peak_deg"][squats["driver"]]
+        named = squats["driver"].replace("_", " ")
+        assert cells[3] == f"{named} {peak:.0f}° at {rep['t_peak_s']:.2f} s"
 
 
 def test_every_joint_has_its_range_in_degrees_with_its_interval(printed, squats):
@@ -137,7 +138,8 @@ def test_repetitions_counted_by_the_hips_are_lowest_at_their_peak(printed, squat
 def test_repetitions_from_a_seat_are_straightest_at_their_peak_and_may_be_partial(printed, squats):
     seated = squats | {"direction": "extension"}
     at = f"at {squats['reps'][0]['t_peak_s']:.2f} s"
-    assert printed(seated)[1]["repetition 1"][3] == f"left hip straightest {at}"
+    named = squats["driver"].replace("_", " ")
+    assert printed(seated)[1]["repetition 1"][3] == f"{named} straightest {at}"
     seated |= {"driver": "hip_depth", "reps": [squats["reps"][0] | {"depth_class": "partial"}]}
     assert printed(seated)[1]["repetition 1"][3] == f"highest, partial, {at}"
 
