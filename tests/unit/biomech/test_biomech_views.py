@@ -60,7 +60,7 @@ def test_a_clip_from_the_side_has_one_range_twice():
     told = summarised(turning(1.0))
     for name in JOINTS:
         joint = told["joints"][name]
-        assert joint["signed"]
+        assert joint["signed"] or name.endswith("elbow")
         assert joint["sagittal"]["max"] == pytest.approx(joint["max"], abs=1.0)
         assert joint["sagittal"]["valid_fraction"] == pytest.approx(1.0)
 
