@@ -138,7 +138,7 @@ def descents(curves: Curves, present: Flags) -> list[Repetition]:
 
 
 def _least(curves: Curves, name: str) -> float:
-    """Prominence that a peak of a signal needs to be told from noise."""
+    """Return the prominence by which a peak of a signal is above noise."""
     if name == HIP_HEIGHT:
         return max(_PROMINENCE_STATURE, curves.hip_noise_swing)
     sigma = curves.sigma[name]

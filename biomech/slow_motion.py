@@ -1,4 +1,4 @@
-"""Slow motion that nobody told of: flights and falls that are slower than gravity makes them."""
+"""Slow motion that the request does not mention: flights slower than gravity makes them."""
 
 import math
 from dataclasses import dataclass

@@ -48,7 +48,7 @@ def stance_peak(performance):
 
 
 def test_a_sprint_is_filtered_as_a_run():
-    """(F18) Six hertz of a sprint that had been recognised told 38 degrees as 32."""
+    """(F18) Six hertz of a sprint that had been recognised read 38 degrees as 32."""
     dense = cycle(KNEE, np.arange(0, STRIDE_S, 1e-4))
     true = dense[: len(dense) // 5].max()
     performance = performed(sprint())

@@ -1,4 +1,4 @@
-"""One movement is told alike, whatever stillness, rate, size or direction of time it comes with."""
+"""One movement gives the same numbers, whatever stillness, rate, size or direction of time it comes with."""
 
 import numpy as np
 import pytest
@@ -124,7 +124,7 @@ def test_who_begins_and_ends_in_a_seat_is_counted_by_standing_up(cycles, noise):
     assert told["reps"][0]["depth"] == pytest.approx(90.0, abs=6.0)
 
 
-def test_movements_that_the_clip_cuts_are_told_not_counted():
+def test_movements_that_the_clip_cuts_are_listed_not_counted():
     """(F17)"""
     xy = squats(frames(12.0, 30), [0.5, 3.5, 6.5, 9.5]).xy
     whole = summed(xy)

@@ -1,4 +1,4 @@
-"""Slow motion that nobody told of is suspected by how things fall, and by nothing else."""
+"""Slow motion is suspected by how things fall, and by nothing else."""
 
 import numpy as np
 import pytest
