@@ -15,6 +15,11 @@ _DIVISORS: Final = (
     "lean_span_deg",
     "tilt_span_deg",
     "sway_scale",
+    "sway_smooth_s",
+    "regularity_span_deg",
+    "rhythm_scale",
+    "gait_symmetry_span_deg",
+    "step_time_span",
     "cutoff_hz",
 )
 
@@ -59,10 +64,28 @@ class BmConfig:
         locomotion_speed: sagittal travel above which balance is not judged.
         half_foot_breadth, foot_length, heel_share: base of support.
         omega0_default: rad/s of the inverted pendulum where no height is known.
+        shank_upright: height of a knee over its ankle from which that foot can carry.
+        least_com_height: of the centre of mass over the lower ankle, of who stands on the feet.
+        hand_height: over the lower ankle, below which a wrist may carry.
+        unsupported: mean distance of the centre of mass from the base above which something else
+            carries.
+        seat_height, seat_speed: height of the hips over the knees, and rms of their speed, below
+            which a seat cannot be told from a crouch seen from the front.
         sway_window_s, sway_min_span_s: over which sway is taken, and the least measured part.
+        sway_smooth_s: over which the velocity of the centre of mass is averaged.
         sway_scale: rms sway that halves the sway component.
+        sway_least_turn: radians a second of the knees from which horizontal motion that goes with
+            them counts as movement, not as sway.
+        sway_most_noise: noise of the sway above which it cannot be told, as a share of its scale.
         stability_weights: margin, sway.
-        readiness_weights: stability, symmetry, alignment, smoothness.
+        gait_stability_weights: regularity, rhythm.
+        regularity_span_deg: distance of a stride's curves from the others' mean that scores 0.
+        rhythm_scale: coefficient of variation of stride times that halves the rhythm component.
+        gait_symmetry_span_deg: distance of the sides' mean curves that scores 0.
+        step_time_span: difference of the sides' step times over their mean that scores 0.
+        readiness_weights: stability, symmetry, alignment, smoothness, pace.
+        readiness_parts: as many of these must be known.
+        pace_repetitions: as many must be there to be held against the fastest.
         active_speed_deg_s: of a joint, above which the person counts as in motion.
         speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
 
@@ -116,9 +139,25 @@ class BmConfig:
     omega0_default: float = 3.2
     sway_window_s: float = 1.0
     sway_min_span_s: float = 0.4
-    sway_scale: float = 0.10
+    shank_upright: float = 0.12
+    least_com_height: float = 0.15
+    hand_height: float = 0.06
+    unsupported: float = 0.03
+    seat_height: float = 0.085
+    seat_speed: float = 0.05
+    sway_smooth_s: float = 0.3
+    sway_scale: float = 0.015
+    sway_least_turn: float = 0.2
+    sway_most_noise: float = 2.0
     stability_weights: tuple[float, float] = (0.6, 0.4)
-    readiness_weights: tuple[float, float, float, float] = (0.3, 0.3, 0.2, 0.2)
+    gait_stability_weights: tuple[float, float] = (0.6, 0.4)
+    regularity_span_deg: float = 20.0
+    rhythm_scale: float = 0.05
+    gait_symmetry_span_deg: float = 30.0
+    step_time_span: float = 0.5
+    readiness_weights: tuple[float, float, float, float, float] = (0.24, 0.24, 0.16, 0.16, 0.20)
+    readiness_parts: int = 3
+    pace_repetitions: int = 3
     active_speed_deg_s: float = 20.0
     speed_zones_deg_s: tuple[float, ...] = (50.0, 150.0, 300.0)
 
@@ -139,7 +178,7 @@ class BmConfig:
             raise ValueError("sagittal_ratio and frontal_ratio leave no room between them")
         if list(self.speed_zones_deg_s) != sorted(set(self.speed_zones_deg_s)):
             raise ValueError("speed_zones_deg_s must ascend")
-        for name in ("stability_weights", "readiness_weights"):
+        for name in ("stability_weights", "gait_stability_weights", "readiness_weights"):
             if abs(sum(getattr(self, name)) - 1) > 1e-9:
                 raise ValueError(f"{name} must sum to 1")
 

@@ -134,6 +134,7 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
                 name: {**parts, **self._modes.get(name, {})}
                 for name, parts in numbers.get("components", {}).items()
             },
+            "definitions": {name: word for name, word in words["definition"]["of"].items() if word},
             "view": {
                 "class": words["view"]["words"]["class"] or None,
                 "yaw_deg": None if view["yaw_deg"] is None else round(view["yaw_deg"]),
@@ -216,6 +217,11 @@ def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray
         ("reasons", "field"): {name: quantity.reason for name, quantity in quantities.items()},
         ("reasons", "plane"): {name: angle.reason for name, angle in _of_planes(metrics).items()},
         ("view", "words"): {"class": view.kind, "facing": faced},
+        ("definition", "of"): {
+            name: np.where(score.reason == "", score.definition, "")
+            for name, score in metrics.movement.items()
+            if score.definition is not None
+        },
         ("sigma", "of"): {"source": metrics.sigma_source},
     }
 

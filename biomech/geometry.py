@@ -77,8 +77,10 @@ MOTION_DEG: Final[Mapping[str, tuple[float, float]]] = {
     "shoulder": (-60.0, 180.0),
     "elbow": (-10.0, 150.0),
 }
-"""Between what flexions joints move, by the American Academy of Orthopaedic Surgeons' figures, with
-10 degrees of overextension where those have none."""
+"""Between what flexions joints move: engineering bounds that let all movement through.
+
+They are about the figures of the American Academy of Orthopaedic Surgeons, but wider for the knee
+(135 there), and with 10 degrees of overextension of knee and elbow."""
 
 LEVELS: Final[dict[str, Vector]] = {
     part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")

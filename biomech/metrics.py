@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from biomech import reasons, scores
 from biomech.angles import Angle, AngleMaker
-from biomech.balance import Balance, Size, balance_of
+from biomech.balance import Balance, Size, balance_of, sway_noise_px_s
 from biomech.config import BmConfig, Parts, Subject
 from biomech.gate import Gated
 from biomech.geometry import LEVELS, Array, combine, keypoints_of, trunk_line
+from biomech.mass import centre_of_mass
 from biomech.pipeline import Smoothed, preprocess
 from biomech.reasons import Flags
 from biomech.scores import Score
@@ -116,7 +117,8 @@ def person_metrics(
     model_sigma = np.where(points.from_model[..., None], points.sigma, 0.0)
     make = AngleMaker(gated, points.curve_sigma, model_sigma, view, trunk, config)
     lean, tilts = make.lean(), make.tilts()
-    balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config)
+    noise = _sway_noise(points, subject.sex, config)
+    balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config, noise)
     return PersonMetrics(
         points=points,
         joint_angles=make.joint_angles(),
@@ -143,6 +145,13 @@ def person_metrics(
         subject=subject,
         roll_deg=roll_deg,
     )
+
+
+def _sway_noise(points: Smoothed, sex: str | None, config: BmConfig) -> float:
+    """Return the noise of the velocity that sway is made of, pixels a second."""
+    (raw, whole), (smooth, _) = (centre_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
+    taken = np.where(whole >= config.min_mass, raw[:, 0] - smooth[:, 0], np.nan)
+    return sway_noise_px_s(taken, points.noise, points.filter.rate_hz, config)
 
 
 def _repairs(points: Smoothed) -> dict[str, Flags]:

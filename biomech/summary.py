@@ -24,6 +24,7 @@ from biomech.applications.outcome import (
 )
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
+from biomech.clip_scores import clip_scores
 from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, BmConfig, Context, Parts
 from biomech.events import events_block
 from biomech.frames import shoulder_reference
@@ -91,6 +92,8 @@ def summary(
     """
     told = _heading(person_id, metrics, occasion)
     told["quality"] = _quality(metrics, performance, occasion)
+    present = metrics.points.track.present
+    told["scores"] = clip_scores(metrics.movement, present, occasion.config)
     measures = measures_of(performance) if performance else []
     joints = joints_block(performance) if performance else {}
     told |= {

@@ -93,6 +93,10 @@ class PoseOptions(BaseModel):
     people: Literal["primary", "all"] = Field(
         "primary", description="Whether frames also list the other people, under `people`."
     )
+    frames: Literal["all", "complete"] = Field(
+        "all",
+        description="`complete` leaves out the frames in which a joint angle or a score is null.",
+    )
     movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
         "auto", description="What is done: sets the low-pass filter's cut-off frequency."
     )

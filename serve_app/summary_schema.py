@@ -74,6 +74,19 @@ class PartRange(Exact):
     reason: str | None
 
 
+class ClipScore(Exact):
+    """One score over the clip, from its frames."""
+
+    value: Number = Field(description="0-100; the symmetry index 0-1.")
+    definition: Literal["standing", "static", "gait", "posture"] | None = Field(
+        description="Which of its definitions the value is made by; null where it has one only."
+    )
+    components: dict[str, Number] = Field(description="Means of the same frames, each 0-1.")
+    coverage: float = Field(description="Share of the components' weights that were known.")
+    frames_share: float = Field(description="Share of the person's frames that have a value.")
+    reason: str | None = Field(description="Why the value is null.")
+
+
 class JointRange(Exact):
     """One flexion, or the trunk's lean, over the clip; degrees, 0 straight or hanging."""
 
@@ -225,6 +238,9 @@ class PersonSummary(Exact):
     limits: list[str] = Field([], description="What holds of every result.")
     config: dict[str, Any] = Field({}, description="Every threshold and weight in force.")
     quality: list[Caution] = Field([])
+    scores: dict[str, ClipScore] = Field(
+        {}, description="pose_quality, stability_score, symmetry_index, athletic_readiness."
+    )
     length_unit: Literal["m", "stature"] | None = Field(
         None, description="Metres where a height was given, else body heights."
     )

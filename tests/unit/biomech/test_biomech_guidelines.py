@@ -1,6 +1,7 @@
 """Files of rules, detectable changes, norms and other results: what they hold, and mistakes."""
 
 import json
+import re
 
 import pytest
 
@@ -54,6 +55,19 @@ def test_shipped_rules_have_sources_and_the_weak_ones_notes():
     assert "not predict" in rules["fppa_high"].note
     assert rules["fppa_high"].threshold == {"male": 8.0, "female": 13.0, "any": 13.0}
     assert rules["landing_knee_stiff"].threshold == {"any": 30.0}
+
+
+def test_sources_say_of_what_they_are():
+    """A published number is not lent to what it was not measured of (F23)."""
+    text = (ROOT / "config" / "rules.yaml").read_text()
+    assert not re.search(r"LESS item \d", text)  # published lists number the items differently
+    config = ROOT / "config"
+    shipped = load_guidelines(rules=config / "rules.yaml", mdc=config / "mdc.yaml")
+    (fppa,) = (rule for rule in shipped.rules if rule.id == "fppa_high")
+    assert "drop jump" in fppa.source
+    assert "this service's" in fppa.note
+    for metric, limit in shipped.limits.items():
+        assert "Damsted" not in limit.source, metric
 
 
 def test_shipped_limits_name_their_sources_and_no_better_direction():

@@ -1,4 +1,4 @@
-"""One movement gives the same numbers, whatever stillness, rate, size or direction of time it comes with."""
+"""One movement gives the same numbers whatever the stillness, rate, size or direction of time."""
 
 import numpy as np
 import pytest
