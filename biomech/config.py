@@ -10,6 +10,8 @@ DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
 
+CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognised")
+
 _DIVISORS: Final = (
     "symmetry_span_deg",
     "lean_span_deg",
@@ -31,6 +33,8 @@ class BmConfig:
     Attributes:
         min_score: keypoints below are missing.
         cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
+        cutoff_source: ``default``, by the caller's ``request`` or name of the ``movement``, or by
+            the movement ``recognised`` in the clip.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.clean.SwapCosts`.
@@ -88,11 +92,13 @@ class BmConfig:
         speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
 
     Raises:
-        ValueError: a field is negative, or a pair is out of order; names the field.
+        ValueError: a field is negative, a pair is out of order, or a source is unknown; names the
+            field.
     """
 
     min_score: float = 0.3
     cutoff_hz: float = 6.0
+    cutoff_source: str = "default"
     max_gap_s: float = 0.20
     gap_neighbours: int = 3
     swap_switch: float = 9.0
@@ -161,6 +167,10 @@ class BmConfig:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "cutoff_source":
+                if value not in CUTOFF_SOURCES:
+                    raise ValueError(f"cutoff_source is {value}, must be one of {CUTOFF_SOURCES}")
+                continue
             # Written so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{item.name} is {value}, must not be negative")
@@ -176,12 +186,16 @@ class BmConfig:
                 raise ValueError(f"{name} must sum to 1")
 
 
+AUTO: Final = "auto"
+RUN: Final = "run"
+JUMP: Final = "jump"
+
 CUTOFFS_HZ: Final[Mapping[str, float]] = {
-    "auto": 6.0,
+    AUTO: 6.0,
     "squat": 6.0,
     "gait": 6.0,
-    "run": 10.0,
-    "jump": 10.0,
+    RUN: 10.0,
+    JUMP: 10.0,
     "throw": 12.0,
 }
 """Cut-off of the low-pass filter by the movement that a caller names."""
@@ -249,7 +263,7 @@ class Context:
         ValueError: an unknown movement, or a cut-off that is not above 0.
     """
 
-    movement: str = "auto"
+    movement: str = AUTO
     cutoff_hz: float | None = None
     subject: Subject = Subject()
     camera: Camera = Camera()
@@ -267,8 +281,16 @@ class Context:
         Raises:
             ValueError: ``min_score`` is negative or not a number.
         """
-        cutoff = CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz
-        config = BmConfig(min_score=min_score, cutoff_hz=cutoff)
+        asked = self.cutoff_hz is not None
+        config = BmConfig(
+            min_score=min_score,
+            cutoff_hz=CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz,
+            cutoff_source="request"
+            if asked
+            else "default"
+            if self.movement == AUTO
+            else "movement",
+        )
         return config if self.camera.roll_deg is None else replace(config, sigma_roll_deg=0.0)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import scipy
 
 from biomech.config import BmConfig
 from biomech.geometry import (
@@ -25,20 +26,23 @@ from biomech.geometry import (
     wrap,
 )
 from biomech.metrics import PersonMetrics
+from biomech.reasons import Flags
 from biomech.skeleton import INDEX
-from biomech.timeline import runs_of, velocity
+from biomech.timeline import Windows, lasting, runs_of, velocity
 from biomech.uncertainty import flexion_sigma
 from biomech.view import FRONTAL, SAGITTAL
 
 BEYOND: Final = 1.1
 """Of a joint's range: what moves further is a limb that points at the camera."""
 
+TRUNK: Final = "trunk_lean"
 _TURN: Final = 360.0
 _KNOWN_FACING: Final = 0.7
-"""Share of a sagittal clip in which the side faced must be known for its angles to have a sign."""
+"""Share of the person's frames, from the side and of known facing, for angles to have a sign."""
 
 _OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
+_WITHIN_S: Final = 1.0
 _MID_HIP: Final[Vector] = {"left_hip": 0.5, "right_hip": 0.5}
 
 
@@ -112,6 +116,7 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
     frontal = metrics.view.of_clip() == FRONTAL
     names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
     smooth = {name: flexion(name, xy, segments) for name in names}
+    lean = trunk_lean(xy, trunk)
     taken = {name: wrap(flexion(name, points.raw, segments) - smooth[name]) for name in names}
     size = metrics.size.stature_px
     hip = _MID_HIP if metrics.near_side is None else {f"{metrics.near_side}_hip": 1.0}
@@ -131,7 +136,7 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
             for name, value in smooth.items()
         },
         signed=signed,
-        lean=trunk_lean(xy, trunk) * (facing if signed else 1.0),
+        lean=lean * (facing if signed else 1.0),
         sigma={name: flexion_sigma(name, xy, points.curve_sigma, segments) for name in names},
         jitter={name: noise.speed_sd(taken[name]) for name in names},
         hip_height=(foot - hips[:, 1]) / size,
@@ -142,7 +147,10 @@ def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
         },
         stature_px=size,
         rate_hz=used.rate_hz,
-        noise_swing={name: noise.swing(noise.smooth_sd(taken[name]), seconds) for name in names},
+        noise_swing={
+            name: noise.swing(noise.smooth_sd(gone), seconds)
+            for name, gone in (taken | {TRUNK: trunk_lean(points.raw, trunk) - lean}).items()
+        },
         hip_noise_swing=noise.swing(noise.smooth_sd(raw_hips[:, 1] - hips[:, 1]), seconds) / size,
     )
 
@@ -159,13 +167,33 @@ def speed_of(curves: Curves, signal: Array) -> Array:
     return speed
 
 
+def turns(curves: Curves, signal: Array, swing: float) -> Flags:
+    """Return (f,) whether a signal (f,) goes by ``swing`` or more within a second: it moves."""
+    there = np.isfinite(signal)
+    window = 2 * round(_WITHIN_S / 2 * curves.rate_hz) + 1
+    high = scipy.ndimage.maximum_filter1d(np.where(there, signal, -np.inf), window, mode="nearest")
+    low = scipy.ndimage.minimum_filter1d(np.where(there, signal, np.inf), window, mode="nearest")
+    return np.asarray(there & (high - low >= swing))
+
+
+def extremes(curves: Curves, signal: Array, swing: float) -> tuple[float, float]:
+    """Return the :func:`biomech.timeline.lasting` extremes of a signal (f,).
+
+    Where it does not move by ``swing`` within a second, its mean over that second counts: noise
+    reaches the further, the longer one waits.
+    """
+    mean = Windows.of(curves.times_s, _WITHIN_S).mean(signal)
+    steady = np.where(turns(curves, signal, swing), signal, mean)
+    return lasting(np.where(np.isfinite(signal), steady, np.nan), curves.rate_hz)
+
+
 def _faces_aside(metrics: PersonMetrics) -> bool:
-    """Whether the clip is sagittal, and the side faced mostly known."""
+    """Return whether most of the clip is from the side, and the side faced known there."""
     view = metrics.view
     present = metrics.points.track.present
     aside = (view.kind == SAGITTAL) & present
     known = (view.facing != 0) & aside
-    return bool(view.of_clip() == SAGITTAL and known.sum() >= _KNOWN_FACING * aside.sum())
+    return bool(view.of_clip() == SAGITTAL and known.sum() >= _KNOWN_FACING * present.sum())
 
 
 def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> Array:

@@ -9,13 +9,14 @@ from biomech.flight import Flight
 from biomech.gait import Gait
 from biomech.measures import Phase, phases_of_repetitions
 from biomech.performance import Performance
-from biomech.reasons import NO_FOOT_POINTS
+from biomech.reasons import INSUFFICIENT_HISTORY, LOCOMOTION, NO_FOOT_POINTS, NO_REPETITION
+from biomech.repetitions import DIRECTIONS
 
 Block = dict[str, Any]
 
 
 def events_block(performance: Performance | None, first_frame: int = 0) -> Block:
-    """``driver``, ``reps``, ``gait`` with its reason, ``jumps`` and ``landings``.
+    """``driver``, ``reps`` and ``gait`` with their reasons, ``jumps`` and ``landings``.
 
     Frames count from the first of the clip, ``first_frame`` being that of the track; times may lie
     between them. The angles of ``reps`` are the largest and the range of each joint from valley to
@@ -23,12 +24,18 @@ def events_block(performance: Performance | None, first_frame: int = 0) -> Block
     """
     if performance is None:
         return {
-            "driver": None, "reps": [], "gait": None, "gait_reason": "insufficient_history",
+            "driver": None, "direction": None, "reps": [], "reps_cut": [],
+            "reps_reason": INSUFFICIENT_HISTORY, "gait": None, "gait_reason": INSUFFICIENT_HISTORY,
             "jumps": [], "landings": [],
         }  # fmt: skip
+    reps = performance.repetitions
+    none = LOCOMOTION if performance.gait else NO_REPETITION
     return {
-        "driver": performance.repetitions.driver,
+        "driver": reps.driver,
+        "direction": DIRECTIONS[reps.direction] if reps.driver else None,
         "reps": _repetitions(performance, first_frame),
+        "reps_cut": [{"t_s": number(cut.time_s), "depth": number(cut.depth)} for cut in reps.cut],
+        "reps_reason": None if reps.items else none,
         "gait": _gait(performance, performance.gait, first_frame) if performance.gait else None,
         "gait_reason": performance.gait_reason or None,
         "jumps": [_jump(jump, first_frame) for jump in performance.jumps],
@@ -80,6 +87,9 @@ def _repetitions(performance: Performance, first_frame: int) -> list[Block]:
                 "t_end_s": number(rep.stop_s),
                 "duration_s": number(rep.stop_s - rep.start_s),
                 "frames": [first_frame + f for f in (rep.start, rep.peak, rep.stop)],
+                "depth": number(rep.depth),
+                "depth_share": number(rep.share),
+                "depth_class": "full" if rep.full else "partial",
                 "peak_deg": {n: number(float(v.max())) for n, v in known.items() if len(v)},
                 "rom_deg": {n: number(float(np.ptp(v))) for n, v in known.items() if len(v)},
                 "out": _phase(out),

@@ -22,7 +22,7 @@ from biomech.timeline import Windows, percentile, runs_of, velocity
 LEAST_RISE: Final = 0.03
 """Statures by which the lower ankle is above its stance line in flight."""
 
-_USUAL_HEIGHT_M: Final = 1.7
+USUAL_HEIGHT_M: Final = 1.7
 """For the last tenth of a stature of a fall, where the height of the person is not known."""
 
 _LINE_S: Final = 3.0
@@ -201,7 +201,7 @@ def _edges(
 
 def _gravity(height_m: float | None) -> float:
     """Statures a second squared."""
-    return GRAVITY_M_S2 / (_USUAL_HEIGHT_M if height_m is None else height_m)
+    return GRAVITY_M_S2 / (USUAL_HEIGHT_M if height_m is None else height_m)
 
 
 def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from biomech.curves import Curves, speed_of
+from biomech.curves import TRUNK, Curves, speed_of
 from biomech.foot_contact import value_at
 from biomech.gait import Gait
 from biomech.geometry import ANGLES, SIDES, Array
@@ -19,7 +19,6 @@ from biomech.smoothness import LEAST_RATE_HZ, ldlj, sparc
 from biomech.statistics import Z95
 
 JOINTS: Final = tuple(dict.fromkeys(name.partition("_")[2] for name in ANGLES))
-TRUNK: Final = "trunk_lean"
 
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
@@ -84,7 +83,7 @@ def measures_of(performance: Performance) -> list[Measure]:
     """All measures of a clip, those of strides where the person walks, else of repetitions."""
     gait = performance.gait
     cycles = _gait(performance, gait) if gait else _repetitions(performance)
-    made = [*cycles, *_jumps(performance), *_landings(performance)]
+    made = [*cycles, *_frontal_knees(performance), *_jumps(performance), *_landings(performance)]
     known = (_known(measure) for measure in made)
     return [measure for measure in known if len(measure.values)]
 
@@ -173,9 +172,19 @@ def _repetitions(performance: Performance) -> Iterator[Measure]:
         yield Measure("peak_speed", None, "deg/s", at, speeds, ratio=True)
     smooth = np.array([np.mean([p.sparc for p in pair]) for pair in phases])
     yield Measure("sparc", None, "1", at, smooth)
-    for side in SIDES if performance.repetitions.driver == HIP_HEIGHT else ():
-        fppa = performance.metrics.frontal[f"{side}_fppa"].value[[rep.peak for rep in reps]]
-        yield Measure("fppa_peak", side, "deg", at, fppa)
+
+
+def _frontal_knees(performance: Performance) -> Iterator[Measure]:
+    """Yield the knees' projection angle where the hips are lowest, and the most after a landing."""
+    lows, landings = performance.lows, performance.landings
+    at = np.array([rep.peak_s for rep in lows])
+    landed = np.array([flight.landing_s for flight in landings])
+    after = [performance.after(flight) for flight in landings]
+    windows = [(part.start, part.stop - 1) for part in after]
+    for side in SIDES:
+        fppa = performance.metrics.frontal[f"{side}_fppa"].value
+        yield Measure("fppa_peak", side, "deg", at, fppa[[rep.peak for rep in lows]])
+        yield Measure("fppa_landing_peak", side, "deg", landed, _over(fppa, windows, np.max))
 
 
 def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:

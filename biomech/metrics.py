@@ -46,6 +46,7 @@ class PersonMetrics:
         size: of the person; without metres where the scale drifts. scale_drifts: whether it does.
         near_side: the side that stands for the trunk, None both.
         sigma_source: (f,) ``model``, ``oks_prior`` or ``mixed``; empty where nothing is seen.
+        subject, roll_deg: what was known of the person and of the camera, None taken as level.
     """
 
     points: Smoothed
@@ -65,6 +66,8 @@ class PersonMetrics:
     scale_drifts: bool
     near_side: str | None
     sigma_source: NDArray[np.str_]
+    subject: Subject
+    roll_deg: float | None
 
     def only(self, parts: Parts) -> "PersonMetrics":
         """The same with the fields of what is not in ``parts`` null, and no details of them."""
@@ -140,6 +143,8 @@ def person_metrics(
         scale_drifts=drifts,
         near_side=near,
         sigma_source=_sigma_source(gated, points.from_model),
+        subject=subject,
+        roll_deg=roll_deg,
     )
 
 

@@ -171,6 +171,7 @@ def filter_block(points: Smoothed) -> dict[str, Any]:
         "type": used.type,
         "order": used.order,
         "cutoff_hz": number(used.cutoff_hz),
+        "cutoff_source": used.source if used.cutoff_hz is not None else None,
         "fs_hz": number(used.rate_hz),
         "resampled": used.resampled,
         "cutoff_limited": used.limited,
@@ -203,6 +204,7 @@ def _quality(
             "code": caution.code,
             "detail": caution.detail,
             "threshold": caution.threshold,
+            "value": number(caution.value),
             "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
             "share": number(float(caution.frames.sum() / present.sum())),
         }

@@ -29,6 +29,10 @@ class FilterUsed(Exact):
     type: Literal["butterworth_zero_phase", "none"]
     order: int | None = None
     cutoff_hz: Number = None
+    cutoff_source: Literal["default", "request", "movement", "recognised"] | None = Field(
+        None,
+        description="Why this one: `recognised` where `auto` saw a run or a jump. Null: no filter.",
+    )
     fs_hz: Number = None
     resampled: bool
     cutoff_limited: bool
@@ -51,11 +55,23 @@ class Caution(Exact):
         "low_confidence",
         "blur",
         "camera_motion",
+        "slow_motion_suspected",
     ]
     detail: str
     threshold: Number = Field(None, description="Beyond which a frame is concerned.")
+    value: Number = Field(None, description="Found, such as the factor of slow motion.")
     frames: list[tuple[int, int]] = Field(description="First and last frame of each stretch.")
     share: float = Field(description="Of the frames in which the person is.")
+
+
+class PartRange(Exact):
+    """Range of an angle in the frames of some views, degrees."""
+
+    min: Number
+    max: Number
+    rom: Number
+    valid_fraction: float = Field(description="Share of the person's frames that it is of.")
+    reason: str | None
 
 
 class ClipScore(Exact):
@@ -74,8 +90,8 @@ class ClipScore(Exact):
 class JointRange(Exact):
     """One flexion, or the trunk's lean, over the clip; degrees, 0 straight or hanging."""
 
-    min: Number = Field(description="First percentile.")
-    max: Number = Field(description="99th percentile.")
+    min: Number = Field(description="Least that lasts a tenth of a second in all.")
+    max: Number = Field(description="Greatest that does.")
     rom: Number = Field(description="Range of motion, max less min.")
     rom_ci95: Interval | None = Field(description="Nominal 95 %, of repeating the measurement.")
     peak_velocity_deg_s: Number
@@ -85,6 +101,10 @@ class JointRange(Exact):
     valid_fraction: float
     reason: str | None
     expected_error_deg: Number = Field(description="Systematic, published, of one camera.")
+    included: PartRange | None = Field(
+        description="Of the angle without a sign, in all views that show it; null of the trunk."
+    )
+    sagittal: PartRange = Field(description="Of the signed flexion, in frames from the side.")
 
 
 class PhaseSmoothness(Exact):
@@ -104,10 +124,20 @@ class RepetitionTold(Exact):
     t_end_s: float
     duration_s: float
     frames: tuple[int, int, int] = Field(description="Valley, peak, valley.")
+    depth: float = Field(description="Way of the driver; degrees (hip_depth: statures).")
+    depth_share: float = Field(description="Of the typical depth, 1 is as deep.")
+    depth_class: Literal["full", "partial"] = Field(description="Full from a share of 0.8 on.")
     peak_deg: dict[str, Number]
     rom_deg: dict[str, Number]
     out: PhaseSmoothness
     back: PhaseSmoothness
+
+
+class RepetitionCut(Exact):
+    """A repetition of which a stretch of frames shows only half: not counted."""
+
+    t_s: float = Field(description="First or last frame in which it is seen.")
+    depth: float
 
 
 class GaitEventTold(Exact):
@@ -206,6 +236,7 @@ class PhasesTold(Exact):
 
     of: Literal["repetition", "stride"]
     driver: str | None
+    direction: Literal["flexion", "extension"] | None
     signed: bool
     joints: dict[str, MeanCurve]
 
@@ -243,7 +274,14 @@ class PersonSummary(Exact):
     )
     joints: dict[str, JointRange] = Field({})
     driver: str | None = Field(None, description="What repetitions are peaks of.")
-    reps: list[RepetitionTold] = Field([])
+    direction: Literal["flexion", "extension"] | None = Field(
+        None, description="Way of the driver from rest: extension where the person rests bent."
+    )
+    reps: list[RepetitionTold] = Field([], description="None of steps: see `gait`.")
+    reps_cut: list[RepetitionCut] = Field([])
+    reps_reason: str | None = Field(
+        None, description="Why there are none: `locomotion`, `no_repetition`."
+    )
     gait: GaitTold | None = None
     gait_reason: str | None = Field(None, description="Null: the person does not walk.")
     jumps: list[JumpTold] = Field([])

@@ -29,11 +29,11 @@ from biomech.timeline import runs_of
 EXCURSION: Final = "knee_excursion"
 """From the flexion at a landing to the largest after it."""
 
-_AFTER_LANDING_S: Final = 0.5
+FPPA: Final = "fppa"
 
 _SIDED: Final[Mapping[str, str]] = {
     **{f"{joint}_flexion": f"{{}}_{joint}_flexion" for joint in JOINTS},
-    "fppa": "{}_fppa",
+    FPPA: "{}_fppa",
 }
 _WHOLE: Final = (
     "trunk_lean",
@@ -185,7 +185,14 @@ def _at_landing(
 def _at_peak(
     performance: Performance, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    """At the peak of each repetition; the knees' projection angle where the hips are lowest.
+
+    That angle is of load: it counts after landings too, and whatever joint moves most.
+    """
+    if rule.metric != FPPA:
+        return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    lows = _known(performance, angle, [rep.peak for rep in performance.lows])
+    return lows + _after_landing(performance, rule, angle, threshold)
 
 
 def _after_landing(
@@ -197,17 +204,17 @@ def _after_landing(
     times, found = performance.curves.times_s, []
     between = [flight.landing_between_s for flight in performance.landings]
     contact = values_at(performance, angle.value, angle.sigma, between)
-    for (earliest, latest), (at, doubt) in zip(between, contact.tolist(), strict=True):
-        since, until = np.searchsorted(times, [earliest, latest + _AFTER_LANDING_S]).tolist()
-        values = angle.value[since:until]
+    for flight, (at, doubt) in zip(performance.landings, contact.tolist(), strict=True):
+        after = performance.after(flight)
+        values = angle.value[after]
         if not np.isfinite(values).any():
             continue
-        time = float(times[since + int(np.nanargmax(values))])
+        time = float(times[after.start + int(np.nanargmax(values))])
         ((value, sigma),) = values_at(performance, angle.value, angle.sigma, [(time, time)])
         if rule.metric == EXCURSION:
             value, sigma = value - at, float(np.hypot(sigma, doubt))
         if np.isfinite(value) and np.isfinite(sigma):
-            found.append(_Finding(earliest, time, float(value), float(sigma)))
+            found.append(_Finding(flight.landing_between_s[0], time, float(value), float(sigma)))
     return found
 
 

@@ -56,6 +56,9 @@ def technique(
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
     elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
         mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
+    ways = [which.get("direction") for which in (mine, other)]  # none in results of bm-1
+    if None not in ways and ways[0] != ways[1]:
+        mismatch.append(f"repetitions begin with {ways[0]} and with {ways[1]}")
     if other["signed"] not in (None, mine["signed"]):
         mismatch.append("only one of the two has signed angles")
     if mismatch:

@@ -47,6 +47,7 @@ class Repetition(BaseModel):
     t_peak_s: Time
     t_end_s: Time | None = None
     peak_deg: dict[Word, Number | None] = {}
+    depth_class: Word | None = None
 
 
 class Contact(BaseModel):
@@ -198,6 +199,7 @@ class PersonSummary(BaseModel):
     flags: list[Label] = []
     joints: dict[Word, Joint] = {}
     driver: Word | None = None
+    direction: Word | None = None
     reps: list[Repetition] = []
     gait: Gait | None = None
     jumps: list[Jump] = []

@@ -11,12 +11,18 @@ from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.applications.progress import NO_CHANGE
 from biomech.geometry import Array
 from biomech.statistics import half_width
+from biomech.timeline import lasting, rate_of
+from serve_app.export.document import Filter
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
 
-_ENDS: Final = (1, 99)
 _SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1
+_SOURCES: Final = {
+    "request": " (as asked for)",
+    "movement": " (for the movement named)",
+    "recognised": " (for the movement recognised)",
+}
 _UNITS: Final = {"deg": "°", "deg/s": "°/s", "1": "", "stature": "statures", "1/min": "per min"}
 _DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}
 _NAMES: Final = {"sparc": "smoothness (SPARC)"}
@@ -30,6 +36,13 @@ ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
     "Hip level": ("hip_level_difference",),
     "Shoulder level": ("shoulder_level_difference",),
 }
+
+
+def smoothing(used: Filter) -> str:
+    """Return the cut-off of a filter and who chose it; empty without a filter."""
+    if used.cutoff_hz is None:
+        return ""
+    return f"{used.cutoff_hz:g} Hz{_SOURCES.get(used.cutoff_source or '', '')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,7 @@ def values_of(person: Person, name: str) -> Array | None:
 def ranges(result: SavedResult, person: Person) -> Iterator[Row]:
     """Least to greatest of each angle, and the share of frames in which it is known.
 
-    The ends are the 1st and 99th percentile, so that a single frame makes none.
+    The ends last a tenth of a second in all, so that a single frame makes none.
     """
     for name, sides in ANGLES.items():
         cells = [_range(result, values_of(person, side)) for side in sides]
@@ -68,7 +81,7 @@ def _range(result: SavedResult, values: Array | None) -> str:
     known = values[np.isfinite(values)]
     if len(known) < max(_LEAST_KNOWN * len(values), 2):
         return ""
-    low, high = np.percentile(known, _ENDS)
+    low, high = lasting(known, rate_of(result.times_s))
     return f"{low:.0f} to {high:.0f} ({len(known) / len(result.frame):.0%})"
 
 

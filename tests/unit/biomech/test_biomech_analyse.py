@@ -248,7 +248,8 @@ def test_how_long_the_clip_goes_on_without_somebody_changes_nothing_of_them(move
     longer = replace(alone, times_s=np.arange(frames) / 30, row=row, decoded=np.ones(frames, bool))
     short, long = analyse(alone, 0.3), analyse(longer, 0.3)
     assert any(short.summary[0][name] for name in ("reps", "gait", "jumps"))
-    assert bool(short.summary[0]["quality"]) == (movement == "cautions")
+    # Thirty frames a second are few for a jump.
+    assert bool(short.summary[0]["quality"]) == (movement in {"cautions", "jump"})
     assert long.summary == later(short.summary, before)
     assert long.frames[0][before:-after] == list(short.frames[0])
     assert not any(long.frames[0][:before] + long.frames[0][-after:])

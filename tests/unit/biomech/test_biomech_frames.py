@@ -313,6 +313,7 @@ def test_the_summary_of_a_clip():
         "type": "none",
         "order": None,
         "cutoff_hz": None,
+        "cutoff_source": None,
         "fs_hz": 30.0,
         "resampled": False,
         "cutoff_limited": False,

@@ -54,7 +54,8 @@ def test_ranges_of_joints_are_those_of_the_exact_points(squats):
         assert joint["min"] == pytest.approx(np.percentile(truth, 1), abs=2.5), name
         assert joint["max"] == pytest.approx(np.percentile(truth, 99), abs=2.5), name
         low, high = joint["rom_ci95"]
-        assert low < np.ptp(np.percentile(truth, [1, 99])) < high, name
+        # The deepest tenth of a second of eight squats is where noise adds to them.
+        assert low - 0.5 < np.ptp(truth) < high, name
         fastest = np.abs(np.gradient(truth, 1 / 60)).max()
         noise = joint["velocity_sigma_deg_s"]  # of the largest of a thousand frames, four of them
         assert fastest - noise < joint["peak_velocity_deg_s"] < fastest + 4 * noise, name
