@@ -151,6 +151,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     warnings += biomechanics.warnings
+    warnings += _scene_cuts(clip)
     warnings += _other_passes(clip)
     if clip.left_out:
         warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))
@@ -202,6 +203,19 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
         yield "frames_damaged", text
     if lost := [index for index in missing if index not in damaged]:
         yield "frames_lost", f"{len(lost)} frames could not be decoded: {ranges(lost)}"
+
+
+def _scene_cuts(clip: ClipPoses) -> Iterator[tuple[str, str]]:
+    """Name the frames at which another take begins."""
+    if clip.cuts:
+        times = ", ".join(f"{clip.times_s[frame]:.2f}" for frame in clip.cuts[:_MOST_RANGES])
+        more = ", ..." if len(clip.cuts) > _MOST_RANGES else ""
+        yield (
+            "scene_cut",
+            f"another take begins at frames {ranges(clip.cuts)} ({times}{more} s): nobody is "
+            "followed from one take to another, and each person is analyzed in one; cut the video "
+            "there to analyze each take",
+        )
 
 
 def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
