@@ -208,12 +208,12 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
 def _scene_cuts(clip: ClipPoses) -> Iterator[tuple[str, str]]:
     """Name the frames at which another take begins."""
     if clip.cuts:
-        times = ", ".join(f"{clip.times_s[frame]:.2f}" for frame in clip.cuts[:_MOST_RANGES])
-        more = ", ..." if len(clip.cuts) > _MOST_RANGES else ""
+        named = [f"{frame} ({clip.times_s[frame]:.2f} s)" for frame in clip.cuts[:_MOST_RANGES]]
+        more = len(clip.cuts) - _MOST_RANGES
         yield (
             "scene_cut",
-            f"another take begins at frames {ranges(clip.cuts)} ({times}{more} s): nobody is "
-            "followed from one take to another, and each person is analyzed in one; cut the video "
+            f"another take begins at frame {', '.join(named)}{f' and {more} more' * (more > 0)}: "
+            "each person is of one take, and nothing is measured across a cut; cut the video "
             "there to analyze each take",
         )
 

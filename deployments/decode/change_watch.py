@@ -1,7 +1,5 @@
 """Comparing the pictures of a segment, each with the one before."""
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -25,35 +23,37 @@ class ChangeWatch:
     def __init__(self, first_frame: int, count: int) -> None:
         self._first = first_frame + 1
         self._before: tuple[int, Look] | None = None
+        self._own: list[tuple[float, SceneChange | None]] = []  # of the interval
         self._found: list[SceneChange] = []
         self.shares: F32 = np.full(count, np.nan, np.float32)
         """Of each picture after the first frame, up to the closing one, the share that changes;
         NaN where it is the same picture again, or one of both is not there."""
 
-    def change_in(self, start: int, pictures: Sequence[Picture]) -> SceneChange | None:
-        """Compare the pictures of the interval after frame ``start``.
-
-        Returns:
-            The picture that changes by far more than all others of the interval.
-        """
+    def begin(self, start: int) -> None:
+        """Begin the interval after frame ``start``."""
         if self._before is not None and self._before[0] < start:
             self._before = None
-        own: list[float] = []
-        changes: list[tuple[int, SceneChange]] = []
-        for picture in pictures:
-            look = Look.of(picture.y)
-            if self._before is not None:
-                share, change = _compare(picture.index, self._before[1], look)
-                self.shares[picture.index - self._first] = share
-                own.append(share)
-                if change is not None:
-                    changes.append((len(own) - 1, change))
-            self._before = picture.index, look
-        self._found += [change for _, change in changes]
+        self._own = []
+
+    def compare(self, picture: Picture) -> None:
+        """Compare the next picture of the interval with the one before."""
+        look = Look.of(picture.y)
+        if self._before is not None:
+            share, change = _compare(picture.index, self._before[1], look)
+            self.shares[picture.index - self._first] = share
+            self._own.append((share, change))
+        self._before = picture.index, look
+
+    def end(self) -> SceneChange | None:
+        """End the interval; return the picture that changes by far more than all others of it."""
+        changes = [change for _, change in self._own if change is not None]
+        if not changes:
+            return None
+        self._found += changes
         if len(self._found) > _MOST_KEPT:
             self._found = list(self.found())
-        shares = np.array(own, np.float32)
-        return next((change for i, change in changes if stands_out(shares, i)), None)
+        shares = np.array([share for share, _ in self._own], np.float32)
+        return next((c for i, (_, c) in enumerate(self._own) if stands_out(shares, i)), None)
 
     def found(self) -> tuple[SceneChange, ...]:
         """Changes that stand out, as far as the segment tells; one other around may, too."""
@@ -62,10 +62,9 @@ class ChangeWatch:
 
 def _compare(index: int, before: Look, after: Look) -> tuple[float, SceneChange | None]:
     """Return the share that changes, NaN where nothing at all does, and the change if it is one."""
-    if not cv2.absdiff(before.luma, after.luma).any():
+    if not cv2.countNonZero(cv2.absdiff(before.luma, after.luma)):
         return float("nan"), None
-    mask = changed(before, after)
-    share = float(mask.mean())
+    share, where = changed(before, after)
     if share < LEAST_SHARE:
         return share, None
-    return share, SceneChange(index, before.luma, after.luma, mask)
+    return share, SceneChange(index, before.luma, after.luma, share, where)

@@ -115,8 +115,9 @@ class IntervalReader:
             self._pictures.close()
 
     def _read(self, start: int, end: int) -> Interval:
+        self.watch.begin(start)
         pictures = self._pictures_up_to(end)
-        change = self.watch.change_in(start, pictures)
+        change = self.watch.end()
         if not pictures or pictures[-1].index < end:
             return Interval(start, end, pictures, None, (1.0, 1.0), change)
         thumbnail, scale = pictures[-1].letterbox(self._thumbnail_size)
@@ -137,6 +138,7 @@ class IntervalReader:
                 self.damaged.append(picture.index)
             else:
                 pictures.append(picture)
+                self.watch.compare(picture)
             if picture.index == end:
                 break
         return tuple(pictures)

@@ -55,7 +55,7 @@ def cuts_of(
                 likely.append(change)
             if stands_out(less, change.frame):
                 alone.add(change.frame)
-    flashes, pairs = _pairs(likely, shares, times_s)
+    flashes, pairs = _pairs(likely, times_s)
     return [
         change.frame
         for change in likely
@@ -70,7 +70,7 @@ def _rows(frame: I32, at: int) -> slice:
     return slice(int(first), int(last))
 
 
-def _pairs(changes: Sequence[SceneChange], shares: F32, times_s: F64) -> tuple[set[int], set[int]]:
+def _pairs(changes: Sequence[SceneChange], times_s: F64) -> tuple[set[int], set[int]]:
     """Frames of changes after which all is as before, and those around another scene."""
     flashes: set[int] = set()
     around: set[int] = set()
@@ -79,8 +79,8 @@ def _pairs(changes: Sequence[SceneChange], shares: F32, times_s: F64) -> tuple[s
             if times_s[second.frame] - times_s[first.frame] > _LONGEST_FLASH_S:
                 break
             both = {first.frame, second.frame}
-            differs = changed(Look.of_small(first.before), Look.of_small(second.after)).mean()
-            if differs < max(LEAST_SHARE, _BACK * min(shares[frame] for frame in both)):
+            differs, _ = changed(Look.of_small(first.before), Look.of_small(second.after))
+            if differs < max(LEAST_SHARE, _BACK * min(first.share, second.share)):
                 flashes |= both
             elif differs >= WHOLE_SHARE:
                 around |= both
