@@ -37,7 +37,7 @@ _DRAIN_POLL_S = 0.05
 
 
 class LiveConfig(BaseModel):
-    """What can be changed without a restart: ``user_config`` of the Ingress."""
+    """Settings that change without a restart: ``user_config`` of the Ingress."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -49,7 +49,7 @@ class LiveConfig(BaseModel):
 
 
 class Statuses(Protocol):
-    """Where the models' own words are kept."""
+    """Source of the states of the models."""
 
     def __call__(self) -> Mapping[str, ModelStatus]:
         """Status by role; roles that have not answered yet are absent."""

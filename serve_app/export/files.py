@@ -21,7 +21,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What can be asked of an export.
+    """Options of an export.
 
     Attributes:
         run_id: of the table's rows; the result's request id by default.
