@@ -1,4 +1,4 @@
-"""How much a picture differs from the one before, whatever the light and the camera do.
+"""Compare a picture with the one before, whatever the light and the camera do.
 
 Pictures are compared small, by the logarithm of their luma about its local mean, which a change of
 exposure leaves as it is. A turn of the camera and a curve of tones are no change. Whether a change
@@ -130,7 +130,7 @@ def stands_out(shares: F32, at: int, also: int = 0) -> bool:
 
 
 def _explained(before: Look, after: Look) -> Iterator[F32]:
-    """Where pictures still differ once the camera has turned, and once tones are alike."""
+    """Compare pictures again once the camera has turned, and once tones are alike."""
     texture = [(np.abs(look.contrast) > _TEXTURE).mean() for look in (before, after)]
     # Without a background, a shift of all may be that of the only person.
     if min(texture) > _BACKGROUND:

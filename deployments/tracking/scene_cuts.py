@@ -1,4 +1,4 @@
-"""Where a video is cut: at a picture that changes by far more than those around it, for good."""
+"""Find where a video is cut: at a picture that changes by far more than those around, for good."""
 
 from collections.abc import Sequence
 
