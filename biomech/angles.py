@@ -13,13 +13,18 @@ from biomech.gate import Gated
 from biomech.geometry import (
     ANGLES,
     LEVELS,
+    POSSIBLE_DEG,
     SIDES,
+    UNSIGNED_JOINTS,
     Array,
     Vector,
+    centred,
     flexion,
     fppa,
+    joint_of,
     keypoints_of,
     length,
+    possible,
     segments_with,
     tilt,
     trunk_lean,
@@ -107,16 +112,21 @@ class AngleMaker:
 
     @cached_property
     def flexions(self) -> dict[str, Angle]:
-        """Every flexion of :data:`biomech.geometry.ANGLES`, signed as for facing image right."""
+        """Every flexion of :data:`biomech.geometry.ANGLES`, signed as for facing image right.
+
+        Null where no joint can bend so far, whichever way the person faces.
+        """
         made = {}
         for name, terms in ANGLES.items():
             vectors = [self.segments[segment] for _, segment in terms]
+            bent = flexion(name, self.gated.xy, self.segments)
             made[name] = self._angle(
-                flexion(name, self.gated.xy, self.segments),
+                bent,
                 flexion_sigma(name, self.gated.xy, self.sigma, self.segments),
                 vectors,
                 self.gated.missing(keypoints_of(name, self.segments)),
                 (-180.0, 180.0),
+                reasons.where(~possible(name, bent), reasons.BEYOND_JOINT_RANGE),
             )
         return made
 
@@ -147,6 +157,7 @@ class AngleMaker:
     def tilts(self) -> dict[str, Angle]:
         """Tilts of hips and shoulders, + left higher; null in views from too far aside."""
         turned = np.isfinite(self.view.ratio) & (self.view.ratio < self.config.level_ratio)
+        turned |= self.view.inferred
         made = {}
         for part, line in LEVELS.items():
             made[part] = self._angle(
@@ -175,16 +186,20 @@ class AngleMaker:
         }
 
     def sagittal(self) -> dict[str, Angle]:
-        """Signed flexions and forward lean; null but in sagittal views of known facing."""
-        unseen = reasons.first(
-            reasons.where(self.view.kind != SAGITTAL, reasons.VIEW_MISMATCH),
-            reasons.where(self.view.facing == 0, reasons.FACING_UNKNOWN),
-        )
-        flexed = {f"{name}_flexion": angle for name, angle in self.flexions.items()}
-        return {
-            name: _turned(angle, self.view.facing, unseen)
-            for name, angle in (flexed | {"trunk_lean": self.lean()}).items()
-        }
+        """Signed flexions and forward lean; null but in sagittal views of known facing.
+
+        Flexions of elbows are sizes, which need no facing.
+        """
+        aside = reasons.where(self.view.kind != SAGITTAL, reasons.VIEW_MISMATCH)
+        unseen = reasons.first(aside, reasons.where(self.view.facing == 0, reasons.FACING_UNKNOWN))
+        made = {}
+        for name, angle in self.flexions.items():
+            key, bounds = f"{name}_flexion", POSSIBLE_DEG[joint_of(name)]
+            if joint_of(name) in UNSIGNED_JOINTS:
+                made[key] = _turned(magnitude(angle), np.ones(len(angle.value)), aside)
+            else:
+                made[key] = _within(name, _turned(angle, self.view.facing, unseen), bounds)
+        return made | {"trunk_lean": _turned(self.lean(), self.view.facing, unseen)}
 
     def frontal(self) -> dict[str, Angle]:
         """Knee projection angles and lateral lean, + to the person's right; frontal views only."""
@@ -264,6 +279,7 @@ class AngleMaker:
         vectors: list[Vector],
         missing: Reasons,
         bounds: tuple[float, float],
+        beyond: Reasons | None = None,
     ) -> Angle:
         short = np.zeros(len(value), bool)
         vague = np.zeros(len(value), bool)
@@ -277,6 +293,7 @@ class AngleMaker:
             short |= (span < least) | (span == 0)
             vague |= span < self.config.interval_segment_sigmas * end_sigma(vector, self.sigma)
         reason = reasons.first(missing, reasons.where(short, reasons.DEGENERATE_GEOMETRY))
+        reason = reason if beyond is None else reasons.first(reason, beyond)
         there = reason == ""
         return Angle(
             np.where(there, value, np.nan),
@@ -304,3 +321,17 @@ def _turned(angle: Angle, sign: Array, unseen: Reasons) -> Angle:
     reason = reasons.first(unseen, angle.reason)
     value = np.where(reason == "", angle.value * sign, np.nan)
     return Angle(value, reason, angle.sigma, angle.low, angle.high)
+
+
+def _within(name: str, angle: Angle, bounds: tuple[float, float]) -> Angle:
+    """The signed flexion ``name`` of an angle, null beyond what the joint can do."""
+    low, high = bounds
+    value = centred(name, angle.value)
+    beyond = (value < low) | (value > high)
+    return Angle(
+        np.where(beyond, np.nan, value),
+        reasons.first(angle.reason, reasons.where(beyond, reasons.BEYOND_JOINT_RANGE)),
+        angle.sigma,
+        low,
+        high,
+    )

@@ -4,15 +4,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
+from biomech.applications.guidelines import NOTHING_SUPPLIED, Supplied
+
 DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
+
+CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognised")
 
 _DIVISORS: Final = (
     "symmetry_span_deg",
     "lean_span_deg",
     "tilt_span_deg",
     "sway_scale",
+    "sway_smooth_s",
+    "regularity_span_deg",
+    "rhythm_scale",
+    "gait_symmetry_span_deg",
+    "step_time_span",
     "cutoff_hz",
 )
 
@@ -24,6 +33,8 @@ class BmConfig:
     Attributes:
         min_score: keypoints below are missing.
         cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
+        cutoff_source: ``default``, by the caller's ``request`` or name of the ``movement``, or by
+            the movement ``recognised`` in the clip.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.clean.SwapCosts`.
@@ -35,9 +46,9 @@ class BmConfig:
             above and at or below which a view is frontal or sagittal; between is oblique.
         level_ratio: the same ratio below which level differences are not given.
         view_window_s, view_hysteresis: smoothing of the view's class.
-        facing_window_s: over which votes for the direction faced are counted.
-        facing_speed: travel that votes. facing_bulge: distance of a bent knee from the line of hip
-            and ankle, over that line's length, that votes (0.03 is 7 degrees of flexion).
+        facing_window_s: over which travel is taken, that votes for the direction faced.
+        facing_speed: travel that votes. facing_knee_deg, facing_hip_deg: flexions that vote, being
+            further than a knee or a hip bends backward.
         near_side_share: in a sagittal track whose far shoulder or hip is missing in more than this
             share of frames, the trunk is the line of the near ones.
         min_segment_share: a segment shorter than this share of its reference has no direction.
@@ -55,19 +66,39 @@ class BmConfig:
         locomotion_speed: sagittal travel above which balance is not judged.
         half_foot_breadth, foot_length, heel_share: base of support.
         omega0_default: rad/s of the inverted pendulum where no height is known.
+        shank_upright: height of a knee over its ankle from which that foot can carry.
+        least_com_height: of the centre of mass over the lower ankle, of who stands on the feet.
+        hand_height: over the lower ankle, below which a wrist may carry.
+        unsupported: mean distance of the centre of mass from the base above which something else
+            carries.
+        seat_height, seat_speed: height of the hips over the knees, and rms of their speed, below
+            which a seat cannot be told from a crouch seen from the front.
         sway_window_s, sway_min_span_s: over which sway is taken, and the least measured part.
+        sway_smooth_s: over which the velocity of the centre of mass is averaged.
         sway_scale: rms sway that halves the sway component.
+        sway_least_turn: radians a second of the knees from which horizontal motion that goes with
+            them counts as movement, not as sway.
+        sway_most_noise: noise of the sway above which it cannot be told, as a share of its scale.
         stability_weights: margin, sway.
-        readiness_weights: stability, symmetry, alignment, smoothness.
+        gait_stability_weights: regularity, rhythm.
+        regularity_span_deg: distance of a stride's curves from the others' mean that scores 0.
+        rhythm_scale: coefficient of variation of stride times that halves the rhythm component.
+        gait_symmetry_span_deg: distance of the sides' mean curves that scores 0.
+        step_time_span: difference of the sides' step times over their mean that scores 0.
+        readiness_weights: stability, symmetry, alignment, smoothness, pace.
+        readiness_parts: as many of these must be known.
+        pace_repetitions: as many must be there to be held against the fastest.
         active_speed_deg_s: of a joint, above which the person counts as in motion.
         speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
 
     Raises:
-        ValueError: a field is negative, or a pair is out of order; names the field.
+        ValueError: a field is negative, a pair is out of order, or a source is unknown; names the
+            field.
     """
 
     min_score: float = 0.3
     cutoff_hz: float = 6.0
+    cutoff_source: str = "default"
     max_gap_s: float = 0.20
     gap_neighbours: int = 3
     swap_switch: float = 9.0
@@ -86,7 +117,8 @@ class BmConfig:
     view_hysteresis: float = 0.05
     facing_window_s: float = 0.5
     facing_speed: float = 0.3
-    facing_bulge: float = 0.03
+    facing_knee_deg: float = 30.0
+    facing_hip_deg: float = 60.0
     near_side_share: float = 0.5
     min_segment_share: float = 0.15
     min_segment_sigmas: float = 3.0
@@ -110,15 +142,35 @@ class BmConfig:
     omega0_default: float = 3.2
     sway_window_s: float = 1.0
     sway_min_span_s: float = 0.4
-    sway_scale: float = 0.10
+    shank_upright: float = 0.12
+    least_com_height: float = 0.15
+    hand_height: float = 0.06
+    unsupported: float = 0.03
+    seat_height: float = 0.085
+    seat_speed: float = 0.05
+    sway_smooth_s: float = 0.3
+    sway_scale: float = 0.015
+    sway_least_turn: float = 0.2
+    sway_most_noise: float = 2.0
     stability_weights: tuple[float, float] = (0.6, 0.4)
-    readiness_weights: tuple[float, float, float, float] = (0.3, 0.3, 0.2, 0.2)
+    gait_stability_weights: tuple[float, float] = (0.6, 0.4)
+    regularity_span_deg: float = 20.0
+    rhythm_scale: float = 0.05
+    gait_symmetry_span_deg: float = 30.0
+    step_time_span: float = 0.5
+    readiness_weights: tuple[float, float, float, float, float] = (0.24, 0.24, 0.16, 0.16, 0.20)
+    readiness_parts: int = 3
+    pace_repetitions: int = 3
     active_speed_deg_s: float = 20.0
     speed_zones_deg_s: tuple[float, ...] = (50.0, 150.0, 300.0)
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
+            if item.name == "cutoff_source":
+                if value not in CUTOFF_SOURCES:
+                    raise ValueError(f"cutoff_source is {value}, must be one of {CUTOFF_SOURCES}")
+                continue
             # Written so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{item.name} is {value}, must not be negative")
@@ -129,17 +181,21 @@ class BmConfig:
             raise ValueError("sagittal_ratio and frontal_ratio leave no room between them")
         if list(self.speed_zones_deg_s) != sorted(set(self.speed_zones_deg_s)):
             raise ValueError("speed_zones_deg_s must ascend")
-        for name in ("stability_weights", "readiness_weights"):
+        for name in ("stability_weights", "gait_stability_weights", "readiness_weights"):
             if abs(sum(getattr(self, name)) - 1) > 1e-9:
                 raise ValueError(f"{name} must sum to 1")
 
 
+AUTO: Final = "auto"
+RUN: Final = "run"
+JUMP: Final = "jump"
+
 CUTOFFS_HZ: Final[Mapping[str, float]] = {
-    "auto": 6.0,
+    AUTO: 6.0,
     "squat": 6.0,
     "gait": 6.0,
-    "run": 10.0,
-    "jump": 10.0,
+    RUN: 10.0,
+    JUMP: 10.0,
     "throw": 12.0,
 }
 """Cut-off of the low-pass filter by the movement that a caller names."""
@@ -201,15 +257,17 @@ class Context:
     Attributes:
         movement: of :data:`CUTOFFS_HZ`. cutoff_hz: None as the movement says.
         subject: of the primary person; nothing is known of the others. camera: of all.
+        supplied: what the primary person is compared to, in place of the service's own.
 
     Raises:
         ValueError: an unknown movement, or a cut-off that is not above 0.
     """
 
-    movement: str = "auto"
+    movement: str = AUTO
     cutoff_hz: float | None = None
     subject: Subject = Subject()
     camera: Camera = Camera()
+    supplied: Supplied = NOTHING_SUPPLIED
 
     def __post_init__(self) -> None:
         if self.movement not in CUTOFFS_HZ:
@@ -223,8 +281,16 @@ class Context:
         Raises:
             ValueError: ``min_score`` is negative or not a number.
         """
-        cutoff = CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz
-        config = BmConfig(min_score=min_score, cutoff_hz=cutoff)
+        asked = self.cutoff_hz is not None
+        config = BmConfig(
+            min_score=min_score,
+            cutoff_hz=CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz,
+            cutoff_source="request"
+            if asked
+            else "default"
+            if self.movement == AUTO
+            else "movement",
+        )
         return config if self.camera.roll_deg is None else replace(config, sigma_roll_deg=0.0)
 
 

@@ -34,6 +34,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 
 _DECIMALS = 3
 _CM = 100.0
+_ASIDE = 0.5
+"""Least share of the way out of the front along the picture's horizontal to face right or left: so
+for trunks up to 60 degrees off the vertical."""
 
 Group = tuple[str, str]
 """Part of the object, and name in it of an object of named values."""
@@ -134,6 +137,7 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
                 name: {**parts, **self._modes.get(name, {})}
                 for name, parts in numbers.get("components", {}).items()
             },
+            "definitions": {name: word for name, word in words["definition"]["of"].items() if word},
             "view": {
                 "class": words["view"]["words"]["class"] or None,
                 "yaw_deg": None if view["yaw_deg"] is None else round(view["yaw_deg"]),
@@ -201,9 +205,11 @@ def disabled_block() -> dict[str, Any]:
 
 def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray[np.str_]]]:
     view = metrics.view
+    x, y = view.ahead().T
+    aside = np.abs(x) >= _ASIDE
     faced = np.select(
-        [view.facing > 0, view.facing < 0, view.to_camera > 0, view.to_camera < 0],
-        ["image_right", "image_left", "camera", "away"],
+        [aside & (x > 0), aside & (x < 0), y > 0, y < 0, view.to_camera > 0, view.to_camera < 0],
+        ["image_right", "image_left", "image_down", "image_up", "camera", "away"],
         "",
     )
     quantities: dict[str, Angle | Score] = {
@@ -216,6 +222,11 @@ def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray
         ("reasons", "field"): {name: quantity.reason for name, quantity in quantities.items()},
         ("reasons", "plane"): {name: angle.reason for name, angle in _of_planes(metrics).items()},
         ("view", "words"): {"class": view.kind, "facing": faced},
+        ("definition", "of"): {
+            name: np.where(score.reason == "", score.definition, "")
+            for name, score in metrics.movement.items()
+            if score.definition is not None
+        },
         ("sigma", "of"): {"source": metrics.sigma_source},
     }
 

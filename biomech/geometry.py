@@ -75,10 +75,27 @@ MOTION_DEG: Final[Mapping[str, tuple[float, float]]] = {
     "knee": (-10.0, 150.0),
     "hip": (-30.0, 125.0),
     "shoulder": (-60.0, 180.0),
-    "elbow": (-10.0, 150.0),
+    "elbow": (0.0, 150.0),
 }
-"""Between what flexions joints move, by the American Academy of Orthopaedic Surgeons' figures, with
-10 degrees of overextension where those have none."""
+"""Between what flexions joints move: engineering bounds that let all movement through.
+
+They are about the figures of the American Academy of Orthopaedic Surgeons, but wider for the knee
+(135 there), and with 10 degrees of overextension of the knee. An elbow has no sign."""
+
+UNSIGNED_JOINTS: Final = ("elbow",)
+"""Joints whose bend has no sign in a picture: the upper arm turns about itself, unseen."""
+
+POSSIBLE_DEG: Final[Mapping[str, tuple[float, float]]] = {
+    "knee": (-30.0, 165.0),
+    "hip": (-90.0, 170.0),
+    "shoulder": (-100.0, 220.0),
+    "elbow": (0.0, 165.0),
+}
+"""Flexions beyond which no joint goes, that of the hip between trunk and thigh: what is further is
+a limb that points at the camera, or points that are wrong (ours)."""
+
+_ALONG: Final = 0.17
+"""Sine of the 10 degrees from a leg within which the other hip lies to neither side of it."""
 
 LEVELS: Final[dict[str, Vector]] = {
     part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")
@@ -137,6 +154,24 @@ def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) ->
     )
 
 
+def possible(angle: str, flexed: Array) -> NDArray[np.bool_]:
+    """Whether a joint can have this flexion ``angle``, its sign unknown; NaN counts as possible."""
+    low, high = POSSIBLE_DEG[joint_of(angle)]
+    # A shoulder that goes beyond a half turn appears at the other end of it.
+    return np.asarray((np.abs(flexed) <= max(high, -low)) | np.isnan(flexed))
+
+
+def joint_of(angle: str) -> str:
+    """The joint of a flexion of :data:`ANGLES`, without its side."""
+    return angle.partition("_")[2]
+
+
+def centred(angle: str, flexed: Array) -> Array:
+    """Signed flexions within a half turn of the middle of what the joint can do."""
+    middle = sum(POSSIBLE_DEG[joint_of(angle)]) / 2
+    return wrap(flexed - middle) + middle
+
+
 def unsigned(angle: str, flexed: Array) -> Array:
     """The angle as reported, 0 to 180 degrees.
 
@@ -164,9 +199,16 @@ def tilt(part: str, xy: Array) -> Array:
 def fppa(side: str, xy: Array) -> Array:
     """Frontal-plane projection angle of the knee, degrees: + valgus, - varus.
 
-    NaN where the hips are above one another: inward is then neither way.
+    Inward is the side of the line from hip to ankle on which the other hip lies; NaN where that
+    lies along it.
     """
-    inward = np.sign(combine(between(f"{side}_hip", f"{_other(side)}_hip"), xy)[..., 0])
+    hips = combine(between(f"{side}_hip", f"{_other(side)}_hip"), xy)
+    leg = combine(between(f"{side}_hip", f"{side}_ankle"), xy)
+    across = hips[..., 0] * leg[..., 1] - hips[..., 1] * leg[..., 0]
+    clear = np.abs(across) > _ALONG * np.hypot(*np.moveaxis(hips, -1, 0)) * np.hypot(
+        *np.moveaxis(leg, -1, 0)
+    )
+    inward = np.where(clear, np.sign(across), 0.0)
     return np.where(inward == 0, np.nan, inward) * flexion(f"{side}_knee", xy)
 
 

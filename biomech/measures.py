@@ -9,21 +9,25 @@ from typing import Final
 
 import numpy as np
 
-from biomech.curves import Curves, speed_of
+from biomech.curves import TRUNK, Curves, speed_of
+from biomech.foot_contact import value_at
 from biomech.gait import Gait
 from biomech.geometry import ANGLES, SIDES, Array
 from biomech.performance import Performance
 from biomech.repetitions import HIP_HEIGHT
 from biomech.smoothness import LEAST_RATE_HZ, ldlj, sparc
+from biomech.statistics import Z95
 
 JOINTS: Final = tuple(dict.fromkeys(name.partition("_")[2] for name in ANGLES))
-TRUNK: Final = "trunk_lean"
 
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
 _LEAST_SIGMAS: Final = 3.0
 _BESIDE: Final = 3
 """Frames beside a phase that tell the speed at its ends."""
+
+_SHORT: Final = 0.1
+"""Of a step: by which ankles are nearer than the feet at most, of figures whose feet are known."""
 
 _NAN: Final = float("nan")
 
@@ -37,6 +41,7 @@ class Measure:
         unit: ``deg``, ``deg/s``, ``s``, ``m``, ``stature`` or ``1``.
         times_s, values: (n,), n at least 1, all known.
         ratio: whether its zero means nothing of it, so that quotients of it mean something.
+        sigma: (n,) standard deviation of each value; None where it is not known by value.
     """
 
     metric: str
@@ -45,6 +50,7 @@ class Measure:
     times_s: Array
     values: Array
     ratio: bool = False
+    sigma: Array | None = None
 
     @property
     def mean(self) -> float:
@@ -77,7 +83,7 @@ def measures_of(performance: Performance) -> list[Measure]:
     """All measures of a clip, those of strides where the person walks, else of repetitions."""
     gait = performance.gait
     cycles = _gait(performance, gait) if gait else _repetitions(performance)
-    made = [*cycles, *_jumps(performance), *_landings(performance)]
+    made = [*cycles, *_frontal_knees(performance), *_jumps(performance), *_landings(performance)]
     known = (_known(measure) for measure in made)
     return [measure for measure in known if len(measure.values)]
 
@@ -115,7 +121,10 @@ def length_unit(performance: Performance) -> tuple[str, float]:
 
 def _known(measure: Measure) -> Measure:
     there = np.isfinite(measure.values)
-    return replace(measure, times_s=measure.times_s[there], values=measure.values[there])
+    sigma = None if measure.sigma is None else measure.sigma[there]
+    return replace(
+        measure, times_s=measure.times_s[there], values=measure.values[there], sigma=sigma
+    )
 
 
 def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: float) -> Phase:
@@ -163,9 +172,19 @@ def _repetitions(performance: Performance) -> Iterator[Measure]:
         yield Measure("peak_speed", None, "deg/s", at, speeds, ratio=True)
     smooth = np.array([np.mean([p.sparc for p in pair]) for pair in phases])
     yield Measure("sparc", None, "1", at, smooth)
-    for side in SIDES if performance.repetitions.driver == HIP_HEIGHT else ():
-        fppa = performance.metrics.frontal[f"{side}_fppa"].value[[rep.peak for rep in reps]]
-        yield Measure("fppa_peak", side, "deg", at, fppa)
+
+
+def _frontal_knees(performance: Performance) -> Iterator[Measure]:
+    """Yield the knees' projection angle where the hips are lowest, and the most after a landing."""
+    lows, landings = performance.lows, performance.landings
+    at = np.array([rep.peak_s for rep in lows])
+    landed = np.array([flight.landing_s for flight in landings])
+    after = [performance.after(flight) for flight in landings]
+    windows = [(part.start, part.stop - 1) for part in after]
+    for side in SIDES:
+        fppa = performance.metrics.frontal[f"{side}_fppa"].value
+        yield Measure("fppa_peak", side, "deg", at, fppa[[rep.peak for rep in lows]])
+        yield Measure("fppa_landing_peak", side, "deg", landed, _over(fppa, windows, np.max))
 
 
 def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
@@ -190,12 +209,15 @@ def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
         at = np.array([b.t_s for _, b in steps])
         times = np.array([b.t_s - a.t_s for a, b in steps])
         yield Measure("step_time", side, "s", at, times, ratio=True)
-        apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
-        frames = [b.frame for _, b in steps]
-        yield Measure("step_length", side, unit, at, scale * apart[frames], ratio=True)
         if gait.stance_known:
+            apart = np.abs(curves.ankle_ahead["left"] - curves.ankle_ahead["right"])
+            frames = [b.frame for _, b in steps]
+            far = scale * apart[frames]
+            yield Measure("step_length", side, unit, at, far, ratio=True, sigma=_SHORT * far / Z95)
             at, times = _stances(gait, side)
-            yield Measure("stance_time", side, "s", at, times, ratio=True)
+            # Contacts come early and toe-offs late: what they are off by adds up.
+            sigma = np.full(len(at), 2.0 * gait.event_error_s / Z95)
+            yield Measure("stance_time", side, "s", at, times, ratio=True, sigma=sigma)
     every = gait.steps()
     at = np.array([b.t_s for _, b in every])
     pace = np.array([60.0 / (b.t_s - a.t_s) for a, b in every])
@@ -254,21 +276,44 @@ def _over(
 
 
 def _jumps(performance: Performance) -> Iterator[Measure]:
-    jumps = performance.jumps
-    at = np.array([jump.takeoff_s for jump in jumps])
-    air = np.array([jump.landing_s - jump.takeoff_s for jump in jumps])
-    yield Measure("flight_time", None, "s", at, air, ratio=True)
-    heights = np.array([np.nan if j.height_m is None else j.height_m for j in jumps])
-    yield Measure("jump_height", None, "m", at, heights, ratio=True)
+    """Times in the air and heights, of jumps whose contacts are known well enough."""
+    jumps = [jump.contacts for jump in performance.jumps if jump.contacts]
+    at = np.array([sum(jump.takeoff_s) / 2 for jump in jumps])
+    for metric, unit, found in (
+        ("flight_time", "s", [(jump.flight_s, jump.time_s) for jump in jumps]),
+        ("jump_height", "m", [(jump.height_m, jump.height_range_m) for jump in jumps]),
+    ):
+        values = np.array([_NAN if value is None else value for value, _ in found])
+        sigma = np.array([np.ptp(ends or (_NAN,)) / 2 / Z95 for _, ends in found])
+        yield Measure(metric, None, unit, at, values, ratio=True, sigma=sigma)
+
+
+def values_at(
+    performance: Performance, values: Array, sigma: Array, between_s: Iterable[tuple[float, float]]
+) -> Array:
+    """(n, 2) value and standard deviation of a signal (f,) at contacts between two times each.
+
+    NaN where the signal turns too far between them.
+    """
+    cutoff = performance.metrics.points.filter.cutoff_hz
+    corner = 0.0 if cutoff is None else 1 / (2 * np.pi * cutoff)
+    times = performance.curves.times_s
+    found = [value_at(times, values, sigma, ends, corner) for ends in between_s]
+    return np.array(found).reshape(-1, 2)
 
 
 def _landings(performance: Performance) -> Iterator[Measure]:
-    curves, landings = performance.curves, performance.landings
+    curves = performance.curves
     if not curves.signed:
         return
-    at = np.array([flight.landing_s for flight in landings])
-    frames = [flight.landing for flight in landings]
-    for side in SIDES:
-        knee = curves.flexion[f"{side}_knee"][frames]
-        yield Measure("knee_flexion_at_landing", side, "deg", at, knee)
-    yield Measure("trunk_lean_at_landing", None, "deg", at, curves.lean[frames])
+    between = [flight.landing_between_s for flight in performance.landings]
+    at = np.array([sum(ends) / 2 for ends in between])
+    signals = [
+        ("knee_flexion_at_landing", side, curves.flexion[f"{side}_knee"],
+         curves.sigma[f"{side}_knee"])
+        for side in SIDES
+    ]  # fmt: skip
+    lean = performance.metrics.sagittal["trunk_lean"].sigma
+    for metric, side, signal, own in [*signals, ("trunk_lean_at_landing", None, curves.lean, lean)]:
+        value, sigma = values_at(performance, signal, own, between).T
+        yield Measure(metric, side, "deg", at, value, sigma=sigma)

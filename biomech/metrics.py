@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from biomech import reasons, scores
 from biomech.angles import Angle, AngleMaker
-from biomech.balance import Balance, Size, balance_of
+from biomech.balance import Balance, Size, balance_of, sway_noise_px_s
 from biomech.config import BmConfig, Parts, Subject
 from biomech.gate import Gated
 from biomech.geometry import LEVELS, Array, combine, keypoints_of, trunk_line
+from biomech.mass import centre_of_mass
 from biomech.pipeline import Smoothed, preprocess
 from biomech.reasons import Flags
 from biomech.scores import Score
@@ -45,6 +46,7 @@ class PersonMetrics:
         size: of the person; without metres where the scale drifts. scale_drifts: whether it does.
         near_side: the side that stands for the trunk, None both.
         sigma_source: (f,) ``model``, ``oks_prior`` or ``mixed``; empty where nothing is seen.
+        subject, roll_deg: what was known of the person and of the camera, None taken as level.
     """
 
     points: Smoothed
@@ -64,6 +66,8 @@ class PersonMetrics:
     scale_drifts: bool
     near_side: str | None
     sigma_source: NDArray[np.str_]
+    subject: Subject
+    roll_deg: float | None
 
     def only(self, parts: Parts) -> "PersonMetrics":
         """The same with the fields of what is not in ``parts`` null, and no details of them."""
@@ -105,7 +109,7 @@ def person_metrics(
     subject = subject or Subject()
     points = preprocess(track, config, roll_deg or 0.0)
     gated = points.gated
-    view = view_of(track.times_s, gated.xy, config)
+    view = view_of(track.times_s, gated.xy, config, gated.reason == reasons.OUT_OF_FRAME)
     near = near_side(view, gated.xy, track.present, config)
     trunk = trunk_line(near)
     drifts = scale_drifts(gated.xy, config)
@@ -113,7 +117,8 @@ def person_metrics(
     model_sigma = np.where(points.from_model[..., None], points.sigma, 0.0)
     make = AngleMaker(gated, points.curve_sigma, model_sigma, view, trunk, config)
     lean, tilts = make.lean(), make.tilts()
-    balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config)
+    noise = _sway_noise(points, subject.sex, config)
+    balance = balance_of(track.times_s, gated.xy, view, size, subject.sex, config, noise)
     return PersonMetrics(
         points=points,
         joint_angles=make.joint_angles(),
@@ -129,6 +134,7 @@ def person_metrics(
             "roll_assumed_level": track.present & (roll_deg is None),
             "projected": view.kind == OBLIQUE,
             "far_side_unreliable": view.kind == SAGITTAL,
+            "view_inferred": view.inferred,
             **_repairs(points),
         },
         balance=balance,
@@ -137,7 +143,16 @@ def person_metrics(
         scale_drifts=drifts,
         near_side=near,
         sigma_source=_sigma_source(gated, points.from_model),
+        subject=subject,
+        roll_deg=roll_deg,
     )
+
+
+def _sway_noise(points: Smoothed, sex: str | None, config: BmConfig) -> float:
+    """Return the noise of the velocity that sway is made of, pixels a second."""
+    (raw, whole), (smooth, _) = (centre_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
+    taken = np.where(whole >= config.min_mass, raw[:, 0] - smooth[:, 0], np.nan)
+    return sway_noise_px_s(taken, points.noise, points.filter.rate_hz, config)
 
 
 def _repairs(points: Smoothed) -> dict[str, Flags]:

@@ -1,10 +1,13 @@
 """Peaks of a signal over true times: where, how sharp, and between the frames."""
 
+from typing import NamedTuple
+
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from biomech.geometry import Array
+from biomech.reasons import Flags
 
 Indices = NDArray[np.intp]
 
@@ -17,15 +20,52 @@ def peaks_of(times_s: Array, values: Array, prominence: float, apart_s: float = 
         prominence: a peak stands out at least so much from the valleys on both sides.
         apart_s: of two peaks nearer to each other the lower is none.
     """
-    found: Indices = scipy.signal.find_peaks(values, prominence=prominence)[0]
-    if apart_s <= 0 or len(found) < 2:
-        return found
+    return crests_of(times_s, values, prominence, apart_s).frames
+
+
+class Crests(NamedTuple):
+    """Peaks of a signal, ascending, all (n,).
+
+    Attributes:
+        frames: of the peaks. prominence: by which each stands out from its higher valley.
+        base: value of its lower valley.
+    """
+
+    frames: Indices
+    prominence: Array
+    base: Array
+
+
+def crests_of(times_s: Array, values: Array, prominence: float, apart_s: float) -> Crests:
+    """Return the peaks of (f,) values as :func:`peaks_of` does, with their valleys.
+
+    Of peaks of exactly one height the first counts as the higher one, or both would stand out by
+    all of it.
+    """
+    found, about = scipy.signal.find_peaks(values, prominence=prominence)
+    left, right = values[about["left_bases"]], values[about["right_bases"]]
+    last: dict[float, int] = {}
+    for i, (peak, height) in enumerate(zip(found.tolist(), values[found].tolist(), strict=True)):
+        before = last.get(height)
+        if before is not None and about["left_bases"][i] < before:
+            left[i] = values[before:peak].min()
+        last[height] = peak
+    stands_out = values[found] - np.maximum(left, right)
+    high = np.flatnonzero(stands_out >= prominence)
+    high = high[_apart(times_s, values, found[high], apart_s)]
+    return Crests(found[high], stands_out[high], np.minimum(left, right)[high])
+
+
+def _apart(times_s: Array, values: Array, found: Indices, apart_s: float) -> Flags:
+    """(n,) whether no higher peak is nearer than ``apart_s``."""
     kept = np.ones(len(found), np.bool_)
+    if apart_s <= 0:
+        return kept
     for i in np.argsort(-values[found], kind="stable").tolist():
         if kept[i]:
             kept &= np.abs(times_s[found] - times_s[found[i]]) >= apart_s
             kept[i] = True
-    return found[kept]
+    return kept
 
 
 def vertex_s(times_s: Array, values: Array, peaks: Indices) -> Array:

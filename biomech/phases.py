@@ -4,9 +4,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from biomech.curves import TRUNK
 from biomech.geometry import SIDES, Array
-from biomech.measures import TRUNK
 from biomech.performance import Performance
+from biomech.repetitions import DIRECTIONS
 
 POINTS: Final = 101
 _DECIMALS: Final = 3
@@ -22,11 +23,12 @@ def phases(performance: Performance) -> dict[str, Any] | None:
     """
     curves, gait, reps = performance.curves, performance.gait, performance.repetitions
     if gait:
-        of, driver = "stride", None
+        of, driver, direction = "stride", None, None
         windows = {s: [(a.t_s, b.t_s) for a, b in gait.strides(s)] for s in SIDES}
     else:
         windows = {s: [(rep.start_s, rep.stop_s) for rep in reps.items] for s in SIDES}
         of, driver = "repetition", reps.driver
+        direction = DIRECTIONS[reps.direction] if driver else None
     signals = {
         name: (signal, windows[name.partition("_")[0]]) for name, signal in curves.flexion.items()
     }
@@ -43,7 +45,13 @@ def phases(performance: Performance) -> dict[str, Any] | None:
             }
     if not joints:
         return None
-    return {"of": of, "driver": driver, "signed": curves.signed, "joints": joints}
+    return {
+        "of": of,
+        "driver": driver,
+        "direction": direction,
+        "signed": curves.signed,
+        "joints": joints,
+    }
 
 
 def sampled(times_s: Array, signal: Array, windows: Windows) -> Array:

@@ -51,6 +51,7 @@ class Filter:
         limited: whether the frame rate allowed less than was asked for.
         suggested_cutoff_hz: by the residual analysis of this clip; only told, since numbers of
             different cut-offs do not compare.
+        source: why that cut-off: see ``BmConfig.cutoff_source``.
     """
 
     cutoff_hz: float | None
@@ -58,6 +59,7 @@ class Filter:
     resampled: bool = False
     limited: bool = False
     suggested_cutoff_hz: float | None = None
+    source: str = "default"
 
     @property
     def type(self) -> str:
@@ -180,6 +182,7 @@ def choose_filter(times_s: Array, config: BmConfig) -> Filter:
         rate,
         resampled=not is_even(times_s),
         limited=config.cutoff_hz > highest,
+        source=config.cutoff_source,
     )
 
 

@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 
 from biomech import reasons
+from biomech.config import AUTO
 from biomech.geometry import SIDES
 from biomech.metrics import BODY, PersonMetrics
 from biomech.performance import Performance
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX
+from biomech.slow_motion import LEAST_FACTOR, slow_flights
 from biomech.timeline import Windows, percentile, runs_of, velocity
 from biomech.view import OBLIQUE
 
@@ -39,12 +41,14 @@ class Caution:
     Attributes:
         code, detail: what. frames: (f,) those concerned.
         threshold: the number beyond which a frame is, None where it is not one number.
+        value: what was found in its place, None where that is not one number.
     """
 
     code: str
     detail: str
     frames: Flags
     threshold: float | None = None
+    value: float | None = None
 
 
 def cautions_of(
@@ -59,7 +63,7 @@ def cautions_of(
     """
     present = metrics.points.track.present
     found = [
-        *_rate(metrics, movement),
+        *_rate(metrics, _shown(performance, movement)),
         Caution("out_of_plane", "seen from an oblique view: only the angle at a joint is given, "
                 "as it is projected", metrics.view.kind == OBLIQUE),
         Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),
@@ -71,6 +75,7 @@ def cautions_of(
     ]  # fmt: skip
     if performance is not None:
         found.append(_ground(performance))
+        found.append(_slow_motion(performance))
     kept = [replace(caution, frames=caution.frames & present) for caution in found]
     return [caution for caution in kept if caution.frames.any()]
 
@@ -89,6 +94,28 @@ def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
         everywhere = np.ones(len(metrics.points.raw), np.bool_)
         detail = f"{rate:.4g} frames a second, {least:g} or more are needed for this movement"
         yield Caution("low_frame_rate", detail, everywhere, least)
+
+
+def _shown(performance: Performance | None, movement: str) -> str:
+    """Return the movement as the caller calls it, or as it was recognised where nobody does."""
+    seen = performance.recognised if performance and movement == AUTO else None
+    return seen or movement
+
+
+def _slow_motion(performance: Performance) -> Caution:
+    """Return the flights that are slower than gravity makes them, as of a film in slow motion."""
+    found = slow_flights(performance)
+    frames = np.zeros(len(performance.curves.times_s), np.bool_)
+    for flight in found:
+        frames[flight.start : flight.stop] = True
+    factor = float(np.median([flight.factor for flight in found])) if found else None
+    detail = (
+        "a flight is slower than gravity makes it: where the film is in slow motion, give "
+        f"camera.slowmo_factor, about {factor:.1f}"
+        if factor
+        else ""
+    )
+    return Caution("slow_motion_suspected", detail, frames, LEAST_FACTOR, factor)
 
 
 def _truncated(metrics: PersonMetrics) -> Flags:

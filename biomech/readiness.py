@@ -1,5 +1,6 @@
-"""``athletic_readiness`` with its fourth component: how smooth the phase is that holds a frame."""
+"""Scores that rest on phases of a movement: gait's own, and ``athletic_readiness`` of all parts."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +12,8 @@ from biomech.geometry import Array
 from biomech.measures import Phase, phases_of_repetitions, phases_of_strides
 from biomech.metrics import PersonMetrics
 from biomech.performance import Performance
-from biomech.scores import weighted
+from biomech.scores import readiness
+from biomech.stride_scores import gait_scores
 
 _ROUGHEST: Final = -4.0
 _SPAN: Final = 2.6
@@ -19,16 +21,38 @@ _SPAN: Final = 2.6
 
 
 def with_smoothness(performance: Performance, config: BmConfig) -> PersonMetrics:
-    """The metrics of a performance, where readiness knows of the smoothness of its phases.
+    """The metrics of a performance, with the scores that its phases allow.
 
-    Outside of phases the component is missing, as it is in clips without any.
+    In gait stability and symmetry are those of strides. Readiness knows of smoothness within
+    phases, and of pace within repetitions; outside these components are missing, but for the mean
+    smoothness of all strides beside them.
     """
     metrics = performance.metrics
-    known = metrics.movement["athletic_readiness"]
-    components = {**known.components, "smoothness": smoothness_of(performance)}
-    score = weighted(components, config.readiness_weights, config, known.maximum)
-    poor = reasons.where(known.reason == reasons.LOW_CONFIDENCE, reasons.LOW_CONFIDENCE)
-    movement = {**metrics.movement, "athletic_readiness": score.only_where(poor)}
+    movement = dict(metrics.movement)
+    poor = reasons.where(
+        movement["pose_quality"].value < config.min_quality, reasons.LOW_CONFIDENCE
+    )
+    smooth = smoothness_of(performance)
+    if performance.gait:
+        walk = gait_scores(performance, performance.gait, config)
+        for name, score in (
+            ("stability_score", walk.stability),
+            ("symmetry_index", walk.symmetry),
+        ):
+            movement[name] = movement[name].where(walk.walking, score.only_where(poor))
+        beside = walk.walking & np.isnan(smooth)
+        strides = smooth[np.isfinite(smooth)]
+        if len(strides):
+            smooth = np.where(beside, strides.mean(), smooth)
+    known = movement["athletic_readiness"]
+    movement["athletic_readiness"] = readiness(
+        movement["stability_score"],
+        movement["symmetry_index"],
+        known.components["alignment"],
+        config,
+        smooth,
+        pace_of(performance, config),
+    ).only_where(poor)
     return replace(metrics, movement=movement)
 
 
@@ -39,15 +63,37 @@ def smoothness_of(performance: Performance) -> Array:
         groups = list(phases_of_strides(performance, performance.gait).values())
     else:
         groups = [[phase for pair in phases_of_repetitions(performance) for phase in pair]]
-    times = performance.curves.times_s
-    total, count = np.zeros((2, len(times)))
-    for phases in groups:
-        for phase in phases:
-            if np.isfinite(phase.sparc):
-                inside = slice(
-                    int(np.searchsorted(times, phase.start_s, "left")),
-                    int(np.searchsorted(times, phase.stop_s, "left")),
-                )
-                total[inside] += np.clip((phase.sparc - _ROUGHEST) / _SPAN, 0.0, 1.0)
-                count[inside] += 1
+    values = (
+        (phase, np.clip((phase.sparc - _ROUGHEST) / _SPAN, 0.0, 1.0))
+        for phases in groups
+        for phase in phases
+    )
+    return _within(performance.curves.times_s, values)
+
+
+def pace_of(performance: Performance, config: BmConfig) -> Array:
+    """(f,) 0 to 1, peak speed of the repetition of a frame over that of the fastest of the clip.
+
+    NaN outside of repetitions, of gait, and where there are too few to be held together.
+    """
+    pairs = [] if performance.gait else phases_of_repetitions(performance)
+    speeds = np.array([max(p.peak_speed for p in pair) for pair in pairs])
+    if np.isfinite(speeds).sum() < config.pace_repetitions:
+        return np.full(len(performance.curves.times_s), np.nan)
+    kept = speeds / np.nanmax(speeds)
+    values = ((phase, k) for pair, k in zip(pairs, kept, strict=True) for phase in pair)
+    return _within(performance.curves.times_s, values)
+
+
+def _within(times_s: Array, values: Iterable[tuple[Phase, float]]) -> Array:
+    """(f,) mean of the values of the phases that hold a frame, NaN in none."""
+    total, count = np.zeros((2, len(times_s)))
+    for phase, value in values:
+        if np.isfinite(value):
+            inside = slice(
+                int(np.searchsorted(times_s, phase.start_s, "left")),
+                int(np.searchsorted(times_s, phase.stop_s, "left")),
+            )
+            total[inside] += value
+            count[inside] += 1
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

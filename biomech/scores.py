@@ -1,7 +1,9 @@
 """Composite scores: bounded summaries of named components, which are returned beside them.
 
 Engineering weights, not clinical scales. How well the person was measured (pose quality) and how
-they moved never share a score. A component that is missing leaves its weight to the others.
+they moved never share a score. A component that is missing leaves its weight to the others, but
+for stability, which is null without one of its two. A score of which a phase of the movement needs
+another definition names the one it has.
 """
 
 from collections.abc import Mapping
@@ -14,10 +16,16 @@ from biomech import reasons
 from biomech.balance import Balance
 from biomech.config import BmConfig
 from biomech.geometry import Array
-from biomech.reasons import Reasons
+from biomech.reasons import Flags, Reasons
 from biomech.skeleton import KEYPOINTS
 from biomech.timeline import ratio
 from biomech.view import FRONTAL, OBLIQUE, SAGITTAL, View
+
+STANDING: Final = "standing"
+STATIC: Final = "static"
+GAIT: Final = "gait"
+POSTURE: Final = "posture"
+"""Definitions that a score of a frame may have."""
 
 _FACE = 5
 _QUALITY_WEIGHTS: Final = np.array([0.2 if i < _FACE else 1.0 for i in range(len(KEYPOINTS))])
@@ -32,6 +40,7 @@ class Score:
         components: (f,) each by name, NaN where missing.
         coverage: (f,) share of the components' weights that were present.
         maximum: of the value; the minimum is 0.
+        definition: (f,) by which of its definitions the value is made; None where it has one only.
     """
 
     value: Array
@@ -39,15 +48,40 @@ class Score:
     components: Mapping[str, Array]
     coverage: Array
     maximum: float = 100.0
+    definition: Reasons | None = None
 
     def only_where(self, reason: Reasons) -> "Score":
         """The same, null where ``reason`` has a word, which is then the reason."""
+        return replace(
+            self,
+            value=np.where(reason == "", self.value, np.nan),
+            reason=reasons.first(reason, self.reason),
+        )
+
+    def defined(self, name: str) -> "Score":
+        """Return the same with ``name`` as the definition of every frame."""
+        return replace(self, definition=np.full(len(self.value), name, self.reason.dtype))
+
+    def where(self, chosen: Flags, other: "Score") -> "Score":
+        """Return ``other`` where ``chosen`` (f,), else this; each with its own components."""
+        nothing = np.full(len(self.value), np.nan)
+
+        def pick(ours: Array, theirs: Array) -> Array:
+            return np.where(chosen, theirs, ours)
+
+        names = [*self.components, *(n for n in other.components if n not in self.components)]
+        both = (self.definition, other.definition)
+        mine, theirs = (reasons.none(len(nothing)) if d is None else d for d in both)
         return Score(
-            np.where(reason == "", self.value, np.nan),
-            reasons.first(reason, self.reason),
-            self.components,
-            self.coverage,
+            pick(self.value, other.value),
+            np.where(chosen, other.reason, self.reason),
+            {
+                name: pick(self.components.get(name, nothing), other.components.get(name, nothing))
+                for name in names
+            },
+            pick(self.coverage, other.coverage),
             self.maximum,
+            np.where(chosen, theirs, mine),
         )
 
     def disabled(self) -> "Score":
@@ -108,16 +142,20 @@ def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BmConfig) -> Scor
         joint: 1.0 - np.minimum(np.abs(left - right) / config.symmetry_span_deg, 1.0)
         for joint, (left, right) in pairs.items()
     }
-    return weighted(alike, (1.0,) * len(alike), config, 1.0)
+    return weighted(alike, (1.0,) * len(alike), config, 1.0).defined(POSTURE)
 
 
 def stability(balance: Balance, view: View, missing: Reasons, config: BmConfig) -> Score:
-    """0-100 from the margin of balance and sway.
+    """0-100 from the margin of balance and sway, both of which must be known.
 
+    A single picture has no sway: there the definition is the margin alone, and named so.
     ``missing`` (f,) says why points of the body are missing, for where too few are seen.
     """
     margin = {"margin": balance.margin, "sway": balance.sway}
-    score = weighted(margin, config.stability_weights, config, 100.0)
+    weights = (1.0, 0.0) if balance.static else config.stability_weights
+    score = weighted(margin, weights, config, 100.0).defined(STATIC if balance.static else STANDING)
+    swayless = ~np.isfinite(balance.sway) & (not balance.static)
+    noisy = np.full(len(swayless), balance.noisy)
     sagittal = view.kind == SAGITTAL
     too_little = (balance.mass < config.min_mass) | ~balance.ankles
     return score.only_where(
@@ -131,6 +169,9 @@ def stability(balance: Balance, view: View, missing: Reasons, config: BmConfig) 
             ),
             reasons.where(~balance.known, reasons.INSUFFICIENT_HISTORY),
             reasons.where(~balance.grounded, reasons.NO_SUPPORT),
+            reasons.where(swayless & noisy, reasons.NOISE),
+            reasons.where(swayless, reasons.INSUFFICIENT_HISTORY),
+            reasons.where(~np.isfinite(balance.margin), reasons.NO_SUPPORT),
         )
     )
 
@@ -142,16 +183,28 @@ def alignment(lean: Array, tilts: tuple[Array, Array], view: View, config: BmCon
     return np.where(view.kind == FRONTAL, np.mean(parts, axis=0), np.nan)
 
 
-def readiness(stable: Score, symmetric: Score, aligned: Array, config: BmConfig) -> Score:
-    """0-100: how balanced, symmetric and upright the instant is.
+def readiness(
+    stable: Score,
+    symmetric: Score,
+    aligned: Array,
+    config: BmConfig,
+    smooth: Array | None = None,
+    pace: Array | None = None,
+) -> Score:
+    """0-100: how balanced, symmetric, upright and smooth the instant is, and how fast still.
 
-    Smoothness, the fourth component of the definition, is of movement phases: it is missing here,
-    and :func:`biomech.readiness.with_smoothness` puts it in where there are any.
+    Smoothness and pace are of phases of a movement: they are missing outside of any, and here until
+    :func:`biomech.readiness.with_smoothness` has found those. Null with fewer than
+    ``config.readiness_parts`` components.
     """
+    unknown = np.full(len(aligned), np.nan)
     components = {
         "stability": stable.value / stable.maximum,
         "symmetry": symmetric.value / symmetric.maximum,
         "alignment": aligned,
-        "smoothness": np.full(len(aligned), np.nan),
+        "smoothness": unknown if smooth is None else smooth,
+        "pace": unknown if pace is None else pace,
     }
-    return weighted(components, config.readiness_weights, config, 100.0)
+    parts = np.isfinite(np.stack(list(components.values()))).sum(0)
+    score = weighted(components, config.readiness_weights, config, 100.0)
+    return score.only_where(reasons.where(parts < config.readiness_parts, reasons.LOW_COVERAGE))

@@ -24,6 +24,7 @@ from biomech.applications.outcome import (
 )
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
+from biomech.clip_scores import clip_scores
 from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, BmConfig, Context, Parts
 from biomech.events import events_block
 from biomech.frames import shoulder_reference
@@ -35,6 +36,10 @@ from biomech.phases import phases
 from biomech.pipeline import Smoothed
 from biomech.quality import cautions_of, ranges
 from biomech.reasons import DISABLED, Flags
+from biomech.view import SAGITTAL
+
+ANOTHERS: Final = "references, earlier results and norms are the primary person's"
+"""Reason of the comparisons of everybody else."""
 
 TOO_SHORT: Final = "the clip is too short or too slow to be filtered"
 
@@ -91,6 +96,8 @@ def summary(
     """
     told = _heading(person_id, metrics, occasion)
     told["quality"] = _quality(metrics, performance, occasion)
+    present = metrics.points.track.present
+    told["scores"] = clip_scores(metrics.movement, present, occasion.config)
     measures = measures_of(performance) if performance else []
     joints = joints_block(performance) if performance else {}
     told |= {
@@ -119,6 +126,7 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict
         "model": occasion.model,
         "movement": occasion.context.movement,
         "view": metrics.view.of_clip(),
+        "near_side": _near_side(metrics),
         "camera": {
             "roll_deg": camera.roll_deg or 0.0,
             "roll_source": "assumed" if assumed else "request",
@@ -139,6 +147,20 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict
     }
 
 
+def _near_side(metrics: PersonMetrics) -> str | None:
+    """Find the side nearer to the camera; None unless seen from that one side throughout."""
+    facing = metrics.view.facing[metrics.view.facing != 0]
+    if metrics.view.of_clip() != SAGITTAL or not len(facing):
+        return None
+    to_the_right = float((facing > 0).mean())
+    if _MOST_TURNED < to_the_right < 1 - _MOST_TURNED:
+        return None
+    return "right" if to_the_right > _MOST_TURNED else "left"
+
+
+_MOST_TURNED: Final = 0.1
+
+
 def filter_block(points: Smoothed) -> dict[str, Any]:
     """What smoothed and repaired the points of one person, JSON-ready.
 
@@ -149,6 +171,7 @@ def filter_block(points: Smoothed) -> dict[str, Any]:
         "type": used.type,
         "order": used.order,
         "cutoff_hz": number(used.cutoff_hz),
+        "cutoff_source": used.source if used.cutoff_hz is not None else None,
         "fs_hz": number(used.rate_hz),
         "resampled": used.resampled,
         "cutoff_limited": used.limited,
@@ -181,6 +204,7 @@ def _quality(
             "code": caution.code,
             "detail": caution.detail,
             "threshold": caution.threshold,
+            "value": number(caution.value),
             "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
             "share": number(float(caution.frames.sum() / present.sum())),
         }
@@ -198,6 +222,7 @@ def _measure(measure: Measure) -> dict[str, Any]:
         "sd": number(measure.sd),
         "t_s": [number(t) for t in measure.times_s.tolist()],
         "values": [number(v) for v in measure.values.tolist()],
+        "sigma": None if measure.sigma is None else [number(v) for v in measure.sigma.tolist()],
     }
 
 
@@ -213,7 +238,9 @@ def _applications(
         return {name: without(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
     made = {
         "monitoring": monitoring(performance, guidelines.rules, subject.sex),
-        "asymmetry": asymmetry(measures, told["phases"], guidelines.limits, subject.involved_side),
+        "asymmetry": asymmetry(
+            measures, told["phases"], guidelines.limits, subject.involved_side, told["view"]
+        ),
         "fatigue": fatigue(measures, guidelines.limits),
         "load": load(performance, occasion.config),
         "technique": technique(told, guidelines.reference)
@@ -225,6 +252,8 @@ def _applications(
         else without(NOT_SUPPLIED, "no earlier result was supplied"),
         "norms": against_norms(measures, guidelines.norms, told["view"]),
     }
+    if guidelines.withheld:
+        made |= dict.fromkeys(("technique", "progress", "norms"), without(NOT_SUPPLIED, ANOTHERS))
     parts = occasion.parts
     given = {
         "monitoring": parts.joint_angle_analysis,

@@ -156,6 +156,24 @@ def percentile(values: Array, q: float) -> float:
     return float(np.percentile(valid, q)) if len(valid) else float("nan")
 
 
+LASTS_S = 0.1
+"""Seconds that an extreme lasts in all: single stray frames do not."""
+
+
+def lasting(values: Array, rate_hz: float) -> tuple[float, float]:
+    """Return the least and the greatest of values that last a tenth of a second; NaN of none.
+
+    Not necessarily at a stretch. Unlike percentiles they are the same however long nothing happens
+    before and after.
+    """
+    known = np.sort(values[np.isfinite(values)])
+    if not len(known):
+        return float("nan"), float("nan")
+    frames = round(LASTS_S * rate_hz) if np.isfinite(rate_hz) else 1
+    least = min(max(frames, 1), (len(known) + 1) // 2)
+    return float(known[least - 1]), float(known[-least])
+
+
 def velocity(times_s: Array, values: Array) -> Array:
     """Time derivative of (f, ...) values, a second, within runs without NaN.
 

@@ -19,7 +19,8 @@ from serve_app.problems import CONTENT_TYPE, problem
 from serve_app.reception import Reception
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.service import PoseService
-from serve_app.upload import FORM, JSON, content_type, parse_options, read_json, save_upload
+from serve_app.supplied import SUPPLIED
+from serve_app.upload import FORM, JSON, content_type, read_body, save_upload
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 logger = logging.getLogger("mmpose_service")
@@ -85,6 +86,8 @@ def create_app(service: PoseService) -> FastAPI:
 def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
     form = PoseOptions.model_json_schema()
     form["properties"]["file"] = {"type": "string", "format": "binary"}
+    for name in SUPPLIED:
+        form["properties"][name]["anyOf"].insert(0, {"type": "string", "format": "binary"})
     form["required"] = ["file"]
 
     @app.post(
@@ -115,7 +118,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
-            body: PoseRequest = parse_options(PoseRequest, await read_json(request, reception))
+            body = await read_body(request, reception)
             answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url

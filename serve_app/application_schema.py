@@ -70,7 +70,11 @@ class Difference(Exact):
     sa: Number = Field(description="Symmetry angle, %.")
     lsi: Number = Field(description="Involved over uninvolved side, %.")
     mdc: Number
-    real: bool | None = Field(description="Null without a detectable change.")
+    near_far: Number = Field(
+        None, description="What a nearer side may differ by alone; null: no bound is known."
+    )
+    real: bool | None = Field(description="Null where it cannot be told.")
+    reason: str | None = Field(None, description="Why there is no verdict.")
     band: Literal["under_10", "10_to_15", "over_15"] | None = Field(description="A convention.")
 
 
@@ -79,6 +83,9 @@ class CurveDistance(Exact):
 
     joint: str
     rmsd_deg: float
+    reason: str | None = Field(
+        None, description="`near_far_bias`: a nearer side is apart for that alone."
+    )
 
 
 class AsymmetryTold(Application):
@@ -103,7 +110,7 @@ class TrendTold(Exact):
     p_holm: Number
     mdc: Number
     drift: bool | None = Field(description="Null without a detectable change, or a test.")
-    reason: str | None = Field(None, description="Why there is no test.")
+    reason: str | None = Field(None, description="Why there is no test, or no verdict.")
 
 
 class FatigueTold(Application):
@@ -182,6 +189,9 @@ class Change(Exact):
     se: Number
     ci95: Interval | None = Field(None, description="Nominal 95 %, of delta, by Welch's t.")
     mdc: Number
+    near_far: Number = Field(
+        None, description="What a nearer side may differ by alone; null: no bound is known."
+    )
     verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
     reason: str | None = Field(None, description="Why there is no verdict.")
 

@@ -3,7 +3,7 @@
     with PoseClient("http://127.0.0.1:8003") as client:
         answer = client.analyze("run.mp4", confidence=0.4)
 
-It imports neither Ray nor torch, nor numpy.
+It imports neither Ray nor torch, nor numpy. Norms in YAML need pyyaml.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Final, Self, overload
 
 import httpx
 
@@ -19,6 +19,7 @@ from deployments import errors
 from deployments.errors import NotReadyError, ServiceError, UnreachableError
 from serve_app.export.query import ExportQuery, Format
 from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
+from serve_app.supplied import SUPPLIED, is_table, read_supplied, read_text
 
 _POLL_S = 0.5
 
@@ -82,17 +83,22 @@ class PoseClient:
 
         Args:
             source: an address (``https://``, ``gs://``), or a file to upload.
-            options: fields of :class:`serve_app.schemas.PoseOptions`.
+            options: fields of :class:`serve_app.schemas.PoseOptions`. ``reference`` and ``before``
+                may be responses as this client gives them, and they and ``norms`` the
+                :class:`pathlib.Path` of a file here, which is read.
 
         Raises:
             ServiceError: as the service answered. FileNotFoundError: no such file.
+            BadParameterError: what to compare to cannot be read, or is not what it should be.
             pydantic.ValidationError: an option is unknown or out of range.
         """
+        options, table = _compared(options)
         if isinstance(source, str) and "://" in source:
-            body = PoseRequest(video_url=source, **options).model_dump()
+            body = PoseRequest(video_url=source, **options).model_dump() | table
             return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
+        form |= table
         with Path(source).open("rb") as file:
             answer = self._call("POST", "/pose", files={"file": file}, data=form)
         return PoseResponse.model_validate_json(answer.content)
@@ -215,6 +221,32 @@ class PoseClient:
         return answer
 
 
+def _compared(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Replace files by their content, and responses by what is compared of them.
+
+    Returns:
+        the options, and apart from them a table of angles, which the service alone understands.
+    """
+    files = {n: value for n in SUPPLIED if isinstance(value := options.get(n), Path)}
+    results = {
+        name: {"data": value.data and value.data.model_dump(include=_COMPARED)}
+        for name, value in options.items()
+        if isinstance(value, PoseResponse)
+    }
+    reference = options.get("reference")
+    if "reference" in files:
+        reference = read_text("reference", files["reference"])
+    if isinstance(reference, str | bytes) and is_table(reference):
+        options = {name: value for name, value in options.items() if name != "reference"}
+        files.pop("reference", None)
+        text = reference if isinstance(reference, str) else reference.decode("utf-8", "replace")
+        return options | results | read_supplied(files), {"reference": text}
+    return options | results | read_supplied(files), {}
+
+
+_COMPARED: Final = {"biomechanics_summary"}
+
+
 def _save(answer: httpx.Response, to: Path) -> None:
     """Write the content to a file, which is there only once it is whole."""
     part = to.with_name(f"{to.name}.part")
@@ -256,4 +288,4 @@ def _unreachable(address: httpx.URL, error: httpx.TransportError) -> Unreachable
 
 
 def _form_value(value: object) -> str:
-    return json.dumps(value) if isinstance(value, bool | dict) else str(value)
+    return json.dumps(value) if isinstance(value, bool | dict | list) else str(value)

@@ -153,7 +153,9 @@ class IngressReplica:
             ServiceError: as over HTTP, by class.
         """
         body: PoseRequest = (
-            request if isinstance(request, PoseRequest) else parse_options(PoseRequest, request)
+            request
+            if isinstance(request, PoseRequest)
+            else await asyncio.to_thread(parse_options, PoseRequest, request)
         )
         answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
@@ -175,7 +177,7 @@ class IngressReplica:
         chosen: PoseOptions = (
             options
             if isinstance(options, PoseOptions)
-            else parse_options(PoseOptions, options or {})
+            else await asyncio.to_thread(parse_options, PoseOptions, options or {})
         )
         file = Path(path)
         if not file.is_file():

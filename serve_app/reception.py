@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -12,6 +14,12 @@ from deployments.pace import Pace
 from serve_app.incoming import Incoming
 from serve_app.settings import Settings
 
+Given = TypeVar("Given")
+Parsed = TypeVar("Parsed")
+
+_PARSERS = 2
+_SHORT_BYTES = 64 * 1024
+
 
 class Reception:
     """Receives bodies within the limits of the settings."""
@@ -19,6 +27,22 @@ class Reception:
     def __init__(self, settings: Settings, incoming: Incoming) -> None:
         self._settings = settings
         self._incoming = incoming
+        self._parsers = ThreadPoolExecutor(_PARSERS, "parse")
+
+    @property
+    def max_result_bytes(self) -> int:
+        """Most bytes of the results in a body, together."""
+        return self._settings.max_result_bytes
+
+    async def parsed(self, parse: Callable[[Given], Parsed], given: Given, *, size: int) -> Parsed:
+        """Call ``parse(given)``; where it has more than some kB, in one of few threads.
+
+        Its values take three times the memory of the text, so that many at once would fill it. Call
+        it within the block of :meth:`body`, where the body is counted.
+        """
+        if size <= _SHORT_BYTES:
+            return parse(given)
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, parse, given)
 
     @contextmanager
     def body(self, request: Request, limit: int) -> Iterator[AsyncGenerator[bytes, None]]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -81,7 +81,7 @@ class Answer:
         Raises:
             ValueError: a number of it is not finite.
         """
-        return self._response(map(self._frame, range(self._frames)))
+        return self._response(self._told_frames())
 
     def body(self) -> bytes:
         """The response as JSON, written frame by frame: in little more memory than the text.
@@ -90,15 +90,15 @@ class Answer:
             ValueError: a number of it is not finite, which JSON cannot say.
         """
         rest = _json(_RESPONSE, self._response(()))
-        if not self._frames:
+        if not self._request.data:
             return rest
         if not rest.startswith(_BEFORE_FRAMES):
             raise AssertionError(f"the frames are not where they were: {rest[:40]!r}")
         body = BytesIO()
         body.write(_BEFORE_FRAMES)
-        for f in range(self._frames):
-            body.write(b"," if f else b"")
-            body.write(_json(_FRAME, self._frame(f)))
+        for nth, frame in enumerate(self._told_frames()):
+            body.write(b"," if nth else b"")
+            body.write(_json(_FRAME, frame))
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
 
@@ -111,10 +111,11 @@ class Answer:
         values: dict[str, Any] = json.loads(self.body())
         return values
 
-    @property
-    def _frames(self) -> int:
-        """Count the frames of the answer."""
-        return len(self._outcome.clip.times_s) if self._request.data else 0
+    def _told_frames(self) -> Iterator[FramePose]:
+        """Yield the frames that the request asks for."""
+        count = len(self._outcome.clip.times_s) if self._request.data else 0
+        frames = map(self._frame, range(count))
+        return frames if self._request.frames == "all" else filter(_is_complete, frames)
 
     def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
         clip = self._outcome.clip
@@ -206,6 +207,12 @@ class Answer:
         if block["detail"].get("sigma_source") == "model":
             block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
         return Biomechanics(**block)
+
+
+def _is_complete(frame: FramePose) -> bool:
+    """Return whether every joint angle and every score of a frame is a number."""
+    values = {**frame.biomechanics.joint_angles, **frame.biomechanics.movement_analysis}
+    return None not in values.values()
 
 
 def model_notices(clip: ClipPoses, models: Iterable[ModelStatus]) -> list[tuple[str, str]]:

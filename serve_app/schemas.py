@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
 from serve_app.summary_schema import PersonSummary
+from serve_app.supplied import EarlierResult, Norms, Reference, made
 from serve_app.told import FINITE, Told
 
 
@@ -93,6 +94,10 @@ class PoseOptions(BaseModel):
     people: Literal["primary", "all"] = Field(
         "primary", description="Whether frames also list the other people, under `people`."
     )
+    frames: Literal["all", "complete"] = Field(
+        "all",
+        description="`complete` leaves out the frames in which a joint angle or a score is null.",
+    )
     movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
         "auto", description="What is done: sets the low-pass filter's cut-off frequency."
     )
@@ -109,6 +114,9 @@ class PoseOptions(BaseModel):
     camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
+    reference: Reference = None
+    before: EarlierResult = None
+    norms: Norms = None
     _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
 
     @property
@@ -119,6 +127,7 @@ class PoseOptions(BaseModel):
             cutoff_hz=self.cutoff_hz,
             subject=Subject(**(self.subject or SubjectOptions()).model_dump()),
             camera=Camera(**(self.camera or CameraOptions()).model_dump()),
+            supplied=made(self.reference, self.before, self.norms),
         )
 
 

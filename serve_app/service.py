@@ -29,6 +29,7 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.response import Answer
 from serve_app.schemas import Health, PoseOptions
 from serve_app.settings import Settings
+from serve_app.supplied import require_our_definitions
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
@@ -181,8 +182,10 @@ class PoseService:
         """Fetch a video, then take a place and analyse it.
 
         Raises:
-            ServiceError: whatever went wrong.
+            DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
+                went wrong.
         """
+        require_our_definitions(options.context.supplied)
         with self.workspace() as folder:
             async with self.deadline():
                 self.refuse_if_not_ready()
@@ -202,8 +205,10 @@ class PoseService:
         """Analyse a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
         Raises:
-            ServiceError: whatever went wrong.
+            DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
+                went wrong.
         """
+        require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
         job = self._job(path, folder, options, statuses, min_score)

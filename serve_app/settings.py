@@ -178,25 +178,31 @@ class Settings(BaseSettings):
     )
     mdc: Path | None = Field(
         CONFIG_FOLDER / "mdc.yaml",
-        description="Smallest detectable changes by metric, YAML.",
+        description=(
+            "Smallest detectable changes by metric, or why there is none, and how far a nearer "
+            "side may differ; YAML."
+        ),
         json_schema_extra={"page": "biomechanics/asymmetry.md"},
     )
     norms: Path | None = Field(
         None,
-        description="Norms of a population of yours, YAML.",
+        description="Norms of a population of yours, for requests that bring none; YAML.",
         json_schema_extra={"page": "biomechanics/norms.md"},
     )
     reference_result: Path | None = Field(
         None,
         description=(
             "A saved response, or a table of angles (`.csv`), whose technique others are "
-            "compared to."
+            "compared to, for requests that bring no `reference`."
         ),
         json_schema_extra={"page": "biomechanics/technique.md"},
     )
     previous_result: Path | None = Field(
         None,
-        description="A saved response of the same athlete that progress is measured from.",
+        description=(
+            "A saved response that progress is measured from, for requests that bring no `before`: "
+            "for a service of one athlete."
+        ),
         json_schema_extra={"page": "biomechanics/progress.md"},
     )
     detector_stride: int = Field(4, ge=1, le=60, description="Detect people on every n-th frame.")
@@ -236,8 +242,9 @@ class Settings(BaseSettings):
         32 * 1024**2,
         ge=1,
         description=(
-            "Largest result that `POST /export` takes; some fifteen times as much memory is "
-            "used while it does."
+            "Largest result that `POST /export` takes, with some fifteen times as much memory; "
+            "and most that results and norms in a body of `POST /pose` have together, with some "
+            "five times as much, of two bodies at once."
         ),
     )
     max_bodies: int = Field(

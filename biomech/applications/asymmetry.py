@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.applications.guidelines import Limits
+from biomech.applications.guidelines import NEAR_FAR_BIAS, UNLISTED, Limit, Limits, verdict
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
 from biomech.measures import Measure
 from biomech.statistics import (
@@ -15,6 +15,7 @@ from biomech.statistics import (
     symmetry_angle,
     symmetry_index,
 )
+from biomech.view import FRONTAL
 
 LEAST_VALUES: Final = 3
 """Of each side."""
@@ -28,42 +29,53 @@ def asymmetry(
     phases: Mapping[str, Any] | None,
     limits: Limits,
     involved_side: str | None,
+    view: str | None = None,
 ) -> Outcome:
     """Differences of the sides, + right larger, of all measures that both have thrice.
 
     ``real`` where a difference is beyond its nominal 95 % interval (Welch), beyond the smallest
     detectable change of ``limits``, and, of quantities with a true zero, in per cent beyond the
-    larger coefficient of variation of the sides; None where the limits have nothing for the metric.
+    larger coefficient of variation of the sides; None where the limits have no change for the
+    metric, as ``reason`` says.
+
+    Unless seen from the front, one side is nearer to the camera, which alone may put it off the
+    other by ``near_far`` of the limits: that is taken off a difference before it is judged. One
+    that would be real without it is None, with the reason ``near_far_bias``.
 
     Args:
         measures: of the clip. phases: mean curves of both sides, whose distances are given too.
         limits: by metric. involved_side: of an injury, for the limb symmetry index.
+        view: of the clip; unknown is not from the front.
     """
+    biased = view != FRONTAL
     sides = {(m.metric, m.side): m for m in measures if m.side and len(m.values) >= LEAST_VALUES}
     metrics = dict.fromkeys(metric for metric, _ in sides)
     found = [
-        _difference(sides[metric, "left"], sides[metric, "right"], limits, involved_side)
+        _difference(
+            (sides[metric, "left"], sides[metric, "right"]),
+            limits.get(metric, UNLISTED),
+            involved_side,
+            biased=biased,
+        )
         for metric in metrics
         if (metric, "left") in sides and (metric, "right") in sides
     ]
     if not found:
         reason = f"no measure has {LEAST_VALUES} values of each side"
         return without(INSUFFICIENT_DATA, reason, differences=[], curves=[])
-    return ok(differences=found, curves=_curves(phases))
+    return ok(differences=found, curves=_curves(phases, biased=biased))
 
 
 def _difference(
-    left: Measure, right: Measure, limits: Limits, involved_side: str | None
+    sides: tuple[Measure, Measure], limit: Limit, involved_side: str | None, *, biased: bool
 ) -> dict[str, Any]:
+    left, right = sides
     diff = right.mean - left.mean
     counts = (len(left.values), len(right.values))
     _, half = difference_error((left.sd, right.sd), counts)
     index = symmetry_index(left.mean, right.mean) if left.ratio else math.nan
-    limit = limits.get(left.metric)
-    real = None
-    if limit is not None:
-        real = abs(diff) > half and abs(diff) > limit.mdc
-        real = real and (not left.ratio or abs(index) > max(_variation(left), _variation(right)))
+    scattered = left.ratio and abs(index) <= max(_variation(left), _variation(right))
+    real, reason = verdict(diff, half, limit, biased=biased)
     return {
         "metric": left.metric,
         "unit": left.unit,
@@ -75,8 +87,10 @@ def _difference(
         "si": number(index),
         "sa": number(symmetry_angle(left.mean, right.mean)) if left.ratio else None,
         "lsi": _limb_symmetry(left, right, involved_side),
-        "mdc": limit.mdc if limit else None,
-        "real": real,
+        "mdc": limit.mdc,
+        "near_far": limit.near_far if biased else 0.0,
+        "real": False if scattered and limit.mdc is not None else real,
+        "reason": None if scattered and limit.mdc is not None else reason,
         "band": _band(index),
     }
 
@@ -99,8 +113,8 @@ def _band(index: float) -> str | None:
     return next(name for bound, name in _BANDS if abs(index) <= bound)
 
 
-def _curves(phases: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """How far the mean curves of the sides are apart, degrees."""
+def _curves(phases: Mapping[str, Any] | None, *, biased: bool) -> list[dict[str, Any]]:
+    """Give the distances of the mean curves of the sides in degrees, without a verdict."""
     joints = (phases or {}).get("joints", {})
     found = []
     for name, left in joints.items():
@@ -109,5 +123,6 @@ def _curves(phases: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         if side == "left" and right:
             apart = np.array(left["mean"]) - np.array(right["mean"])
             rmsd = float(np.sqrt(np.mean(apart**2)))
-            found.append({"joint": joint, "rmsd_deg": number(rmsd)})
+            reason = NEAR_FAR_BIAS if biased else None
+            found.append({"joint": joint, "rmsd_deg": number(rmsd), "reason": reason})
     return found

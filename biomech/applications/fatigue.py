@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.applications.guidelines import Limits
+from biomech.applications.guidelines import UNLISTED, Limits
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
 from biomech.measures import Measure
 from biomech.statistics import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
@@ -28,7 +28,7 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
 
     ``drift`` where a trend is significant after Holm's correction and its line changes by more than
     the smallest detectable change from the first to the last value; None where ``limits`` have
-    nothing for the metric.
+    none for the metric, as ``reason`` says.
     """
     long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:
@@ -65,7 +65,7 @@ def _thinned(measure: Measure) -> Measure:
 def _trend(measure: Measure, test: Trend | None, p: float | None, limits: Limits) -> dict[str, Any]:
     line = theil_sen(measure.times_s, measure.values, test)
     change = line.slope * float(measure.times_s[-1] - measure.times_s[0])
-    limit = limits.get(measure.metric)
+    limit = limits.get(measure.metric, UNLISTED)
     return {
         "metric": measure.metric,
         "side": measure.side,
@@ -79,9 +79,9 @@ def _trend(measure: Measure, test: Trend | None, p: float | None, limits: Limits
         "mk_z": test and number(test.z),
         "variance_factor": test and number(test.correction),
         "p_holm": number(p),
-        "mdc": limit.mdc if limit else None,
+        "mdc": limit.mdc,
         "drift": None
-        if limit is None or p is None
+        if limit.mdc is None or p is None
         else p < _SIGNIFICANT and abs(change) > limit.mdc,
-        "reason": None if test else _too_few(len(measure.values)),
+        "reason": limit.reason if test else _too_few(len(measure.values)),
     }

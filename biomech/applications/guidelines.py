@@ -4,26 +4,61 @@ The files of ``config/`` hold defaults of the literature, or nothing; a site has
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How large a change of a measure must be to be one.
+    """The smallest change of a measure that can be detected.
 
     Attributes:
-        mdc: smallest detectable change, 95 %, in the unit of the measure. source: of it.
-        better: which direction is the better one, None where nobody said.
+        mdc: smallest detectable change, 95 %, in the unit of the measure; None where none is known.
+        source: of it. better: which direction is the better one, None where nobody said.
+        near_far: how far one camera may put the nearer side off the farther one, in the unit of the
+            measure; None where no bound is known.
+        reason: why there is no ``mdc``; None where there is one.
     """
 
-    mdc: float
-    source: str
+    mdc: float | None
+    source: str = ""
     better: Literal["higher", "lower"] | None = None
+    near_far: float | None = None
+    reason: str | None = None
 
 
 Limits = Mapping[str, Limit]
 """By metric."""
+
+NO_LIMIT: Final = "no smallest detectable change is known"
+UNLISTED: Final = Limit(None, reason=NO_LIMIT)
+"""The limit of a metric that the site's file does not list."""
+
+NEAR_FAR_BIAS: Final = "near_far_bias"
+"""Reason of a null verdict: the sides may differ because one is nearer to the camera."""
+
+
+def verdict(
+    diff: float, half: float, limit: Limit, *, biased: bool
+) -> tuple[bool | None, str | None]:
+    """Judge a difference of two means; give the reason where it cannot be judged.
+
+    Args:
+        diff: of two means. half: half width of its nominal 95 % interval.
+        limit: of the metric. biased: whether one was of a side nearer to the camera.
+
+    Returns:
+        beyond ``half``, ``mdc`` and, where it is biased, ``near_far`` on top of either; None with
+        the reason where there is no change to hold it against, or the bias may have made it.
+    """
+    if limit.mdc is None:
+        return None, limit.reason
+    least = max(limit.mdc, half)
+    if not abs(diff) > least:
+        return False, None
+    if biased and (limit.near_far is None or not abs(diff) - limit.near_far > least):
+        return None, NEAR_FAR_BIAS
+    return True, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +112,30 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
-class Guidelines:
-    """All that a site gives; None where it gave nothing.
+class Supplied:
+    """Norms and other results that one athlete is compared to; None where none were supplied.
 
     Attributes:
-        rules, limits: see above. norms: None without a file.
-        reference: summary of one person of a saved result, as technique is compared to.
-        before: the same, as progress is told from.
+        norms: of populations. reference: one person's summary in another result, for technique, or
+            what :func:`biomech.applications.technique_reference.reference_of` makes of a table.
+        before: summary of the same athlete in an earlier result, for progress.
+    """
+
+    norms: tuple[Norm, ...] | None = None
+    reference: Mapping[str, Any] | None = None
+    before: Mapping[str, Any] | None = None
+
+
+NOTHING_SUPPLIED: Final = Supplied()
+
+
+@dataclass(frozen=True, slots=True)
+class Guidelines:
+    """All that a site or a request gives; None where neither gave anything.
+
+    Attributes:
+        rules, limits: see above. norms, reference, before: see :class:`Supplied`.
+        withheld: whether what was supplied is another person's.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -91,10 +143,20 @@ class Guidelines:
     norms: tuple[Norm, ...] | None = None
     reference: Mapping[str, Any] | None = None
     before: Mapping[str, Any] | None = None
+    withheld: bool = False
+
+    def of_athlete(self, supplied: Supplied) -> "Guidelines":
+        """Replace the site's norms and results by those that a request supplies."""
+        given = {
+            name: value for name in _SUPPLIED if (value := getattr(supplied, name)) is not None
+        }
+        return replace(self, **given)
 
     def of_anybody(self) -> "Guidelines":
-        """What holds whoever the person is: rules and detectable changes."""
-        return Guidelines(self.rules, self.limits)
+        """Keep rules and detectable changes, which hold for everybody."""
+        withheld = any(getattr(self, name) is not None for name in _SUPPLIED)
+        return Guidelines(self.rules, self.limits, withheld=withheld)
 
 
+_SUPPLIED: Final = tuple(item.name for item in fields(Supplied))
 NO_GUIDELINES = Guidelines()

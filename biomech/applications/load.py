@@ -1,13 +1,12 @@
 """External load: what was counted and how long, never a force."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-import scipy
 
 from biomech.applications.outcome import Outcome, number, ok
 from biomech.config import BmConfig
-from biomech.curves import Curves
+from biomech.curves import Curves, turns
 from biomech.geometry import Array
 from biomech.performance import Performance
 from biomech.timeline import velocity
@@ -43,14 +42,8 @@ def _speed(curves: Curves, name: str) -> Array:
     """(f,) degrees a second of a flexion, 0 where it cannot be told from noise, NaN unknown."""
     signal = curves.flexion[name]
     speed = np.abs(velocity(curves.times_s, signal))
-    there = np.isfinite(signal)
-    window = 2 * round(_WITHIN_S / 2 * curves.rate_hz) + 1
-    high = scipy.ndimage.maximum_filter1d(np.where(there, signal, -np.inf), window, mode="nearest")
-    low = scipy.ndimage.minimum_filter1d(np.where(there, signal, np.inf), window, mode="nearest")
-    return np.where(there & (high - low < curves.least_swing(name)), 0.0, speed)
-
-
-_WITHIN_S: Final = 1.0
+    still = np.isfinite(signal) & ~turns(curves, signal, curves.least_swing(name))
+    return np.where(still, 0.0, speed)
 
 
 def _lasts(times_s: Array, max_gap_s: float) -> Array:

@@ -21,7 +21,7 @@ from biomech.applications.outcome import (
     without,
 )
 from biomech.geometry import SIDES, Array
-from biomech.measures import JOINTS
+from biomech.measures import JOINTS, values_at
 from biomech.performance import Performance
 from biomech.statistics import Z95
 from biomech.timeline import runs_of
@@ -29,11 +29,11 @@ from biomech.timeline import runs_of
 EXCURSION: Final = "knee_excursion"
 """From the flexion at a landing to the largest after it."""
 
-_AFTER_LANDING_S: Final = 0.5
+FPPA: Final = "fppa"
 
 _SIDED: Final[Mapping[str, str]] = {
     **{f"{joint}_flexion": f"{{}}_{joint}_flexion" for joint in JOINTS},
-    "fppa": "{}_fppa",
+    FPPA: "{}_fppa",
 }
 _WHOLE: Final = (
     "trunk_lean",
@@ -171,14 +171,28 @@ def _at(times_s: Array, value: Array, sigma: Array, frame: int) -> _Finding:
 def _at_landing(
     performance: Performance, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    frames = [flight.landing for flight in performance.landings]
-    return _known(performance, angle, frames)
+    if angle is None:
+        return []
+    between = [flight.landing_between_s for flight in performance.landings]
+    found = values_at(performance, angle.value, angle.sigma, between)
+    return [
+        _Finding(*ends, value, sigma)
+        for ends, (value, sigma) in zip(between, found.tolist(), strict=True)
+        if np.isfinite(value) and np.isfinite(sigma)
+    ]
 
 
 def _at_peak(
     performance: Performance, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    """At the peak of each repetition; the knees' projection angle where the hips are lowest.
+
+    That angle is of load: it counts after landings too, and whatever joint moves most.
+    """
+    if rule.metric != FPPA:
+        return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
+    lows = _known(performance, angle, [rep.peak for rep in performance.lows])
+    return lows + _after_landing(performance, rule, angle, threshold)
 
 
 def _after_landing(
@@ -187,22 +201,20 @@ def _after_landing(
     """The most after each landing; for the excursion, less what it was at the landing."""
     if angle is None:
         return []
-    times = performance.curves.times_s
-    found = []
-    for flight in performance.landings:
-        after = slice(
-            flight.landing, int(np.searchsorted(times, flight.landing_s + _AFTER_LANDING_S))
-        )
+    times, found = performance.curves.times_s, []
+    between = [flight.landing_between_s for flight in performance.landings]
+    contact = values_at(performance, angle.value, angle.sigma, between)
+    for flight, (at, doubt) in zip(performance.landings, contact.tolist(), strict=True):
+        after = performance.after(flight)
         values = angle.value[after]
         if not np.isfinite(values).any():
             continue
-        most = after.start + int(np.nanargmax(values))
-        value, sigma = float(angle.value[most]), float(angle.sigma[most])
+        time = float(times[after.start + int(np.nanargmax(values))])
+        ((value, sigma),) = values_at(performance, angle.value, angle.sigma, [(time, time)])
         if rule.metric == EXCURSION:
-            value -= float(angle.value[flight.landing])
-            sigma = float(np.hypot(sigma, angle.sigma[flight.landing]))
+            value, sigma = value - at, float(np.hypot(sigma, doubt))
         if np.isfinite(value) and np.isfinite(sigma):
-            found.append(_Finding(flight.landing_s, float(times[most]), value, sigma))
+            found.append(_Finding(flight.landing_between_s[0], time, float(value), float(sigma)))
     return found
 
 

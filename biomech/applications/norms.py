@@ -31,7 +31,7 @@ def against_norms(
     None for a single value, as ``reason`` says. Norms of another view are not used.
     """
     if norms is None:
-        return without(NOT_SUPPLIED, "no file of norms was supplied", comparisons=[])
+        return without(NOT_SUPPLIED, "no norms were supplied", comparisons=[])
     usable = [norm for norm in norms if norm.view in (None, view)]
     if norms and not usable:
         reason = f"the norms are of another view than {view}"

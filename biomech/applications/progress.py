@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from biomech.applications.guidelines import Limits
+from biomech.applications.guidelines import UNLISTED, Limits, verdict
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
@@ -14,12 +14,11 @@ from biomech.applications.outcome import (
     ok,
     without,
 )
-from biomech.applications.technique import differences
+from biomech.applications.technique import differences, nearness_differs
 from biomech.statistics import difference_error
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NO_CHANGE = "no_detectable_change"
-NO_LIMIT = "no smallest detectable change is known"
 
 
 def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> Outcome:
@@ -28,12 +27,14 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
     Both are objects of ``data.biomechanics_summary`` of a response. A change counts beyond the
     smallest detectable change of ``limits`` and the nominal 95 % interval of the difference of
     means (Welch); it is ``improved`` or ``worse`` only where the limits say which way is better.
+    Where another side is nearer to the camera than before, it must exceed both by ``near_far``.
 
     Returns:
-        ``changes``: ``{metric, side, unit, before, after, delta, se, ci95, mdc, verdict, reason}``;
-        the verdict is None where the limits have nothing for the metric or one of the means is of a
-        single value, as ``reason`` says. ``not_comparable`` where definitions,
-        view, movement, model, filter or unit of length differ.
+        ``changes``: ``{metric, side, unit, before, after, delta, se, ci95, mdc, near_far, verdict,
+        reason}``; the verdict is None where the limits have no change for the metric, one of the
+        means is of a single value, or the other side's nearness may have made it, as ``reason``
+        says. ``not_comparable`` where definitions, view, movement, model, filter or unit of length
+        differ.
     """
     mismatch = differences(before, after)
     mismatch += [
@@ -44,8 +45,9 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
     if mismatch:
         return without(NOT_COMPARABLE, "; ".join(mismatch), changes=[])
     earlier = {(m["metric"], m["side"]): m for m in before.get("measures") or ()}
+    turned = nearness_differs(before, after)
     changes = [
-        _change(earlier[m["metric"], m["side"]], m, limits)
+        _change(earlier[m["metric"], m["side"]], m, limits, biased=turned and m["side"] is not None)
         for m in after.get("measures") or ()
         if (m["metric"], m["side"]) in earlier
     ]
@@ -54,18 +56,17 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
     return ok(changes=changes)
 
 
-def _change(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+def _change(
+    before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits, *, biased: bool
+) -> dict[str, Any]:
     delta = after["mean"] - before["mean"]
     error, half = _error_of_difference(before, after)
-    limit = limits.get(after["metric"])
+    limit = limits.get(after["metric"], UNLISTED)
     single = math.isnan(half)
-    reason = SINGLE_VALUE if single else NO_LIMIT if limit is None else None
-    verdict = None
-    if limit is not None and not single:
-        told = abs(delta) > limit.mdc and abs(delta) > half
-        verdict = CHANGED if told else NO_CHANGE
-        if told and limit.better:
-            verdict = IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
+    real, reason = (None, SINGLE_VALUE) if single else verdict(delta, half, limit, biased=biased)
+    called = {None: None, False: NO_CHANGE, True: CHANGED}[real]
+    if real and limit.better:
+        called = IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
     return {
         "metric": after["metric"],
         "side": after["side"],
@@ -75,8 +76,9 @@ def _change(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits)
         "delta": number(delta),
         "se": number(error),
         "ci95": None if single else [number(delta - half), number(delta + half)],
-        "mdc": limit.mdc if limit else None,
-        "verdict": verdict,
+        "mdc": limit.mdc,
+        "near_far": limit.near_far if biased else 0.0,
+        "verdict": called,
         "reason": reason,
     }
 

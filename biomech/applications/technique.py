@@ -1,10 +1,11 @@
 """Technique compared: the mean repetition or stride of one result laid over that of another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
+from biomech.applications.guidelines import NEAR_FAR_BIAS
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
@@ -33,7 +34,8 @@ def technique(
 
     Both are objects of ``data.biomechanics_summary`` of a response: one person of one clip each;
     the reference may also be one of :func:`biomech.applications.technique_reference.reference_of`,
-    of which the ``reason`` tells what it does not say and is taken to agree.
+    of which the ``reason`` tells what it does not say and is taken to agree. It has
+    ``near_far_bias`` where another side was nearer to the camera: that alone puts sides apart.
 
     Their mean curves (``phases``) are compared as they are, point by point of 101 (``rmsd_deg``,
     ``max_dev_deg`` at ``at_pct`` of the movement), and warped to each other's pace: ``dtw_norm`` is
@@ -54,6 +56,9 @@ def technique(
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
     elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
         mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
+    ways = [which.get("direction") for which in (mine, other)]  # none in results of bm-1
+    if None not in ways and ways[0] != ways[1]:
+        mismatch.append(f"repetitions begin with {ways[0]} and with {ways[1]}")
     if other["signed"] not in (None, mine["signed"]):
         mismatch.append("only one of the two has signed angles")
     if mismatch:
@@ -65,16 +70,29 @@ def technique(
     if other["signed"] is None:
         a = np.abs(a)
     warp = dtw(a, b, _tolerance(other["joints"], names, tolerance_deg))
-    unsaid = [name for name in (*_MUST_MATCH, _FILTER) if name not in reference]
     return ok(
-        reason=f"taken to agree, as the reference does not say: {', '.join(unsaid)}"
-        if unsaid
-        else None,
+        reason="; ".join(_notes(athlete, reference)) or None,
         of=mine["of"],
         dtw_norm=number(warp.norm),
         timing=number(timing(warp.path, len(a))),
         joints={name: _apart(a[:, i] - b[:, i]) for i, name in enumerate(names)},
     )
+
+
+def _notes(athlete: Mapping[str, Any], reference: Mapping[str, Any]) -> Iterator[str]:
+    """Give the cautions of two movements that are compared all the same."""
+    unsaid = [name for name in (*_MUST_MATCH, _FILTER) if name not in reference]
+    if unsaid:
+        yield f"taken to agree, as the reference does not say: {', '.join(unsaid)}"
+    if nearness_differs(athlete, reference):
+        sides = (athlete["near_side"], reference["near_side"])
+        yield f"{NEAR_FAR_BIAS}: nearer to the camera is {sides[0]}, in the reference {sides[1]}"
+
+
+def nearness_differs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Tell whether different sides are known to be nearer to the camera."""
+    sides = {a.get("near_side"), b.get("near_side")} - {None}
+    return len(sides) > 1
 
 
 def _cut_alike(reference: Mapping[str, Any], driver: str | None) -> Mapping[str, Any] | None:

@@ -8,11 +8,10 @@ import numpy as np
 
 from biomech.clean import fill_gaps
 from biomech.config import BmConfig
-from biomech.curves import Curves, whole_turns
+from biomech.curves import TRUNK, Curves, whole_turns
 from biomech.geometry import ANGLES, Array, unsigned
-from biomech.measures import TRUNK
 from biomech.phases import sampled
-from biomech.repetitions import repetitions
+from biomech.repetitions import DIRECTIONS, repetitions
 
 SIZES: Final = tuple(ANGLES)
 SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)
@@ -94,7 +93,13 @@ def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
         return None
     # Sizes may be those of signed angles too: None says that signs are not known.
     signed = True if curves.signed else None
-    return {"of": "repetition", "driver": driver, "signed": signed, "joints": joints}
+    return {
+        "of": "repetition",
+        "driver": driver,
+        "direction": DIRECTIONS[reps.direction],
+        "signed": signed,
+        "joints": joints,
+    }
 
 
 def _filled(times_s: Array, signal: Array) -> Array:

@@ -37,8 +37,10 @@ def analyse(
         min_score: keypoints below are missing.
         enabled: False leaves every field null, with the reason.
         parts: which fields are given; the others are null, with the reason.
-        context: what the caller says of the clip; its subject is the primary person.
-        guidelines: what the applications go by; norms and other results are the primary person's.
+        context: what the caller says of the clip; its subject, and what it supplies, are the
+            primary person's.
+        guidelines: what the applications go by; norms and other results are the primary person's,
+            where the caller supplies no others.
         written: so many people, the primary first, have their frames written; None for all. The
             objects of a frame are large, and the others are seldom asked for.
 
@@ -46,6 +48,7 @@ def analyse(
         ValueError: ``min_score`` is negative or not a number.
     """
     config = context.config(min_score)
+    guidelines = guidelines.of_athlete(context.supplied)
     written = len(clip.track_id) if written is None else written
     if not enabled:
         return _disabled(clip, written)

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from biomech.applications.guidelines import Guidelines, Limit, Norm, Rule
+from biomech.applications.guidelines import Guidelines, Limit, Rule
 from biomech.applications.monitoring import METRICS, PHASES
+from biomech.geometry import UNSIGNED_JOINTS
+from deployments.biomechanics.comparable import NormRow, Side, View, first, summary_of
 from deployments.biomechanics.reference import read_reference
 from deployments.errors import ConfigurationError
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Side = Literal["left", "right"]
-View = Literal["sagittal", "frontal", "oblique"]
 
 
 class _Strict(BaseModel):
@@ -40,13 +40,22 @@ class _Rule(_Strict):
     source: str = Field(min_length=1)
     note: str | None = None
 
+    @model_validator(mode="after")
+    def _can_be_broken(self) -> "_Rule":
+        unsigned = {f"{joint}_flexion" for joint in UNSIGNED_JOINTS}
+        if self.metric in unsigned and self.op == "<" and min(self._thresholds().values()) <= 0:
+            raise ValueError(
+                f"{self.metric} has no sign, so it is never below 0: remove the rule {self.id}, or "
+                "raise its threshold above 0"
+            )
+        return self
+
     def made(self) -> Rule:
-        fields = self.model_dump()
+        return Rule(**{**self.model_dump(), "threshold": self._thresholds()})
+
+    def _thresholds(self) -> dict[str, float]:
         by_sex = self.threshold
-        fields["threshold"] = (
-            by_sex.model_dump() if isinstance(by_sex, _BySex) else {"any": float(by_sex)}
-        )
-        return Rule(**fields)
+        return by_sex.model_dump() if isinstance(by_sex, _BySex) else {"any": float(by_sex)}
 
 
 class _Rules(_Strict):
@@ -60,88 +69,23 @@ class _Rules(_Strict):
         return self
 
 
+_Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class _Limit(_Strict):
-    mdc: float = Field(gt=0, allow_inf_nan=False)
-    source: str = Field(min_length=1)
+    mdc: _Above0 | None = None
+    source: str = ""
     better: Literal["higher", "lower"] | None = None
-
-
-class _Norm(_Strict):
-    metric: str
-    side: Side | None = None
-    mean: Finite | None = None
-    sd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    percentiles: dict[Annotated[float, Field(ge=0, le=100)], Finite] | None = None
-    n: int = Field(ge=1)
-    population: str = Field(min_length=1)
-    view: View | None = None
-    source: str = Field(min_length=1)
+    near_far: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    reason: str | None = Field(None, min_length=1)
 
     @model_validator(mode="after")
-    def _whole(self) -> "_Norm":
-        if not (self.percentiles or (self.mean is not None and self.sd is not None)):
-            raise ValueError("a norm has mean and sd, or percentiles")
-        values = [value for _, value in sorted((self.percentiles or {}).items())]
-        if values != sorted(values):
-            raise ValueError("percentiles must ascend")
+    def _whole(self) -> "_Limit":
+        if (self.mdc is None) == (self.reason is None):
+            raise ValueError("a metric has either mdc, or the reason why there is none")
+        if self.mdc is not None and not self.source:
+            raise ValueError("mdc needs its source, as `source`")
         return self
-
-
-class _Curve(BaseModel):
-    mean: Annotated[list[Finite], Field(min_length=101, max_length=101)]
-    sd: Annotated[list[Finite], Field(min_length=101, max_length=101)] | None
-
-
-class _Phases(BaseModel):
-    of: str
-    driver: str | None
-    signed: bool
-    joints: dict[str, _Curve]
-
-
-class _Measure(BaseModel):
-    metric: str
-    side: Side | None
-    unit: str
-    n: int = Field(ge=1)
-    mean: Finite
-    sd: Finite | None
-
-
-class _Filter(BaseModel):
-    cutoff_hz: Finite | None
-
-
-class SavedSummary(BaseModel):
-    """What comparisons read of one person in a saved result."""
-
-    definitions: str
-    model: str | None
-    movement: str
-    view: str | None
-    length_unit: str
-    filter: _Filter
-    phases: _Phases | None
-    measures: list[_Measure]
-
-
-def summary_of(document: Any, person_id: int | None = None) -> dict[str, Any]:
-    """What comparisons read of a person of a response document, the primary one by default.
-
-    Raises:
-        ValueError: not a response with a summary, or without that person; says what is missing.
-    """
-    try:
-        people = document["data"]["biomechanics_summary"]
-        wanted = [p for p in people if person_id in (None, p["person_id"])]
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError("it has no data.biomechanics_summary") from error
-    if not wanted:
-        raise ValueError("there is nobody in it" if not people else f"no person {person_id} in it")
-    try:
-        return SavedSummary.model_validate(wanted[0]).model_dump()
-    except ValidationError as error:
-        raise ValueError(_first(error)) from error
 
 
 def load_guidelines(
@@ -162,13 +106,11 @@ def load_guidelines(
     """
     read_rules = _read(rules, _Rules)
     read_limits = _read(mdc, dict[str, _Limit]) or {}
-    read_norms = _read(norms, list[_Norm])
+    read_norms = _read(norms, list[NormRow])
     return Guidelines(
         rules=tuple(rule.made() for rule in read_rules.rules) if read_rules else (),
         limits={name: Limit(**limit.model_dump()) for name, limit in read_limits.items()},
-        norms=None
-        if read_norms is None
-        else tuple(Norm(**norm.model_dump()) for norm in read_norms),
+        norms=None if read_norms is None else tuple(norm.made() for norm in read_norms),
         reference=_reference(reference),
         before=_saved(before),
     )
@@ -182,7 +124,7 @@ def _read(path: Path | None, kind: Any) -> Any:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_first(error)}") from error
+        raise ConfigurationError(f"{path}: {first(error)}") from error
 
 
 def _reference(path: Path | None) -> dict[str, Any] | None:
@@ -197,8 +139,3 @@ def _saved(path: Path | None) -> dict[str, Any] | None:
         return summary_of(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} is no saved result: {error}") from error
-
-
-def _first(error: ValidationError) -> str:
-    item = error.errors()[0]
-    return f"{'.'.join(map(str, item['loc'])) or 'the whole'}: {item['msg']}"

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,12 +37,24 @@ def read_reference(path: Path) -> dict[str, Any]:
     try:
         _check_size(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
-            times_s, angles_deg = _table(file)
-        _check_times(times_s)
-        _check_angles(times_s, angles_deg)
-        return reference_of(times_s, angles_deg)
-    except (OSError, ValueError, csv.Error) as error:
+            return reference_in(file)
+    except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path} is no reference: {error}", hint=_HINT) from error
+
+
+def reference_in(lines: Iterable[str]) -> dict[str, Any]:
+    """The reference in the lines of a table.
+
+    Raises:
+        ValueError: see :func:`read_reference`.
+    """
+    try:
+        times_s, angles_deg = _table(lines)
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    _check_times(times_s)
+    _check_angles(times_s, angles_deg)
+    return reference_of(times_s, angles_deg)
 
 
 def _check_size(path: Path) -> None:
@@ -50,7 +62,7 @@ def _check_size(path: Path) -> None:
         raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
 
 
-def _table(file: Any) -> _Table:
+def _table(file: Iterable[str]) -> _Table:
     """Times (f,), and angles (f,) by name, NaN where a cell is empty."""
     reader = csv.reader(file)
     header = [name.strip() for name in next(reader, [])]

@@ -12,11 +12,13 @@ from biomech.applications.guidelines import Limits
 from biomech.applications.outcome import NOT_COMPARABLE, OK, Outcome
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
-from deployments.biomechanics.guidelines import load_guidelines, summary_of
-from deployments.errors import BadParameterError, DefinitionsDifferError
+from deployments.biomechanics.comparable import summary_of
+from deployments.biomechanics.guidelines import load_guidelines
+from deployments.errors import BadParameterError
 from serve_app.commands.export import RESULT, load_result
 from serve_app.report.tables import number, words
 from serve_app.settings import load_settings
+from serve_app.supplied import require_same_definitions
 
 _FAILED = 1
 _LEAST_WIDTH = 110
@@ -38,7 +40,7 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     limits: Limits = load_guidelines(mdc=load_settings().mdc).limits
     numbers = people or (None, None)
     first, second = (_summary(path, n) for path, n in zip((before, after), numbers, strict=True))
-    _require_same_definitions((before, first), (after, second))
+    require_same_definitions({str(before): first["definitions"], str(after): second["definitions"]})
     changed, moved = progress(first, second, limits), technique(second, first)
     if as_json:
         click.echo(json.dumps({"progress": changed, "technique": moved}, allow_nan=False))
@@ -51,21 +53,6 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
             err=True,
         )
         raise click.exceptions.Exit(_FAILED)
-
-
-def _require_same_definitions(*results: tuple[Path, dict[str, Any]]) -> None:
-    """Raise an error where the results were made by different versions of the definitions.
-
-    Raises:
-        DefinitionsDifferError: names the results and their versions.
-    """
-    versions = [(path, summary.get("definitions") or "none") for path, summary in results]
-    if len({version for _, version in versions}) > 1:
-        raise DefinitionsDifferError(
-            f"{'; '.join(f'{path} has definitions {version}' for path, version in versions)}: "
-            "numbers of different definitions do not compare",
-            hint="Analyse the older video again.",
-        )
 
 
 def _summary(path: Path, person: int | None) -> dict[str, Any]:

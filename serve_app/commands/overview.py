@@ -10,7 +10,7 @@ from rich.table import Table
 from biomech.repetitions import HIP_HEIGHT
 from serve_app.report.cautions import cautions, listed
 from serve_app.report.summary import Measure, PersonSummary, read_summary
-from serve_app.report.tables import findings, number, technique, words
+from serve_app.report.tables import findings, number, smoothing, technique, words
 from serve_app.schemas import PoseResponse
 
 _MOST: Final = 12
@@ -36,11 +36,11 @@ def print_summary(response: PoseResponse, title: str, *, everybody: bool = False
 def _heading(summary: PersonSummary) -> str:
     if summary.reason is not None:
         return f"no biomechanics: {words(summary.reason)}"
-    cutoff = summary.filter.cutoff_hz
+    smoothed = smoothing(summary.filter)
     parts = [
         f"{summary.view or 'unknown'} view",
         f"movement {summary.movement}",
-        "too short to be smoothed" if cutoff is None else f"smoothed at {cutoff:g} Hz",
+        f"smoothed at {smoothed}" if smoothed else "too short to be smoothed",
     ]
     if summary.height_m is not None:
         parts.append(f"{summary.height_m:.2f} m tall")
@@ -74,9 +74,14 @@ def _repetitions(summary: PersonSummary) -> Iterator[_Event]:
     for count, rep in enumerate(summary.reps, 1):
         driver = summary.driver or ""
         peak = rep.peak_deg.get(driver)
-        far = "lowest" if driver == HIP_HEIGHT else words(driver)
-        if peak is not None:
+        upward = summary.direction == "extension"
+        far = ("highest" if upward else "lowest") if driver == HIP_HEIGHT else words(driver)
+        if upward and driver != HIP_HEIGHT:
+            far += " straightest"
+        elif peak is not None:
             far += f" {number(peak, 0)}°"
+        if rep.depth_class == "partial":
+            far += ", partial,"
         yield f"repetition {count}", rep.t_start_s, rep.t_end_s, f"{far} at {rep.t_peak_s:.2f} s"
 
 
@@ -107,6 +112,9 @@ def _jumps(summary: PersonSummary) -> Iterator[_Event]:
             error = jump.height_error_m
             doubt = "" if error is None else f" ± {number(error, 2)}"
             high = f"{number(jump.height_m, 2)}{doubt} m high"
+        elif jump.height_range_m is not None:
+            low, most = (number(height, 2) for height in jump.height_range_m)
+            high = f"{low} to {most} m high"
         yield f"jump {count}", jump.t_takeoff_s, jump.t_landing_s, high
 
 

@@ -148,6 +148,7 @@ class Filter(BaseModel):
     """The low-pass filter in force."""
 
     cutoff_hz: Annotated[float, Field(ge=1e-3, le=1000)] | None = None
+    cutoff_source: Label | None = None
 
 
 class Summary(BaseModel):

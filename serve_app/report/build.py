@@ -18,7 +18,7 @@ from serve_app.report.summary import PersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 _FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
-_ANGLES: Final = "1st to 99th percentile (frames known)"
+_ANGLES: Final = "least to greatest (frames known)"
 _UNCALIBRATED: Final = (
     "The shaded intervals are nominal 95 %: they rest on the network's own spread, which is not "
     "calibrated. Take them as a rough guide."
@@ -100,7 +100,6 @@ def to_html(report: Report) -> str:
 def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[tuple[str, str]]:
     info = result.processing.video_info
     size = f"{info.width}×{info.height}"
-    cutoff = summary.filter.cutoff_hz
     height = person.height_m
     movement = summary.movement
     technique = tables.technique(summary)
@@ -110,7 +109,7 @@ def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[
         ("View", person.view or "unknown"),
         ("Movement", "not given" if movement in (None, "auto") else movement),
         ("Height", "not given: no metres" if height is None else f"{height:.2f} m"),
-        ("Smoothing", "none" if cutoff is None else f"{cutoff:g} Hz"),
+        ("Smoothing", tables.smoothing(summary.filter) or "none"),
         ("Model", ", ".join(result.processing.models_used) or "none"),
         *((("Against the reference", technique),) if technique else ()),
     ]

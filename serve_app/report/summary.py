@@ -47,6 +47,7 @@ class Repetition(BaseModel):
     t_peak_s: Time
     t_end_s: Time | None = None
     peak_deg: dict[Word, Number | None] = {}
+    depth_class: Word | None = None
 
 
 class Contact(BaseModel):
@@ -72,6 +73,7 @@ class Jump(BaseModel):
     t_landing_s: Time
     height_m: Number | None = None
     height_error_m: Number | None = None
+    height_range_m: tuple[Number, Number] | None = None
 
 
 class Caution(BaseModel):
@@ -114,6 +116,7 @@ class Difference(BaseModel):
     diff: Number | None
     ci95: Interval | None = None
     real: bool | None = None
+    reason: Text | None = None
 
 
 class Asymmetry(Application):
@@ -157,6 +160,23 @@ class Technique(Application):
     joints: dict[Word, Deviation] = {}
 
 
+class Change(BaseModel):
+    """One measure before and now."""
+
+    metric: Word
+    side: Side = None
+    unit: Annotated[str, Field(max_length=16)]
+    delta: Number | None
+    ci95: Interval | None = None
+    verdict: Label | None = None
+
+
+class Progress(Application):
+    """What changed since an earlier result."""
+
+    changes: list[Change] = []
+
+
 class Applications(BaseModel):
     """Applications that a report shows."""
 
@@ -164,6 +184,7 @@ class Applications(BaseModel):
     asymmetry: Asymmetry | None = None
     fatigue: Fatigue | None = None
     technique: Technique | None = None
+    progress: Progress | None = None
 
 
 class PersonSummary(BaseModel):
@@ -178,6 +199,7 @@ class PersonSummary(BaseModel):
     flags: list[Label] = []
     joints: dict[Word, Joint] = {}
     driver: Word | None = None
+    direction: Word | None = None
     reps: list[Repetition] = []
     gait: Gait | None = None
     jumps: list[Jump] = []

@@ -6,15 +6,23 @@ from typing import Final
 
 import numpy as np
 
+from biomech.applications.guidelines import NEAR_FAR_BIAS
 from biomech.applications.outcome import NOT_COMPARABLE, OK
+from biomech.applications.progress import NO_CHANGE
 from biomech.geometry import Array
 from biomech.statistics import half_width
+from biomech.timeline import lasting, rate_of
+from serve_app.export.document import Filter
 from serve_app.export.saved import Person, SavedResult
 from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
 
-_ENDS: Final = (1, 99)
 _SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1
+_SOURCES: Final = {
+    "request": " (as asked for)",
+    "movement": " (for the movement named)",
+    "recognised": " (for the movement recognised)",
+}
 _UNITS: Final = {"deg": "°", "deg/s": "°/s", "1": "", "stature": "statures", "1/min": "per min"}
 _DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}
 _NAMES: Final = {"sparc": "smoothness (SPARC)"}
@@ -28,6 +36,13 @@ ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
     "Hip level": ("hip_level_difference",),
     "Shoulder level": ("shoulder_level_difference",),
 }
+
+
+def smoothing(used: Filter) -> str:
+    """Return the cut-off of a filter and who chose it; empty without a filter."""
+    if used.cutoff_hz is None:
+        return ""
+    return f"{used.cutoff_hz:g} Hz{_SOURCES.get(used.cutoff_source or '', '')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,7 @@ def values_of(person: Person, name: str) -> Array | None:
 def ranges(result: SavedResult, person: Person) -> Iterator[Row]:
     """Least to greatest of each angle, and the share of frames in which it is known.
 
-    The ends are the 1st and 99th percentile, so that a single frame makes none.
+    The ends last a tenth of a second in all, so that a single frame makes none.
     """
     for name, sides in ANGLES.items():
         cells = [_range(result, values_of(person, side)) for side in sides]
@@ -66,7 +81,7 @@ def _range(result: SavedResult, values: Array | None) -> str:
     known = values[np.isfinite(values)]
     if len(known) < max(_LEAST_KNOWN * len(values), 2):
         return ""
-    low, high = np.percentile(known, _ENDS)
+    low, high = lasting(known, rate_of(result.times_s))
     return f"{low:.0f} to {high:.0f} ({len(known) / len(result.frame):.0%})"
 
 
@@ -154,6 +169,15 @@ def findings(summary: PersonSummary) -> Iterator[str]:
                     f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
                     f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
                 )
+    if told.progress:
+        if told.progress.status == NOT_COMPARABLE:
+            yield f"the earlier result is not comparable: {told.progress.reason}"
+        for change in told.progress.changes:
+            if change.verdict not in (None, NO_CHANGE) and change.delta is not None:
+                yield (
+                    f"{_sided(change.side)}{words(change.metric)} {words(change.verdict)} since "
+                    f"the earlier result by {_amount(change.delta, change.unit, change.ci95)}"
+                )
 
 
 def technique(summary: PersonSummary) -> str | None:
@@ -181,10 +205,13 @@ def judged(summary: PersonSummary) -> Iterator[str]:
     told = summary.applications
     if told.monitoring and told.monitoring.status == OK:
         yield "no angle outside the configured ranges"
-    if told.asymmetry and any(item.real is not None for item in told.asymmetry.differences):
+    sides = told.asymmetry.differences if told.asymmetry else []
+    if any(d.real is not None for d in sides) and all(d.reason != NEAR_FAR_BIAS for d in sides):
         yield "no difference between sides beyond what can be detected"
     if told.fatigue and any(trend.drift is not None for trend in told.fatigue.trends):
         yield "no drift within the clip beyond what can be detected"
+    if told.progress and any(change.verdict is not None for change in told.progress.changes):
+        yield "no change since the earlier result beyond what can be detected"
 
 
 def _amount(value: float, unit: str, ends: Interval | None = None) -> str:

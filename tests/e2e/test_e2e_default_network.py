@@ -4,6 +4,10 @@ A woman walks past in frames 38 to 207, while a man stands on a roof and jumps d
 little below what was measured.
 """
 
+import re
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -17,6 +21,33 @@ from tests.asgi import AsgiTransport
 from tests.sports2d_tracks import read_tracks
 
 WALKER = range(38, 208)
+# The Python example of the specification, word for word.
+EXAMPLE = """
+import requests
+
+response = requests.post(
+    "http://35.189.53.46:8080/mmpose/pose",
+    json={
+        "video_url": "https://storage.googleapis.com/bucket/training-session.mp4",
+        "video": True,
+        "data": True,
+        "confidence": 0.4
+    }
+)
+
+data = response.json()
+poses = data["data"]["poses_per_frame"]
+
+for frame_idx, pose in enumerate(poses):
+    biomechanics = pose["biomechanics"]
+    angles = biomechanics["joint_angles"]
+    movement = biomechanics["movement_analysis"]
+    
+    print(f"Frame {frame_idx}:")
+    print(f"  Left elbow: {angles['left_elbow']:.1f}°")
+    print(f"  Stability: {movement['stability_score']:.1f}%")
+    print(f"  Symmetry: {movement['symmetry_index']:.2f}")
+"""  # noqa: W293
 ANNOUNCED = "MoveNet-MultiPose is the default network"
 
 
@@ -101,3 +132,49 @@ def test_it_is_announced_once_and_the_service_is_degraded(client, answer):
     assert health.models.detector_loaded
     for role in ("rtmpose", "detector"):
         assert any(r.startswith(f"{role}: {ANNOUNCED}") for r in health.reasons)
+
+
+def test_the_specifications_example_prints_numbers(client, demo_video, monkeypatch, capsys):
+    """The example runs as it is written on the frames that have every number (F20).
+
+    In the network's place the request goes to the service here, with the demonstration video for
+    the example's own, and asks for the complete frames: nobody is seen in a third of this clip.
+    """
+
+    def post(url, json):
+        assert url.endswith("/pose")
+        form = {"confidence": str(json["confidence"]), "frames": "complete", "video": "false"}
+        with demo_video.open("rb") as file:
+            return client._http.post("/pose", files={"file": file}, data=form)
+
+    monkeypatch.setitem(sys.modules, "requests", SimpleNamespace(post=post))
+    exec(EXAMPLE, {})
+    lines = capsys.readouterr().out.splitlines()
+    number = r"-?\d+\.\d"
+    shapes = [r"Frame \d+:", rf"  Left elbow: {number}°", rf"  Stability: {number}%",
+              rf"  Symmetry: {number}\d"]  # fmt: skip
+    assert len(lines) >= 4 * 50
+    for i, line in enumerate(lines):
+        assert re.fullmatch(shapes[i % 4], line), line
+
+
+def test_her_scores_are_defined_while_she_walks(answer):
+    """Stability and symmetry of gait take over where those of standing do not hold (F7, F20)."""
+    seen = [f.biomechanics for f in answer.data.poses_per_frame if f.pose]
+    printed = [
+        b
+        for b in seen
+        if None
+        not in (
+            b.joint_angles["left_elbow"],
+            b.movement_analysis["stability_score"],
+            b.movement_analysis["symmetry_index"],
+        )
+    ]
+    assert len(printed) >= 0.85 * len(seen)
+    assert {b.detail["definitions"]["stability_score"] for b in printed} == {"gait"}
+    scores = answer.data.biomechanics_summary[0].scores
+    assert scores["stability_score"].definition == scores["symmetry_index"].definition == "gait"
+    assert 70 <= scores["stability_score"].value <= 98
+    assert 0.7 <= scores["symmetry_index"].value <= 1.0
+    assert 60 <= scores["athletic_readiness"].value <= 95

@@ -15,15 +15,20 @@ from tests.conftest import ROOT
 from tests.loopback_server import Server, reply
 
 README = (ROOT / "README.md").read_text()
-WEB = ("https://storage.googleapis.com/bucket/video.mp4", "https://example.org/jump.mp4")
+USERS = (ROOT / "docs" / "user.md").read_text()
+WEB = (
+    "https://storage.googleapis.com/bucket/video.mp4",
+    "https://storage.googleapis.com/bucket/june.mp4",
+    "https://example.org/jump.mp4",
+)
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language, page=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
-def block_with(language, word):
-    (found,) = [block for block in blocks(language) if word in block]
+def block_with(language, word, page=README):
+    (found,) = [block for block in blocks(language, page) if word in block]
     return found
 
 
@@ -101,6 +106,48 @@ def test_the_command_line(running, adapt, tmp_path):
     assert names == [
         f"{stem}.{kind}" for stem in ("jump", "run") for kind in ("annotated.mp4", "csv", "json")
     ]
+
+
+@pytest.fixture
+def two_months(running, tmp_path):
+    """A folder with two videos of an athlete, and norms."""
+    for name in ("january", "june"):
+        shutil.copy(running.video, tmp_path / f"{name}.mp4")
+    norm = {"metric": "knee_rom", "mean": 65, "sd": 5, "n": 120, "population": "a", "source": "b"}
+    (tmp_path / "norms.json").write_text(json.dumps([norm]))
+    return tmp_path
+
+
+def assert_supplied(answer):
+    """Whether the answer is of a request that had an earlier result and norms (F15)."""
+    (first, *_) = answer.data.biomechanics_summary
+    told = first.applications
+    assert "not_supplied" not in (told.progress.status, told.norms.status)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_an_earlier_answer_compared_by_curl(running, adapt, two_months):
+    commands = adapt(block_with("sh", "before=@", USERS))
+    run(running, ["sh", "-ec", commands], two_months)
+    for name in ("june", "again"):
+        answer = PoseResponse.model_validate_json((two_months / f"{name}.json").read_text())
+        assert_supplied(answer)
+
+
+def test_an_earlier_answer_compared_by_the_client(running, adapt, two_months):
+    example = adapt(block_with("python", "before=january", USERS))
+    check = "\nprint(june.model_dump_json(exclude={'data': {'poses_per_frame'}}))"
+    done = run(running, [sys.executable, "-c", example + check], two_months)
+    told = json.loads(done.stdout.splitlines()[-1])["data"]["biomechanics_summary"][0]
+    assert told["applications"]["progress"]["status"] != "not_supplied"
+    assert told["applications"]["norms"]["status"] != "not_supplied"
+
+
+def test_an_earlier_answer_compared_by_the_command_line(running, adapt, two_months):
+    for name, more in (("january", ""), ("june", adapt(block_with("sh", "--before", USERS)))):
+        command = more or f"mmpose-service analyze {name}.mp4"
+        run(running, [*shlex.split(command), "--no-video", "--out", "."], two_months)
+    assert_supplied(PoseResponse.model_validate_json((two_months / "june.json").read_text()))
 
 
 def test_the_commands_of_the_makefile_that_it_names_are_there():

@@ -6,7 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from ray import serve
 
-from deployments.errors import AddressNotAllowedError, BadParameterError, NotAVideoError
+from deployments.errors import (
+    AddressNotAllowedError,
+    BadParameterError,
+    DefinitionsDifferError,
+    NotAVideoError,
+)
 from serve_app.schemas import PoseResponse
 from tests.conftest import SQUAT_FRAMES
 from tests.loopback_server import Server, reply
@@ -48,6 +53,20 @@ def test_many_at_once_each_get_their_own_answer(handle, squat_video):
     assert [s["confidence_threshold"] for s in summaries] == [0.1, 0.2, 0.3]
     assert {s["successful_poses"] for s in summaries} == {SQUAT_FRAMES}
     assert len({answer["request_id"] for answer in answers}) == 3
+
+
+def test_what_the_athlete_is_compared_to_travels_with_the_call(handle, squat_video):
+    """An earlier answer of the handle, and norms, through the graph to the last stage (F15)."""
+    before = handle.analyze_file.remote(str(squat_video), {"video": False}).result(timeout_s=120)
+    norm = {"metric": "elbow_rom", "mean": 60, "sd": 10, "n": 40, "population": "a", "source": "b"}
+    options = {"video": False, "before": before, "reference": before, "norms": [norm]}
+    answer = handle.analyze_file.remote(str(squat_video), options).result(timeout_s=120)
+    told = answer["data"]["biomechanics_summary"][0]["applications"]
+    assert [told[n]["status"] for n in ("technique", "progress", "norms")] == ["ok"] * 3
+    assert {change["delta"] for change in told["progress"]["changes"]} == {0.0}
+    before["data"]["biomechanics_summary"][0]["definitions"] = "bm-1"
+    with pytest.raises(DefinitionsDifferError, match="bm-1"):
+        handle.analyze_file.remote(str(squat_video), options).result(timeout_s=120)
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,9 @@ def test_a_single_picture_gives_the_oracle():
     (obj,) = result.frames[0]
     assert obj["movement_analysis"] == {
         "pose_quality": 90.0,
-        "stability_score": 99.837,
+        "stability_score": 99.729,
         "symmetry_index": 0.712,
-        "athletic_readiness": 85.336,
+        "athletic_readiness": 85.295,
     }
     assert obj["detail"]["components"]["stability_score"]["mode"] == "static"
     assert result.angles_deg[0] == pytest.approx(
@@ -190,7 +190,7 @@ def test_parts_left_out_are_null_and_not_drawn():
 @pytest.mark.parametrize(
     ("arguments", "angle", "stability"),
     [
-        ((True,), 171.427, 99.837),
+        ((True,), 171.427, 99.729),
         ((True, Parts(stability_assessment=False)), 171.427, None),
         ((False,), None, None),
     ],
@@ -248,7 +248,8 @@ def test_how_long_the_clip_goes_on_without_somebody_changes_nothing_of_them(move
     longer = replace(alone, times_s=np.arange(frames) / 30, row=row, decoded=np.ones(frames, bool))
     short, long = analyse(alone, 0.3), analyse(longer, 0.3)
     assert any(short.summary[0][name] for name in ("reps", "gait", "jumps"))
-    assert bool(short.summary[0]["quality"]) == (movement == "cautions")
+    # Thirty frames a second are few for a jump.
+    assert bool(short.summary[0]["quality"]) == (movement in {"cautions", "jump"})
     assert long.summary == later(short.summary, before)
     assert long.frames[0][before:-after] == list(short.frames[0])
     assert not any(long.frames[0][:before] + long.frames[0][-after:])

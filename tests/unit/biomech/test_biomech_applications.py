@@ -1,6 +1,7 @@
 """Asymmetry, fatigue, load, efficiency and norms, from measures of known values."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,16 +10,18 @@ from scipy.integrate import trapezoid
 from biomech.applications.asymmetry import asymmetry
 from biomech.applications.efficiency import efficiency
 from biomech.applications.fatigue import MOST_VALUES, fatigue
-from biomech.applications.guidelines import Limit, Norm
+from biomech.applications.guidelines import NEAR_FAR_BIAS, NO_LIMIT, Limit, Norm
 from biomech.applications.load import load
 from biomech.applications.norms import against_norms, percentile_of
 from biomech.applications.outcome import SINGLE_VALUE
 from biomech.config import BmConfig
-from biomech.measures import Measure
+from biomech.measures import Measure, measures_of
 from biomech.metrics import person_metrics
 from biomech.performance import performance_of
 from biomech.statistics import mann_kendall, theil_sen
-from tests.filmed_athlete import filmed
+from deployments.biomechanics.guidelines import load_guidelines
+from serve_app.settings import ROOT
+from tests.filmed_athlete import HEADING, filmed
 
 LIMITS = {"rom": Limit(5.0, "a study"), "angle": Limit(5.0, "a study")}
 FATIGUE = [92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4]
@@ -39,7 +42,9 @@ def sides(left, right, metric="rom", ratio=True):
 
 def difference(left, right, **options):
     limits, involved = options.pop("limits", LIMITS), options.pop("involved", None)
-    (found,) = asymmetry(sides(left, right, **options), None, limits, involved)["differences"]
+    view = options.pop("view", "frontal")
+    told = asymmetry(sides(left, right, **options), None, limits, involved, view)
+    (found,) = told["differences"]
     return found
 
 
@@ -77,6 +82,80 @@ def test_a_difference_is_real_beyond_error_change_and_scatter(left, right, ratio
 def test_without_a_detectable_change_there_is_no_verdict():
     told = difference([57, 58, 59], [51, 52, 53], limits={})
     assert (told["real"], told["mdc"]) == (None, None)
+    assert told["reason"] == NO_LIMIT
+    unknown = {"rom": Limit(None, reason="never measured twice")}
+    told = difference([57, 58, 59], [51, 52, 53], limits=unknown)
+    assert (told["real"], told["reason"]) == (None, "never measured twice")
+
+
+NEARER = Limit(5.0, "a study", near_far=6.0)
+
+
+@pytest.mark.parametrize(
+    ("right", "limit", "view", "real", "reason"),
+    [
+        (50, NEARER, "frontal", True, None),
+        (50, NEARER, "sagittal", None, NEAR_FAR_BIAS),
+        (50, NEARER, "oblique", None, NEAR_FAR_BIAS),
+        (50, NEARER, None, None, NEAR_FAR_BIAS),
+        (47.1, NEARER, "sagittal", None, NEAR_FAR_BIAS),
+        (46.9, NEARER, "sagittal", True, None),
+        (69.1, NEARER, "sagittal", True, None),
+        (68.9, NEARER, "sagittal", None, NEAR_FAR_BIAS),
+        (20, Limit(5.0, "a study"), "sagittal", None, NEAR_FAR_BIAS),
+        (20, Limit(5.0, "a study"), "frontal", True, None),
+        (54, NEARER, "sagittal", False, None),
+        (20, Limit(None, reason="never measured"), "sagittal", None, "never measured"),
+    ],
+)
+@pytest.mark.parametrize("ratio", [True, False])
+def test_a_nearer_side_is_no_real_asymmetry(right, limit, view, real, reason, ratio):
+    """A bias of one camera is never told as real: (F14)."""
+    told = difference(
+        [57, 58, 59], [right - 1, right, right + 1], ratio=ratio, limits={"rom": limit}, view=view
+    )
+    assert (told["real"], told["reason"]) == (real, reason)
+    assert told["near_far"] == (0.0 if view == "frontal" else limit.near_far)
+
+
+@pytest.mark.parametrize("view", ["from the left", "from the right"])
+@pytest.mark.parametrize("off_deg", [-25.0, 25.0])
+@pytest.mark.parametrize("movement", ["squat", "jump"])
+def test_a_symmetric_movement_beside_the_camera_is_not_asymmetric(movement, off_deg, view):
+    """Sides that perspective alone puts apart by more than can be detected: (F14)."""
+    straight = HEADING[view]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(HEADING, view, straight + off_deg)
+        track = filmed(movement, view=view, fps=60.0, noise_px=0.2)[1]
+    performance = performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
+    limits = load_guidelines(mdc=ROOT / "config" / "mdc.yaml").limits
+    strict = {name: replace(limit, mdc=limit.mdc and 0.5) for name, limit in limits.items()}
+    told = asymmetry(measures_of(performance), None, strict, None, performance.view)
+    assert any(abs(item["diff"]) > 2.0 for item in told["differences"])
+    assert [item["metric"] for item in told["differences"] if item["real"]] == []
+    for item in told["differences"]:
+        assert (item["reason"] is None) == (item["real"] is not None)
+
+
+def test_every_measure_has_a_detectable_change_or_the_reason_why_not():
+    """(F14)."""
+    limits = load_guidelines(mdc=ROOT / "config" / "mdc.yaml").limits
+    metrics = {
+        found.metric
+        for movement in ("squat", "jump", "gait", "run", "lunge", "arm_raise")
+        for view in HEADING
+        for found in measures_of(performed(movement, view=view, fps=60.0, noise_px=0.5))
+    }
+    assert {"knee_rom", "fppa_peak", "stride_time", "jump_height", "peak_speed"} <= metrics
+    assert metrics <= limits.keys()
+    assert all((limits[name].mdc is None) == bool(limits[name].reason) for name in metrics)
+
+
+def test_a_trend_without_a_detectable_change_says_so():
+    """(F14)."""
+    for limits, reason in (({}, NO_LIMIT), ({"rom": Limit(None, reason="unknown")}, "unknown")):
+        (trend,) = fatigue([measure(TWENTY)], limits)["trends"]
+        assert (trend["mdc"], trend["drift"], trend["reason"]) == (None, None, reason)
 
 
 def test_angles_have_no_quotients():
@@ -97,8 +176,9 @@ def test_sides_need_three_values_each(measures):
 def test_curves_of_the_sides_are_compared_at_their_own_contacts():
     joints = {"left_knee": {"mean": [10.0, 20.0]}, "right_knee": {"mean": [13.0, 16.0]},
               "left_hip": {"mean": [1.0, 1.0]}, "trunk_lean": {"mean": [0.0, 0.0]}}  # fmt: skip
-    told = asymmetry(sides([1, 2, 3], [1, 2, 3]), {"joints": joints}, LIMITS, None)
-    assert told["curves"] == [{"joint": "knee", "rmsd_deg": 3.5355}]
+    for view, reason in (("frontal", None), ("sagittal", NEAR_FAR_BIAS)):
+        told = asymmetry(sides([1, 2, 3], [1, 2, 3]), {"joints": joints}, LIMITS, None, view)
+        assert told["curves"] == [{"joint": "knee", "rmsd_deg": 3.5355, "reason": reason}]
 
 
 def test_the_oracle_of_the_trend():

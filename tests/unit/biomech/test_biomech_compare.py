@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.applications.guidelines import Limit
+from biomech.applications.guidelines import NEAR_FAR_BIAS, NO_LIMIT, Limit
 from biomech.applications.outcome import SINGLE_VALUE
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
@@ -180,6 +180,51 @@ def test_two_values_each_need_more_than_two_standard_errors():
     (change,) = progress(before, after, LIMITS)["changes"]
     assert change["delta"] > 3 * change["se"]
     assert change["verdict"] == "no_detectable_change"
+
+
+NEARER = {"rom": Limit(8.0, "a study", "higher", near_far=6.0)}
+
+
+@pytest.mark.parametrize(
+    ("sides", "side", "after", "verdict", "reason"),
+    [
+        (("left", "right"), "left", 63.0, None, NEAR_FAR_BIAS),
+        (("left", "right"), "right", 37.0, None, NEAR_FAR_BIAS),
+        (("left", "right"), "left", 65.0, "improved", None),
+        (("left", "right"), "left", 57.0, "no_detectable_change", None),
+        (("left", "right"), None, 63.0, "improved", None),
+        (("left", "left"), "left", 63.0, "improved", None),
+        (("left", None), "left", 63.0, "improved", None),
+        ((None, None), "left", 63.0, "improved", None),
+    ],
+)
+def test_a_side_that_was_farther_before_has_not_changed_for_that(
+    sides, side, after, verdict, reason
+):
+    """(F14), where the athlete faced the other way."""
+    before, later = (
+        result(measures=[("rom", side, 4, mean, 1.0)], near_side=near)
+        for mean, near in zip((50.0, after), sides, strict=True)
+    )
+    (change,) = progress(before, later, NEARER)["changes"]
+    assert (change["verdict"], change["reason"]) == (verdict, reason)
+
+
+def test_why_there_is_no_detectable_change_is_told():
+    """(F14)."""
+    one = result(measures=[("rom", "left", 4, 50.0, 1.0)])
+    for limits, reason in (({}, NO_LIMIT), ({"rom": Limit(None, reason="unknown")}, "unknown")):
+        (change,) = progress(one, one, limits)["changes"]
+        assert (change["mdc"], change["verdict"], change["reason"]) == (None, None, reason)
+
+
+def test_technique_says_that_another_side_was_nearer():
+    """(F14)."""
+    told = technique(knee(SQUAT) | {"near_side": "left"}, knee(SQUAT) | {"near_side": "right"})
+    assert told["status"] == "ok"
+    assert told["reason"].startswith(NEAR_FAR_BIAS)
+    alike = technique(knee(SQUAT) | {"near_side": "left"}, knee(SQUAT) | {"near_side": "left"})
+    assert alike["reason"] is None
 
 
 def test_sides_are_told_apart():

@@ -19,7 +19,7 @@ def test_defaults_are_those_of_the_definitions():
     assert (DEFAULT.contact_height, DEFAULT.contact_speed) == (0.04, 0.3)
     assert DEFAULT.half_foot_breadth * 2 == 0.055
     assert (DEFAULT.foot_length, DEFAULT.heel_share) == (0.152, 0.25)
-    assert (DEFAULT.omega0_default, DEFAULT.sway_scale) == (3.2, 0.1)
+    assert (DEFAULT.omega0_default, DEFAULT.sway_scale) == (3.2, 0.015)
     assert (DEFAULT.cutoff_hz, DEFAULT.max_gap_s, DEFAULT.gap_neighbours) == (6.0, 0.2, 3)
     assert (DEFAULT.swap_switch, DEFAULT.swap_tolerance) == (9.0, 0.02)
     assert (DEFAULT.swap_longest_s, DEFAULT.swap_least_gain) == (0.5, 0.5)
@@ -30,7 +30,9 @@ def test_defaults_are_those_of_the_definitions():
         0.3,
     )
     assert DEFAULT.stability_weights == (0.6, 0.4)
-    assert DEFAULT.readiness_weights == (0.3, 0.3, 0.2, 0.2)
+    assert DEFAULT.gait_stability_weights == (0.6, 0.4)
+    assert DEFAULT.readiness_weights == (0.24, 0.24, 0.16, 0.16, 0.20)
+    assert DEFAULT.readiness_parts == 3
     assert (DEFAULT.symmetry_span_deg, DEFAULT.lean_span_deg, DEFAULT.tilt_span_deg) == (60, 20, 10)
 
 
@@ -63,7 +65,9 @@ def test_views_leave_room_for_their_hysteresis(frontal, sagittal, accepted):
             BmConfig(frontal_ratio=frontal, sagittal_ratio=sagittal)
 
 
-@pytest.mark.parametrize("name", ["stability_weights", "readiness_weights"])
+@pytest.mark.parametrize(
+    "name", ["stability_weights", "gait_stability_weights", "readiness_weights"]
+)
 def test_weights_are_parts_of_one(name):
     value = getattr(DEFAULT, name)
     with pytest.raises(ValueError, match=f"{name} must sum to 1"):

@@ -1,12 +1,16 @@
 """Jumps and landings: times in the air against those of the athlete and of falling bodies."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.curves import Curves
-from biomech.flight import flights
+from biomech.flight import flights, with_contacts
+from biomech.noise import Noise
+from biomech.reasons import CONTACT_UNCERTAIN, NO_FREE_FALL
 from tests.filmed_athlete import filmed, metrics_and_curves
 from tools.athlete.motion import GRAVITY, Style
 
@@ -65,14 +69,66 @@ def test_a_body_in_free_fall_is_in_the_air_for_as_long_as_it_falls(air_s, takeof
     assert found.takeoff_s == pytest.approx(takeoff, abs=0.3 / fps)
     assert found.landing_s == pytest.approx(takeoff + air_s, abs=0.3 / fps)
     assert found.same_level
-    assert found.height_m == pytest.approx(G * air_s**2 / 8, abs=G * air_s / 4 * 0.6 / fps)
+    assert not found.leap
 
 
-@pytest.mark.parametrize(("fps", "centimetres"), [(30.0, 4.1), (120.0, 1.0)])
-def test_what_a_frame_makes_of_the_height(fps, centimetres):
+def noise_of_points(level_px, correlation=0.0):
+    """Noise of a clip whose points all have the same."""
+    return Noise(correlation, np.full(17, level_px), 1.0, None)
+
+
+@given(
+    air_s=st.floats(0.3, 0.7),
+    fps=st.sampled_from([30.0, 60.0, 120.0, 240.0]),
+    height_m=st.floats(1.5, 2.0),
+    told=st.booleans(),
+)
+def test_the_range_holds_the_height_of_a_body_in_free_fall(air_s, fps, height_m, told):
     t = np.arange(round(3 * fps)) / fps
-    (found,) = flights(curves(hop(t, 1.0, 0.5, G / 1.75), fps=fps), 1.75)
-    assert 100 * found.height_error_m == pytest.approx(centimetres, abs=0.1)
+    made = curves(hop(t, 1.0, air_s, G / height_m), fps=fps)
+    known = height_m if told else None
+    (flight,) = flights(made, known)
+    found = with_contacts(made, flight, (0, len(t) - 1), noise_of_points(0.0), known).contacts
+    low, high = found.height_range_m
+    assert low <= G * air_s**2 / 8 <= high
+    assert found.takeoff_s[0] <= 1.0 <= found.takeoff_s[1]
+    assert found.landing_s[0] <= 1.0 + air_s <= found.landing_s[1]
+
+
+@pytest.mark.parametrize("moved_s", [-0.12, 0.12])
+def test_hips_that_are_highest_at_another_time_leave_the_height_out(moved_s):
+    """The parabola of the hips' free fall cross-checks that of the ankles (F1)."""
+    t = np.arange(360) / 120
+    height = hop(t, 1.0, 0.5, G / 1.75)
+    early = 0.5 + 0.5 * G / 1.75 * (0.5**2 / 4 - (t - 1.25 - moved_s) ** 2)
+    for hips, reason in ((None, ""), (early, CONTACT_UNCERTAIN)):
+        made = curves(height, hips=hips)
+        (flight,) = flights(made, 1.75)
+        found = with_contacts(made, flight, (0, 359), noise_of_points(0.5), 1.75).contacts
+        assert found.reason == reason
+        assert (found.height_m is None) == (found.flight_s is None) == bool(reason)
+        low, high = found.height_range_m
+        assert low < G * 0.5**2 / 8 < high
+
+
+def test_ankles_that_leap_at_once_do_not_fit_a_free_fall():
+    t = np.arange(360) / 120
+    height = hop(t, 1.0, 0.5, G / 1.75)
+    made = curves(height + 0.05 * (height > 0))
+    (flight,) = flights(made, 1.75)
+    found = with_contacts(made, flight, (0, 359), noise_of_points(0.0), 1.75).contacts
+    assert (found.height_m, found.reason) == (None, NO_FREE_FALL)
+
+
+def test_a_step_from_foot_to_foot_is_a_leap():
+    t = np.arange(360) / 120
+    height = hop(t, 1.0, 0.3, G / 1.75)
+    made = curves(height)
+    up = np.clip((t - 1.0) / 0.3, 0, 1)
+    one_foot = {"left": height + 0.12 * up, "right": height + 0.12 * (1 - up)}
+    assert [f.leap for f in flights(made, 1.75)] == [False]
+    swapped = replace(made, ankle_height=one_foot)
+    assert [f.leap for f in flights(swapped, 1.75)] == [True]
 
 
 def test_noise_of_the_points_moves_a_jump_by_a_frame_at_most():
@@ -89,7 +145,11 @@ def test_a_drop_to_a_lower_floor_has_a_landing_and_no_height():
     fall_s = 0.1 + np.sqrt(0.1**2 + 2 * 0.2 / (G / 1.75))
     assert found.landing_s == pytest.approx(1.5 + fall_s, abs=1 / 120)
     assert not found.same_level
-    assert found.height_m is found.height_error_m is None
+    contacts = with_contacts(
+        curves(hop(t, 1.5, 0.2, G / 1.75, drop=0.2)), found, (0, 479), noise_of_points(0.0), 1.75
+    ).contacts
+    assert contacts.height_m is contacts.height_error_m is contacts.height_range_m is None
+    assert contacts.landing_s[0] <= 1.5 + fall_s <= contacts.landing_s[1]
 
 
 def test_a_drop_lands_where_the_body_first_meets_the_lower_floor():

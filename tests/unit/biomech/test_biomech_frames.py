@@ -102,9 +102,9 @@ def test_oracle_object():
         },
         "movement_analysis": {
             "pose_quality": 83.231,
-            "stability_score": 98.394,
+            "stability_score": 97.323,
             "symmetry_index": 0.95,
-            "athletic_readiness": 93.697,
+            "athletic_readiness": 93.295,
         },
         "body_alignment": {
             "spine_angle": 0.0,
@@ -120,13 +120,14 @@ def test_oracle_object():
     assert detail["ci95"]["left_knee"] == [163.216, 179.638]
     assert detail["components"]["stability_score"] == {
         "margin": 0.973,
-        "sway": 1.0,
+        "sway": None,
         "coverage": 1.0,
         "mode": "static",
         "omega0_rad_s": 3.2,
         "omega0_source": "default",
     }
     assert detail["components"]["athletic_readiness"]["smoothness"] is None
+    assert detail["definitions"] == {"stability_score": "static", "symmetry_index": "posture"}
     assert detail["view"] == {
         "class": "frontal", "yaw_deg": 15, "ratio": 0.964, "facing": "camera",
     }  # fmt: skip
@@ -312,6 +313,7 @@ def test_the_summary_of_a_clip():
         "type": "none",
         "order": None,
         "cutoff_hz": None,
+        "cutoff_source": None,
         "fs_hz": 30.0,
         "resampled": False,
         "cutoff_limited": False,

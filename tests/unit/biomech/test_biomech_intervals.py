@@ -44,6 +44,8 @@ def maker(xy, sigma, *, config=LEVEL, from_model=True, kind="frontal"):
         kind=np.full(frames, kind),
         facing=np.zeros(frames),
         to_camera=np.ones(frames),
+        axis=np.tile([0.0, -1.0], (frames, 1)),
+        inferred=np.zeros(frames, bool),
     )
     gated = Gated(xy, np.full((frames, 17), "", "<U24"))
     return AngleMaker(gated, sigma, sigma * from_model, view, TRUNK, config)

@@ -29,17 +29,18 @@ def movement(made):
 
 
 def test_oracle_of_a_single_picture():
+    # Stability is the margin alone: a picture shows no sway, and none is made up (F19).
     # The oracle's readiness is of a symmetry rounded to six digits.
-    assert scores(FIGURE)[:3] == pytest.approx([90.0, 99.837435, 0.712218], abs=5e-7)
-    assert scores(FIGURE)[3] == pytest.approx(85.335612, abs=1e-5)
+    assert scores(FIGURE)[:3] == pytest.approx([90.0, 99.729058, 0.712218], abs=5e-7)
+    assert scores(FIGURE)[3] == pytest.approx(85.294971, abs=1e-5)
 
 
 def test_oracle_without_the_left_wrist():
     score = np.full(17, 0.9)
     score[INDEX["left_wrist"]], score[INDEX["nose"]] = 0.2, 1.05
     values = scores(FIGURE, score=score)
-    assert values[:3] == pytest.approx([83.230769, 98.393593, 0.949624], abs=5e-7)
-    assert values[3] == pytest.approx(93.696889, abs=1e-5)
+    assert values[:3] == pytest.approx([83.230769, 97.322655, 0.949624], abs=5e-7)
+    assert values[3] == pytest.approx(93.295287, abs=1e-5)
 
 
 def test_oracle_alignment_of_the_body():
@@ -54,9 +55,15 @@ def test_oracle_alignment_of_the_body():
     )
 
 
-def test_standing_still_scores_as_a_picture_of_it():
+def test_standing_still_scores_as_a_picture_of_it_with_no_sway():
     still = movement(metrics(np.stack([FIGURE] * 31)))
-    for name, value in movement(metrics(FIGURE)).items():
+    picture = movement(metrics(FIGURE))
+    assert still.pop("stability_score") == pytest.approx(
+        np.full(31, 0.6 * picture.pop("stability_score")[0] + 40.0)
+    )
+    assert still.pop("athletic_readiness") == pytest.approx(np.full(31, 85.335612), abs=1e-5)
+    del picture["athletic_readiness"]
+    for name, value in picture.items():
         assert still[name] == pytest.approx(np.full(31, value[0])), name
 
 
@@ -157,7 +164,7 @@ def test_variable_frame_rate_keeps_the_balance():
     whole = metrics(xy, times_s=times).movement["stability_score"]
     thinned = metrics(xy[kept], times_s=times[kept]).movement["stability_score"]
     # Its velocities are differences over longer steps: near, not equal.
-    assert np.ptp(whole.value) > 10
+    assert np.ptp(whole.value) > 8
     assert thinned.value == pytest.approx(whole.value[kept], abs=3)
 
 

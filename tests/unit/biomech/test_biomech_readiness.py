@@ -6,7 +6,7 @@ import pytest
 from biomech.config import BmConfig
 from biomech.metrics import person_metrics
 from biomech.performance import performance_of
-from biomech.readiness import smoothness_of, with_smoothness
+from biomech.readiness import pace_of, smoothness_of, with_smoothness
 from tests.filmed_athlete import filmed
 from tests.stick_figure import from_the_side, seen
 
@@ -36,9 +36,11 @@ def test_readiness_weighs_smoothness_where_it_is_known():
     assert inside.any()
     assert not inside.all()
     assert np.array_equal(after.value[~inside], before.value[~inside], equal_nan=True)
-    assert after.coverage[inside] == pytest.approx(before.coverage[inside] + 0.2)
+    pace = pace_of(performance, CONFIG)
+    assert np.array_equal(np.isfinite(pace), inside)
+    assert after.coverage[inside] == pytest.approx(before.coverage[inside] + 0.36)
     both = inside & np.isfinite(before.value)
-    expected = before.value * before.coverage + 100 * 0.2 * np.nan_to_num(smooth)
+    expected = before.value * before.coverage + 100 * (0.16 * smooth + 0.2 * pace)
     assert after.value[both] == pytest.approx((expected / after.coverage)[both])
 
 
@@ -67,3 +69,24 @@ def test_strides_of_both_sides_share_a_frame():
     smooth = smoothness_of(performance)
     assert np.isfinite(smooth).mean() > 0.7
     assert 0.3 < np.nanmean(smooth) < 1.0
+
+
+def test_pace_falls_with_the_speed_of_the_repetitions():
+    """The fastest repetition has all of it, another the share of its peak speed (F7)."""
+    t = np.arange(360) / 30
+    slower = np.interp(t, [0, 12], [2.0, 1.2])
+    phase = np.cumsum(slower) * np.pi / 30
+    performance = performed(seen(from_the_side(knee=50 - 40 * np.cos(phase), hip=10.0), sigma=0.5))
+    pace, reps = pace_of(performance, CONFIG), performance.repetitions.items
+    by_repetition = [float(np.nanmean(pace[rep.start : rep.stop])) for rep in reps]
+    assert len(reps) >= 5
+    assert by_repetition == sorted(by_repetition, reverse=True)
+    assert max(by_repetition) == pytest.approx(1.0, abs=0.02)
+    assert min(by_repetition) == pytest.approx(1.3 / 1.9, abs=0.08)
+
+
+def test_two_repetitions_are_too_few_to_have_a_pace():
+    t = np.arange(120) / 30
+    two = performed(seen(from_the_side(knee=50 - 40 * np.cos(np.pi * t), hip=10.0), sigma=0.5))
+    assert len(two.repetitions.items) == 2
+    assert np.isnan(pace_of(two, CONFIG)).all()

@@ -82,7 +82,7 @@ def true_squats():
 
 @pytest.mark.parametrize("fps", [15.0, 30.0, 60.0, 120.0])
 def test_times_of_repetitions_are_within_a_frame(fps, true_squats):
-    reps = found(filmed("squat", fps=fps, seed=5)[1])
+    reps = found(filmed("squat", fps=fps, seed=3)[1])
     assert reps.driver in {"left_hip", "right_hip"}
     # Above 30 frames a second the noise of the points, not the frames, limits the times.
     within = max(1 / fps, FRAME_S)

@@ -13,6 +13,7 @@ from biomech.skeleton import INDEX
 from biomech.view import View
 
 CONFIG = BmConfig()
+WEIGHTS = (0.3, 0.3, 0.2, 0.2)
 JOINTS = ("elbow", "shoulder", "hip", "knee")
 
 
@@ -21,7 +22,8 @@ def one(value):
 
 
 def view_seen(kind, facing=0.0):
-    return View(one(np.nan), one(np.nan), np.array([kind]), one(facing), one(0))
+    up, seen = np.array([[0.0, -1.0]]), np.array([False])
+    return View(one(np.nan), one(np.nan), np.array([kind]), one(facing), one(0), up, seen)
 
 
 def balance(**changed):
@@ -132,8 +134,8 @@ def test_a_weighted_score_rises_with_each_of_its_parts(parts, which, more):
     raised[which] = min(raised[which] + more, 1.0)
     rows = np.stack([parts, raised], -1)
     names = dict(zip("abcd", rows, strict=True))
-    score = weighted(names, CONFIG.readiness_weights, CONFIG, 100.0)
-    present = np.array(CONFIG.readiness_weights)[np.isfinite(parts)]
+    score = weighted(names, WEIGHTS, CONFIG, 100.0)
+    present = np.array(WEIGHTS)[np.isfinite(parts)]
     assert score.coverage == pytest.approx([present.sum()] * 2)
     if present.sum() >= 0.5 - 1e-9:
         low, high = score.value
@@ -170,8 +172,11 @@ def test_oracle_stability(sway, value):
         ({"mass": one(0.84)}, view_seen("frontal"), "out_of_frame"),
         ({"mass": one(0.86)}, view_seen("frontal"), ""),
         ({"ankles": np.array([False])}, view_seen("frontal"), "out_of_frame"),
-        ({"sway": one(np.nan)}, view_seen("frontal"), ""),
-        ({"margin": one(np.nan)}, view_seen("frontal"), "low_coverage"),
+        # A component that is missing does not give its weight to the other (F19).
+        ({"sway": one(np.nan)}, view_seen("frontal"), "insufficient_history"),
+        ({"sway": one(np.nan), "noisy": True}, view_seen("frontal"), "noise"),
+        ({"sway": one(np.nan), "static": True}, view_seen("frontal"), ""),
+        ({"margin": one(np.nan)}, view_seen("frontal"), "no_support"),
     ],
     ids=str,
 )
@@ -216,27 +221,34 @@ def test_oracle_readiness():
     alike = weighted({"s": one(0.712218)}, (1.0,), CONFIG, 1.0)
     ready = readiness(stable, alike, one(0.84753596), CONFIG)
     assert ready.value == pytest.approx(85.335612, abs=2e-5)
-    assert ready.coverage == pytest.approx(0.8)
+    assert ready.coverage == pytest.approx(0.64)
     assert np.isnan(ready.components["smoothness"]).all()
 
 
 @pytest.mark.parametrize(
     ("present", "word"),
     [
-        (("stability", "symmetry"), ""),
-        (("stability", "alignment"), ""),
+        (("stability", "symmetry", "alignment"), ""),
+        (("symmetry", "smoothness", "pace"), ""),
+        (("alignment", "smoothness", "pace"), ""),
+        (("stability", "symmetry"), "low_coverage"),
+        (("stability", "alignment"), "low_coverage"),
         (("symmetry",), "low_coverage"),
         (("alignment",), "low_coverage"),
         ((), "low_coverage"),
     ],
     ids=str,
 )
-def test_readiness_needs_half_of_its_weights(present, word):
+def test_readiness_needs_three_components(present, word):
+    """(F7)."""
+
     def scored(name, maximum):
         return weighted({name: one(0.5 if name in present else np.nan)}, (1.0,), CONFIG, maximum)
 
     aligned = one(0.5 if "alignment" in present else np.nan)
-    ready = readiness(scored("stability", 100.0), scored("symmetry", 1.0), aligned, CONFIG)
+    smooth, pace = (one(0.5 if name in present else np.nan) for name in ("smoothness", "pace"))
+    stable, alike = scored("stability", 100.0), scored("symmetry", 1.0)
+    ready = readiness(stable, alike, aligned, CONFIG, smooth, pace)
     assert ready.reason.tolist() == [word]
     assert ready.value == pytest.approx(np.nan if word else 50.0, nan_ok=True)
 

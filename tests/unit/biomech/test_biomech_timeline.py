@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from biomech import timeline
-from biomech.timeline import Windows, percentile, ratio, velocity
+from biomech.timeline import Windows, lasting, percentile, ratio, velocity
 
 
 @st.composite
@@ -130,6 +130,22 @@ def test_percentile_is_of_what_is_there():
     assert percentile(values, 50) == 2.0
     assert percentile(values, 95) == pytest.approx(2.9)
     assert np.isnan(percentile(np.array([np.nan]), 95))
+
+
+@pytest.mark.parametrize("rate", [30.0, 60.0, 240.0])
+def test_extremes_that_last_are_those_of_a_tenth_of_a_second(rate):
+    """(F3)"""
+    frames = round(0.1 * rate)
+    moving = np.concatenate([np.full(frames, 100.0), np.full(frames - 1, -50.0), [np.nan]])
+    for still in (10, 1000, 100_000):
+        assert lasting(np.concatenate([np.zeros(still), moving]), rate) == (0.0, 100.0)
+
+
+def test_extremes_of_few_values_are_theirs():
+    assert np.isnan(lasting(np.array([np.nan]), 30.0)).all()
+    assert lasting(np.array([3.0]), 240.0) == (3.0, 3.0)
+    assert lasting(np.array([3.0, 1.0, 2.0]), float("nan")) == (1.0, 3.0)
+    assert lasting(np.array([4.0, 1.0, 2.0]), 240.0) == (2.0, 2.0)
 
 
 def test_a_ratio_to_nothing_is_unknown():

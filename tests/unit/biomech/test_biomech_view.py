@@ -137,11 +137,14 @@ def test_seen_from_the_side_nose_and_knees_tell_the_facing(facing, seen_points):
     assert view(xy).to_camera.tolist() == [0.0]
 
 
-def test_legs_straight_and_face_hidden_is_no_facing():
-    straight = without(from_the_side(hip=0.0, knee=5.0), *FACE)
-    assert view(straight).facing.tolist() == [0.0]
-    bent = without(from_the_side(hip=0.0, knee=9.0), *FACE)
-    assert view(bent).facing.tolist() == [1.0]
+@pytest.mark.parametrize(
+    ("knee", "hip", "facing"),
+    [(5, 0, 0), (-29, 0, 0), (29, 0, 0), (31, 0, 1), (0, -59, 0), (0, 59, 0), (0, 61, 1)],
+)
+def test_with_the_face_hidden_legs_tell_the_facing_where_they_cannot_bend_back(knee, hip, facing):
+    """A knee overextended by 15 degrees is one bent by 15 to the other side (F5)."""
+    xy = without(from_the_side(hip=hip, knee=knee), *FACE)
+    assert view(xy).facing.tolist() == [facing]
 
 
 @pytest.mark.parametrize(("speed", "facing"), [(200.0, 1.0), (-200.0, -1.0), (100.0, 0.0)])

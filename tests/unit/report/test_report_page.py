@@ -121,6 +121,18 @@ APPLICATIONS = {
              "ci95": [1, 9], "drift": None},
         ],
     },
+    "progress": {
+        "status": "ok",
+        "reason": None,
+        "changes": [
+            {"metric": "hip_rom", "side": "left", "unit": "deg", "delta": 12.0, "ci95": [9, 15],
+             "verdict": "improved"},
+            {"metric": "knee_rom", "side": "left", "unit": "deg", "delta": 50.0, "ci95": [40, 60],
+             "verdict": None, "reason": "near_far_bias"},
+            {"metric": "sparc", "side": None, "unit": "1", "delta": 0.1, "ci95": [-1, 1],
+             "verdict": "no_detectable_change"},
+        ],
+    },
 }  # fmt: skip
 
 
@@ -132,6 +144,15 @@ def test_what_stands_out_is_told_with_side_time_and_interval(short):
         "Knee range differs between sides: left larger by 9.0°; right less left −9.0° "
         "[−12.0, −6.0]",
         "Sparc drifts within the clip by −0.20 [−0.30, −0.10] a minute",
+        "Left hip range improved since the earlier result by 12.0° [9.0, 15.0]",
+    )
+
+
+def test_an_earlier_result_that_does_not_compare_is_told(short):
+    told = {"progress": {"status": "not_comparable", "reason": "view: frontal and sagittal"}}
+    body = edited(short, lambda d: summary_of(d).update(applications=told))
+    assert report_of(read_result(body), "t").findings == (
+        "The earlier result is not comparable: view: frontal and sagittal",
     )
 
 
@@ -151,8 +172,21 @@ def test_what_stands_out_is_told_with_side_time_and_interval(short):
                 {"metric": "knee_rom", "unit": "deg", "diff": 50.0, "real": None}]}},
             None,
         ),
+        (
+            {"asymmetry": {"status": "ok", "reason": None, "differences": [
+                {"metric": "hip_rom", "unit": "deg", "diff": 1.0, "real": False},
+                {"metric": "knee_rom", "unit": "deg", "diff": 12.0, "real": None,
+                 "reason": "near_far_bias"}]}},
+            None,
+        ),
+        (
+            {"progress": {"status": "ok", "reason": None, "changes": [
+                {"metric": "knee_rom", "side": None, "unit": "deg", "delta": 1.0,
+                 "verdict": "no_detectable_change"}]}},
+            "no change since the earlier result",
+        ),
     ],
-    ids=["nothing", "too-little", "rules", "sides", "sides-not-judged"],
+    ids=["nothing", "too-little", "rules", "sides", "not-judged", "a-nearer-side", "progress"],
 )  # fmt: skip
 def test_that_nothing_stands_out_is_said_only_of_what_was_judged(short, applications, says):
     found = page_of(short, lambda d: summary_of(d).update(applications=applications))

@@ -42,14 +42,18 @@ def printed(empty, capsys, monkeypatch):
 
 def test_repetitions_are_told_with_their_times_and_how_far_they_went(printed, squats):
     lines, rows = printed(squats)
-    assert lines[0] == "run, person 1: sagittal view, movement squat, smoothed at 6 Hz"
+    assert (
+        lines[0]
+        == "run, person 1: sagittal view, movement squat, smoothed at 6 Hz (for the movement named)"
+    )
     reps = {name: cells for name, cells in rows.items() if name.startswith("repetition")}
     assert list(reps) == [f"repetition {i}" for i in (1, 2, 3, 4)]
     for cells, rep in zip(reps.values(), squats["reps"], strict=True):
         start, stop = rep["t_start_s"], rep["t_end_s"]
         assert cells[:3] == [f"{start:.2f}", f"{stop:.2f}", f"{stop - start:.2f}"]
-        peak = rep["peak_deg"]["left_hip"]
-        assert cells[3] == f"left hip {peak:.0f}° at {rep['t_peak_s']:.2f} s"
+        peak = rep["peak_deg"][squats["driver"]]
+        named = squats["driver"].replace("_", " ")
+        assert cells[3] == f"{named} {peak:.0f}° at {rep['t_peak_s']:.2f} s"
 
 
 def test_every_joint_has_its_range_in_degrees_with_its_interval(printed, squats):
@@ -129,6 +133,27 @@ def test_more_of_a_kind_than_anybody_reads_are_counted(printed, squats):
 def test_repetitions_counted_by_the_hips_are_lowest_at_their_peak(printed, squats):
     rows = printed(squats | {"driver": "hip_depth"})[1]
     assert rows["repetition 1"][3] == f"lowest at {squats['reps'][0]['t_peak_s']:.2f} s"
+
+
+def test_repetitions_from_a_seat_are_straightest_at_their_peak_and_may_be_partial(printed, squats):
+    seated = squats | {"direction": "extension"}
+    at = f"at {squats['reps'][0]['t_peak_s']:.2f} s"
+    named = squats["driver"].replace("_", " ")
+    assert printed(seated)[1]["repetition 1"][3] == f"{named} straightest {at}"
+    seated |= {"driver": "hip_depth", "reps": [squats["reps"][0] | {"depth_class": "partial"}]}
+    assert printed(seated)[1]["repetition 1"][3] == f"highest, partial, {at}"
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("default", "10 Hz"), (None, "10 Hz"), ("request", "10 Hz (as asked for)"),
+        ("recognised", "10 Hz (for the movement recognised)"),
+    ],
+)  # fmt: skip
+def test_the_cutoff_is_told_with_who_chose_it(printed, squats, source, says):
+    used = squats["filter"] | {"cutoff_hz": 10.0, "cutoff_source": source}
+    assert printed(squats | {"filter": used})[0][0].endswith(f"smoothed at {says}")
 
 
 def test_a_joint_of_which_too_little_was_seen_says_why(printed, squats):

@@ -123,6 +123,18 @@ def test_others_are_listed_where_they_are_asked_for_and_only_then():
     assert "people" not in document["data"]["poses_per_frame"][0]
 
 
+def test_frames_with_a_null_are_left_out_where_that_is_asked_for():
+    """Clients that format every number get those frames alone (F20)."""
+    clip = clip_of([[1]] * 5 + [[0]] + [[1]] * 25)
+    clip.score[clip.row[20, 0], 9] = 0.1  # a wrist, so an elbow
+    told = made(clip, frames="complete")
+    frames = told.plain()["data"]["poses_per_frame"]
+    numbers = [frame["frame_info"]["frame_number"] for frame in frames]
+    assert numbers == [f for f in range(31) if f not in (5, 20)]
+    assert [f.frame_info.frame_number for f in told.response().data.poses_per_frame] == numbers
+    assert len(answer(clip).data.poses_per_frame) == 31
+
+
 def test_points_that_the_network_did_not_give_are_null():
     clip = clip_of([[1]])
     clip.keypoints[0, 9] = clip.sigma[0, 9] = np.nan
