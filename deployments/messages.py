@@ -7,12 +7,15 @@ Arrays that come out of Ray's object store are read-only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomech.timeline import rate_of
+
+if TYPE_CHECKING:
+    from deployments.scene_change import SceneChange
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -221,6 +224,9 @@ class SegmentPoses:
         warnings: (code, text).
         damaged: indices in the video of the frames whose pictures are damaged, which are taken as
             not decoded.
+        shares: (m,) of the picture that changes in each frame after the first one, up to that of
+            the right neighbor; NaN where it does not, or is not known.
+        changes: pictures that may begin another take.
     """
 
     index: int
@@ -240,6 +246,8 @@ class SegmentPoses:
     timings_s: dict[str, float] = field(default_factory=dict)
     warnings: tuple[tuple[str, str], ...] = ()
     damaged: tuple[int, ...] = ()
+    shares: F32 | None = None
+    changes: tuple["SceneChange", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +265,7 @@ class ClipPoses:
         decoded: (f,) whether the frame could be decoded.
         left_out: people of least importance that were not kept, to bound memory.
         blur: (n,) 0 sharp to 1, NaN where it cannot be told; None where there were no pictures.
+        cuts: first frames of all takes but the first; nobody is in two takes.
     """
 
     times_s: F64
@@ -275,6 +284,7 @@ class ClipPoses:
     decoded: Bools
     left_out: int = 0
     blur: F32 | None = None
+    cuts: tuple[int, ...] = ()
 
     @property
     def present(self) -> Bools:

@@ -22,9 +22,25 @@ class Response(Awaitable[Result_co], Protocol[Result_co]):
 def log_as_serve() -> None:
     """Send the service's log records where Serve sends its own, in its format, with request ids.
 
-    To be called by the constructor of a replica.
+    Serve logs whatever a replica raises with its traceback; refusals get one line. To be called by
+    the constructor of a replica.
     """
-    logging.getLogger("mmpose_service").parent = logging.getLogger("ray.serve")
+    serve = logging.getLogger("ray.serve")
+    logging.getLogger("mmpose_service").parent = serve
+    serve.addFilter(shorten_refusal)  # the same one is added once
+
+
+def shorten_refusal(record: logging.LogRecord) -> bool:
+    """Replace the traceback of an error that the service foresees by its words; keep all records.
+
+    Those that it answers with 500 are faults, and keep theirs.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ServiceError) and error.status != ServiceError.status:
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = f"{record.getMessage()} {error.code}: {error}", ()
+    return True
 
 
 async def answer(response: Response[Result], stage: str) -> Result:

@@ -48,7 +48,7 @@ def no_progress(*_: object) -> None:
 
 ATTEMPTS = 3
 _MOST_RANGES = 20
-_PASS_SHARE = 0.3  # of the frames that show the primary person
+_PASS_SHARE, _PASS_S = 0.3, 1.0  # of the frames that show the primary person, or seconds
 
 
 class Stages(Protocol):
@@ -151,6 +151,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
     warnings += biomechanics.warnings
+    warnings += _scene_cuts(clip)
     warnings += _other_passes(clip)
     if clip.left_out:
         warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))
@@ -204,22 +205,47 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
         yield "frames_lost", f"{len(lost)} frames could not be decoded: {ranges(lost)}"
 
 
+def _scene_cuts(clip: ClipPoses) -> Iterator[tuple[str, str]]:
+    """Name the frames at which another take begins."""
+    if clip.cuts:
+        named = [f"{frame} ({clip.times_s[frame]:.2f} s)" for frame in clip.cuts[:_MOST_RANGES]]
+        more = len(clip.cuts) - _MOST_RANGES
+        yield (
+            "scene_cut",
+            f"another take begins at frame {', '.join(named)}{f' and {more} more' * (more > 0)}: "
+            "each person is of one take, and nothing is measured across a cut; cut the video "
+            "there to analyze each take",
+        )
+
+
 def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
     """Name people seen for long, but only while the primary person is not.
 
     Who left the picture for some seconds and came back is two people.
     """
-    seen = clip.row >= 0
-    for p in range(1, seen.shape[1]):
-        enough = seen[:, p].sum() >= _PASS_SHARE * seen[:, 0].sum()
-        if enough and not (seen[:, p] & seen[:, 0]).any():
-            start, end = clip.times_s[np.flatnonzero(seen[:, p])[[0, -1]]]
-            yield (
-                "another_pass",
-                f"person {clip.track_id[p]} is seen from {start:.1f} to {end:.1f} s, when the "
-                "analyzed one is not: the same athlete, perhaps, who left the picture and came "
-                "back; cut the video there to analyze each pass",
-            )
+    seen = clip.present
+    if not seen.shape[1]:
+        return
+    usual_s = float(np.median(np.diff(clip.times_s))) if len(clip.times_s) > 1 else 0.0
+    enough = _PASS_SHARE * seen[:, 0].sum()
+    if usual_s:
+        enough = min(enough, _PASS_S / usual_s)
+    apart = ~(seen & seen[:, :1]).any(0) & (seen.sum(0) >= enough)
+    passes = [
+        f"person {clip.track_id[p]} ({start:.1f} to {end:.1f} s)"
+        for p in [0, *np.flatnonzero(apart).tolist()]
+        for start, end in [clip.times_s[np.flatnonzero(seen[:, p])[[0, -1]]]]
+    ]
+    if len(passes) > 1:
+        primary, *others = passes
+        more = len(others) - _MOST_RANGES
+        named = ", ".join(others[:_MOST_RANGES]) + (f" and {more} more" if more > 0 else "")
+        yield (
+            "another_pass",
+            f"{named} is seen only while the analyzed one, {primary}, is not: the same athlete, "
+            "perhaps, who left the picture and came back. biomechanics_summary has the numbers of "
+            'each, "people": "all" the frames',
+        )
 
 
 def ranges(frames: Sequence[int]) -> str:

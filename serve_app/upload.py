@@ -29,6 +29,20 @@ _LONGEST_TYPE = 400
 _MOST_FIELDS = 16
 _MOST_NAMED, _LONGEST_NAME = 10, 100
 _CHARSET = re.compile(r';\s*(charset[^=;]*)=\s*"?([^";\s]*)', re.IGNORECASE)
+_ENCODING = "content-encoding"
+_NOT_TEXT = {
+    b"\x1f\x8b": ("is compressed with gzip", "Send it uncompressed."),
+    b"\xef\xbb\xbf": (
+        "begins with a byte order mark",
+        "Send UTF-8 without one: in Python the encoding utf-8, not utf-8-sig.",
+    ),
+    b"\xff\xfe": ("is in UTF-16", "Send it in UTF-8."),
+    b"\xfe\xff": ("is in UTF-16", "Send it in UTF-8."),
+}
+"""First bytes of a body that cannot be read: what it is, and the remedy."""
+
+_LONGEST_MARK = max(map(len, _NOT_TEXT))
+_AS_TEXT = "With curl, write -F 'file=@run.mp4': with '<' it sends the file as text."
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046
 
 
@@ -39,13 +53,20 @@ def content_type(request: Request, *kinds: str) -> str:
     reaches them.
 
     Raises:
-        BadParameterError: it is another type, or another charset.
+        BadParameterError: it is another type, or another charset, or compressed.
     """
     header = request.headers.get("content-type", "")
     kind = header.partition(";")[0].strip().lower()
     if kind not in kinds:
         raise BadParameterError(
             f"the content type {kind[:50] or '(none)'} is not {' or '.join(kinds)}"
+        )
+    encoding = request.headers.get(_ENCODING, "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise BadParameterError(
+            f"the body has the content encoding {encoding[:20]!r}",
+            hint="Send the body as it is, without Content-Encoding.",
+            field=_ENCODING,
         )
     if len(header) > _LONGEST_TYPE:
         raise BadParameterError(f"the content type is longer than {_LONGEST_TYPE} characters")
@@ -65,7 +86,7 @@ async def read_body(request: Request, reception: Reception) -> PoseRequest:
     """
     limit = _JSON_BYTES + reception.max_result_bytes
     with reception.body(request, limit) as pieces:
-        body = b"".join([piece async for piece in pieces])
+        body = b"".join([piece async for piece in _readable(pieces)])
         asked: PoseRequest = await reception.parsed(_request_in, body, size=len(body))
         return asked
 
@@ -95,14 +116,23 @@ async def save_upload(
     limits = {_FILE: max_bytes, **dict.fromkeys(SUPPLIED, reception.max_result_bytes)}
     most = max_bytes + reception.max_result_bytes + _FORM_OVERHEAD
     with reception.body(request, most) as pieces:
-        parser = _FormParser(_boundary_alone(request), pieces, limits)
+        parser = _FormParser(_boundary_alone(request), _readable(pieces), limits)
         try:
             with keeping("the upload"):
                 form = await parser.parse()
         except MultiPartException as error:
-            raise BadParameterError(f"the form cannot be read: {error.message}") from error
+            is_long = error.message.startswith("Part exceeded")
+            raise BadParameterError(
+                f"the form cannot be read: {error.message}", hint=_AS_TEXT if is_long else None
+            ) from error
         try:
             upload = form.get(_FILE)
+            if isinstance(upload, str):
+                raise BadParameterError(
+                    "the form's 'file' came as text, without a file name",
+                    hint=_AS_TEXT,
+                    field=_FILE,
+                )
             if not isinstance(upload, UploadFile):
                 raise BadParameterError("the form has no file named 'file'", field=_FILE)
             fields = {name: value for name, value in form.items() if name != _FILE}
@@ -206,9 +236,26 @@ async def read_json(request: Request, reception: Reception, limit: int) -> bytes
     Raises:
         TooLargeError: it is larger; found out while it comes.
         BodyTimeoutError, OverloadedError: see :meth:`Reception.body`.
+        BadParameterError: it is compressed, or begins with a byte order mark.
     """
     with reception.body(request, limit) as pieces:
-        return b"".join([piece async for piece in pieces])
+        return b"".join([piece async for piece in _readable(pieces)])
+
+
+async def _readable(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Pass on the pieces of a body.
+
+    Raises:
+        BadParameterError: its first bytes are of something that cannot be read; says of what.
+    """
+    head = b""
+    async for piece in pieces:
+        if len(head) < _LONGEST_MARK:
+            head += piece[:_LONGEST_MARK]
+            for mark, (what, remedy) in _NOT_TEXT.items():
+                if head.startswith(mark):
+                    raise BadParameterError(f"the body {what}", hint=remedy)
+        yield piece
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:

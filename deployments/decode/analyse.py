@@ -26,6 +26,7 @@ from deployments.messages import (
     I64,
     U8,
     AnalysisOptions,
+    Bools,
     CropPoses,
     Detections,
     Segment,
@@ -109,7 +110,7 @@ async def analyse_segment(
         "crop": crop_watch.seconds,
         "pose": poses.watch.seconds,
     }
-    return boxes.with_poses(*poses.result(), seconds, reader.damaged)
+    return boxes.with_poses(*poses.result(), seconds, reader)
 
 
 async def _people_at_ends(
@@ -194,7 +195,7 @@ class _Boxes:
         blur: F32,
         maps: F64,
         timings_s: dict[str, float],
-        damaged: list[int],
+        reader: IntervalReader,
     ) -> SegmentPoses:
         """The whole segment; ``models`` names the model of each row, ``poses`` in crop pixels."""
         names = tuple(sorted(set(models)))
@@ -221,7 +222,9 @@ class _Boxes:
             closing_box=closing.box if closing else np.empty((0, 4), np.float32),
             closing_tracklet=closing.tracklet if closing else np.empty(0, np.int32),
             timings_s=timings_s,
-            damaged=tuple(index for index in damaged if index < self._stop),
+            damaged=tuple(index for index in reader.damaged if index < self._stop),
+            shares=reader.watch.shares,
+            changes=reader.watch.found(),
         )
 
     @property
@@ -240,7 +243,22 @@ class _Boxes:
         self._people = after
         alone = interval.start == interval.end
         fraction = (self._ticks[frames - first] - start) / (end - start) if not alone else 1.0
-        return between(before, after, np.broadcast_to(fraction, len(frames)))
+        fraction = np.broadcast_to(fraction, len(frames))
+        return between(before, after, fraction, _is_new(interval, before, after, frames))
+
+
+def _is_new(
+    interval: Interval, before: People | None, after: People | None, frames: I64
+) -> Bools | None:
+    """Which frames of an interval are of another scene than its start; None if none is."""
+    if interval.change is None or not interval.pictures:
+        return None
+    boxes = [people.box for people in (before, after) if people is not None]
+    box = np.concatenate([np.empty((0, 4), np.float32), *boxes])
+    if not interval.change.is_of_scene(box, interval.pictures[0].size):
+        return None
+    is_new: Bools = frames >= interval.change.frame
+    return is_new
 
 
 class _PoseCalls:

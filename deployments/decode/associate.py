@@ -126,18 +126,22 @@ def follow(before: People | None, found: Detections, gap_s: float, unused: int) 
     return People(found.boxes, found.score, tracklet)
 
 
-def between(before: People | None, after: People | None, fraction: F64) -> BoxRows:
+def between(
+    before: People | None, after: People | None, fraction: F64, is_new: Bools | None = None
+) -> BoxRows:
     """Boxes in the frames after one detection frame, up to and with the next.
 
     Who is in both moves linearly in time. Who is in one only is held where he was seen in the
     frames nearer to that detection frame than to the other, and absent from the frame in the very
     middle: the rule reads the same in both directions of time. A detection frame that could not be
-    decoded says nothing about who is absent, so towards it people are held all the way.
+    decoded says nothing about who is absent, so towards it people are held all the way. Where
+    another scene begins in between, people are held up to there, and from there on.
 
     Args:
         before: people of the earlier detection frame; None if it is not known.
         after: people of the later one; None if it is not known.
         fraction: (f,) time of each frame as a part of the interval, in (0, 1].
+        is_new: (f,) whether each frame is of another scene than the earlier detection frame.
 
     Returns:
         The rows of all f frames.
@@ -157,8 +161,10 @@ def between(before: People | None, after: People | None, fraction: F64) -> BoxRo
         | (in_start & ((part < 0.5) | (after is None)))
         | (in_end & ((part > 0.5) | (before is None)))
     )
+    if is_new is not None:
+        present = np.where(is_new[:, None], in_end, in_start)
     frame, person = np.nonzero(present)
-    weight = fraction[frame, None]
+    weight = (fraction if is_new is None else is_new.astype(np.float64))[frame, None]
     moved = (1 - weight) * first[person] + weight * last[person]
     return BoxRows(
         frame=frame,

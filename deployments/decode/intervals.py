@@ -6,9 +6,11 @@ from itertools import islice
 from threading import Event, Lock
 from time import perf_counter
 
+from deployments.decode.change_watch import ChangeWatch
 from deployments.media.picture import Picture
 from deployments.media.reader import read
 from deployments.messages import U8, Segment
+from deployments.scene_change import SceneChange
 
 # Pictures kept at once in one segment, whatever the size of the picture (4K: 12.4 MB each).
 _HELD_BYTES = 128 * 1024**2
@@ -27,6 +29,7 @@ class Interval:
         pictures: those that could be decoded and are not damaged, ascending.
         thumbnail: (h,w,3) the picture of ``end`` for the detector; None if it is not among them.
         scale: factors (x, y) from picture to thumbnail.
+        change: the picture that may begin another take.
     """
 
     start: int
@@ -34,6 +37,7 @@ class Interval:
     pictures: tuple[Picture, ...]
     thumbnail: U8 | None
     scale: tuple[float, float]
+    change: SceneChange | None = None
 
 
 def detection_frames(segment: Segment, stride: int) -> list[int]:
@@ -66,6 +70,7 @@ class IntervalReader:
     ) -> None:
         self.seconds = 0.0
         self.damaged: list[int] = []  # indices in the video of pictures that measure nothing
+        self.watch = ChangeWatch(segment.first_frame, len(segment.pts))
         self._stopped = Event()
         self._pictures = read(segment, in_hardware=in_hardware, cancelled=self._stopped.is_set)
         self._ahead: Picture | None = None
@@ -110,6 +115,16 @@ class IntervalReader:
             self._pictures.close()
 
     def _read(self, start: int, end: int) -> Interval:
+        self.watch.begin(start)
+        pictures = self._pictures_up_to(end)
+        change = self.watch.end()
+        if not pictures or pictures[-1].index < end:
+            return Interval(start, end, pictures, None, (1.0, 1.0), change)
+        thumbnail, scale = pictures[-1].letterbox(self._thumbnail_size)
+        return Interval(start, end, pictures, thumbnail, scale, change)
+
+    def _pictures_up_to(self, end: int) -> tuple[Picture, ...]:
+        """The next pictures, up to that of frame ``end``, without damaged ones."""
         pictures: list[Picture] = []
         while not self._stopped.is_set():
             picture = self._ahead or next(self._pictures, None)
@@ -121,11 +136,9 @@ class IntervalReader:
                 break
             if picture.damaged:
                 self.damaged.append(picture.index)
-                if picture.index == end:
-                    break
-                continue
-            pictures.append(picture)
+            else:
+                pictures.append(picture)
+                self.watch.compare(picture)
             if picture.index == end:
-                thumbnail, scale = picture.letterbox(self._thumbnail_size)
-                return Interval(start, end, tuple(pictures), thumbnail, scale)
-        return Interval(start, end, tuple(pictures), None, (1.0, 1.0))
+                break
+        return tuple(pictures)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -202,12 +203,16 @@ def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The pictures of a file; see :class:`MediaInfo`."""
+    """The pictures of a file; see :class:`MediaInfo`.
+
+    ``repeated`` counts those with the time stamp of the one before.
+    """
 
     pts: I64
     keys: I64
     in_order: bool = False
     counted: bool = False
+    repeated: int = 0
 
 
 def _index(
@@ -229,7 +234,8 @@ def _index(
     if not are_ascending(times):
         rate = stream.average_rate or _RATE_UNKNOWN
         pts = regular(times, max(round(1 / (rate * (stream.time_base or 1))), 1))
-        return _Index(pts, pts[:1], counted=True)
+        repeated = sum(a == b is not None for a, b in pairwise(times))
+        return _Index(pts, pts[:1], counted=True, repeated=repeated)
     if found is not None and listed is not None and len(listed.pts) == len(found[0]):
         return listed
     return _Index(*_sorted([time for time in times if time is not None], keys))
@@ -329,6 +335,14 @@ def _warnings_of_file(
                 "time_stamps_repaired",
                 "the file's time stamps step back or repeat; they were put in the order in which "
                 "pictures are shown",
+            )
+        )
+    if index.repeated:
+        found.append(
+            (
+                "duplicate_times",
+                f"{index.repeated} of {len(index.pts)} pictures have the time stamp of the one "
+                "before; they were spread evenly, so speeds and durations can be wrong",
             )
         )
     return found

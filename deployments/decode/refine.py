@@ -88,7 +88,7 @@ def _head(interval: Interval, finest: int, thumbnail_size: tuple[int, int]) -> I
     if not pictures or pictures[-1].index != middle:
         return None
     thumbnail, scale = pictures[-1].letterbox(thumbnail_size)
-    return Interval(interval.start, middle, pictures, thumbnail, scale)
+    return Interval(interval.start, middle, pictures, thumbnail, scale, interval.change)
 
 
 def _tail(interval: Interval, head: Interval) -> Interval:

@@ -1,6 +1,6 @@
 """From segments to the people of a clip, the primary person first."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from deployments.tracking.clip_rows import (
 )
 from deployments.tracking.grouped import Grouped
 from deployments.tracking.identity import resolve
+from deployments.tracking.scene_cuts import cuts_of
 
 _SHORT_S = 0.3
 _SHORT_SHARE = 0.5  # of the clip, where that is shorter still
@@ -29,7 +30,8 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     Tracklets are joined where the video was cut, tracks of one body made one, identities kept
     through crossings and over gaps of up to three seconds, and stray detections dropped: tracks
     that last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score
-    of 0.6. Frames of a gap stay empty: nobody was seen there.
+    of 0.6. Frames of a gap stay empty: nobody was seen there. Where the video is cut to another
+    take, everybody is somebody else.
 
     People are numbered from 1 by importance: the sum over frames of the square of the box's longer
     side, its score, and its nearness to the picture's centre (1 there, 0.5 in the corners). The
@@ -51,17 +53,42 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     parts = sorted(segments, key=lambda s: s.first_frame)
     decoded = np.concatenate([part.decoded for part in parts])
     rows, track = collect(parts, media)
+    cuts = _cuts(parts, media, rows)
     del parts  # as large as the clip
-    track = _merge_duplicates(rows, track)
+    take = np.searchsorted(cuts, rows.frame, side="right")
+    track = _merge_duplicates(rows, by_first_appearance(track * (len(cuts) + 1) + take))
     kept = np.flatnonzero(track >= 0)
-    rows, track = rows[kept], by_first_appearance(track[kept])
-    identity = resolve(rows, track)
+    rows, track, take = rows[kept], track[kept], take[kept]
+    identity = _resolved(rows, track, take)
     identity[_stray(rows, identity, media)] = -1
     person = _by_importance(rows, identity, media)
     most = max(_MOST_CELLS // media.frame_count, 1)
     left_out = max(int(person.max(initial=-1)) + 1 - most, 0)
     person[person >= most] = -1
-    return replace(_clip(rows, person, media, decoded), left_out=left_out)
+    return replace(_clip(rows, person, media, decoded), left_out=left_out, cuts=tuple(cuts))
+
+
+def _cuts(parts: Sequence[SegmentPoses], media: MediaInfo, rows: ClipRows) -> list[int]:
+    """First frames of all takes but the first."""
+    changes = [change for part in parts for change in part.changes]
+    if not changes:
+        return []
+    nothing = np.full(1, np.nan, np.float32)
+    shares = np.concatenate([nothing, *(part.shares for part in parts if part.shares is not None)])
+    size = media.width, media.height
+    return cuts_of(shares[:-1], changes, media.times_s, rows.frame, rows.box, size)
+
+
+def _resolved(rows: ClipRows, track: I64, take: I64) -> I64:
+    """Identities of the rows, take by take; see :func:`resolve`."""
+    if not take.any():
+        return resolve(rows, by_first_appearance(track))
+    identity = np.full(len(rows), -1, np.int64)
+    for number in np.unique(take):
+        some = np.flatnonzero(take == number)
+        found = resolve(rows[some], by_first_appearance(track[some]))
+        identity[some] = np.where(found < 0, -1, found + identity.max(initial=-1) + 1)
+    return identity
 
 
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:

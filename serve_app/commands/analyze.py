@@ -12,7 +12,7 @@ import click
 
 from deployments.errors import BadParameterError, ServiceError, StorageError
 from serve_app.awaited import awaited
-from serve_app.commands.files import names_of, readable, replacing, shown
+from serve_app.commands.files import names_of, readable, replacing, shown, source_id
 from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import STDERR, announce, progress_of
@@ -39,7 +39,8 @@ class Formats:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4.",
+    help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4. Results of "
+    "another video of that name stay: NAME gets a number.",
 )
 @click.option(
     "--json", "to_stdout", is_flag=True, help="Print each response as a line, not its summary."
@@ -59,7 +60,7 @@ def analyze(
     failures = 0
     with local_service(results_in(out)) as service:
         announce(service.models)
-        for source, name in zip(sources, names_of(sources), strict=True):
+        for source, name in zip(sources, names_of(sources, out), strict=True):
             try:
                 response = analyze_one(service, source, options, out / name, formats)
             except ServiceError as error:
@@ -128,7 +129,7 @@ def _write_results(response: PoseResponse, stem: Path, formats: Formats, files: 
 
 async def _analyze(service: PoseService, source: str, options: PoseOptions, report: Any) -> Answer:
     if "://" in source:
-        return await service.analyze_url(source, options, "cli", report)
+        return await service.analyze_url(source, options, source_id(source), report)
     if not os.path.isfile(source):  # also of a name that is too long
         raise BadParameterError(
             f"there is no file {readable(source)}", hint="Give a file or an address."
@@ -138,7 +139,7 @@ async def _analyze(service: PoseService, source: str, options: PoseOptions, repo
             f"{readable(source)} cannot be read", hint="Check whose file it is, and its mode."
         )
     with service.workspace() as folder:
-        return await service.analyze_file(Path(source), folder, options, "cli", report)
+        return await service.analyze_file(Path(source), folder, options, source_id(source), report)
 
 
 def _in_words(response: PoseResponse) -> str:

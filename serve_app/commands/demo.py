@@ -10,6 +10,7 @@ from rich.table import Table
 from deployments.errors import DownloadError
 from serve_app.commands.analyze import Formats, analyze_one, results_in
 from serve_app.commands.downloads import DEMO_CONNECT_S, Downloads, weights_folder
+from serve_app.commands.files import names_of
 from serve_app.commands.options import analysis_flags, options_of
 from serve_app.commands.overview import print_summary
 from serve_app.commands.progress import announce
@@ -55,7 +56,8 @@ def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
         )
     with local_service(results_in(out)) as service:
         announce(service.models)
-        stem = out / video.stem
+        (name,) = names_of([str(video)], out)
+        stem = out / name
         response = analyze_one(service, str(video), options_of(flags), stem, Formats(csv=True))
     show(response, video.name, stem)
 

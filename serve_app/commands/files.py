@@ -15,6 +15,9 @@ _LONGEST = 200
 
 _LONGEST_RUN_ID = 64
 
+_ID_WITHIN = 200
+"""Bytes at the end of a result that have its request id."""
+
 
 def shown(source: str) -> str:
     """Return a source for messages: an address without its query, which may be a signature."""
@@ -28,17 +31,39 @@ def readable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def names_of(sources: Sequence[str]) -> list[str]:
-    """Name the results of each source: its own name, with a number if an earlier one has it."""
+def names_of(sources: Sequence[str], folder: Path | None = None) -> list[str]:
+    """Name the results of each source: its own name, with a number if another source has it.
+
+    Args:
+        sources: files and addresses. folder: of the results; names there that are of other sources
+            are taken, too.
+    """
     names: list[str] = []
     for source in sources:
         stem = _shortened(Path(shown(source)).stem) or "video"
         name, number = stem, 1
-        while name in names:
+        while name in names or (folder is not None and _is_of_another(folder / name, source)):
             number += 1
             name = f"{stem}-{number}"
         names.append(name)
     return names
+
+
+def source_id(source: str) -> str:
+    """Return the request id of a result, by which a later run knows whose it is."""
+    place = source.strip() if "://" in source else os.path.realpath(source)
+    return f"cli-{_digest(os.fsencode(place), 16)}"
+
+
+def _is_of_another(stem: Path, source: str) -> bool:
+    """Return whether there is a result at ``stem`` that is not known to be of ``source``."""
+    try:
+        with open(f"{stem}.json", "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - _ID_WITHIN, 0))
+            return f'"request_id":"{source_id(source)}"'.encode() not in file.read()
+    except OSError:
+        return os.path.lexists(f"{stem}.json")
 
 
 def _shortened(name: str) -> str:
@@ -62,8 +87,8 @@ def run_id_of(path: Path) -> str:
     return f"{made[: _LONGEST_RUN_ID - 7]}-{_digest(os.fsencode(path.stem))}"
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:6]
+def _digest(data: bytes, length: int = 6) -> str:
+    return hashlib.sha256(data).hexdigest()[:length]
 
 
 @contextmanager

@@ -72,11 +72,14 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
     early: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: early.append(number))
-    ray.init(address="local", namespace="serve", include_dashboard=dashboard)
-    # Ray's handler of SIGTERM aborts and leaves the rest; a shell's background jobs ignore SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     try:
+        try:
+            ray.init(address="local", namespace="serve", include_dashboard=dashboard)
+        except SystemExit:  # by Ray's handler of SIGTERM, which it has before it is up
+            early.append(signal.SIGTERM)
+        # Ray's aborts and leaves the rest; a shell's background jobs ignore SIGINT.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         if early:
             raise KeyboardInterrupt
         try:
@@ -97,7 +100,8 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         with suppress(KeyboardInterrupt):
             _drain(grace)
     finally:
-        ray.serve.shutdown()
+        if ray.is_initialized():
+            ray.serve.shutdown()
         ray.shutdown()
 
 

@@ -112,3 +112,32 @@ def test_the_last_failure_is_told_where_none_answers(ask):
 def test_an_error_of_the_request_is_no_reason_to_ask_another(ask):
     with pytest.raises(MediaError):
         ask(rtmpose=RayTaskError("f", "t", MediaError("broken")), hrnet=("HRNet", NOTHING))
+
+
+@pytest.mark.parametrize(
+    ("error", "is_long"),
+    [
+        (MediaError("no video"), False),
+        (OverloadedError("full"), False),
+        (NotReadyError("no weights"), False),
+        (InferenceError("broken"), True),
+        (ZeroDivisionError("x"), True),
+    ],
+)
+def test_only_faults_are_logged_with_a_traceback(caplog, monkeypatch, error, is_long):
+    """(S13) Serve logs what a replica raises with a traceback, ordinary refusals too."""
+    serve, own = (logging.getLogger(name) for name in ("ray.serve", "mmpose_service"))
+    monkeypatch.setattr(serve, "filters", [])
+    monkeypatch.setattr(serve, "propagate", True)
+    monkeypatch.setattr(own, "parent", own.parent)
+    log_as_serve()
+    try:
+        raise error
+    except type(error):
+        serve.exception("Request failed.")
+    record = caplog.records[-1]
+    assert (record.exc_info is not None) == is_long
+    assert ("Traceback" in caplog.text) == is_long
+    if not is_long:
+        assert record.getMessage() == f"Request failed. {error.code}: {error.detail}"
+        assert record.levelname == "WARNING"

@@ -86,6 +86,19 @@ def test_true_times_of_pictures_in_the_decoders_order(times, expected):
     assert regular(times, 7).tolist() == list(expected)
 
 
+@pytest.mark.parametrize(
+    ("times", "repeated"), [([0] * 50, 49), ([i // 5 for i in range(50)], 40), ([*range(50)], 0)]
+)
+def test_pictures_of_one_time_stamp_are_all_shown_and_told(tmp_path, times, repeated):
+    """(S13) 50 pictures of one time stamp gave one frame, and no warning."""
+    parts = packets(pictures(range(50)), options={"bf": "0", "crf": "8"})
+    media = probe(mux(tmp_path / "same.mkv", parts, times), ROOMY)
+    assert [number for _, _, number in shown(media)] == list(range(50))
+    told = dict(media.warnings).get("duplicate_times", "")
+    assert told.startswith(f"{repeated} of 50 pictures" if repeated else "")
+    assert bool(told) == bool(repeated)
+
+
 @pytest.mark.parametrize("ticks", [30, 60])
 def test_avi_with_b_frames_keeps_its_last_interval_and_the_sound_in_step(tmp_path, ticks):
     media = probe(with_sound(tmp_path / "b.avi", 60, ticks), ROOMY)

@@ -127,6 +127,28 @@ def test_results_are_named_after_their_sources_each_once(sources, names):
     assert names_of(sources) == names
 
 
+def test_a_later_run_leaves_results_of_other_videos(cli, squat_video, tmp_path):
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    for path in (tmp_path / "x.mp4", tmp_path / "x.mov", other / "x.mp4"):
+        shutil.copy(squat_video, path)
+    made = []
+    for source in ("x.mp4", "x.mov", "elsewhere/x.mp4", "x.mov", str(tmp_path / "x.mp4")):
+        before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "o").glob("*")}
+        result = cli("analyze", source, "--no-video", "--out", "o")
+        assert result.exit_code == 0, result.output
+        after = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "o").iterdir()}
+        made += [name for name in after if after[name] != before.get(name)]
+    # Each has a name of its own, which it keeps when it is analyzed again.
+    assert made == ["x.json", "x-2.json", "x-3.json", "x-2.json", "x.json"]
+
+
+def test_a_result_of_unknown_origin_is_kept(tmp_path):
+    (tmp_path / "x.json").write_text('{"request_id":"cli"}')
+    assert names_of(["x.mp4", "y.mp4"], tmp_path) == ["x-2", "y"]
+    assert names_of(["x.mp4"], tmp_path / "none") == ["x"]
+
+
 def test_long_names_are_cut_and_stay_apart():
     names = names_of([f"{'ä' * 124}{i}.mp4" for i in range(3)])
     assert len(set(names)) == 3

@@ -236,16 +236,20 @@ def test_damaged_and_lost_frames_are_counted_and_named():
     ("primary", "other", "told"),
     [
         (range(60, 100), range(20), True),  # left, and came back
+        (range(100, 300), range(31), True),  # for a second only
         (range(60, 100), range(5), False),  # somebody came past
         (range(40, 100), range(41), False),  # both were there
     ],
 )
 def test_a_pass_before_the_one_that_is_analyzed_is_told(primary, other, told):
-    row = np.full((100, 2), -1)
+    row = np.full((300, 2), -1)
     row[list(primary), 0] = 0
     row[list(other), 1] = 0
-    clip = SimpleNamespace(row=row, times_s=np.arange(100) / 30, track_id=np.array([4, 7]))
+    clip = SimpleNamespace(present=row >= 0, times_s=np.arange(300) / 30, track_id=np.array([4, 7]))
     found = dict(pipeline._other_passes(clip))
     assert list(found) == (["another_pass"] if told else [])
     if told:
-        assert found["another_pass"].startswith("person 7 is seen from 0.0 to 0.6 s")
+        ends = [f"{who[0] / 30:.1f} to {who[-1] / 30:.1f} s" for who in (other, primary)]
+        assert found["another_pass"].startswith(
+            f"person 7 ({ends[0]}) is seen only while the analyzed one, person 4 ({ends[1]}), is"
+        )

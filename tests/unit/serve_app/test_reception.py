@@ -1,6 +1,7 @@
 """Bodies that stall, trickle, or are too many hold up nobody else."""
 
 import asyncio
+import gzip
 import threading
 
 import httpx
@@ -167,3 +168,51 @@ def test_fetches_and_bodies_are_bounded_together(ask, dripping):
     two = fetching(dripping), later(fetching(dripping))
     answers = ask(*two, max_bodies_bytes=100_000, **SLOW_FETCH)
     assert sorted(answer.status_code for answer in answers) == [429, 502]
+
+
+AS_TEXT = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+GZIPPED = gzip.compress(b'{"video_url": "https://example.org/a.mp4"}')
+URL = b'{"video_url": "https://example.org/a.mp4"}'
+
+
+@pytest.mark.parametrize("path", ["/pose", "/export?format=csv"])
+@pytest.mark.parametrize(
+    ("headers", "pieces", "detail", "hint"),
+    [
+        (JSON, [b"\xef\xbb\xbf" + URL], "begins with a byte order mark", "UTF-8 without one"),
+        (JSON, [b"\xef", b"\xbb\xbf", URL], "begins with a byte order mark", "utf-8-sig"),
+        (JSON, ["\ufeff{}".encode("utf-16-le")], "is in UTF-16", "UTF-8"),
+        (JSON, [GZIPPED], "is compressed with gzip", "uncompressed"),
+        (JSON | {"content-encoding": "gzip"}, [GZIPPED], "content encoding 'gzip'", "without"),
+        (JSON | {"content-encoding": "Br"}, [b"x"], "content encoding 'br'", "without"),
+    ],
+)
+def test_bodies_that_are_no_plain_text_are_named(ask, path, headers, pieces, detail, hint):
+    (answer,) = ask(post(*pieces, path=path, headers=headers))
+    problem = problem_of(answer)
+    assert (answer.status_code, problem["code"]) == (422, "bad_parameter")
+    assert detail in problem["detail"]
+    assert hint in problem["hint"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "pieces", "detail", "hint"),
+    [
+        (FORM, [AS_TEXT, b"\x00\x00\x00\x18ftyp", TAIL], "came as text", "file=@run.mp4"),
+        (FORM, [AS_TEXT, bytes(range(256)) * 64, TAIL], "exceeded maximum", "file=@run.mp4"),
+        (FORM, [gzip.compress(HEAD + b"text" + TAIL)], "compressed with gzip", "uncompressed"),
+        (FORM | {"content-encoding": "gzip"}, [b"x"], "content encoding 'gzip'", "without"),
+    ],
+)
+def test_forms_whose_file_does_not_arrive_as_one_are_named(ask, headers, pieces, detail, hint):
+    (answer,) = ask(post(*pieces, headers=headers))
+    problem = problem_of(answer)
+    assert answer.status_code == 422
+    assert detail in problem["detail"]
+    assert hint in problem["hint"]
+
+
+@pytest.mark.parametrize("encoding", ["", "identity"])
+def test_a_body_that_says_it_is_not_encoded_is_read(ask, encoding):
+    (answer,) = ask(post(HEAD, b"text", TAIL, headers=FORM | {"content-encoding": encoding}))
+    assert problem_of(answer)["code"] == "not_a_video"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.analyse import analyse
 from deployments.messages import MediaInfo, ModelStatus, StoredVideo
-from serve_app.pipeline import Outcome
+from serve_app.pipeline import Outcome, _other_passes
 from serve_app.response import Answer, encode
 from serve_app.schemas import PoseOptions, PoseResponse
 from serve_app.service import PoseService
@@ -74,6 +74,27 @@ def test_frames_without_the_primary_person_say_why():
         assert frame.keypoints is None
         assert frame.frame_info.model_used is None
         assert set(frame.biomechanics.joint_angles.values()) == {None}
+
+
+def test_both_passes_of_who_left_and_came_back_have_their_numbers():
+    """(M8) Walks out, 4 s empty, walks in: both are in the response, and the warning names both."""
+    second, empty, first = np.ones(60, bool), np.zeros(100, bool), np.ones(40, bool)
+    passes = np.stack(
+        [np.concatenate([0 * first, empty, second]), np.concatenate([first, empty, 0 * second])], 1
+    )
+    clip = clip_of(passes)
+    warnings = tuple(_other_passes(clip))
+    data = answer(clip, outcome=outcome_of(clip, warnings=warnings), people="all").data
+    assert [person.person_id for person in data.biomechanics_summary] == [1, 2]
+    first_pass = [frame.people[0] for frame in data.poses_per_frame[:40]]
+    assert {person.track_id for person in first_pass} == {2}
+    for person in [*first_pass, *data.poses_per_frame[140:]]:
+        assert person.biomechanics.joint_angles["left_knee"] is not None
+    assert {frame.reason for frame in data.poses_per_frame[:40]} == {"primary_not_visible"}
+    ((code, text),) = warnings
+    assert code == "another_pass"
+    assert "person 2 (0.0 to 1.6 s)" in text
+    assert "person 1 (5.6 to 8.0 s)" in text
 
 
 def test_a_damaged_frame_says_that_it_is():

@@ -66,6 +66,10 @@ def nearest(clip, peer):
     return np.where(mean.min(-1) < 0.1, mean.argmin(-1), -1)
 
 
+def test_no_cut_is_found_in_one_take(clips):
+    assert [clip.cuts for _, clip in clips] == [(), ()]
+
+
 def test_no_track_changes_from_one_person_to_the_other(clips, peer):
     (_, clip), _ = clips
     shown = nearest(clip, peer)
