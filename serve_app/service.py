@@ -284,14 +284,18 @@ class PoseService:
         )
 
     @contextlib.asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    async def deadline(self, longest_s: float | None = None) -> AsyncIterator[None]:
         """Hold a request to its longest time, and end it with the service.
+
+        Args:
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DeadlineExceededError: it is over.
             NotReadyError: the service ends.
         """
-        limit = asyncio.timeout(self.settings.deadline_s)
+        longest_s = _first(longest_s, self.settings.deadline_s)
+        limit = asyncio.timeout(longest_s)
         try:
             async with limit:
                 self._limits.add(limit)
@@ -300,7 +304,7 @@ class PoseService:
             if self._ending:
                 raise self._no_longer_ready() from error
             raise DeadlineExceededError(
-                f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
+                f"not done after {longest_s:g} s", limit=longest_s
             ) from error
         finally:
             self._limits.discard(limit)

@@ -162,6 +162,9 @@ class Settings(BaseSettings):
         None, ge=1, le=10_000, description="More are answered 429 with Retry-After."
     )
     deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
+    export_deadline_s: float = Field(
+        600.0, gt=0, description="Longest time one export may take, its sending included."
+    )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
     max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")

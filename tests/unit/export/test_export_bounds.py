@@ -106,8 +106,41 @@ def test_deviations_of_a_passer_by_are_those_of_the_whole_clip(monkeypatch):
 def test_a_table_that_nobody_waits_for_ends(squat):
     asked = iter([False, False, True])
     with pytest.raises(WorkCancelledError):
-        csv(read_result(squat), "run", lambda: next(asked))
+        list(csv(read_result(squat), "run", lambda: next(asked)))
     assert next(asked, None) is None
+
+
+def over_http(service, body, kind, gone_after=None):
+    """Post ``body`` to ``/export``, whose caller goes after so many messages; status and pieces."""
+    sent, told = [], iter([{"type": "http.request", "body": body}])
+
+    async def call():
+        task = asyncio.current_task()
+
+        async def receive():
+            message = next(told, None)
+            return message or await asyncio.Event().wait()
+
+        async def send(message):
+            sent.append(message)
+            if len(sent) == gone_after:
+                task.cancel()
+
+        scope = {
+            "type": "http",
+            "asgi": {"spec_version": "2.4"},
+            "method": "POST",
+            "path": "/export",
+            "query_string": f"format={kind}".encode(),
+            "headers": [(b"content-type", b"application/json")],
+        }
+        await create_app(service)(scope, receive, send)
+
+    try:
+        asyncio.run(asyncio.wait_for(call(), 60))
+    finally:
+        first, *rest = sent
+    return first["status"], dict(first["headers"]), [message.get("body", b"") for message in rest]
 
 
 def test_an_export_whose_caller_has_gone_keeps_its_place_until_it_ends(service, squat, monkeypatch):
