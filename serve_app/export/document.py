@@ -204,7 +204,7 @@ def parse(
     try:
         document = from_json(body)
     except ValueError as error:
-        raise BadParameterError(f"{_NO_RESULT}: invalid JSON: {error}", hint=HINT) from error
+        raise BadParameterError(f"{_NO_RESULT}: Invalid JSON: {error}", hint=HINT) from error
     _read_frames(document, cancelled)
     try:
         response = Response.model_validate(document)

@@ -1,8 +1,6 @@
 """Exports cost what the document weighs: our names alone, in proportion, ended with callers."""
 
-import asyncio
 import json
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -14,15 +12,12 @@ from biomech.metrics import person_metrics
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import (
     BadParameterError,
-    DeadlineExceededError,
-    OverloadedError,
     TooLargeError,
 )
 from deployments.threads import WorkCancelledError
-from serve_app.export import intervals, route
+from serve_app.export import intervals
 from serve_app.export import saved as saved_module
 from serve_app.export.files import ExportOptions, export
-from serve_app.export.query import ExportQuery
 from serve_app.export.saved import read_result
 from serve_app.export.tidy import csv
 from tests.saved_results import edited, saved, squatting
@@ -108,79 +103,3 @@ def test_a_table_that_nobody_waits_for_ends(squat):
     with pytest.raises(WorkCancelledError):
         list(csv(read_result(squat), "run", lambda: next(asked)))
     assert next(asked, None) is None
-
-
-def over_http(service, body, kind, gone_after=None):
-    """Post ``body`` to ``/export``, whose caller goes after so many messages; status and pieces."""
-    sent, told = [], iter([{"type": "http.request", "body": body}])
-
-    async def call():
-        task = asyncio.current_task()
-
-        async def receive():
-            message = next(told, None)
-            return message or await asyncio.Event().wait()
-
-        async def send(message):
-            sent.append(message)
-            if len(sent) == gone_after:
-                task.cancel()
-
-        scope = {
-            "type": "http",
-            "asgi": {"spec_version": "2.4"},
-            "method": "POST",
-            "path": "/export",
-            "query_string": f"format={kind}".encode(),
-            "headers": [(b"content-type", b"application/json")],
-        }
-        await create_app(service)(scope, receive, send)
-
-    try:
-        asyncio.run(asyncio.wait_for(call(), 60))
-    finally:
-        first, *rest = sent
-    return first["status"], dict(first["headers"]), [message.get("body", b"") for message in rest]
-
-
-def test_an_export_whose_caller_has_gone_keeps_its_place_until_it_ends(service, squat, monkeypatch):
-    end, begun, told = threading.Event(), threading.Event(), []
-
-    def work(_body, _asked, cancelled):
-        begun.set()
-        end.wait(30)
-        told.append(cancelled())
-
-    monkeypatch.setattr(route, "_make", work)
-    asked = ExportQuery(format="csv")
-
-    async def leave():
-        pool = route.ThreadPoolExecutor(4)
-        places = service.live.max_concurrent_requests
-        waiting = [
-            asyncio.create_task(route._made(squat, asked, service, pool)) for _ in range(places)
-        ]
-        await asyncio.to_thread(begun.wait, 30)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        with pytest.raises(OverloadedError):
-            await route._made(squat, asked, service, pool)
-        end.set()
-        await asyncio.to_thread(pool.shutdown)
-        await asyncio.sleep(0)
-        service.refuse_if_full()
-
-    asyncio.run(asyncio.wait_for(leave(), 60))
-    assert told == [True] * len(told) != []
-
-
-def test_an_export_has_a_deadline(service, monkeypatch):
-    monkeypatch.setattr(service, "settings", service.settings.model_copy(update={"deadline_s": 0}))
-
-    async def wait():
-        async with service.deadline():
-            await asyncio.sleep(60)
-
-    with pytest.raises(DeadlineExceededError):
-        asyncio.run(wait())
