@@ -75,7 +75,7 @@ def create_app(service: PoseService) -> FastAPI:
         openapi_url="/openapi.json",
     )
     reception = Reception(service.settings, service.incoming)
-    _add_errors(app)
+    _add_errors(app, service)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
@@ -191,8 +191,9 @@ class _Identified:
     end it as if it were whole.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, service: PoseService) -> None:
         self._app = app
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -211,20 +212,21 @@ class _Identified:
                     MutableHeaders(scope=message)["X-Request-ID"] = request.state.request_id
             await send(message)
 
-        try:
-            _refuse_limits(request)
-            await self._app(scope, receive, identified)
-        except Exception as error:
-            if not isinstance(error, HeaderNotAllowedError):
-                logger.exception("request %s failed", request.state.request_id)
-                if started:
-                    raise
-                error = ServiceError("an unforeseen error; it was logged")
-            await _problem(request, error)(scope, receive, identified)
+        with self._service.answering():
+            try:
+                _refuse_limits(request)
+                await self._app(scope, receive, identified)
+            except Exception as error:
+                if not isinstance(error, HeaderNotAllowedError):
+                    logger.exception("request %s failed", request.state.request_id)
+                    if started:
+                        raise
+                    error = ServiceError("an unforeseen error; it was logged")
+                await _problem(request, error)(scope, receive, identified)
 
 
-def _add_errors(app: FastAPI) -> None:
-    app.add_middleware(_Identified)
+def _add_errors(app: FastAPI, service: PoseService) -> None:
+    app.add_middleware(_Identified, service)
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:

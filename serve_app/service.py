@@ -34,6 +34,8 @@ from serve_app.workspaces import Workspaces
 logger = logging.getLogger("mmpose_service")
 
 _DRAIN_POLL_S = 0.05
+_SENT_WITHIN_S = 1.0  # answers that are made: a caller may take what it will
+_SWEEP_S = 10.0
 
 
 class LiveConfig(BaseModel):
@@ -68,6 +70,7 @@ class PoseService:
         self._statuses = statuses
         self._under_way = 0
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
+        self._answers = 0  # on their way, errors too
         self._ending = False
         self.incoming = Incoming(settings.max_bodies, settings.max_bodies_bytes)
         # Of their own: a fetch may wait for long, and the event loop's threads are few.
@@ -170,6 +173,22 @@ class PoseService:
     def workspace(self) -> AbstractContextManager[Path]:
         """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Hold the end of the service until an answer is sent, see :meth:`drain`."""
+        self._answers += 1
+        try:
+            yield
+        finally:
+            self._answers -= 1
+
+    async def keep_sweeping(self) -> None:
+        """Remove what killed processes left, again and again, until cancelled."""
+        while True:
+            with contextlib.suppress(OSError):  # `/readyz` tells of it
+                await asyncio.to_thread(self._workspaces.sweep)
+            await asyncio.sleep(_SWEEP_S)
 
     async def analyze_url(
         self,
@@ -314,12 +333,15 @@ class PoseService:
         self._ending = True
         loop = asyncio.get_running_loop()
         end = loop.time() + grace_s
-        while self._limits and loop.time() < end:
+        while (self._limits or self._answers) and loop.time() < end:
             await asyncio.sleep(_DRAIN_POLL_S)
         for limit in self._limits:
             with contextlib.suppress(RuntimeError):  # it ends by itself now
                 limit.reschedule(loop.time())
         while self._limits:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        end = loop.time() + _SENT_WITHIN_S
+        while self._answers and loop.time() < end:
             await asyncio.sleep(_DRAIN_POLL_S)
 
     def _no_longer_ready(self) -> NotReadyError:
