@@ -189,9 +189,7 @@ class Response(BaseModel):
     request_id: str = ""
 
 
-def parse(
-    body: bytes, cancelled: Cancelled = never
-) -> tuple[Response, Data, dict[int, Summary]]:
+def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, dict[int, Summary]]:
     """A response document, its data, and its summaries by person.
 
     Args:
@@ -240,9 +238,7 @@ def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if value is not None}
 
 
-def not_a_result(
-    error: ValidationError, place: tuple[int | str, ...] = ()
-) -> BadParameterError:
+def not_a_result(error: ValidationError, place: tuple[int | str, ...] = ()) -> BadParameterError:
     """What to raise where a part of a document, at ``place``, is not what it should be."""
     return BadParameterError(f"{_NO_RESULT}: {_explain(error, place)}", hint=HINT)
 

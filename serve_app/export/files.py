@@ -126,9 +126,7 @@ def _trc(result: SavedResult, options: ExportOptions) -> ExportedFile:
 def _mot(result: SavedResult, options: ExportOptions) -> ExportedFile:
     person = result.person(options.person)
     lines = mot(result, person, options.profile, options.with_hip)
-    return ExportedFile(
-        f".person{person.person_id}.mot", _TEXT, _encoded(lines, options.cancelled)
-    )
+    return ExportedFile(f".person{person.person_id}.mot", _TEXT, _encoded(lines, options.cancelled))
 
 
 def _c3d(result: SavedResult, options: ExportOptions) -> ExportedFile:

@@ -105,9 +105,7 @@ def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> I
     from pyarrow.parquet import ParquetWriter
 
     _check_size(result)
-    return _pieces(
-        lambda sink: ParquetWriter(sink, _schema()), _parts(result, run_id, cancelled)
-    )
+    return _pieces(lambda sink: ParquetWriter(sink, _schema()), _parts(result, run_id, cancelled))
 
 
 class _Taken(BytesIO):

@@ -94,7 +94,10 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
         until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
         with ThreadPoolExecutor(4) as pool, httpx.Client(base_url=url, timeout=100) as http:
             ready = []  # asked often, so that every replica answers
-            until(lambda: ready.append(http.get("/readyz").status_code) or ready[-9:] == [200] * 9, log)
+            until(
+                lambda: ready.append(http.get("/readyz").status_code) or ready[-9:] == [200] * 9,
+                log,
+            )
             asked = [pool.submit(http.post, "/pose", files={"file": video}) for _ in range(4)]
             until(lambda: len(list(tmp_path.glob("spool/*/upload"))) == 4, log)
             process.terminate()

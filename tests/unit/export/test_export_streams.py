@@ -207,9 +207,7 @@ def test_an_export_whose_caller_has_gone_keeps_its_place_until_its_step_ends(
     places = service.live.max_concurrent_requests
 
     async def leave():
-        waiting = [
-            asyncio.create_task(Caller(service, squat, "csv").call()) for _ in range(places)
-        ]
+        waiting = [asyncio.create_task(Caller(service, squat, "csv").call()) for _ in range(places)]
         for _ in waiting:
             await asyncio.to_thread(begun.acquire, timeout=30)
         for task in waiting:
