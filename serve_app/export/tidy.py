@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -50,8 +50,11 @@ _POINT_VARIABLES: Final = 3 * len(KEYPOINTS)
 _ALWAYS: Final = 20_000
 """Rows and frames of people that any document may give; a larger one gives more, by its bytes."""
 
+_ALWAYS_PEOPLE: Final = 20
+
 _LEAST_ROW_BYTES: Final = 5
 _LEAST_SPAN_BYTES: Final = 25
+_LEAST_PERSON_BYTES: Final = 2500
 """Half of what an analysis writes at the least: nobody in most frames, people in one frame each."""
 
 _UNITS: Final = {
@@ -140,10 +143,10 @@ def _parts(result: SavedResult, run_id: str, cancelled: Cancelled) -> "Iterator[
     """The rows in tables of some 64,000 each: an hour of video has millions."""
     import pyarrow as pa
 
-    waiting, count = [], 0
+    waiting, count, schema = [], 0, _schema()
     for person in while_wanted(result.people, cancelled):
         for variable in while_wanted(_variables(result, person), cancelled):
-            rows = _rows(result, person, variable, run_id, _schema())
+            rows = _rows(result, person, variable, run_id, schema)
             waiting.append(rows)
             count += len(rows)
             if count >= _ROWS:
@@ -161,11 +164,12 @@ def _check_size(result: SavedResult) -> None:
         count = _POINT_VARIABLES + sum(len(names) for names in variables)
         rows += count * len(result.frame if person.primary else person.rows)
     spans = sum(len(frames_around(result, person)) for person in result.people)
-    for quantity, value, size in (
-        ("rows", rows, _LEAST_ROW_BYTES),
-        ("frames of people", spans, _LEAST_SPAN_BYTES),
+    for quantity, value, always, size in (
+        ("people", len(result.people), _ALWAYS_PEOPLE, _LEAST_PERSON_BYTES),
+        ("rows", rows, _ALWAYS, _LEAST_ROW_BYTES),
+        ("frames of people", spans, _ALWAYS, _LEAST_SPAN_BYTES),
     ):
-        limit = _ALWAYS + result.size_bytes // size
+        limit = always + result.size_bytes // size
         if value > limit:
             raise TooLargeError(
                 f"the result has {result.size_bytes} bytes, too few for {value} {quantity}",

@@ -84,7 +84,7 @@ OURS = "0123456789abcdef" * 2
     ],
 )
 def test_a_folder_without_a_lock_goes_within_minutes(tmp_path, name, age_s, left):
-    """(S8) Its owner was killed before it locked it, or a stage wrote there while it was removed."""
+    """(S8) Its owner was killed before it locked it, or a stage wrote there as it was removed."""
     folder = tmp_path / "spool" / name
     folder.mkdir(parents=True)
     (folder / "segment-1.mp4").write_bytes(b"x")
