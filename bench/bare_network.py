@@ -1,4 +1,4 @@
-"""The pose network in processes of its own, without Ray: what two CPUs give at best."""
+"""Run the bare pose network in processes, without Ray: the best that two CPUs give."""
 
 import logging
 from concurrent.futures import ProcessPoolExecutor

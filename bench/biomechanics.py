@@ -3,7 +3,7 @@
     python -m bench.biomechanics [--hours 1] [--movement squat] [--out bench/results]
 
 The athlete of ``tools.athlete`` moves through clips of a quarter, half and the whole length at 30
-frames a second; processor time of this process is told. ``summary`` is all that the summary rests
+frames a second; this process's CPU time is printed. ``summary`` is all that the summary rests
 on, that is every metric of every frame, events and applications; ``frames`` is writing the JSON
 objects of the frames, on top. The peak of resident memory is that of the process so far, clip and
 results included.
@@ -78,7 +78,7 @@ def cost_s(clip: ClipPoses, *, written: int) -> float:
 
 
 def measured(movement: str, frames: int) -> dict[str, float]:
-    """Seconds and milliseconds a frame of a clip of so many frames, and the peak of memory."""
+    """Return seconds, milliseconds a frame and peak memory of a clip of ``frames``."""
     clip = clip_of(movement, frames)
     summary_s, with_frames_s = (cost_s(clip, written=written) for written in (0, 1))
     return {

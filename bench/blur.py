@@ -1,4 +1,4 @@
-"""How blur of known size is told: the figures behind the threshold of the caution `blur`.
+"""Measure how known blur is recognized: the figures behind the caution `blur`.
 
     python -m bench.blur
 
@@ -49,7 +49,7 @@ class Person:
         return crops, CropPoses(points, score, score, np.ones_like(points))
 
     def blur(self, kernel: Kernel) -> float:
-        """As the service judges it."""
+        """Judge blur as the service does."""
         return float(blur_of(*self.crop(kernel))[0])
 
 

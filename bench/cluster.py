@@ -17,7 +17,7 @@ from serve_app.pipeline import fan_out
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Of one video frame, seconds; ``core``: of one core, ``accelerator``: of one of these.
+    """Costs of one video frame: seconds of a ``core``, seconds of an ``accelerator``.
 
     Attributes:
         decode_core: decoding and cutting crops.
@@ -60,7 +60,7 @@ class Cluster:
 
 
 class Pool:
-    """So many equal servers, first come, first served; counts what they did."""
+    """Equal servers in a queue, first come, first served, with counts."""
 
     def __init__(self, servers: int) -> None:
         self._gate = asyncio.Semaphore(servers)
@@ -77,7 +77,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of a simulation.
+    """Result of a simulation.
 
     Attributes:
         seconds: until the last video was done. first_segment_s: until each video's first segment
@@ -91,7 +91,7 @@ class Outcome:
 
 
 def video(duration_s: float, fps: float = 30.0, key_frames_s: float = 2.0) -> MediaInfo:
-    """What probing a video of this length would tell."""
+    """Return the probe of a video of this length."""
     pts = np.arange(max(round(duration_s * fps), 1))
     return MediaInfo(
         path="simulated",
@@ -110,7 +110,7 @@ def video(duration_s: float, fps: float = 30.0, key_frames_s: float = 2.0) -> Me
 async def process(
     videos: Sequence[MediaInfo], cluster: Cluster, costs: Costs, *, annotated: bool, at_once: int
 ) -> Outcome:
-    """All videos, so many at once; to be run by ``virtual_time.simulate``."""
+    """Analyze all videos, some at once; run it by ``virtual_time.simulate``."""
     cores = Pool(cluster.nodes * cluster.cores)
     accelerators = Pool(cluster.nodes * cluster.accelerators)
     loop = asyncio.get_running_loop()

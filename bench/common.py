@@ -1,4 +1,4 @@
-"""What benchmarks share: facts of the machine, videos, engines as `analyze` has them, results."""
+"""Provide benchmarks with the machine's facts, videos, engines and results."""
 
 import json
 import logging
@@ -100,7 +100,7 @@ def job_of(video: Path, folder: Path, options: AnalysisOptions, *, annotated: bo
 
 
 def crop_cost(model: PoseModel, crops: int, seconds: float) -> tuple[float, float]:
-    """Crops a second where so many are given at a time, and CPU milliseconds of one."""
+    """Return crops a second at a batch size, and CPU milliseconds of one."""
     width, height = model.status.input_size
     pictures = np.random.default_rng(0).integers(0, 256, (crops, height, width, 3), np.uint8)
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What x264's presets cost and give on a video: python -m bench.encode [VIDEO]
+"""Compare x264's presets on a video: python -m bench.encode [VIDEO]
 
 The first four seconds of the video through the service's own encoder, nothing drawn on them:
 processor time and bytes a frame, and how far the picture is from the one that went in.

@@ -14,7 +14,7 @@ Histogram = Mapping[float, float]
 
 
 def read_histogram(text: str, name: str, deployment: str) -> Histogram:
-    """That of a metric in Prometheus' text format, of all replicas of a deployment."""
+    """Read the histogram of a metric over all replicas of a deployment."""
     cumulated: dict[float, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -27,7 +27,7 @@ def read_histogram(text: str, name: str, deployment: str) -> Histogram:
 
 
 def since(before: Histogram, after: Histogram) -> Histogram:
-    """What has come to it; only the buckets that got something."""
+    """Return the difference of two histograms, without empty buckets."""
     grown = {edge: count - before.get(edge, 0.0) for edge, count in after.items()}
     return {edge: count for edge, count in grown.items() if count}
 

@@ -1,6 +1,6 @@
 """Memory for a short and a long video of 720p: python -m bench.memory [--seconds 10 3600]
 
-Each is analysed in a process of its own, whose peak of resident memory is told, with the size of
+Each is analysed in a separate process, whose peak of resident memory is printed, with the size of
 its results (the arrays of the clip), which grow with the video and are taken off.
 """
 

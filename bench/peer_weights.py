@@ -1,7 +1,7 @@
 """Weights for the comparison with peers, and a video of any length.
 
 Published weights of RTMPose-m may not be at hand; the time of a network does not depend on its
-weights, so that one of random weights stands for it: as `.pth` for MMPose and this project, and
+weights, so that random weights will do: as `.pth` for MMPose and this project, and
 exported to ONNX for rtmlib.
 """
 

@@ -156,7 +156,7 @@ def crop_runs(data: Path, pythons: Mapping[str, str | None]) -> Iterator[Run]:
 
 
 def once(run: Run, most_s: float) -> dict[str, Any]:
-    """What the run tells, or why it does not."""
+    """Return the result of a run, or the reason why it has none."""
     with TemporaryDirectory() as name:
         places = {"OUT": str(Path(name) / "annotated.mp4"), "FOLDER": name}
         command = [places.get(part, part) for part in run.command]

@@ -1,4 +1,4 @@
-"""What fp32, bf16 and int8 cost and give: python -m bench.precisions
+"""Compare fp32, bf16 and int8: python -m bench.precisions
 
 CPU time of a crop by the service's own engine: RTMPose-m and HRNet-W48 of random weights, on which
 time does not depend. Rounds go through all of them in turn, so that the machine's mood meets all

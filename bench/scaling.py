@@ -1,4 +1,4 @@
-"""How the graph scales, by simulation with measured times: python -m bench.scaling
+"""Simulate how the graph scales, from measured times: python -m bench.scaling
 
 Times of the stages come from `python -m bench.stages --json FILE` on this machine (by default from
 bench/results/stages.json). An accelerator's are given, not measured: --crops-per-s and

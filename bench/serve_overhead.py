@@ -65,7 +65,7 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What is left of the budget, and for which measurements nothing was."""
+    """Rest of the time budget, and the measurements that it did not allow."""
 
     end: float
     left_out: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Clock:
         return max(self.end - time.monotonic(), 0.01)
 
     def measured(self, name: str, measure: Callable[[], Any]) -> Any:
-        """What ``measure`` gives; None if there is no time for it."""
+        """Return the result of ``measure``; None if there is no time for it."""
         CONSOLE.print(f"{name} ... ({self.left():.0f} s left)")
         try:
             if self.left() > 1:
@@ -172,7 +172,7 @@ def batches(graph: Graph, metrics: str, video: Path) -> dict[str, Any]:
         names = ("ray_serve_actual_batch_size", "ray_serve_batch_wait_time_ms")
         return [read_histogram(text, name, "RTMPose") for name in names]
 
-    time.sleep(TOLD_EVERY_S + 1)  # what was measured before is told by then
+    time.sleep(TOLD_EVERY_S + 1)  # earlier measurements are reported by then
     before = now()
     with ThreadPoolExecutor(VIDEOS_AT_ONCE) as pool:
         seconds = list(pool.map(graph.answer, [video] * VIDEOS_AT_ONCE))
@@ -235,7 +235,7 @@ def idle_s(folder: Path, clock: Clock) -> float:
 
 
 def batching() -> dict[str, float]:
-    """What the graph's config says of the pose model's batches."""
+    """Return the settings of the pose model's batches in the graph's config."""
     config = yaml.safe_load(CONFIG.read_text())
     (pose,) = (d for d in config["applications"][0]["deployments"] if d["name"] == "RTMPose")
     return {

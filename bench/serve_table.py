@@ -1,4 +1,4 @@
-"""What `bench.serve_overhead` measured, in words and beside its targets."""
+"""Print the results of `bench.serve_overhead` next to its targets."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -13,7 +13,7 @@ def spread(values: Sequence[float], unit: str = " s") -> str:
 
 
 def rows(figures: Mapping[str, Any], cpus: int) -> list[tuple[str, str, str]]:
-    """What was measured, in words, with its target; what was not is not there."""
+    """List the measured values with their targets."""
     told = [("cold start of the graph", f"{figures['ready_s']:.1f} s", "15 s")]
     if idle := figures["idle_s"]:
         told.append(("  of as many deployments that do nothing", f"{idle:.1f} s", ""))

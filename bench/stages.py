@@ -51,7 +51,7 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one stage, over a whole video."""
+    """Times of one stage over a whole video."""
 
     stage: str
     wall_s: float

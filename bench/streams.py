@@ -1,4 +1,4 @@
-"""Streams of OpenVINO beside each other against one of all threads: python -m bench.streams
+"""Compare parallel streams of OpenVINO with one of all threads: python -m bench.streams
 
 Crops a second, and CPU time of one, by the service's own engine: `MMPOSE_BATCH_SIZE` of 4 goes
 through the network in one piece on all threads, one of 16 in four, on as many threads as there are.

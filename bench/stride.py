@@ -1,4 +1,4 @@
-"""What detecting less often costs and saves: python -m bench.stride [VIDEO...]
+"""Compare detector strides: python -m bench.stride [VIDEO...]
 
 Against detection in every frame, on the shared videos: how much of the boxes overlaps (IoU), how
 far keypoints move (of the height of the box), which people are missed or made up, and how often

@@ -33,7 +33,7 @@ class _Jumping(selectors.SelectSelector):
 
 
 def simulate(work: Coroutine[Any, Any, Result]) -> tuple[Result, float]:
-    """What ``work`` gives, and how many seconds it took by the virtual clock."""
+    """Run ``work``; return its result and its seconds by the virtual clock."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
         result = runner.run(work)

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use."""
+"""Count the CPUs that this process may use."""
 
 import math
 import os
@@ -11,7 +11,7 @@ def usable_cpus(quota: Path = _QUOTA) -> int:
     """CPUs that the scheduler gives this process, not more than its container's quota; at least 1.
 
     Args:
-        quota: the control group's file: microseconds in every so many, or ``max``.
+        quota: the control group's file: microseconds allowed a period, and the period, or ``max``.
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     try:

@@ -269,7 +269,7 @@ class NotReadyError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """As many requests as configured are under way."""
+    """The configured number of requests is under way."""
 
     status, code, title = 429, "overloaded", "Too many requests"
     default_retryable = True

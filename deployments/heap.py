@@ -1,4 +1,4 @@
-"""What this process keeps of the memory that it has let go of."""
+"""Tune glibc malloc."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ from deployments.cpus import usable_cpus
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _CPUS_AN_ARENA = 2
 _KEPT_BYTES = 128 << 20
-"""At the end of a heap: its pages are paid for anew when they are used again."""
+"""Bytes kept at the end of a heap; the system would have to provide them again."""
 _MAPPED_BYTES = 32 << 20
 """Blocks as large come from the system and go back to it; pictures are smaller."""
 _USES = 64

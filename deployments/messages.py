@@ -1,4 +1,4 @@
-"""What travels between stages: frozen dataclasses of arrays. Imports numpy and ``biomech``.
+"""Define the messages between stages: frozen dataclasses of arrays.
 
 Pixels are display pixels (after the container's rotation), x right, y down, a pixel's centre at its
 integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images are uint8 BGR.
@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What probing a media file tells, without its pictures.
+    """Facts of a media file, from probing.
 
     Attributes:
         path: local path of the file.
@@ -121,7 +121,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class AnalysisOptions:
-    """How the frames of a segment are to be analysed.
+    """Options of the analysis of a segment.
 
     Attributes:
         pose_models: deployments to ask, in order of preference (``("rtmpose", "hrnet")``).
@@ -317,7 +317,7 @@ class ClipBiomechanics:
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """What is drawn on the m frames of a segment.
+    """Overlay of the m frames of a segment.
 
     Attributes:
         keypoints: (m,p,17,2) image pixels, NaN absent; score: (m,p,17).
@@ -340,7 +340,7 @@ Encoder = Literal["libx264", "h264_nvenc"]
 
 @dataclass(frozen=True, slots=True)
 class EncodeOptions:
-    """How the annotated video is encoded.
+    """Options of the encoder of annotated videos.
 
     Attributes:
         preset: x264 preset. crf: constant rate factor, 0-51.
@@ -367,7 +367,7 @@ class EncodedSegment:
 
 @dataclass(frozen=True, slots=True)
 class StoredVideo:
-    """Where the annotated video went: its address, size in bytes and sha256; warnings by code."""
+    """A stored annotated video: address, size in bytes, sha256, and warnings by code."""
 
     url: str
     size_bytes: int
@@ -377,7 +377,7 @@ class StoredVideo:
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """What a pose or detector deployment says of itself.
+    """State of a pose or detector deployment.
 
     Attributes:
         role: ``rtmpose``, ``hrnet`` or ``detector``. loaded: whether it can answer.

@@ -1,4 +1,4 @@
-"""What deployments share of Serve: calling another one, and where log records go."""
+"""Call other deployments of Serve, and log as Serve does."""
 
 import asyncio
 import logging

@@ -13,20 +13,20 @@ Interval = tuple[float | None, float | None]
 
 
 class Exact(BaseModel):
-    """Nothing is told that is not described."""
+    """Model that refuses undescribed fields."""
 
     model_config = ConfigDict(extra="forbid", **FINITE)
 
 
 class Application(Exact):
-    """What every application tells."""
+    """Fields of every application."""
 
     status: Status
     reason: str | None = None
 
 
 class RuleChecked(Exact):
-    """How often a rule could be held against something."""
+    """Number of times a rule could be checked."""
 
     rule: str
     threshold: float
@@ -75,7 +75,7 @@ class Difference(Exact):
 
 
 class CurveDistance(Exact):
-    """How far the mean curves of the sides are apart."""
+    """Difference between the mean curves of the sides."""
 
     joint: str
     rmsd_deg: float
@@ -113,7 +113,7 @@ class FatigueTold(Application):
 
 
 class JointLoad(Exact):
-    """How far a joint turned, and seconds by zones of speed."""
+    """Travel of a joint, and seconds by zones of speed."""
 
     travel_deg: Number
     zones_s: list[float] | None
@@ -162,7 +162,7 @@ class SmoothPhase(Exact):
 
 
 class EfficiencyTold(Application):
-    """How smooth the movement is."""
+    """Smoothness of the movement."""
 
     of: str | None = Field(None, description="The joint, or hip_depth.")
     sparc: Number = None

@@ -8,7 +8,7 @@ Result = TypeVar("Result")
 
 
 def awaited(work: Coroutine[Any, Any, Result]) -> Result:
-    """What ``work`` gives, by an event loop of its own: ``asyncio.run`` for large results.
+    """Run ``work`` in a new event loop: ``asyncio.run`` for large results.
 
     That one asks at its end whether its handler of SIGINT is still in place, and for a handler that
     is no number, Python writes, twice, an error that it drops, with the whole text of the result.

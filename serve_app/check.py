@@ -1,6 +1,6 @@
-"""What is wrong with a serve config before it is deployed.
+"""Find the mistakes of a serve config before it is deployed.
 
-Serve passes over unknown keys without a word, and a replica that does not fit, or a batch that
+Serve ignores unknown keys silently, and a replica that does not fit, or a batch that
 never fills, only shows as slowness; `serve deploy` ends with 0 for all of them.
 """
 

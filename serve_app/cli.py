@@ -1,11 +1,14 @@
 """The command line: `mmpose-service COMMAND`.
 
 Exit codes: 0 done; 1 something could not be analysed, fetched or checked; 2 a wrong argument or
-setting; 3 weights are missing or damaged; 130 interrupted.
+setting, or a command whose packages are not installed; 3 weights are missing or damaged;
+130 interrupted.
 """
 
+import ast
 import logging
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -48,7 +51,41 @@ _COMMANDS = {
     "quantize": "quantize:quantize",
     "tune": "tune:tune",
 }
-"""Module of ``serve_app.commands`` and name in it, imported when the command is asked for."""
+"""Module of ``serve_app.commands`` and function in it, imported when the command runs."""
+
+_OF_RESULTS = frozenset({"export", "report", "compare"})
+"""Commands that need the extra ``results`` alone; the others need ``service``."""
+
+_PIP = "Install them: pip install '{}[results]'"
+_SETUP = "Install {}[service]: scripts/setup.sh, in a checkout of the service."
+_OWN_PACKAGES = ("serve_app", "deployments", "biomech")
+
+_logger = logging.getLogger(__name__)
+
+
+class _Deferred(click.Command):
+    """A command that is imported when it runs; until then its help is read from its source.
+
+    The list of commands imports none of them, and is complete where their packages are missing.
+    """
+
+    def __init__(self, name: str, module: str, function: str) -> None:
+        super().__init__(name, help=_docstring(module, function))
+        self._place = module, function
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        module, function = self._place
+        command: click.Command = getattr(import_module(f"serve_app.commands.{module}"), function)
+        return command.make_context(*args, **kwargs)
+
+
+def _docstring(module: str, function: str) -> str | None:
+    """Read a function's docstring from the source of a module of commands."""
+    source = Path(__file__).with_name("commands") / f"{module}.py"
+    for node in ast.parse(source.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node)
+    raise AttributeError(f"{source} has no function {function}")
 
 
 class _Commands(click.Group):
@@ -60,9 +97,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(f"serve_app.commands.{module}"), name)
-        return command
+        return _Deferred(cmd_name, *_COMMANDS[cmd_name].split(":"))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,6 +105,18 @@ class _Commands(click.Group):
         except ServiceError as error:
             click.echo(f"error: {error}\n  {error.hint}", err=True)
             ctx.exit(_CODES.get(type(error), FAILED))
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in _OWN_PACKAGES:
+                raise
+            _logger.info("an import failed", exc_info=error)
+            command = ctx.invoked_subcommand
+            remedy = (_PIP if command in _OF_RESULTS else _SETUP).format(SERVICE_DISTRIBUTION)
+            click.echo(
+                f"error: {command} needs packages that are not installed: {package}\n  {remedy}",
+                err=True,
+            )
+            ctx.exit(WRONG_USE)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)

@@ -98,7 +98,7 @@ class PoseClient:
         return PoseResponse.model_validate_json(answer.content)
 
     def health(self) -> Health:
-        """What is loaded; of a service that is not ready too."""
+        """Return what is loaded, even if the service is not ready."""
         try:
             answer = self._http.get("/healthz")
         except httpx.TransportError as error:
@@ -228,7 +228,7 @@ def _save(answer: httpx.Response, to: Path) -> None:
 
 
 def _error_of(answer: httpx.Response) -> ServiceError:
-    """The error that a problem document tells of."""
+    """Return the error of a problem document."""
     try:
         document = answer.json()
         kind = _BY_CODE.get(document["code"], ServiceError)

@@ -1,4 +1,4 @@
-"""How far two analyses of the same frames are apart: boxes, keypoints, people."""
+"""Measure the difference of two analyses of the same frames: boxes, keypoints, people."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of people found in both.
+    """Differences of the people found in both.
 
     Attributes:
         iou_mean, iou_p5: overlap of their boxes; the twentieth part is worse than the latter.
@@ -58,7 +58,7 @@ class Difference:
 
 
 def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
-    """Of ``other`` from ``reference``; keypoints below ``min_score`` are not seen.
+    """Compare ``other`` with ``reference``; keypoints below ``min_score`` are ignored.
 
     Where nothing is in both, the overlap is 0 and the shift NaN.
     """

@@ -1,4 +1,4 @@
-"""What `/healthz` says, from what the models say of themselves."""
+"""Build the answer of `/healthz` from the states of the models."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -69,7 +69,7 @@ def _status(
 
 
 def _shortfalls(plan: ModelPlan, role: str, status: ModelStatus | None, ready: bool) -> list[str]:
-    """How a role falls short of the plan."""
+    """Describe how a role falls short of the plan."""
     if plan.choices[role].disabled:
         return []
     if status is None:

@@ -83,7 +83,7 @@ class GraphStages:
 
 
 class StatusBoard:
-    """What the model deployments last said of themselves, polled in the background.
+    """States of the model deployments, polled in the background.
 
     `/healthz` must not wait for a busy model, so it reads this.
     """
@@ -142,7 +142,7 @@ class IngressReplica:
         self._service.reconfigure(user_config)
 
     async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:
-        """What `POST /pose` answers, for callers with a handle.
+        """Answer `POST /pose`, for callers with a handle.
 
         Args:
             request: as the body of `POST /pose`.
@@ -190,7 +190,7 @@ class IngressReplica:
         await self._service.drain(grace_s)
 
     async def health(self) -> dict[str, Any]:
-        """What `GET /healthz` answers."""
+        """Answer `GET /healthz`."""
         return self._service.health().model_dump(mode="json")
 
 

@@ -43,7 +43,7 @@ from serve_app.settings import Settings
 Result = TypeVar("Result")
 
 _MOST_RENDERING = 4
-"""Segments drawn and encoded at once; the encoder of each has threads of its own."""
+"""Segments drawn and encoded at once; each has its own encoder threads."""
 
 
 @contextmanager
@@ -107,7 +107,7 @@ class LocalStages:
 
     @property
     def statuses(self) -> Mapping[str, ModelStatus]:
-        """What each model says of itself, by role."""
+        """Return the state of each model, by role."""
         return {
             role: engine if isinstance(engine, ModelStatus) else engine.status
             for role, engine in self._engines.items()

@@ -1,4 +1,4 @@
-"""Which models the settings ask for, and which of those loaded answer a request."""
+"""Plan the models of the settings, and choose those that answer a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ ROLES = (*POSE_ROLES, "detector")
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """What every model stage is to load, by role, and how; what the biomechanics go by."""
+    """Models to load by role with their options, and the config of the biomechanics."""
 
     config: ModelConfig
     choices: Mapping[str, ModelChoice]
@@ -32,7 +32,7 @@ class ModelPlan:
 
     @property
     def parts(self) -> Parts:
-        """Which parts of the biomechanics the registry file switches on."""
+        """Return the parts of the biomechanics that the registry enables."""
         return Parts(**self.config.biomechanics.model_dump())
 
 

@@ -52,7 +52,7 @@ _PASS_SHARE = 0.3  # of the frames that show the primary person
 
 
 class Stages(Protocol):
-    """What the pipeline asks of the graph. All raise :class:`ServiceError`."""
+    """Calls of the pipeline to the graph. All raise :class:`ServiceError`."""
 
     async def probe(self, path: Path) -> MediaInfo:
         """Read what the file says of itself, within the limits."""
@@ -302,7 +302,7 @@ def _first(group: BaseExceptionGroup[ServiceError]) -> ServiceError:
 def overlay_of(
     segment: Segment, clip: ClipPoses, biomechanics: ClipBiomechanics, min_score: float
 ) -> Overlay:
-    """What to draw on the frames of ``segment``: of the primary person, what the angles are of."""
+    """Return the overlay of ``segment``: the primary person, as the angles saw it."""
     frames = slice(segment.first_frame, segment.first_frame + len(segment.pts))
     keypoints, score = clip.spread(clip.keypoints, frames), clip.spread(clip.score, frames)
     if biomechanics.primary_points is not None:

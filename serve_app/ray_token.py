@@ -8,7 +8,7 @@ from pathlib import Path
 from deployments.errors import ConfigurationError
 
 _TOKEN, _PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-_HINT = f"Name a file that this user can write, in a folder of its own: {_PATH}=FILE."
+_HINT = f"Name a file that this user can write, in a separate folder: {_PATH}=FILE."
 
 
 def token_path() -> Path:

@@ -113,7 +113,7 @@ class Answer:
 
     @property
     def _frames(self) -> int:
-        """How many frames are told."""
+        """Count the frames of the answer."""
         return len(self._outcome.clip.times_s) if self._request.data else 0
 
     def _response(self, frames: Iterable[FramePose]) -> PoseResponse:

@@ -1,6 +1,6 @@
 """Request and response of the HTTP interface and of the Python handle.
 
-The response is the specification's, field for field; what this service adds stands beside it. What
+The response is the specification's, field for field; what this service adds comes on top. What
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
@@ -37,7 +37,7 @@ FormObject = BeforeValidator(_parsed)
 
 
 class SubjectOptions(BaseModel):
-    """What is known of the athlete."""
+    """Facts of the athlete."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,7 +54,7 @@ class SubjectOptions(BaseModel):
 
 
 class CameraOptions(BaseModel):
-    """What is known of the camera."""
+    """Facts of the camera."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,7 +73,7 @@ def _inline(kind: type[BaseModel]) -> WithJsonSchema:
 
 
 class PoseOptions(BaseModel):
-    """What a caller can ask for beside the video itself."""
+    """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -113,7 +113,7 @@ class PoseOptions(BaseModel):
 
     @property
     def context(self) -> Context:
-        """What the caller says of the clip."""
+        """Return the caller's facts of the clip."""
         return Context(
             movement=self.movement,
             cutoff_hz=self.cutoff_hz,
@@ -170,7 +170,7 @@ class Keypoint:
 
 @dataclass(frozen=True, slots=True, config=FINITE)
 class Box:
-    """Where the person is, in pixels."""
+    """Box of the person, pixels."""
 
     x1: float
     y1: float
@@ -200,7 +200,7 @@ class Biomechanics(Told):
 
 
 class FrameInfo(Told):
-    """Which frame, when, and by which model."""
+    """Number, time and model of a frame."""
 
     frame_number: int = Field(ge=0, description="Position in the video, from 0.")
     timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
@@ -335,7 +335,7 @@ class HealthModelInfo(BaseModel):
 
 
 class HealthModels(BaseModel):
-    """What is loaded."""
+    """State of the service and its models."""
 
     rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
     hrnet_available: bool

@@ -39,7 +39,7 @@ _SWEEP_S = 10.0
 
 
 class LiveConfig(BaseModel):
-    """What can be changed without a restart: ``user_config`` of the Ingress."""
+    """Settings that change without a restart: ``user_config`` of the Ingress."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class LiveConfig(BaseModel):
 
 
 class Statuses(Protocol):
-    """Where the models' own words are kept."""
+    """Source of the states of the models."""
 
     def __call__(self) -> Mapping[str, ModelStatus]:
         """Status by role; roles that have not answered yet are absent."""

@@ -8,6 +8,7 @@ their names; all others start with ``MMPOSE_``.
 import difflib
 import os
 import re
+import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +25,16 @@ from deployments.messages import EncodeOptions
 from deployments.pose.sources import without_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shipped() -> Path:
+    """Find the folder ``config`` of the checkout, else the copy that the wheel installs."""
+    here = ROOT / "config"
+    installed = Path(sysconfig.get_path("data"), "share", "mmpose-service", "config")
+    return here if (here / "model_config.json").is_file() else installed
+
+
+CONFIG_FOLDER = _shipped()
 PREFIX = "MMPOSE_"
 
 _SPECIFICATION_NAMES = {
@@ -70,37 +81,69 @@ class Settings(BaseSettings):
 
     # Models. None: as config/model_config.json says.
     rtmpose_enabled: bool | None = Field(
-        None, validation_alias=_named("rtmpose_enabled"), description="Use RTMPose, the primary."
+        None,
+        validation_alias=_named("rtmpose_enabled"),
+        description="Use RTMPose, the primary.",
+        json_schema_extra={"unset": "as the registry says"},
     )
     hrnet_enabled: bool | None = Field(
-        None, validation_alias=_named("hrnet_enabled"), description="Use HRNet, the fallback."
+        None,
+        validation_alias=_named("hrnet_enabled"),
+        description="Use HRNet, the fallback.",
+        json_schema_extra={"unset": "as the registry says"},
     )
-    config: Path = Field(ROOT / "config" / "model_config.json", description="Registry of models.")
+    config: Path = Field(CONFIG_FOLDER / "model_config.json", description="The registry of models.")
     weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
     mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
-        (), description="Addresses that have the published checkpoints, too, by file name."
+        (),
+        description=(
+            "Addresses that have the published checkpoints by file name, tried after the "
+            "publisher's; with commas or spaces."
+        ),
     )
     pose_model: str | None = Field(
-        None, description="Registry key that answers as RTMPose instead of the primary."
+        None,
+        description="Registry key that answers as RTMPose.",
+        json_schema_extra={"unset": "the primary"},
     )
-    detector: str | None = Field(None, description="Registry key of the person detector.")
+    detector: str | None = Field(
+        None,
+        description="Registry key of the person detector.",
+        json_schema_extra={"unset": "the primary"},
+    )
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="Where models run."
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`."
     )
     engine: Literal["auto", "torch", "openvino"] = Field(
-        "auto", description="What runs .pth checkpoints; auto: OpenVINO on a CPU, torch on a GPU."
+        "auto",
+        description=(
+            "What runs `.pth` checkpoints: `torch`, `openvino`; `auto` is OpenVINO on a CPU, "
+            "torch on a GPU."
+        ),
     )
     threads: int | None = Field(
-        None, ge=1, le=256, description="CPU threads of one model replica; default: its share."
+        None,
+        ge=1,
+        le=256,
+        description=("CPU threads of one model replica: its `num_cpus` if at least 1, else all."),
+        json_schema_extra={"unset": "its share"},
     )
-    mixed_precision: bool = Field(False, description="bf16 on CPU, fp16 on GPU, where they exist.")
+    mixed_precision: bool = Field(False, description="Use bf16 on CPUs that have it, fp16 on GPUs.")
     quantized: Path | None = Field(
-        None, description="Folder of networks in int8 that `mmpose-service quantize` made."
+        None,
+        description=(
+            "Folder of int8 networks by `mmpose-service quantize`, used on CPUs for the "
+            "checkpoints that they were made from; needed on every node."
+        ),
+        json_schema_extra={"page": "performance.md#settings-that-decide"},
     )
     batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
     calibration: Path | None = Field(
-        None, description="File of `mmpose-service calibrate`, put to use for its models."
+        None,
+        description=(
+            "File of `mmpose-service calibrate`; applies to the checkpoints it was made with."
+        ),
     )
     mmcv_with_ops: bool = Field(
         True,
@@ -110,7 +153,7 @@ class Settings(BaseSettings):
 
     cache_dir: Path | None = Field(
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmpose-service",
-        description="Where converted networks are kept.",
+        description="Where networks converted for OpenVINO are kept.",
     )
 
     # Analysis.
@@ -120,32 +163,50 @@ class Settings(BaseSettings):
         le=1,
         validation_alias=_named("confidence_threshold"),
         description="Keypoints below are missing, unless a request says otherwise.",
+        json_schema_extra={"unset": "0.3, by the registry"},
     )
     biomechanics_analysis: bool | None = Field(
         None,
         validation_alias=_named("biomechanics_analysis"),
         description="Compute angles, scores and alignment.",
+        json_schema_extra={"unset": "true"},
     )
     rules: Path | None = Field(
-        ROOT / "config" / "rules.yaml", description="Ranges of angles that are watched, YAML."
+        CONFIG_FOLDER / "rules.yaml",
+        description="Ranges of angles to watch, YAML.",
+        json_schema_extra={"page": "biomechanics/monitoring.md"},
     )
     mdc: Path | None = Field(
-        ROOT / "config" / "mdc.yaml", description="Smallest detectable changes by metric, YAML."
+        CONFIG_FOLDER / "mdc.yaml",
+        description="Smallest detectable changes by metric, YAML.",
+        json_schema_extra={"page": "biomechanics/asymmetry.md"},
     )
-    norms: Path | None = Field(None, description="Norms of a population of yours, YAML.")
+    norms: Path | None = Field(
+        None,
+        description="Norms of a population of yours, YAML.",
+        json_schema_extra={"page": "biomechanics/norms.md"},
+    )
     reference_result: Path | None = Field(
         None,
-        description="A saved response, or a table of angles (.csv), whose technique others are"
-        " compared to.",
+        description=(
+            "A saved response, or a table of angles (`.csv`), whose technique others are "
+            "compared to."
+        ),
+        json_schema_extra={"page": "biomechanics/technique.md"},
     )
     previous_result: Path | None = Field(
-        None, description="A saved response of the same athlete that progress is told from."
+        None,
+        description="A saved response of the same athlete that progress is measured from.",
+        json_schema_extra={"page": "biomechanics/progress.md"},
     )
-    detector_stride: int = Field(
-        4, ge=1, le=60, description="People are detected every so many frames."
-    )
+    detector_stride: int = Field(4, ge=1, le=60, description="Detect people on every n-th frame.")
     finest_stride: int | None = Field(
-        None, ge=1, le=60, description="Where people move, they are detected down to so often."
+        None,
+        ge=1,
+        le=60,
+        description=(
+            "Where people move, detect them on up to every n-th frame; unset: everywhere alike."
+        ),
     )
     min_box_score: float = Field(0.3, ge=0, le=1, description="Weaker detections are ignored.")
     max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
@@ -154,12 +215,17 @@ class Settings(BaseSettings):
         default_factory=lambda: min(max(usable_cpus(), 2), 8),
         ge=1,
         le=256,
-        description="Segments of one video at once; as many as CPUs, from 2 to 8, if not given.",
+        description="Segments of one video at once; more of them than CPUs only delay the first.",
+        json_schema_extra={"unset": "CPUs, 2 to 8"},
     )
 
     # Requests.
     max_concurrent_requests: int | None = Field(
-        None, ge=1, le=10_000, description="More are answered 429 with Retry-After."
+        None,
+        ge=1,
+        le=10_000,
+        description="More are answered 429, counted in each Ingress replica.",
+        json_schema_extra={"unset": "4, by the registry"},
     )
     deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
     export_deadline_s: float = Field(
@@ -170,57 +236,78 @@ class Settings(BaseSettings):
     max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
     max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
     max_result_bytes: int = Field(
-        32 * 1024**2, ge=1, description="Largest result that POST /export takes."
+        32 * 1024**2,
+        ge=1,
+        description=(
+            "Largest result that `POST /export` takes; some eight times as much memory is "
+            "used while it does."
+        ),
     )
     max_bodies: int = Field(
         64,
         ge=1,
         le=10_000,
-        description="Bodies received and videos fetched at once; more are answered 429.",
+        description=(
+            "Bodies of requests being received and videos being fetched at once; more are "
+            "answered 429, counted in each Ingress replica."
+        ),
     )
     max_bodies_bytes: int = Field(
         8 * 1024**3,
         ge=1,
-        description="Bytes of all bodies being received and videos being fetched.",
+        description="Bytes of all of them; an upload takes twice its size while it is stored.",
     )
     body_timeout_s: float = Field(
-        1800.0, gt=0, description="Longest time in which a body is received."
+        1800.0, gt=0, description="Longest time in which a body is received; then 408."
     )
     min_body_rate: int = Field(
         16 * 1024,
         ge=0,
-        description="Bytes a second with which a body or a fetched video must come.",
+        description=(
+            "Bytes a second with which a body must come, or be whole, else 408; and a fetched "
+            "video, else 502."
+        ),
     )
     body_window_s: float = Field(
-        10.0, gt=0, description="Time over which min_body_rate is measured; longest pause."
+        10.0, gt=0, description="Time over which that rate is measured, so the longest pause."
     )
     allowed_hosts: HostList = Field(
-        frozenset(), description="Hosts, host:port or networks fetched from although not public."
+        frozenset(),
+        description="Hosts, host:port or networks fetched from although not public, with commas.",
     )
-    gcs_buckets: HostList = Field(frozenset(), description="Buckets that gs:// may name.")
+    gcs_buckets: HostList = Field(
+        frozenset(), description="Buckets that `gs://` may name, with commas; read as this service."
+    )
 
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or gs://bucket/prefix of annotated videos.",
+        description="Folder or `gs://bucket/prefix` of annotated videos.",
     )
     public_url: str | None = Field(
-        None, description="Address under which callers reach this service; else the request's own."
+        None,
+        description="Address under which callers reach this service.",
+        json_schema_extra={"unset": "the request's own"},
     )
-    keep_results_s: float = Field(86_400.0, gt=0, description="Age at which local results go.")
+    keep_results_s: float = Field(
+        86_400.0, gt=0, description="Age at which videos in a local folder go."
+    )
     spool_dir: Path = Field(
-        Path(tempfile.gettempdir()) / "mmpose-service", description="Working files, on every node."
+        Path(tempfile.gettempdir()) / "mmpose-service",
+        description="Working files; on a cluster, shared by all nodes.",
     )
     encode_preset: str = Field(
         EncodeOptions().preset,
         pattern="^(ultrafast|superfast|veryfast|faster|fast|medium|slow|slower)$",
-        description="x264 preset.",
+        description="Preset of x264.",
+        json_schema_extra={"page": "performance.md"},
     )
     encode_crf: int = Field(
-        EncodeOptions().crf, ge=0, le=51, description="x264 constant rate factor."
+        EncodeOptions().crf, ge=0, le=51, description="Constant rate factor of x264."
     )
     hardware_video: bool = Field(
-        True, description="Decode and encode by a GPU that a stage sees and that can."
+        True,
+        description="Decode by NVDEC and encode by NVENC where the stages see such a GPU.",
     )
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."
@@ -228,7 +315,7 @@ class Settings(BaseSettings):
 
     @property
     def biomechanics(self) -> bool:
-        """Whether biomechanics are computed: unless they are switched off."""
+        """Return whether biomechanics are computed."""
         return self.biomechanics_analysis is not False
 
     @property

@@ -80,7 +80,7 @@ def draw_joint(
             color=colour,
             markersize=3,
             linewidth=1.2,
-            label=f"{side}, 95 % interval shaded",
+            label=f"{side}, nominal 95 % interval shaded",
         )
     axes.set_ylabel(f"{joint} (deg)")
     axes.set_xlim(0, max(times[-1], 1e-3))

@@ -8,7 +8,7 @@ from serve_app.application_schema import Applications, Exact, Interval, Number, 
 
 
 class SummaryCamera(Exact):
-    """What was known of the camera."""
+    """Facts of the camera."""
 
     roll_deg: float
     roll_source: Literal["assumed", "request"]
@@ -24,7 +24,7 @@ class Exchanged(Exact):
 
 
 class FilterUsed(Exact):
-    """What smoothed and repaired the points."""
+    """Filter and repairs of the points."""
 
     type: Literal["butterworth_zero_phase", "none"]
     order: int | None = None
@@ -173,7 +173,7 @@ class PhasesTold(Exact):
 
 
 class PersonSummary(Exact):
-    """One person over the clip. Where biomechanics are off only ``reason`` is told."""
+    """One person over the clip. With biomechanics off only ``reason`` is set."""
 
     person_id: int
     definitions: str = Field(description="Version of the definitions.")

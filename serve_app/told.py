@@ -1,4 +1,4 @@
-"""What all parts of an answer have in common: their numbers are finite."""
+"""Define the base of all models of an answer: finite numbers only."""
 
 from typing import Final
 

@@ -38,7 +38,7 @@ Engine = Literal["torch", "openvino"]
 
 @dataclass(frozen=True, slots=True)
 class PoseRate:
-    """What pose models of one kind do together.
+    """Rate and accuracy of pose models of one kind.
 
     Attributes:
         engine, precision: as the model says. mixed: whether mixed precision was asked for.
@@ -63,7 +63,7 @@ class PoseRate:
 
 @dataclass(frozen=True, slots=True)
 class StrideCost:
-    """What detecting every so many frames costs and saves.
+    """Cost and accuracy of a detector stride.
 
     Attributes:
         stride, finest: as in the settings. detections: pictures given to the detector.
@@ -104,7 +104,7 @@ def _loaded(choice: ModelChoice, plan: ModelPlan, options: EngineOptions):  # ty
 
 
 def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
-    """Rates of all that this machine can do, in about so many seconds beside the loading.
+    """Measure every variant that this machine can run, in about ``seconds`` after loading.
 
     Args:
         plan: which model. crops: (n, h, w, 3) of people, n >= 1.
@@ -198,7 +198,7 @@ def fastest(rates: Sequence[PoseRate], most_shift_px: float) -> PoseRate:
 def stride_costs(
     plan: ModelPlan, segment: Segment, strides: Sequence[tuple[int, int | None]]
 ) -> list[StrideCost]:
-    """What strides cost on one segment; the first is the reference."""
+    """Measure detector strides on one segment; the first is the reference."""
     pose, detector = load_pose(plan, plan.options), load_detector(plan)
     costs: list[StrideCost] = []
     reference: Rows | None = None

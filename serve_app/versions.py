@@ -4,8 +4,10 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from serve_app.schemas import HealthSystem
+if TYPE_CHECKING:
+    from serve_app.schemas import HealthSystem
 
 SERVICE_DISTRIBUTION = "mmpose-service"
 
@@ -21,12 +23,14 @@ def package_version(*names: str) -> str:
     return "not installed"
 
 
-def system(gpu: str | None) -> HealthSystem:
+def system(gpu: str | None) -> "HealthSystem":
     """The ``system`` block of ``/healthz``.
 
     Args:
         gpu: that the models run on: on a cluster, another machine's than this process's.
     """
+    from serve_app.schemas import HealthSystem
+
     here = _gpu_here()
     return HealthSystem(
         cuda_available=bool(gpu or here),

@@ -46,7 +46,7 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
     """Tracks that are mostly of the body of a longer one become part of it.
 
-    A row is given up (-1) where the longer track has one of its own.
+    A row is dropped (-1) where the longer track has another one.
     """
     a, b = pairs_in_frame(rows.frame)
     same = same_body(rows, a, b)
@@ -346,7 +346,7 @@ def best_links(fragments: list[Fragment]) -> dict[int, int]:
     """
     candidates = [*_candidates(fragments)]
     count = len(fragments)
-    # A column for the start of each fragment, and one of its own for each end left unlinked.
+    # A column for the start of each fragment, and another for each end left unlinked.
     ends = [*(i for i, _, _ in candidates), *range(count)]
     starts = [*(j for _, j, _ in candidates), *range(count, 2 * count)]
     price = [*(p for _, _, p in candidates), *[_UNLINKED] * count]

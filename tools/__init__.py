@@ -1,1 +1,1 @@
-"""What makes things of this project, and is not part of the service."""
+"""Provide instruments of this project that are not part of the service."""

@@ -30,7 +30,7 @@ _FPS = 30
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One film: how well it was told, repetitions of each person, and how many there are."""
+    """Scores of one film, repetitions of each person, and their true number."""
 
     score: Score
     counts: list[int | None]
@@ -38,12 +38,12 @@ class Scored:
 
     @property
     def told(self) -> bool:
-        """Whether there is anything to count by."""
+        """Return whether there is anything to count."""
         return self.counts != [None]
 
     @property
     def exact(self) -> bool:
-        """Whether one person did just those that were filmed."""
+        """Return whether one person did exactly the filmed repetitions."""
         return self.counts == [self.repetitions]
 
 

@@ -1,4 +1,4 @@
-"""How well a response tells what was filmed."""
+"""Score a response against the truth of a film."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PCK_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class AngleScore:
-    """Of one joint angle over a clip.
+    """Errors of one joint angle over a clip.
 
     Attributes:
         errors: (n,) degrees, measured less true, of the frames in which it was measured.
@@ -48,7 +48,7 @@ class AngleScore:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Of one clip: share of right keypoints among all of all frames, and the angles by name."""
+    """Scores of one clip: share of correct keypoints, and the angles by name."""
 
     pck: float
     angles: dict[str, AngleScore]
@@ -79,7 +79,7 @@ def score(truth: Truth, data: PoseData) -> Score:
 
 
 def counted(movement: str, person: PersonSummary) -> int | None:
-    """How many repetitions of ``movement``, jumps or strides a response tells.
+    """Count the repetitions of ``movement``, jumps or strides in a response.
 
     None for walks and runs that are not seen from the side: it tells no steps of them.
     """

@@ -1,4 +1,4 @@
-"""The graph in processes of its own, started as `make serve` starts it."""
+"""Run the graph in separate processes, started as `make serve` starts it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What lets torchvision for CUDA be imported beside a CPU torch."""
+"""Let torchvision for CUDA be imported with a CPU torch."""
 
 import sys
 

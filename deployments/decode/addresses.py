@@ -1,4 +1,4 @@
-"""Which network addresses a video may be fetched from.
+"""Decide from which network addresses a video may be fetched.
 
 Judged are the addresses that a name resolves to, never the text of a URL: ``2852039166``,
 ``0xA9FEA9FE`` and ``0251.0376.0251.0376`` all resolve to the metadata service of a cloud, and only
@@ -62,7 +62,7 @@ _SPECIAL_V6 = tuple(
     )
 )
 
-# IPv6 that stands for IPv4. The local NAT64 prefix 64:ff9b:1::/48 is not among them: where it puts
+# IPv6 that embeds IPv4. The local NAT64 prefix 64:ff9b:1::/48 is not among them: where it puts
 # the IPv4 address is each site's choice, and the registry calls it not globally reachable.
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _IN_LOWEST_BITS = (_MAPPED, IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
@@ -92,9 +92,9 @@ _HOST_AND_PORT = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<plain>[^:\[\]]+)):(?P<po
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether ``address`` is an ordinary host of the public internet.
+    """Return whether ``address`` is an ordinary host of the public internet.
 
-    An IPv6 address that stands for an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo or
+    An IPv6 address that embeds an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo or
     ISATAP) is public only if every IPv4 address in it is.
     """
     if isinstance(address, IPv4Address):
@@ -110,7 +110,7 @@ def _within(address: IPAddress, networks: Iterable[IPNetwork]) -> bool:
 
 
 def _transition(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that the prefix of ``address`` says it stands for."""
+    """Return the IPv4 addresses embedded in ``address``, by its prefix."""
     bits = int(address)
     if _within(address, _IN_LOWEST_BITS):
         return (_v4(bits),)
@@ -151,7 +151,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class AddressPolicy:
-    """What may be contacted: public addresses on the ports 80 and 443, and what an operator adds.
+    """Hosts that may be contacted: public ones on ports 80 and 443, and those an operator adds.
 
     An entry of ``allowed_hosts`` is one of
 
@@ -181,7 +181,7 @@ class AddressPolicy:
         object.__setattr__(self, "_entries", entries)
 
     def permits(self, host: str, port: int, address: IPAddress) -> bool:
-        """Whether ``host`` may be contacted at ``address``, which it resolved to, on ``port``."""
+        """Return whether ``host`` may be contacted at the resolved ``address`` on ``port``."""
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped  # the same end point by another spelling
         host = host.lower().removesuffix(".")

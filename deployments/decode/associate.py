@@ -63,7 +63,7 @@ def select(found: Detections, min_score: float, max_people: int) -> Detections:
     Args:
         found: boxes (n,4) and score (n,).
         min_score: those below are left out.
-        max_people: so many are kept.
+        max_people: most people kept.
     """
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     order = np.lexsort((-sides.prod(axis=1), -found.score))
@@ -99,7 +99,7 @@ def match(before: F32, after: F32, gap_s: float) -> I64:
 
     reach = min(_REACH_AT_ONCE + _REACH_PER_S * gap_s, _REACH_MAX)
     possible = (apart <= reach) & (growth <= np.log(_MAX_SIZE_RATIO))
-    # An impossible pair stands for two people left unmatched, at the price of the longest step.
+    # An impossible pair leaves two people unmatched, at the cost of the longest step.
     rows, columns = scipy.optimize.linear_sum_assignment(np.where(possible, apart + growth, reach))
     kept = possible[rows, columns]
     return np.stack([rows[kept], columns[kept]], axis=1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""How blurred a person is, by the pixels of the body alone.
+"""Measure the blur of a person from the pixels of the body alone.
 
 "The blur effect" of Crété-Roffet et al. (2007) under a mask: a sharp picture loses most of its
 differences between neighbouring pixels when it is blurred once more, a blurred one keeps them. It

@@ -35,7 +35,7 @@ _TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come agai
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """How much, how long and how far.
+    """Limits of one download: bytes, seconds, redirects.
 
     Attributes:
         max_bytes: largest file.
@@ -67,7 +67,7 @@ def fetch(
 ) -> Path:
     """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
 
-    On any failure nothing is left behind. ``progress`` is told bytes received and in all (None
+    On any failure nothing is left behind. ``progress`` gets the bytes received and the total (None
     where the other side does not say); ``cancelled`` is asked several times a second.
 
     Raises:
@@ -176,7 +176,7 @@ def _plain(encoding: str | None) -> bool:
 
 
 def _refusal(name: str, status: int, retry_after: str = "") -> ServiceError:
-    """What an answer other than 200 means."""
+    """Map a status other than 200 to an error."""
     text = f"{name} answered with status {status}"
     if 400 <= status < 500 and status not in _TEMPORARY:
         return SourceNotFoundError(text, upstream_status=status)

@@ -1,4 +1,4 @@
-"""Which way a stored picture has to be turned: the display matrix."""
+"""Read the rotation of stored pictures from the display matrix."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _TOLERANCE_DEG = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """How a stored picture is to be shown.
+    """Rotation and mirroring that show a stored picture upright.
 
     Attributes:
         rotation_deg: clockwise turn that makes it upright, 0, 90, 180 or 270.

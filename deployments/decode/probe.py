@@ -1,4 +1,4 @@
-"""What a media file says of itself, read without keeping its pictures."""
+"""Probe a media file without keeping its pictures."""
 
 import os
 from dataclasses import dataclass
@@ -257,7 +257,7 @@ def _index_of_packets(
             if packet.is_keyframe:
                 keys.append(packet.pts)
     except av.error.FFmpegError:
-        return None  # damaged: what can be decoded is what there is
+        return None  # damaged: only decoding finds the frames
     return pts, keys
 
 
@@ -282,7 +282,7 @@ def _index_of_frames(
 
 
 def _is_in_order(container: InputContainer, pts: list[int]) -> bool:
-    """Whether packets come in the order of presentation; AVI does not say when they are shown."""
+    """Return whether packets come in presentation order; AVI has no presentation times."""
     return _demuxer(container) != "avi" and bool((np.diff(pts) > 0).all())
 
 
@@ -362,7 +362,7 @@ def _warnings(
 
 
 def _is_variable(pts: I64) -> bool:
-    """Whether frames are unevenly spaced beyond what rounding to ticks makes of an even spacing."""
+    """Return whether frame intervals differ by more than rounding to ticks explains."""
     gaps = np.diff(pts)
     if not len(gaps):
         return False

@@ -67,7 +67,7 @@ async def refined(
 
 
 def _moved(before: F32 | None, after: Detections | None) -> bool:
-    """Whether somebody came, went, or moved or grew by more than a little."""
+    """Return whether somebody came, went, moved or changed size."""
     if before is None or after is None:
         return False
     # Without a limit on the speed: who is too far from all is somebody else in any case.

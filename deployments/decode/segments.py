@@ -4,7 +4,7 @@ import numpy as np
 
 from deployments.messages import F64, I64, MediaInfo, Segment, ticks_to_seconds
 
-# A gap between key frames longer than so many segments is cut into as many parts.
+# A gap between key frames longer than this number of segments is cut into parts.
 _PARTS = 4
 
 

@@ -42,7 +42,7 @@ def parse_source(text: str) -> httpx.URL | GcsObject:
 
 
 def parse_redirect(base: httpx.URL, location: str) -> httpx.URL:
-    """Where the header ``Location`` of an answer from ``base`` leads.
+    """Resolve the header ``Location`` of an answer from ``base``.
 
     Raises:
         SourceError: it is absent, malformed, ambiguous or carries a user name.

@@ -1,4 +1,4 @@
-"""What the index of an MP4 claims, judged before FFmpeg makes room for it.
+"""Limit the index that an MP4 declares, before FFmpeg allocates memory for it.
 
 A sample costs FFmpeg 24 bytes of memory but need not cost the file any: a size for all and a count
 are enough, so that a file of a kilobyte can ask for gigabytes. FFmpeg parses boxes wherever they
@@ -29,7 +29,7 @@ _BLOCK = 1024  # samples of uncompressed sound that FFmpeg takes as one
 
 @dataclass(slots=True)
 class _Track:
-    """What is found from one ``trak`` box to the next.
+    """Facts of one ``trak`` box.
 
     Attributes:
         samples: in the track's own table. in_fragments: in runs of samples.
@@ -44,7 +44,7 @@ class _Track:
     spacings: set[tuple[int, int]] = field(default_factory=set)
 
     def entries(self) -> int:
-        """How many entries FFmpeg's index of it has at the most."""
+        """Return the most entries that FFmpeg's index of this track can have."""
         # Samples of uncompressed sound are counted, but not listed one by one.
         is_sound = b"soun" in self.handlers and b"vide" not in self.handlers
         is_plain = is_sound and self.spacings == {(1, 1)}

@@ -59,6 +59,6 @@ def _pulled(
             return
         if not isinstance(frame, av.VideoFrame):
             return
-        # The filter counts in ticks of its own.
+        # The filter has another time base.
         frame.pts, said = waiting.popleft()
         yield frame, said

@@ -28,7 +28,7 @@ def decoder() -> HWAccel | None:
 
 @cache
 def has_encoder() -> bool:
-    """Whether NVENC encodes H.264 here; GPUs made for data centres have none."""
+    """Return whether NVENC encodes H.264 here; some data center GPUs lack it."""
     try:
         context = av.CodecContext.create("h264_nvenc", "w")
         assert isinstance(context, VideoCodecContext)  # noqa: S101  for mypy

@@ -125,7 +125,7 @@ class Picture:
 class _IdleReformatters:
     """Reformatters of HDR that are not in use.
 
-    FFmpeg takes seconds to work out its table of colours, for each anew; a segment of HDR video
+    FFmpeg takes seconds to compute its table of colors, for each picture again; HDR video
     would cost several times its decoding.
     """
 
@@ -286,7 +286,7 @@ class Converter:
 
 
 def is_hdr(frame: av.VideoFrame) -> bool:
-    """Whether a frame's transfer function is PQ or HLG (ITU-R BT.2100)."""
+    """Return whether a frame's transfer function is PQ or HLG (ITU-R BT.2100)."""
     return frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 
 
@@ -306,7 +306,7 @@ def _planes(frame: av.VideoFrame) -> tuple[U8, U8, U8]:
 
 
 def _plane(frame: av.VideoFrame, i: int, samples: int = 1) -> U8:
-    """(h, samples w) view of a plane with so many samples a pixel."""
+    """(h, samples w) view of a plane with ``samples`` a pixel."""
     plane = frame.planes[i]
     rows: U8 = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : samples * plane.width]

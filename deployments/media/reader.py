@@ -222,7 +222,7 @@ def decoded(
 ) -> Iterator[av.VideoFrame]:
     """Frames in the order of presentation, from a key frame or from where the container stands.
 
-    Packets that do not decode are passed over; a file that is damaged beyond reading ends there.
+    Packets that do not decode are skipped; a file that is damaged beyond reading ends there.
     To ``damaged`` goes the time stamp of a frame whose data, or those just before it, are damaged,
     before the frame is given.
     """
@@ -280,7 +280,7 @@ def _checked(
 
 
 def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether FFmpeg gives time stamps that are not those of presentation.
+    """Return whether FFmpeg's time stamps of this stream are not presentation times.
 
     AVI stores none. Those that FFmpeg makes up are right for MPEG-4, but for H.264 and HEVC they
     follow the order of decoding, late by a guess: ``decoded`` deals out the times of decoding,

@@ -1,4 +1,4 @@
-"""What the outermost structure of a media file says: its kind, and how long it should be.
+"""Sniff the container of a media file: its kind, and its declared length.
 
 Only lengths are followed, nothing is parsed that could name another file or an address.
 """
@@ -46,13 +46,13 @@ def sniff(path: str | os.PathLike[str]) -> str:
 
 
 def has_box(path: Path, name: bytes) -> bool:
-    """Whether an ISO media file has a top-level box ``name`` that begins inside the file."""
+    """Return whether an ISO media file has a top-level box ``name`` that begins inside the file."""
     with path.open("rb") as file:
         return any(kind == name for kind, _, _ in boxes(file, path.stat().st_size))
 
 
 def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
-    """How many bytes the file lacks by its own outermost lengths; 0 where they are not stated.
+    """Count the bytes missing by the file's own outermost lengths; 0 if these are not stated.
 
     Of an MP4 that is not fragmented only the index (moov) is judged: of what it lists, padding or
     sound may be cut and all pictures be there.

@@ -21,7 +21,7 @@ LEAST_POINTS: Final = 50
 """Labelled keypoints that either half must have."""
 
 LEAST_OF_ITS_OWN: Final = 50
-"""Labelled keypoints of a kind that it takes for a factor of its own."""
+"""Least labelled keypoints of a kind for a separate factor."""
 
 NOMINAL: Final = (0.6827, 0.95)
 """Shares within 1 and 1.96 standard deviations, of a normal distribution."""
@@ -84,7 +84,7 @@ def measure_points(
     model: PoseModel,
     progress: Callable[[int, int], None] | None = None,
 ) -> LabelledPoints:
-    """What ``model`` finds at the labelled keypoints, in the labels' boxes.
+    """Run ``model`` on labelled people, in the labels' boxes.
 
     Args:
         annotations: COCO keypoint file. images: folder of its pictures. model: not calibrated.

@@ -1,4 +1,4 @@
-"""What was learnt on labelled pictures of how far a model's keypoints are off, put to use.
+"""Apply a calibration of keypoint errors that was fitted on labelled pictures.
 
 A calibration has a factor on the standard deviation of each keypoint, and a monotone map from the
 raw score to the share of such keypoints that are right. It is of one checkpoint, run in one way.
@@ -60,7 +60,7 @@ class Coverage(BaseModel):
 
 
 class HeldOut(BaseModel):
-    """How a calibration does on pictures that it was not fitted on.
+    """Coverage of a calibration on pictures that it was not fitted on.
 
     Attributes:
         images, points: how many.
@@ -80,7 +80,7 @@ class HeldOut(BaseModel):
 
 
 class Calibration(BaseModel):
-    """Of one model.
+    """Calibration of one model.
 
     Attributes:
         key: in the registry. checkpoint: name of its file. flip_test: whether it was on.

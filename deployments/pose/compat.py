@@ -91,13 +91,13 @@ def _replace_xtcocotools() -> None:
 
 
 def nms_kind() -> NmsKind:
-    """Which suppression this process uses: mmcv's ``compiled`` one, or the one in ``python``."""
+    """Return which NMS this process uses: mmcv's ``compiled`` one or the ``python`` one."""
     operators = sys.modules.get(_OPERATORS)
     return "python" if operators is None or isinstance(operators, _Operators) else "compiled"
 
 
 def compiled_cuda() -> bool:
-    """Whether this process uses mmcv's operators, compiled for CUDA."""
+    """Return whether this process uses mmcv's operators, compiled for CUDA."""
     return nms_kind() == "compiled" and _built_for_cuda(sys.modules[_OPERATORS])
 
 

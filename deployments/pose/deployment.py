@@ -36,7 +36,7 @@ class BatchConfig(BaseModel):
 
 
 def _threads(options: EngineOptions) -> int | None:
-    """As told; else the CPUs that Ray set aside for this replica, if that is one at least.
+    """Return ``options.threads``, else Ray's CPU allocation of this replica if at least 1.
 
     Shares of a CPU are how several replicas are fitted onto a machine, not how fast one may be.
     """
@@ -72,7 +72,7 @@ class ModelReplica:
         self._together = together
 
     async def status(self) -> ModelStatus:
-        """What the model says of itself."""
+        """Return the state of the model."""
         return self._engine if isinstance(self._engine, ModelStatus) else self._engine.status
 
     def check_health(self) -> None:

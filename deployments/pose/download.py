@@ -71,7 +71,7 @@ class _Part:
         return validator if validator and sent and address in ("", self.address) else None
 
     def start(self, validator: str | None) -> None:
-        """Begin anew, with bytes of the version that ``validator`` names."""
+        """Start again, with bytes of the version that ``validator`` names."""
         self.discard()
         self.path.touch()
         if validator:
@@ -240,7 +240,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _client(given: httpx.Client | None, connect_s: float) -> AbstractContextManager[httpx.Client]:
-    """The given one, left open, or one of its own."""
+    """Yield the given client, or a new one that is closed at the end."""
     if given:
         return nullcontext(given)
     timeout = httpx.Timeout(3 * connect_s, connect=connect_s)
@@ -279,7 +279,7 @@ def _reason(error: Exception) -> str:
 def _try(client: httpx.Client, url: str, part: _Part, progress: Progress | None) -> None:
     # Compressed, ranges would count other bytes.
     headers = {"Accept-Encoding": "identity"}
-    # Without a validator, bytes of two versions of the file could be joined: begin anew.
+    # Without a validator, bytes of two versions of the file could be joined: start again.
     offset = part.size if part.validator else 0
     if offset and part.validator:
         headers |= {"Range": f"bytes={offset}-", "If-Range": part.validator}
@@ -314,7 +314,7 @@ def _begin(response: httpx.Response, part: _Part, offset: int) -> int | None:
 
 
 def _validator(response: httpx.Response) -> str | None:
-    """What If-Range may name: a strong ETag, else the date of the file."""
+    """Return the validator for If-Range: a strong ETag, else the file's date."""
     etag, date = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
     return (etag if etag and not etag.startswith("W/") else date) or None
 

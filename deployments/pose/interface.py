@@ -1,6 +1,6 @@
 """The two verbs every model has, whatever runs it.
 
-``calls_at_once`` is how many of a model's calls may be under way, each in a thread of its own.
+``calls_at_once`` is how many of a model's calls may be under way, each in another thread.
 """
 
 from typing import Protocol

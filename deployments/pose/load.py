@@ -69,7 +69,7 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
 
 
 def _by_openvino(options: EngineOptions) -> bool:
-    """Whether a ``.pth`` is run by OpenVINO.
+    """Return whether OpenVINO runs a ``.pth``.
 
     Raises:
         ConfigurationError: the device is not here.
@@ -83,7 +83,7 @@ def _by_openvino(options: EngineOptions) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model a stage may load, first the one it should.
+    """Models that a stage may load, best first.
 
     Attributes:
         role: ``rtmpose``, ``hrnet`` or ``detector``.
@@ -140,7 +140,7 @@ class ModelChoice:
 
 
 def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:
-    """What a stage may load by the registry.
+    """Return the models of the registry that a stage may load.
 
     Args:
         config: the registry.

@@ -1,4 +1,4 @@
-"""How networks are run."""
+"""Options of running a network."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class EngineOptions:
         use_compiled_ops: mmcv's compiled operators where they are installed.
         batch: most pictures in one call of the network.
         share_batches: a deployment puts pictures of different calls into one call of the network.
-        calibrations: of models, each put to use where its own model is loaded.
+        calibrations: of models; each applies where its model is loaded.
         cache_dir: where converted networks are kept; None for nowhere.
     """
 

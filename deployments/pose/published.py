@@ -30,7 +30,7 @@ _DETECTOR_CONFIGS = "mmpose::demo/mmdetection_cfg/"
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is known of a config.
+    """Facts of a published config.
 
     Attributes:
         name: for people.

@@ -107,7 +107,7 @@ class _Entry(_Strict):
 
 
 class BiomechanicsFlags(_Strict):
-    """Which parts of the biomechanics are computed."""
+    """Enabled parts of the biomechanics."""
 
     joint_angle_analysis: bool = True
     symmetry_detection: bool = True

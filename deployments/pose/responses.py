@@ -1,4 +1,4 @@
-"""What both codecs share: the spread of a response, and what is returned of it. Torch."""
+"""Turn network responses into keypoints with their spread, for all codecs (torch)."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ SIGMA_MIN_PX = 0.5
 
 
 class Codec(Protocol):
-    """How the responses of a pose network, float32 tensors (n, k, ...), become keypoints."""
+    """Decode responses of a pose network, float32 tensors (n, k, ...), into keypoints."""
 
     def mirror(self, responses: Sequence[Tensor]) -> list[Tensor]:
         """Responses to a mirrored crop as those to the crop itself."""

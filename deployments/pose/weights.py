@@ -15,7 +15,7 @@ def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
     """Folders to search, in order.
 
     Args:
-        root: of the checkout, which has ``weights/`` and has ``shared/weights`` in or beside it.
+        root: of the checkout, which has ``weights/``, and ``shared/weights`` in it or next to it.
         weights_dir: ``$MMPOSE_WEIGHTS_DIR``, searched first.
     """
     beside = (root / "weights", root / "shared" / "weights", root.parent / "shared" / "weights")

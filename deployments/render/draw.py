@@ -23,7 +23,7 @@ _GAP = 5.0  # between a joint and its label, the canvas's units
 
 @dataclass(frozen=True, slots=True)
 class FrameOverlay:
-    """What is drawn on one picture: a row of :class:`deployments.messages.Overlay`.
+    """Overlay of one picture: a row of :class:`deployments.messages.Overlay`.
 
     Attributes:
         keypoints: (p,17,2) pixels of the picture. score: (p,17). box: (p,4).
@@ -87,7 +87,7 @@ _OTHER = _Stroke(
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """What is seen of one person: (17,2) points, (17,) which of them count, the box or None."""
+    """Drawable of one person: (17,2) points, (17,) which of them count, box or None."""
 
     track_id: int
     points: F32

@@ -139,7 +139,7 @@ def _add_stream(
 
 
 def _annotated(picture: Picture, overlay: FrameOverlay, size: tuple[int, int]) -> av.VideoFrame:
-    """A frame of its own: the picture at ``size`` (width, height) with the overlay on it."""
+    """Return a new frame: the picture at ``size`` (width, height) with the overlay on it."""
     frame = av.VideoFrame(*size, "yuv420p")
     y, u, v = (_plane(frame, i) for i in range(3))
     for target, source in ((y, picture.y), (u, picture.u), (v, picture.v)):

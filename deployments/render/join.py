@@ -33,7 +33,7 @@ def join(
 
     The source's first picture is at time 0, all others where the source has them; the sound is
     moved by the same amount, and ends a minute after the last picture at the latest. Sound that MP4
-    cannot hold and that cannot be encoded anew is left out.
+    cannot hold and that cannot be re-encoded is left out.
 
     Returns:
         Whether there is sound in it.
@@ -127,7 +127,7 @@ def _pictures(
             for packet in container.demux(source):
                 if packet.pts is None or packet.time_base is None:
                     continue  # the empty one at the end
-                # NUT counts in ticks of its own, in which those of the source are whole.
+                # NUT has a finer time base than the source.
                 packet.pts -= round(start_s / packet.time_base)
                 packet.dts = packet.pts
                 packet.stream = stream

@@ -28,7 +28,7 @@ def sound_stream(source: InputContainer) -> AudioStream | None:
 
 
 def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
-    """How to bring this sound into an MP4, best first; none if it claims what no sound has."""
+    """List the ways to bring this sound into an MP4, best first; empty if it is malformed."""
     if stream.codec_context.sample_rate not in _RATES:
         return ()
     if stream.codec.canonical_name in _COPIED:

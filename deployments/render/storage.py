@@ -1,4 +1,4 @@
-"""Where annotated videos go: a local folder that the service serves, or a bucket.
+"""Store annotated videos in a local folder that the service serves, or in a bucket.
 
 A key is derived from the request, so that storing again after a crash gives one video at one
 address. Nothing is written in place: a reader sees the whole video or none.

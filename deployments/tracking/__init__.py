@@ -1,1 +1,1 @@
-"""Who is who over a whole clip: from segments to people, the primary person first."""
+"""Track people over a whole clip: from segments to people, the primary person first."""

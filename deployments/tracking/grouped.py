@@ -1,4 +1,4 @@
-"""Rows of a clip by group: all that is asked of one track or identity, for all of them at once.
+"""Group rows of a clip by track or identity.
 
 A loop over groups that looks through all rows for each costs their product, which a clip whose
 people come and go at every detection makes millions of millions.

@@ -1,8 +1,8 @@
-"""Who is who over the whole clip: identities kept through crossings and over gaps.
+"""Resolve identities over the whole clip, through crossings and over gaps.
 
 The association from one detection frame to the next errs where people pass one another: their boxes
 coincide, one of them is hidden, and the boxes may come apart the wrong way round. So rows near
-another person are set aside, the clean fragments before and after are linked anew by motion, size
+another person are set aside, the clean fragments before and after are linked again by motion, size
 and pose over the whole clip (``deployments.tracking.links``), and the rows set aside are given to
 the identities whose paths they follow. The same links close the gaps of missed detections.
 """

@@ -1,4 +1,4 @@
-"""Which fragment of a track continues which: the best set of links over the whole clip.
+"""Link fragments of tracks: the best set of links over the whole clip.
 
 A link from the end of one fragment to the start of a later one is priced as the negative logarithm
 of how likely both are one person, in four Gaussian terms: where constant velocity leads, forwards
@@ -110,7 +110,7 @@ def _cheapest(before: I64, after: I64, price: F64) -> tuple[I64, I64]:
     ends, row = np.unique(before, return_inverse=True)
     starts, column = np.unique(after, return_inverse=True)
     own = np.arange(len(ends))
-    # A column for each start, and one of its own for each end left unlinked.
+    # A column for each start, and another for each end left unlinked.
     rows, columns = np.concatenate([row, own]), np.concatenate([column, own + len(starts)])
     # The matching takes an explicit zero for "no edge".
     entries = np.concatenate([price, np.full(len(ends), _UNLINKED)]) + 1.0

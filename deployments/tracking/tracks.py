@@ -67,7 +67,7 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
     """Tracks that are mostly of the body of a longer one become part of it.
 
-    A row is given up (-1) where the longer track has one of its own.
+    A row is dropped (-1) where the longer track has another one.
     """
     a, b = pairs_in_frame(rows.frame)
     same = same_body(rows, a, b)

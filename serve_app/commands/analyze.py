@@ -26,7 +26,7 @@ from serve_app.table import write_csv
 
 @dataclass(frozen=True, slots=True)
 class Formats:
-    """What is written beside the annotated video and the response."""
+    """Files to write in addition to the annotated video and the response."""
 
     csv: bool = False
     to_stdout: bool = False

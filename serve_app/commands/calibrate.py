@@ -26,7 +26,7 @@ _WITHIN = 0.05
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("calibration.json"),
     show_default=True,
-    help="File to write; what it has of other models stays. A picture goes beside it.",
+    help="File to write; what it has of other models stays. A picture is written next to it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON.")
 def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> None:
@@ -55,7 +55,7 @@ def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> No
     picture = out.with_suffix(".png")
     draw_reliability(fitted, picture)
     click.echo(fitted.calibration.model_dump_json() if as_json else _text(fitted))
-    STDERR.print(f"{out}, {picture}: put to use by {environment_name('calibration')}={out}")
+    STDERR.print(f"{out}, {picture}. To enable: export {environment_name('calibration')}={out}")
 
 
 def _text(fitted: Fitted) -> str:

@@ -69,7 +69,7 @@ def _require_same_definitions(*results: tuple[Path, dict[str, Any]]) -> None:
 
 
 def _summary(path: Path, person: int | None) -> dict[str, Any]:
-    """What is compared of one person of a saved result.
+    """Values of one person of a saved result that are compared.
 
     Raises:
         BadParameterError: no result, without that person, or without a summary of it; names it.

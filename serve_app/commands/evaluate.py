@@ -71,7 +71,7 @@ def first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[Model
     """The first model whose checkpoint is here, and the checkpoint.
 
     Raises:
-        WeightsMissingError: none is; tells of the first.
+        WeightsMissingError: none is there; names the first.
     """
     failures = []
     for entry in candidates:

@@ -45,7 +45,7 @@ def export_command(
 ) -> None:
     """Write RESULT, a JSON of `analyze` or of POST /pose, in another format.
 
-    docs/exports.md tells of columns, units and signs.
+    docs/exports.md describes columns, units and signs.
     """
     made = export(
         load_result(result), kind, ExportOptions(run_id=run_id or run_id_of(result), **options)

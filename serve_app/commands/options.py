@@ -58,7 +58,7 @@ def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
 
 
 def _type_of(schema: Mapping[str, Any]) -> click.Choice[str] | click.FloatRange:
-    """What a flag takes: one of some words, or a number within bounds."""
+    """Return the type of a flag: one of some words, or a number within bounds."""
     values = schema.get("anyOf", [schema])[0]
     if "enum" in values:
         return click.Choice(values["enum"])

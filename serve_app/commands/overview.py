@@ -111,7 +111,7 @@ def _jumps(summary: PersonSummary) -> Iterator[_Event]:
 
 
 def _ranges(summary: PersonSummary) -> Table:
-    table = _table("joint, ° of flexion", "least", "greatest", "range", "95 % interval")
+    table = _table("joint, ° of flexion", "least", "greatest", "range", "nominal 95 %")
     for name, joint in islice(summary.joints.items(), _MOST):
         if joint.rom is None or joint.min is None or joint.max is None:
             table.add_row(words(name), "", "", "", words(joint.reason or ""))

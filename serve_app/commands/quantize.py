@@ -88,4 +88,4 @@ def quantize(
     path = quantized_path(out, entry)
     save_quantized(whole.model, facts, path)
     click.echo(told)
-    STDERR.print(f"{path}: put to use by {environment_name('quantized')}={out}")
+    STDERR.print(f"{path}. To enable: export {environment_name('quantized')}={out}")

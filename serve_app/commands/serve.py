@@ -1,4 +1,4 @@
-"""`mmpose-service serve`: the graph on this machine, in a Ray of its own."""
+"""`mmpose-service serve`: run the graph on this machine, with its own Ray."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
 from serve_app.ray_token import ensure_token
-from serve_app.settings import ROOT
+from serve_app.settings import CONFIG_FOLDER
 
-CONFIG = ROOT / "config" / "serve.local.yaml"
+CONFIG = CONFIG_FOLDER / "serve.local.yaml"
 _ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
-_RAY_ENVIRONMENT = ROOT / "config" / "ray.local.env"
+_RAY_ENVIRONMENT = CONFIG_FOLDER / "ray.local.env"
 
 
 @click.command()
@@ -155,13 +155,13 @@ def _check_port(options: Mapping[str, Any]) -> None:
 
 
 def ray_environment() -> dict[str, str]:
-    """What ``config/ray.local.env`` sets."""
+    """Read the variables of ``config/ray.local.env``."""
     lines = _RAY_ENVIRONMENT.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
 
 
 def _applications() -> dict[str, Any]:
-    """As Serve's REST API describes them, which is the dashboard's."""
+    """Return the applications as Serve's REST API describes them."""
     from ray import serve
 
     return {

@@ -1,4 +1,4 @@
-"""What exports and reports read of a response document, and within which bounds.
+"""Read a saved response document, within bounds, for exports and reports.
 
 A result comes from anywhere, so nothing in it is taken on trust: names are of a plain alphabet,
 numbers finite and within bounds, keypoints the skeleton's.
@@ -87,14 +87,14 @@ class Posed(BaseModel):
 
 
 class FrameInfo(BaseModel):
-    """Which frame, and when in seconds of the video."""
+    """Number and time of a frame, seconds of the video."""
 
     frame_number: Annotated[int, Field(ge=0, le=2**31 - 1)]
     timestamp: Annotated[float, Field(ge=0, le=1e6)]
 
 
 class Pose(BaseModel):
-    """Which person is the primary one, and where."""
+    """Identity and box of the primary person."""
 
     track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
     box: Box
@@ -132,7 +132,7 @@ class VideoInfo(BaseModel):
 
 
 class Processing(BaseModel):
-    """How the clip was analysed."""
+    """Summary of the analysis of the clip."""
 
     video_info: VideoInfo
     confidence_threshold: _Share
@@ -140,7 +140,7 @@ class Processing(BaseModel):
 
 
 class Camera(BaseModel):
-    """What was known of the camera."""
+    """Facts of the camera."""
 
     roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
     roll_source: str = "assumed"
@@ -154,7 +154,7 @@ class Filter(BaseModel):
 
 
 class Summary(BaseModel):
-    """What holds for one person through the clip."""
+    """Facts of one person through the clip."""
 
     person_id: int
     definitions: Label = ""
@@ -239,7 +239,7 @@ def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def not_a_result(error: ValidationError, place: tuple[int | str, ...] = ()) -> BadParameterError:
-    """What to raise where a part of a document, at ``place``, is not what it should be."""
+    """Return the error of an invalid part of a document, with its place below ``place``."""
     return BadParameterError(f"{_NO_RESULT}: {_explain(error, place)}", hint=HINT)
 
 

@@ -24,7 +24,7 @@ _PIECE: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What can be asked of an export.
+    """Options of an export.
 
     Attributes:
         run_id: of the table's rows; the result's request id by default.

@@ -20,7 +20,7 @@ _MARGIN = 64  # frames about those that show a person
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of an angle in the n frames of a person.
+    """An angle in the n frames of a person.
 
     Attributes:
         sd: (n,) degrees, NaN where there is none, as where the interval was drawn.

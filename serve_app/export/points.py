@@ -88,7 +88,7 @@ def _marker(name: str, xy: Array) -> Array:
 
 
 def _origin(curve: Array) -> tuple[float, float]:
-    """Where mid-hip is first seen, at the height of the lowest ankle: the floor, about."""
+    """Return the origin on the floor: first mid-hip at the height of the lowest ankle."""
     hips = _marker("Hip", curve)[:, 0]
     seen = hips[np.isfinite(hips)]
     ankles = curve[:, [INDEX["left_ankle"], INDEX["right_ankle"]], 1]

@@ -1,4 +1,4 @@
-"""What can be asked of an export: the query of `POST /export`."""
+"""Parse the query of `POST /export`."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Which angles a report shows over time, by the view."""
+"""Choose the angles that a report shows over time, by the view."""
 
 from collections.abc import Iterator
 from itertools import islice

@@ -17,7 +17,7 @@ from serve_app.report.pictures import Picture, key_frames
 from serve_app.report.summary import PersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
-_FLEXIONS: Final = "least to greatest: range [95 % interval]"
+_FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
 _ANGLES: Final = "1st to 99th percentile (frames known)"
 _UNCALIBRATED: Final = (
     "The shaded intervals are nominal 95 %: they rest on the network's own spread, which is not "
@@ -27,7 +27,7 @@ _UNCALIBRATED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page shows; all text is plain, and escaped by the page.
+    """Content of the page; all text is plain, and the page escapes it.
 
     Attributes:
         title: of the page. facts: what it is of, by heading.

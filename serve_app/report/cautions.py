@@ -1,4 +1,4 @@
-"""What a reader of the numbers of a person must know, in sentences."""
+"""Say the cautions of a person's numbers in sentences."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final

@@ -1,4 +1,4 @@
-"""What a report reads of the summary of one person, and within which bounds.
+"""Read the summary of one person, within bounds, for a report.
 
 All of it may be missing: results differ in what was seen, and in what is switched on.
 """
@@ -82,7 +82,7 @@ class Caution(BaseModel):
 
 
 class Application(BaseModel):
-    """How one of the applications came out."""
+    """Outcome of an application."""
 
     status: str
     reason: Text | None = None
@@ -123,7 +123,7 @@ class Asymmetry(Application):
 
 
 class Trend(BaseModel):
-    """How one measure drifts within the clip."""
+    """Drift of one measure within the clip."""
 
     metric: Word
     side: Side = None
@@ -141,7 +141,7 @@ class Fatigue(Application):
 
 
 class Deviation(BaseModel):
-    """How far the mean curve of a joint is from that of the reference, degrees."""
+    """Distance of a joint's mean curve from the reference's, degrees."""
 
     rmsd_deg: Number
     max_dev_deg: Number
@@ -158,7 +158,7 @@ class Technique(Application):
 
 
 class Applications(BaseModel):
-    """Those that a report tells of."""
+    """Applications that a report shows."""
 
     monitoring: Monitoring | None = None
     asymmetry: Asymmetry | None = None

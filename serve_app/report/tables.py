@@ -126,7 +126,7 @@ def _within(ends: Interval | None, decimals: int) -> str:
 
 
 def findings(summary: PersonSummary) -> Iterator[str]:
-    """What stands out, in the words of the applications; nothing of it is a diagnosis."""
+    """List the findings of the applications; none is a diagnosis."""
     told = summary.applications
     if told.monitoring:
         for alert in told.monitoring.alerts:
@@ -157,7 +157,7 @@ def findings(summary: PersonSummary) -> Iterator[str]:
 
 
 def technique(summary: PersonSummary) -> str | None:
-    """How the movement differs from that of the reference, or why it cannot be compared.
+    """Say how the movement differs from the reference, or why it cannot be compared.
 
     None where there is no reference, or nothing to compare to it.
     """
@@ -177,7 +177,7 @@ def technique(summary: PersonSummary) -> str | None:
 
 
 def judged(summary: PersonSummary) -> Iterator[str]:
-    """What was looked for, as the words for that it was not found."""
+    """Say what was looked for and not found."""
     told = summary.applications
     if told.monitoring and told.monitoring.status == OK:
         yield "no angle outside the configured ranges"

@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+from tests.extras import PROJECT, ROOT, of_project, requirements
+
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
 SETUP = ROOT / "scripts" / "setup.sh"
 
@@ -28,50 +26,34 @@ def test_packages_are_compiled(package):
     assert Path(cache_from_source(source)).exists()
 
 
-def pins():
+def pins(locks):
     """{name: requirement} of the locks."""
-    lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
+    lines = [line for lock in locks for line in lock.read_text().splitlines()]
     return {pin.name: pin for pin in map(Requirement, lines)}
 
 
-def unmet(pinned, left_out):
-    """Requirements of this platform that no pin meets, each with who has it."""
-    project = PROJECT["project"]
-    wanted = [("the project", r) for r in project["dependencies"]]
-    wanted += [("the project", r) for r in project["optional-dependencies"]["dev"]]
-    seen, found = set(), []
-    while wanted:
-        by, text = wanted.pop()
-        need = Requirement(text)
+def unmet(extra, pinned, left_out):
+    """Requirements of an extra on this platform that no pin meets, each with who has it."""
+    found = []
+    for by, need in requirements(of_project(extra)):
         name = canonicalize_name(need.name)
-        extras = need.extras or {""}
-        if name in left_out:
-            continue
         pin = pinned.get(name)
         version = next(iter(pin.specifier)).version if pin else None
-        if version is None or version not in need.specifier:
-            found.append(f"{by}: {text}")
-        for extra in extras - {e for n, e in seen if n == name}:
-            seen.add((name, extra))
-            try:
-                below = map(Requirement, requires(name) or ())
-            except PackageNotFoundError:
-                continue
-            wanted += [
-                (name, str(r)) for r in below if not r.marker or r.marker.evaluate({"extra": extra})
-            ]
+        if name not in left_out and (version is None or version not in need.specifier):
+            found.append(f"{by}: {need}")
     return found
 
 
-def test_the_locks_meet_every_requirement_but_those_left_out():
+@pytest.mark.parametrize(("extra", "locks"), [("service", LOCKS[:1]), ("dev", LOCKS)])
+def test_the_locks_meet_every_requirement_but_those_left_out(extra, locks):
     left_out = {Requirement(r).name for r in PROJECT["tool"]["uv"]["override-dependencies"]}
     cuda = (ROOT / "requirements-cuda.lock").read_text().splitlines()[1:]
     left_out |= {Requirement(line).name for line in cuda}
-    pinned = pins()
+    pinned = pins(locks)
     assert not left_out & set(pinned)
-    assert unmet(pinned, left_out) == []
+    assert unmet(extra, pinned, left_out) == []
     del pinned["joblib"]
-    assert unmet(pinned, left_out) != []
+    assert unmet(extra, pinned, left_out) != []
 
 
 def test_setup_takes_the_pythons_that_the_project_allows():

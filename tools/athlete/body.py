@@ -70,7 +70,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Where everything is in T frames, shares of stature.
+    """Positions of all points in T frames, shares of stature.
 
     Attributes:
         points: (T,3) by name: the 17 keypoints, and pelvis, chest, neck, head, hands, heels, toes.

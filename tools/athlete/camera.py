@@ -10,7 +10,7 @@ from tools.athlete.body import Array
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Where it stands and what it sees.
+    """Position and view of the camera.
 
     Attributes:
         size: (width, height) of the picture.

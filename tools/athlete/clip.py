@@ -24,7 +24,7 @@ _ALIKE = {"libx264": {"mbtree": "0"}}
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What is filmed, and how.
+    """Subject and camera of a take.
 
     Attributes:
         movement: one of :data:`tools.athlete.motion.MOVEMENTS`. style: of it.
@@ -61,7 +61,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is in a video.
+    """Content of a video.
 
     Attributes:
         times_s: (T,). keypoints: (T,17,2) pixels of the upright picture. boxes: (T,4).
@@ -81,7 +81,7 @@ class Truth:
 
 
 def stage(take: Take, late_s: float = 0.0) -> Scene:
-    """The scene of a take, so many seconds after its times."""
+    """Return the scene of a take, shifted by seconds."""
     random = np.random.default_rng([take.seed, 5])
     scale = min(_DRAWN_HEIGHT / take.size[1], 1.0)
     size = (round(take.size[0] * scale), round(take.size[1] * scale))

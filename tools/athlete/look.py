@@ -1,4 +1,4 @@
-"""What the athlete and the place look like: colours, patterns, light, background."""
+"""Define the looks of athlete and place: colors, patterns, light, background."""
 
 import colorsys
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a movement is done.
+    """Parameters of a movement.
 
     Attributes:
         period_s: of one repetition or stride. depth: 0.6 to 1.2, how far it goes.
@@ -64,7 +64,7 @@ _STANDING_S = {"jump": 0.8}
 
 
 def period_s(movement: str, style: Style) -> float:
-    """Of one repetition or stride."""
+    """Parameters of one repetition or stride."""
     return style.period_s * _STRIDE.get(movement, 1.0) + _STANDING_S.get(movement, 0.0)
 
 

@@ -16,7 +16,7 @@ WILD = 0.12
 """Of the portraits are unlike anything that is filmed here."""
 
 OFTEN: Final = {"squat": 2, "lunge": 5, "gait": 2, "run": 3, "arm_raise": 3}
-"""How often movements come, others once: those whose limbs are told apart with difficulty."""
+"""Weights of movements, others 1: more for limbs that are hard to tell apart."""
 _NOTHING = np.zeros((1, 1, 3), np.uint8)
 
 
@@ -138,7 +138,7 @@ def _hide(picture: Array, box: Array, random: np.random.Generator) -> None:
 
 
 def _damaged(picture: Array, random: np.random.Generator, share: float) -> Array:
-    """As cameras and encoders leave it, so often and so far: blurred, noisy, dark or bright."""
+    """Degrade a picture at random as cameras and encoders do."""
     if random.random() < 0.2 * share:
         length = int(random.integers(3, 10))
         kernel = np.zeros((length, length), np.float32)

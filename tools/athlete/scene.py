@@ -97,5 +97,5 @@ class Scene:
 
 
 def make_place(size: tuple[int, int], seed: int) -> Array:
-    """(h,w,3) uint8 RGB background of its own for each seed."""
+    """(h,w,3) uint8 RGB background, another for each seed."""
     return (background(size, np.random.default_rng(seed)) * 255).astype(np.uint8)

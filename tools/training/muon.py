@@ -93,7 +93,7 @@ class MuonWithAdamW(torch.optim.Optimizer):
 
 
 def is_kernel(parameter: Tensor) -> bool:
-    """Whether a parameter maps enough inputs to enough outputs to be stepped as a matrix."""
+    """Return whether a parameter is large enough to be stepped as a matrix."""
     return (
         parameter.ndim >= 2
         and parameter.shape[0] >= _LEAST_SIDE

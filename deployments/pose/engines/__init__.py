@@ -1,1 +1,1 @@
-"""What runs a network: torch (the reference) and OpenVINO."""
+"""Run networks by torch (the reference) or OpenVINO."""

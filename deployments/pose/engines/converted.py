@@ -38,7 +38,7 @@ from deployments.pose.weights import sha256_of
 
 logger = logging.getLogger("mmpose_service")
 
-_FORMAT = 1  # of what is kept; another number makes all anew
+_FORMAT = 1  # of the cache; another number invalidates it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class PoseSource:
     quantized: bool = False
 
     def inputs(self, crops: U8) -> F32:
-        """What the model takes for BGR pictures (n, h, w, 3)."""
+        """Return the model's input for BGR pictures (n, h, w, 3)."""
         ordered = crops[..., ::-1] if self.reverse_channels else crops
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
         normalised: F32 = ((ordered - mean) / std).transpose(0, 3, 1, 2)
@@ -199,7 +199,7 @@ def _converted(forward: Callable[[Tensor], Any], module: Any, entry: ModelEntry)
 def _kept(
     entry: ModelEntry, checkpoint: Path, folder: Path | None, build: Callable[[], Any]
 ) -> Any:
-    """What ``build`` gives, or gave to an earlier process for the same file and packages.
+    """Return the result of ``build``, from the cache if file and packages are the same.
 
     A folder that cannot be read or written costs time, not the answer.
     """

@@ -62,7 +62,7 @@ class OpenVinoPose:
             mean=source.mean,
             std=source.std,
         )
-        # Torch only decodes: threads of its own would spin while those of OpenVINO wait for a core.
+        # Torch only decodes: more threads would spin while those of OpenVINO wait for a core.
         torch.set_num_threads(1)
         self._options = options
         self.status = status_of(
@@ -172,7 +172,7 @@ def _exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:
 
 
 def _places(model: Any, *names: str) -> tuple[int, ...]:
-    """Where the outputs called ``names`` are among all of them."""
+    """Return the positions of the outputs called ``names``."""
     by_name = {name: i for i, o in enumerate(model.outputs) for name in o.get_names()}
     return tuple(by_name[name] for name in names)
 

@@ -1,4 +1,4 @@
-"""What OpenVINO is asked to do: compile a network for this CPU, and call it.
+"""Compile a network for this CPU by OpenVINO, and call it.
 
 The runtime sends nothing anywhere: OpenVINO's telemetry belongs to its model converter, which is
 not used.
@@ -36,7 +36,7 @@ _REMEDIES = {
 class CompiledNetwork:
     """A network compiled for this CPU.
 
-    Pictures are cut into small parts that go through streams of their own, beside each other:
+    Pictures are cut into small parts, each on another stream at the same time:
     threads that share a part wait for each other after every layer. Parts of up to
     ``CALLS_AT_ONCE`` calls take turns, so that a stream that one call has no part for has the
     next one's.
@@ -137,7 +137,7 @@ def compile_network(
 
 
 def save_network(model: Any, path: Path) -> None:
-    """Save ``model`` as ``path`` (.xml) and its weights beside it, whole or not at all.
+    """Save ``model`` as ``path`` (.xml) and its weights in the same folder, atomically.
 
     The .xml is what is looked for: an old one goes before, and a new one comes after the weights.
 
@@ -167,5 +167,5 @@ def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
 
 
 def last_line(error: Exception) -> str:
-    """What OpenVINO says after where in its source it says it."""
+    """Return OpenVINO's message without the place in its source."""
     return (str(error).strip() or repr(error)).splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What engines take."""
+"""Check the batches that engines take."""
 
 import numpy as np
 

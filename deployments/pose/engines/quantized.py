@@ -23,7 +23,7 @@ _Count = Annotated[int, Field(ge=1)]
 
 
 class QuantizedFacts(BaseModel):
-    """What a network in int8 is of, and how far it is from that.
+    """Origin of an int8 network, and its distance from that origin.
 
     Attributes:
         sha256: of the checkpoint. fitted_on: crops that its scales were chosen by.
@@ -41,7 +41,7 @@ class QuantizedFacts(BaseModel):
 
 
 def quantized_path(folder: Path, entry: ModelEntry) -> Path:
-    """Where the network of ``entry`` in int8 is."""
+    """Return the path of the int8 network of ``entry``."""
     return folder / f"{entry.key}.xml"
 
 
@@ -79,7 +79,7 @@ def quantized_network(entry: ModelEntry, checkpoint: Path, folder: Path) -> Any 
     except (RuntimeError, ValidationError) as error:
         raise WeightsCorruptError(
             f"{path.name} is no network in int8: {last_line(error).replace(str(path), path.name)}",
-            hint="`mmpose-service quantize` makes it anew.",
+            hint="Run `mmpose-service quantize` again.",
             private=str(path),
             file=path.name,
         ) from error

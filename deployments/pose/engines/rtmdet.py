@@ -1,4 +1,4 @@
-"""What RTMDet's head gives, as people."""
+"""Decode people from the outputs of RTMDet's head."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What engines say of themselves."""
+"""Describe engines in the state of a model."""
 
 from pathlib import Path
 

@@ -68,7 +68,7 @@ class _Runner:
     def in_batches(self, call: Callable[[U8], Answer], pictures: U8) -> list[Answer]:
         """Answers of ``call`` for the pictures, as many at a time as the options allow.
 
-        Where the device's memory does not hold so many, they are halved, for later calls too.
+        If the device's memory is too small, batches are halved, for later calls too.
 
         Raises:
             InferenceError: ``pictures`` are of another size, ``call`` failed, or the memory does
@@ -222,7 +222,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def _half_precision(device: torch.device) -> torch.dtype | None:
-    """What ``mixed`` means on ``device``: None where a CPU would only emulate it."""
+    """Return the type of ``mixed`` precision on ``device``; None if a CPU would emulate it."""
     if device.type == "cuda":
         return torch.float16
     abilities = torch.cpu.get_capabilities()

@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import shutil
+import sys
+from inspect import cleandoc
 from pathlib import Path
 
 import numpy as np
@@ -325,12 +327,35 @@ def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cl
 
 def test_every_command_is_found_under_its_name_and_listed(cli):
     names = main.list_commands(None)
-    assert [main.get_command(None, name).name for name in names] == names
+    for name in names:
+        deferred = main.get_command(None, name)
+        command = deferred.make_context(name, [], resilient_parsing=True).command
+        assert (command.name, cleandoc(command.help)) == (name, deferred.help)
     listed = cli("--help").output
     assert all(f"\n  {name} " in listed for name in names)
     unknown = cli("analyse")
     assert unknown.exit_code == 2
     assert "No such command 'analyse'" in unknown.stderr
+
+
+def test_a_package_that_a_command_misses_as_it_runs_is_named(
+    cli, squat_answer, tmp_path, monkeypatch
+):
+    (tmp_path / "run.json").write_text(json.dumps(squat_answer))
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = cli("export", "run.json", "--format", "parquet")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "error: export needs packages that are not installed: pyarrow\n"
+        "  Install them: pip install 'mmpose-service[results]'\n"
+    )
+    assert os.listdir() == ["run.json"]
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_matter_of_packages(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "serve_app.commands.export", None)
+    with pytest.raises(ModuleNotFoundError, match="serve_app"):
+        raise cli("export", "--help").exception
 
 
 def test_a_port_that_is_taken_ends_serve_before_ray_starts(cli, tmp_path):

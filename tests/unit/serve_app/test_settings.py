@@ -8,7 +8,7 @@ import pytest
 from deployments.errors import ConfigurationError, UnknownModelError
 from serve_app.models import plan_models
 from serve_app.settings import Settings, environment_name, load_settings
-from tests.conftest import ROOT
+from tools.settings_table import PAGE, page_with
 
 SPECIFIED = (
     "RTMPOSE_ENABLED",
@@ -98,9 +98,10 @@ def test_settings_cannot_be_changed():
         load_settings().batch_size = 3
 
 
-def test_every_setting_is_in_the_operators_document():
-    table = (ROOT / "docs" / "operator.md").read_text()
-    assert [name for f in Settings.model_fields if (name := environment_name(f)) not in table] == []
+def test_the_operators_table_follows_from_the_settings():
+    text = PAGE.read_text("utf-8")
+    assert page_with(text) == text, "run: python -m tools.settings_table"
+    assert all(field.description for field in Settings.model_fields.values())
 
 
 def test_a_disabled_model_is_not_planned(marker_config):

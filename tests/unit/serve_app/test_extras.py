@@ -1,0 +1,139 @@
+"""The wheel in environments of one extra: a client without the service, results without models."""
+
+import json
+import socket
+import subprocess
+from contextlib import contextmanager
+from importlib.util import find_spec
+from threading import Thread
+
+import pytest
+import uvicorn
+
+from serve_app.api import create_app
+from serve_app.cli import main
+from tests.conftest import SQUAT_FRAMES
+from tests.extras import PROJECT, build_wheel, clean_environment, make_environment
+
+COMMANDS = main.list_commands(None)
+RESULTS = ("export", "report", "compare")
+OF_RESULTS = ("numpy", "scipy", "av", "cv2", "pyarrow", "rich")
+OF_SERVICE = ("torch", "ray", "mmpose", "mmdet", "mmcv", "mmengine", "openvino", "fastapi")
+PIP = "  Install them: pip install 'mmpose-service[results]'\n"
+SETUP = "  Install mmpose-service[service]: scripts/setup.sh, in a checkout of the service.\n"
+
+CALLS = """
+import json, sys
+from deployments.errors import AddressNotAllowedError
+from serve_app.client import PoseClient
+
+with PoseClient(sys.argv[1]) as client:
+    health = client.wait_until_ready()
+    answer = client.analyze("squat.mp4", video=False)
+    client.export(answer, "trc", "squat.trc", height_m=1.8)
+    try:
+        client.analyze("http://192.168.0.1/a.mp4")
+    except AddressNotAllowedError as error:
+        hint = error.hint
+knees = [f.biomechanics.joint_angles["left_knee"] for f in answer.data.poses_per_frame]
+print(json.dumps({"status": health.status, "knees": knees, "hint": hint}))
+"""
+FIND = """
+import sys
+from importlib.util import find_spec
+
+print([name for name in sys.argv[1:] if find_spec(name)])
+"""
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Run a program of the environment of an extra: its exit code, stdout and stderr."""
+    wheel = build_wheel(tmp_path_factory.mktemp("wheel"))
+    made = {}
+
+    def run(extra, folder, program, *arguments):
+        if extra not in made:
+            made[extra] = make_environment(tmp_path_factory.mktemp("extra"), wheel, extra)
+        done = subprocess.run(
+            [made[extra] / program, *map(str, arguments)],
+            cwd=folder,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@contextmanager
+def listening(app):
+    """Serve an application on loopback while the block lasts; give its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        thread = Thread(target=server.run, args=([listener],))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def test_the_client_alone_calls_the_service(programs, service, squat_video, tmp_path):
+    """Issue 24, item 4: neither torch nor Ray, nor numpy."""
+    absent = programs("client", tmp_path, "python", "-c", FIND, *OF_SERVICE, *OF_RESULTS)
+    assert absent == (0, "[]\n", "")
+    (tmp_path / "squat.mp4").write_bytes(squat_video.read_bytes())
+    with listening(create_app(service)) as address:
+        code, said, errors = programs("client", tmp_path, "python", "-c", CALLS, address)
+    assert (code, errors) == (0, "")
+    told = json.loads(said)
+    assert told["status"] == "healthy"
+    assert len(told["knees"]) == SQUAT_FRAMES
+    assert told["hint"]
+    assert (tmp_path / "squat.trc").read_text().startswith("PathFileType")
+
+
+@pytest.mark.parametrize("extra", [None, "client"])
+def test_every_command_is_listed_and_says_what_it_lacks(programs, tmp_path, extra):
+    code, listed, errors = programs(extra, tmp_path, "mmpose-service", "--help")
+    assert (code, errors) == (0, "")
+    assert all(f"\n  {name} " in listed for name in COMMANDS)
+    _, version, _ = programs(extra, tmp_path, "mmpose-service", "--version")
+    assert PROJECT["project"]["version"] in version
+    for name in COMMANDS:
+        code, said, errors = programs(extra, tmp_path, "mmpose-service", name, "--help")
+        assert (code, said) == (2, ""), errors
+        problem, remedy = errors.splitlines(keepends=True)
+        assert problem.startswith(f"error: {name} needs packages that are not installed: ")
+        assert remedy == (PIP if name in RESULTS else SETUP)
+
+
+def test_results_are_worked_on_without_models(programs, squat_answer, squat_video, tmp_path):
+    absent = programs("results", tmp_path, "python", "-c", FIND, *OF_SERVICE, *OF_RESULTS)
+    assert absent == (0, f"{list(OF_RESULTS)}\n", "")
+    (tmp_path / "run.json").write_text(json.dumps(squat_answer))
+
+    def command(*arguments):
+        code, said, errors = programs("results", tmp_path, "mmpose-service", *arguments)
+        assert code == 0, errors
+        return said
+
+    for kind in ("csv", "parquet", "trc", "mot", "coco", *(["c3d"] if find_spec("ezc3d") else [])):
+        command("export", "run.json", "--format", kind, "--height-m", "1.8")
+    command("report", "run.json", "--video", squat_video)
+    assert "data:image/jpeg" in (tmp_path / "run.report.html").read_text()
+    compared = json.loads(command("compare", "run.json", "run.json", "--json"))
+    assert {change["delta"] for change in compared["progress"]["changes"]} == {0}
+
+
+def test_commands_of_the_service_say_what_they_lack_beside_results(programs, tmp_path):
+    for name in ("analyze", "demo", "check", "deploy"):
+        code, said, errors = programs("results", tmp_path, "mmpose-service", name, "--help")
+        assert (code, said) == (2, "")
+        assert errors.endswith(SETUP)
