@@ -23,7 +23,7 @@ def never() -> bool:
 
 
 def while_wanted(items: Iterable[Item], cancelled: Cancelled) -> Iterator[Item]:
-    """Give ``items``, each after the question whether anybody waits for it.
+    """Yield ``items``, asking before each whether the work is cancelled.
 
     Raises:
         WorkCancelledError: ``cancelled`` said that nobody does.

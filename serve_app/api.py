@@ -185,7 +185,7 @@ def _check_range(asked: str, size: int) -> None:
 
 
 class _Identified:
-    """Gives each request an id, and turns what nobody foresaw into a problem document.
+    """Assign each request an id, and answer unforeseen errors by a problem document.
 
     An answer that fails after its first byte breaks off: starlette's middleware of functions would
     end it as if it were whole.

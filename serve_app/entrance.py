@@ -34,7 +34,7 @@ _TEXTS: Final[dict[int, Callable[[], ServiceError]]] = {
     500: lambda: StageFailedError("the server failed"),
     503: lambda: NotReadyError("nothing runs that could answer", hint="Try again."),
 }
-"""What Serve answers by itself, in plain text, instead of the application."""
+"""Errors by the status that Serve answers with by itself, in plain text."""
 
 _Headers = list[tuple[bytes, bytes]]
 
@@ -78,14 +78,14 @@ class Entrance:
 
 
 class _Answer:
-    """An answer on its way to the caller, of the application or in place of Serve's text."""
+    """Forward an answer of the application, or replace Serve's plain text."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._request = scope, receive, send
         self._started = self._replaced = False
 
     async def send(self, message: Message) -> None:
-        """Pass a message on, or put a problem document in the place of a text of Serve's."""
+        """Send a message, or a problem document instead of a plain text of Serve."""
         if message["type"] == "http.response.start":
             self._started = True
             headers = Headers(raw=message["headers"])
@@ -98,7 +98,7 @@ class _Answer:
             await self._request[2](message)
 
     async def end(self) -> None:
-        """Answer where nothing did: the replica that worked on the request was killed."""
+        """Answer if nothing else has: the replica of the request was killed."""
         if not self._started:
             await self._tell(StageFailedError("the replica that worked on this request has ended"))
 

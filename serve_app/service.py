@@ -176,7 +176,7 @@ class PoseService:
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Hold the end of the service until an answer is sent, see :meth:`drain`."""
+        """Delay the end of :meth:`drain` until an answer is sent."""
         self._answers += 1
         try:
             yield
@@ -184,9 +184,9 @@ class PoseService:
             self._answers -= 1
 
     async def keep_sweeping(self) -> None:
-        """Remove what killed processes left, again and again, until cancelled."""
+        """Sweep the working folders of killed processes periodically, until cancelled."""
         while True:
-            with contextlib.suppress(OSError):  # `/readyz` tells of it
+            with contextlib.suppress(OSError):  # `/readyz` reports it
                 await asyncio.to_thread(self._workspaces.sweep)
             await asyncio.sleep(_SWEEP_S)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
-"""A copy that was not written to for as long is that of a process that was killed."""
+"""A partial copy that is older was left by a killed process."""
 _BUCKET_TARGET = re.compile(
     r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )

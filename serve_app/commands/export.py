@@ -77,7 +77,7 @@ def load_result(path: Path) -> SavedResult:
 
 
 def write(path: Path, pieces: Iterable[bytes]) -> int:
-    """Write a file, which is there whole or not at all, and give its size.
+    """Write a file atomically, and return its size.
 
     Raises:
         BadParameterError: it cannot be written.

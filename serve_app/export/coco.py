@@ -13,7 +13,7 @@ _ROWS: Final = 256  # turned into text at once
 
 
 def coco(result: SavedResult) -> Iterator[str]:
-    """A list of one object a person and frame, in the order of frames, in parts of its text.
+    """Yield the JSON text of a list with one object a person and frame, in the order of frames.
 
     ``image_id`` is the frame's position in the video, ``score`` the mean confidence of the
     keypoints. COCO wants a place for every keypoint: one that is missing is at 0, 0 with confidence

@@ -221,7 +221,7 @@ def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, di
 
 
 def _read_frames(document: Any, cancelled: Cancelled) -> None:
-    """Turn the frames of ``document`` into objects, in place: an hour of video has many."""
+    """Validate the frames of ``document`` one by one, in place."""
     data = document.get("data") if isinstance(document, dict) else None
     frames = data.get("poses_per_frame") if isinstance(data, dict) else None
     if not isinstance(frames, list):

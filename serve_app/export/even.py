@@ -23,7 +23,7 @@ _WRITTEN_S: Final = 1e-6
 _DECIMALS: Final = 6  # of a rate, as they are written
 
 _NTSC: Final = 1000 / 1001
-"""Of a whole rate: 29.97 Hz is 30 Hz in television's count."""
+"""Ratio of NTSC's rates to whole ones: 29.97 Hz to 30 Hz."""
 
 _MOST_RESAMPLED: Final = 8
 """Times as many rows as there are frames: beyond it the frames are bunched."""

@@ -19,7 +19,7 @@ from serve_app.export.tidy import csv, parquet
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TEXT: Final = "text/plain; charset=utf-8"
 _PIECE: Final = 1 << 18
-"""Bytes that are given away at once."""
+"""Size of the pieces of a file, bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def export(result: SavedResult, kind: Format, options: ExportOptions) -> Exporte
 
 
 def _even(parts: Iterable[bytes], cancelled: Cancelled) -> Iterator[bytes]:
-    """``parts`` in pieces of one size but for the last, however large or small they are."""
+    """Yield ``parts`` in pieces of :data:`_PIECE` bytes; the last may be shorter."""
     waiting = bytearray()
     for part in while_wanted(parts, cancelled):
         waiting += part

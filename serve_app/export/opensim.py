@@ -31,7 +31,7 @@ _ALL_PLANES: Final = "the result has no signed angle: it shows neither one side 
 
 
 def trc(markers: Markers, name: str) -> Iterator[str]:
-    """The lines of a `.trc` file, from where the person is first seen to where it is last seen.
+    """Yield the lines of a `.trc` file, from where the person is first seen to where last.
 
     Args:
         markers: metres, y up, or pixels, y down. name: of the file, for its first line.
@@ -84,7 +84,7 @@ def _trc_rows(times_s: Array, xy: Array, decimals: int) -> Iterator[str]:
 def mot(
     result: SavedResult, person: Person, profile: Profile = "2d", with_hip: bool = False
 ) -> Iterator[str]:
-    """The lines of a `.mot` file of signed angles, from the first that is known to the last.
+    """Yield the lines of a `.mot` file, from the first known angle to the last.
 
     Args:
         result: that the person is of. person: whose angles.

@@ -77,7 +77,7 @@ def add_export(
 
 
 class _Answered(Response):
-    """An answer that is worked on as it is sent; until its first byte, errors are problems."""
+    """Run an answer while it is sent; errors before its first byte become problem documents."""
 
     def __init__(self, answer: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ _CONTENT: dict[str, dict[str, Any]] = {
 
 
 class _Work:
-    """Work in threads of a pool, a step at a time, with a folder of working files."""
+    """Run one request's work in a thread pool, a step at a time."""
 
     def __init__(self, pool: ThreadPoolExecutor, folder: Path) -> None:
         self._pool = pool
@@ -117,12 +117,12 @@ class _Work:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Awaitable[Result]:
-        """Begin ``step``, and give what waits for its result."""
+        """Start ``step``, and return an awaitable of its result."""
         self._last = work = self._pool.submit(step, *args, **kwargs)
         return asyncio.wrap_future(work)
 
     def end(self, then: Callable[[], None]) -> None:
-        """Tell the step under way that nobody waits; call ``then`` once it has ended."""
+        """Cancel the step under way, and call ``then`` once it has ended."""
         loop = asyncio.get_running_loop()
 
         def ended(_: object) -> None:
@@ -137,7 +137,7 @@ class _Work:
 
 @asynccontextmanager
 async def _working(service: PoseService, pool: ThreadPoolExecutor) -> AsyncIterator[_Work]:
-    """Work that keeps its place and its folder until no thread is at it, whoever waits.
+    """Yield work that keeps its place and folder until its last thread has ended.
 
     Raises:
         OverloadedError: there is no place. NotReadyError: the service is ending.
@@ -156,7 +156,7 @@ async def _working(service: PoseService, pool: ThreadPoolExecutor) -> AsyncItera
 def _begin(
     body: bytes, asked: ExportQuery, cancelled: Cancelled, folder: Path
 ) -> tuple[ExportedFile, bytes, bytes]:
-    """The file of the result in ``body``, and its first two pieces, empty behind its end."""
+    """Return the file of the result in ``body`` and its first two pieces, empty after its end."""
     made = export(
         read_result(body, cancelled),
         asked.format,
@@ -166,7 +166,7 @@ def _begin(
 
 
 def _answer(work: _Work, made: ExportedFile, first: bytes, second: bytes) -> Response:
-    """The answer of ``made``: of a length that is known if one piece is all."""
+    """Return the answer of ``made``, with a Content-Length if it has one piece."""
     headers = {"Content-Disposition": f'attachment; filename="result{made.suffix}"'}
     if not second:
         return Response(first, media_type=made.media_type, headers=headers)

@@ -112,7 +112,7 @@ def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> I
 
 
 class _Taken(BytesIO):
-    """A file that keeps only what has not been taken; its position counts all bytes."""
+    """Buffer what a writer writes until it is taken; ``tell`` counts all bytes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class _Taken(BytesIO):
 
 
 def _pieces(writer: "Callable[[BytesIO], Any]", parts: "Iterator[pa.Table]") -> Iterator[bytes]:
-    """What ``writer`` writes, after each of ``parts``."""
+    """Yield what ``writer`` writes after each of ``parts``."""
     sink = _Taken()
     with writer(sink) as opened:
         for part in parts:
