@@ -84,7 +84,7 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
     environment = os.environ | {"MMPOSE_WEIGHTS_DIR": str(movenet.parent)}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [BIN / "mmpose-service", "serve", path, "--grace", "2"],
+            [BIN / "mmpose-service", "serve", path, "--grace", "4"],
             cwd=ROOT,
             stdout=file,
             stderr=file,
@@ -102,7 +102,10 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
             until(lambda: len(list(tmp_path.glob("spool/*/upload"))) == 4, log)
             process.terminate()
             until(lambda: http.get("/readyz").status_code == 503, log)
-            late = [http.post("/pose", files={"file": b"x"}) for _ in range(8)]
+            late = []
+            with suppress(httpx.TransportError):  # by then all has ended, on a busy machine
+                for _ in range(8):
+                    late.append(http.post("/pose", files={"file": b"x"}))
             answers = [request.result(timeout=100) for request in asked]
         assert {(a.status_code, a.json()["code"]) for a in answers + late} == {(503, "not_ready")}
         assert process.wait(60) == 0, log.read_text()
