@@ -3,11 +3,12 @@
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from typing import TypeAlias, TypeVar
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 Cancelled: TypeAlias = Callable[[], bool]
 """Says whether nobody waits for the result any more; to be asked several times a second."""
 
@@ -19,6 +20,18 @@ class WorkCancelledError(Exception):
 def never() -> bool:
     """Say that the work is wanted."""
     return False
+
+
+def while_wanted(items: Iterable[Item], cancelled: Cancelled) -> Iterator[Item]:
+    """Yield ``items``, asking before each whether the work is cancelled.
+
+    Raises:
+        WorkCancelledError: ``cancelled`` said that nobody does.
+    """
+    for item in items:
+        if cancelled():
+            raise WorkCancelledError
+        yield item
 
 
 async def in_thread(work: Callable[[Cancelled], Result], pool: Executor | None = None) -> Result:

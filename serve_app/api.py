@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import HeaderNotAllowedError, ServiceError
 from serve_app.entrance import lifts_limits, request_id_of
@@ -75,7 +76,7 @@ def create_app(service: PoseService) -> FastAPI:
         openapi_url="/openapi.json",
     )
     reception = Reception(service.settings, service.incoming)
-    _add_errors(app)
+    _add_errors(app, service)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
@@ -186,24 +187,49 @@ def _check_range(asked: str, size: int) -> None:
             )
 
 
-def _add_errors(app: FastAPI) -> None:
-    @app.middleware("http")
-    async def identify(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+class _Identified:
+    """Assign each request an id, and answer unforeseen errors by a problem document.
+
+    An answer that fails after its first byte breaks off: starlette's middleware of functions would
+    end it as if it were whole.
+    """
+
+    def __init__(self, app: ASGIApp, service: PoseService) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, started = Request(scope), False
         given = request.headers.get("x-request-id", "")
         request.state.request_id = request_id_of(given)
-        try:
-            _refuse_limits(request)
-            response = await call_next(request)
-        except HeaderNotAllowedError as error:
-            response = _problem(request, error)
-        except Exception:
-            logger.exception("request %s failed", request.state.request_id)
-            response = _problem(request, ServiceError("an unforeseen error; it was logged"))
-        if request.state.request_id != given:  # Serve's proxy sends back the id that it gave
-            response.headers["X-Request-ID"] = request.state.request_id
-        return response
+
+        async def identified(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if request.state.request_id != given:  # Serve's proxy sends back the id it gave
+                    MutableHeaders(scope=message)["X-Request-ID"] = request.state.request_id
+            await send(message)
+
+        with self._service.answering():
+            try:
+                _refuse_limits(request)
+                await self._app(scope, receive, identified)
+            except Exception as error:
+                if not isinstance(error, HeaderNotAllowedError):
+                    logger.exception("request %s failed", request.state.request_id)
+                    if started:
+                        raise
+                    error = ServiceError("an unforeseen error; it was logged")
+                await _problem(request, error)(scope, receive, identified)
+
+
+def _add_errors(app: FastAPI, service: PoseService) -> None:
+    app.add_middleware(_Identified, service)
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:

@@ -130,10 +130,11 @@ class IngressReplica:
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
         self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
-        self._polling: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        self._polling = asyncio.get_running_loop().create_task(self._board.keep_polling())
+        for work in (self._board.keep_polling(), self._service.keep_sweeping()):
+            self._background.append(asyncio.get_running_loop().create_task(work))
         return create_app(self._service)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:

@@ -35,6 +35,8 @@ from serve_app.workspaces import Workspaces
 logger = logging.getLogger("mmpose_service")
 
 _DRAIN_POLL_S = 0.05
+_SENT_WITHIN_S = 1.0  # answers that are made: a caller may take what it will
+_SWEEP_S = 10.0
 
 
 class LiveConfig(BaseModel):
@@ -69,6 +71,7 @@ class PoseService:
         self._statuses = statuses
         self._under_way = 0
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
+        self._answers = 0  # on their way, errors too
         self._ending = False
         self.incoming = Incoming(settings.max_bodies, settings.max_bodies_bytes)
         # Of their own: a fetch may wait for long, and the event loop's threads are few.
@@ -171,6 +174,22 @@ class PoseService:
     def workspace(self) -> AbstractContextManager[Path]:
         """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Delay the end of :meth:`drain` until an answer is sent."""
+        self._answers += 1
+        try:
+            yield
+        finally:
+            self._answers -= 1
+
+    async def keep_sweeping(self) -> None:
+        """Sweep the working folders of killed processes periodically, until cancelled."""
+        while True:
+            with contextlib.suppress(OSError):  # `/readyz` reports it
+                await asyncio.to_thread(self._workspaces.sweep)
+            await asyncio.sleep(_SWEEP_S)
 
     async def analyze_url(
         self,
@@ -289,14 +308,18 @@ class PoseService:
         )
 
     @contextlib.asynccontextmanager
-    async def deadline(self) -> AsyncIterator[None]:
+    async def deadline(self, longest_s: float | None = None) -> AsyncIterator[None]:
         """Hold a request to its longest time, and end it with the service.
+
+        Args:
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DeadlineExceededError: it is over.
             NotReadyError: the service ends.
         """
-        limit = asyncio.timeout(self.settings.deadline_s)
+        longest_s = _first(longest_s, self.settings.deadline_s)
+        limit = asyncio.timeout(longest_s)
         try:
             async with limit:
                 self._limits.add(limit)
@@ -305,7 +328,7 @@ class PoseService:
             if self._ending:
                 raise self._no_longer_ready() from error
             raise DeadlineExceededError(
-                f"not done after {self.settings.deadline_s:g} s", limit=self.settings.deadline_s
+                f"not done after {longest_s:g} s", limit=longest_s
             ) from error
         finally:
             self._limits.discard(limit)
@@ -315,12 +338,15 @@ class PoseService:
         self._ending = True
         loop = asyncio.get_running_loop()
         end = loop.time() + grace_s
-        while self._limits and loop.time() < end:
+        while (self._limits or self._answers) and loop.time() < end:
             await asyncio.sleep(_DRAIN_POLL_S)
         for limit in self._limits:
             with contextlib.suppress(RuntimeError):  # it ends by itself now
                 limit.reschedule(loop.time())
         while self._limits:
+            await asyncio.sleep(_DRAIN_POLL_S)
+        end = loop.time() + _SENT_WITHIN_S
+        while self._answers and loop.time() < end:
             await asyncio.sleep(_DRAIN_POLL_S)
 
     def _no_longer_ready(self) -> NotReadyError:

@@ -234,6 +234,9 @@ class Settings(BaseSettings):
         json_schema_extra={"unset": "4, by the registry"},
     )
     deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
+    export_deadline_s: float = Field(
+        600.0, gt=0, description="Longest time one export may take, its sending included."
+    )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
     max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
@@ -242,8 +245,8 @@ class Settings(BaseSettings):
         32 * 1024**2,
         ge=1,
         description=(
-            "Largest result that `POST /export` takes, with some fifteen times as much memory; "
-            "and most that results and norms in a body of `POST /pose` have together, with some "
+            "Largest result that `POST /export` takes, with some eight times as much memory; and "
+            "most that results and norms in a body of `POST /pose` have together, with some "
             "five times as much, of two bodies at once."
         ),
     )

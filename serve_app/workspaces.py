@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -15,6 +16,8 @@ from deployments.errors import ConfigurationError, WorkingFilesError, keeping
 _LOCK = "lock"
 _UNLOCKED = ".new-"  # begins the name of a folder whose owner does not hold the lock yet
 _TRIAL = bytes(64 * 1024)
+_WITHOUT_LOCK_S = 60.0
+_OURS = re.compile(rf"(?:{re.escape(_UNLOCKED)})?[0-9a-f]{{32}}")
 
 
 class Workspaces:
@@ -95,18 +98,30 @@ class Workspaces:
 
 
 def _is_left(folder: Path, before: float) -> bool:
-    """Return whether the owner of ``folder`` has ended: its lock is free, or it is old."""
-    if not folder.name.startswith(_UNLOCKED):
-        with suppress(FileNotFoundError):
-            lock = os.open(folder / _LOCK, os.O_RDWR)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            except OSError:
-                pass
-            else:
-                return True
-            finally:
-                os.close(lock)
+    """Return whether the owner of ``folder`` has ended: its lock is free, or it is old.
+
+    One of ours has a lock from the beginning to the end; without, it is removed in part.
+    """
+    lock = None if folder.name.startswith(_UNLOCKED) else _lock_of(folder)
+    if lock is None:
+        if _OURS.fullmatch(folder.name):
+            before = max(before, time.time() - _WITHOUT_LOCK_S)
+    else:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        else:
+            return True
+        finally:
+            os.close(lock)
     return folder.stat().st_mtime < before
+
+
+def _lock_of(folder: Path) -> int | None:
+    try:
+        return os.open(folder / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return None

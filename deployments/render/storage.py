@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PARTIAL = ".part-"
+_COPIED_S = 600.0
+"""A partial copy that is older was left by a killed process."""
 _BUCKET_TARGET = re.compile(
     r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )
@@ -76,19 +78,19 @@ class LocalStore:
         return stored
 
     def sweep(self, older_than_s: float) -> int:
-        """Remove videos, and what interrupted copies left, last written so long ago.
+        """Remove videos last written so long ago, and what interrupted copies left sooner.
 
         Returns:
             The number of files removed. Other files in the folder are left alone, and a folder
             that cannot be read is: storing in it says what is wrong.
         """
-        before = time.time() - older_than_s
+        now = time.time()
         try:
             return sum(
-                _remove_if_older(Path(entry), before)
+                _remove_if_older(Path(entry), now - age_s)
                 for entry in os.scandir(self.folder)
                 if entry.is_file(follow_symlinks=False)
-                and (_KEY.fullmatch(entry.name) or entry.name.startswith(_PARTIAL))
+                and (age_s := _kept_s(entry.name, older_than_s)) is not None
             )
         except OSError:
             return 0
@@ -175,6 +177,13 @@ def open_store(target: str, public_url: str) -> VideoStore:
 def _check_key(key: str) -> None:
     if not _KEY.fullmatch(key):
         raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
+
+
+def _kept_s(name: str, longest_s: float) -> float | None:
+    """Return how long a file of this name is kept; None if it is not ours."""
+    if name.startswith(_PARTIAL):
+        return min(longest_s, _COPIED_S)
+    return longest_s if _KEY.fullmatch(name) else None
 
 
 def _remove_if_older(path: Path, before: float) -> bool:

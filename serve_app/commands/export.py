@@ -1,5 +1,6 @@
 """`mmpose-service export`: a saved result as a file of another program."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -53,10 +54,10 @@ def export_command(
     if made.suffix.endswith(_PIXELS) and str(target) != "-" and not target.name.endswith(_PIXELS):
         target = target.with_name(target.name.removesuffix(".trc") + _PIXELS)
     if str(target) == "-":
-        click.echo(made.body, nl=False)
+        for piece in made.pieces:
+            click.echo(piece, nl=False)
     else:
-        write(target, made.body)
-        STDERR.print(f"{readable(str(target))}: {len(made.body)} bytes")
+        STDERR.print(f"{readable(str(target))}: {write(target, made.pieces)} bytes")
     for note in made.notes:
         STDERR.print(f"  {note}", style="yellow")
 
@@ -75,17 +76,21 @@ def load_result(path: Path) -> SavedResult:
         raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error
 
 
-def write(path: Path, body: bytes) -> None:
-    """Write a file, which is there whole or not at all.
+def write(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file atomically, and return its size.
 
     Raises:
         BadParameterError: it cannot be written.
     """
     try:
         if path.exists() and not path.is_file():  # a pipe or a device
-            path.write_bytes(body)
-        else:
-            with replacing(path) as partial:
-                partial.write_bytes(body)
+            return _write(path, pieces)
+        with replacing(path) as partial:
+            return _write(partial, pieces)
     except OSError as error:
         raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> int:
+    with path.open("wb") as file:
+        return sum(map(file.write, pieces))

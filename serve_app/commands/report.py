@@ -30,5 +30,5 @@ def report(
     made = report_of(load_result(result), title or readable(result.stem), video, person)
     target = result.with_suffix(".report.html") if out is None else out
     body = to_html(made).encode()
-    write(target, body)
+    write(target, [body])
     STDERR.print(f"{readable(str(target))}: {len(body)} bytes")

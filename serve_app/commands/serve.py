@@ -106,17 +106,18 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
 
 
 def _drain(grace_s: float) -> None:
-    """Let the requests under way end, in all applications that have such."""
+    """Let the requests under way end, in every replica of all applications that have such."""
     from ray import serve
     from ray.exceptions import RayError
     from ray.serve.exceptions import RayServeException
 
     waiting = [
-        serve.get_app_handle(name).drain.remote(grace_s) for name in serve.status().applications
+        serve.get_app_handle(name).broadcast("drain", grace_s)
+        for name in serve.status().applications
     ]
     for response in waiting:
-        with suppress(RayError, RayServeException, TimeoutError):  # one that knows no such call
-            response.result(timeout_s=grace_s + _ENDS_WITHIN_S)
+        with suppress(RayError, RayServeException, TimeoutError):  # one that has no replica
+            response.results(timeout_s=grace_s + _ENDS_WITHIN_S, return_exceptions=True)
 
 
 def _document(config: Path) -> dict[str, Any]:

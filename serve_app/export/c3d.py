@@ -16,13 +16,16 @@ _MOST_FRAMES: Final = 65_535
 """What the format's header can count."""
 
 
-def c3d(markers: Markers) -> bytes:
+def c3d(markers: Markers, folder: Path | None = None) -> bytes:
     """A C3D file of ``markers``: X right, Y up, Z 0; a point that is missing has residual -1.
+
+    Args:
+        markers: in metres. folder: of working files; by default that of the system.
 
     Raises:
         BadParameterError: the points are pixels, or more than the format holds, or ezc3d is not
             installed.
-        WorkingFilesError: the temporary folder has no room for it.
+        WorkingFilesError: the folder has no room for it.
     """
     if not markers.metres:
         raise BadParameterError(
@@ -58,8 +61,8 @@ def c3d(markers: Markers) -> bytes:
     points[:3, missing] = np.nan
     file["data"]["points"] = points
     file["data"]["meta_points"]["residuals"] = np.where(missing, _MISSING, 0.0)[None]
-    with keeping("the C3D file"), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "points.c3d"
+    with keeping("the C3D file"), tempfile.TemporaryDirectory(dir=folder) as own:
+        path = Path(own) / "points.c3d"
         file.write(str(path))  # ezc3d writes to a path, and says nothing of a full disk
         body = path.read_bytes()
     if len(body) < _POINT_BYTES * frames * len(MARKERS):

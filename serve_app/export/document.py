@@ -9,12 +9,15 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic.dataclasses import dataclass
+from pydantic_core import from_json
 
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import BadParameterError
+from deployments.threads import Cancelled, never, while_wanted
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40
+_NO_RESULT = "this is not a result of the service"
 HINT: Final = "Give the JSON that `mmpose-service analyze` wrote or that POST /pose answered."
 
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
@@ -187,14 +190,23 @@ class Response(BaseModel):
     request_id: str = ""
 
 
-def parse(body: bytes) -> tuple[Response, Data, dict[int, Summary]]:
+def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, dict[int, Summary]]:
     """A response document, its data, and its summaries by person.
+
+    Args:
+        body: JSON. cancelled: asked before each frame.
 
     Raises:
         BadParameterError: not such a document, or one without poses; says where.
+        WorkCancelledError: ``cancelled`` said so.
     """
     try:
-        response = Response.model_validate_json(body)
+        document = from_json(body)
+    except ValueError as error:
+        raise BadParameterError(f"{_NO_RESULT}: Invalid JSON: {error}", hint=HINT) from error
+    _read_frames(document, cancelled)
+    try:
+        response = Response.model_validate(document)
         data = response.data
         listed = [
             Summary.model_validate(without_nulls(s))
@@ -209,20 +221,33 @@ def parse(body: bytes) -> tuple[Response, Data, dict[int, Summary]]:
     return response, data, {summary.person_id: summary for summary in listed}
 
 
+def _read_frames(document: Any, cancelled: Cancelled) -> None:
+    """Validate the frames of ``document`` one by one, in place."""
+    data = document.get("data") if isinstance(document, dict) else None
+    frames = data.get("poses_per_frame") if isinstance(data, dict) else None
+    if not isinstance(frames, list):
+        return  # the whole document's model says so
+    for i, frame in while_wanted(enumerate(frames), cancelled):
+        try:
+            frames[i] = Frame.model_validate(frame)
+        except ValidationError as error:
+            raise not_a_result(error, ("data", "poses_per_frame", i)) from error
+
+
 def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that are there: those of biomechanics that are switched off are all null."""
     return {name: value for name, value in summary.items() if value is not None}
 
 
-def not_a_result(error: ValidationError) -> BadParameterError:
-    """Return the error of an invalid part of a document, with its place."""
-    return BadParameterError(f"this is not a result of the service: {_explain(error)}", hint=HINT)
+def not_a_result(error: ValidationError, place: tuple[int | str, ...] = ()) -> BadParameterError:
+    """Return the error of an invalid part of a document, with its place below ``place``."""
+    return BadParameterError(f"{_NO_RESULT}: {_explain(error, place)}", hint=HINT)
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, place: tuple[int | str, ...]) -> str:
     found = error.errors(include_url=False, include_input=False)
     told = "; ".join(
-        f"{'.'.join(map(_printable, item['loc'][:8])) or 'document'}: {item['msg']}"
+        f"{'.'.join(map(_printable, (*place, *item['loc'])[:8])) or 'document'}: {item['msg']}"
         for item in found[:_SHOWN_ERRORS]
     )
     more = len(found) - _SHOWN_ERRORS

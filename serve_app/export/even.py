@@ -17,11 +17,19 @@ _ON_GRID: Final = 0.05
 _TICK_S: Final = 1e-3
 """Tick of WebM and MKV, seconds: each time stamp is rounded by up to half of it."""
 
+_WRITTEN_S: Final = 1e-6
+"""Tick of the times in a result, seconds."""
+
+_DECIMALS: Final = 6  # of a rate, as they are written
+
+_NTSC: Final = 1000 / 1001
+"""Ratio of NTSC's rates to whole ones: 29.97 Hz to 30 Hz."""
+
 _MOST_RESAMPLED: Final = 8
 """Times as many rows as there are frames: beyond it the frames are bunched."""
 
 _LEAST_HZ: Final = 0.01
-"""Slower pictures are not of a movement, and a rate in four decimals says little of them."""
+"""Slower pictures are not of a movement."""
 
 _LEAST_FOR_SPLINE: Final = 4
 
@@ -58,7 +66,7 @@ class EvenTimes:
                 "the frames are too unevenly spread for a constant rate",
                 hint="Export them as csv, parquet or coco.",
             )
-        rate_hz = round(steps / span, 4)
+        rate_hz = _plain(steps / span, _tick_of(frames_s) / span)
         if rate_hz < _LEAST_HZ:
             raise BadParameterError(
                 f"the frames are further apart than {1 / _LEAST_HZ:g} s",
@@ -107,3 +115,21 @@ class EvenTimes:
                 column[start:stop] = np.unwrap(column[start:stop], period=360.0)
         turned = wrap(self.resampled(columns, max_gap_s))
         return dict(zip(degrees, turned.T, strict=True))
+
+
+def _tick_of(times_s: Array) -> float:
+    """Return the tick that ``times_s`` are rounded to, seconds."""
+    in_ticks = times_s / _TICK_S
+    return _TICK_S if np.abs(in_ticks - np.rint(in_ticks)).max() < 2e-3 else _WRITTEN_S
+
+
+def _plain(rate_hz: float, error: float) -> float:
+    """Return the plainest rate that ``rate_hz`` is but for its relative ``error``.
+
+    That is a whole one or television's, whichever is nearer, else one of few decimals.
+    """
+    error = rate_hz * error + 0.5 * 10.0**-_DECIMALS
+    known = [float(round(rate_hz)), round(_NTSC * round(rate_hz / _NTSC), _DECIMALS)]
+    known.sort(key=lambda known_hz: abs(known_hz - rate_hz))
+    known += [round(rate_hz, decimals) for decimals in range(1, _DECIMALS + 1)]
+    return next(known_hz for known_hz in known if abs(known_hz - rate_hz) <= error)

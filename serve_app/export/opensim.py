@@ -5,7 +5,8 @@ Its reader drops what follows the last tab of a line if that is blank, so lines 
 a tab, as those that it writes itself do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -29,8 +30,8 @@ _HIPS: Final = {f"{side}_hip_flexion": f"hip_flexion_{side[0]}" for side in ("ri
 _ALL_PLANES: Final = "the result has no signed angle: it shows neither one side nor the front"
 
 
-def trc(markers: Markers, name: str) -> str:
-    """A `.trc` file, from where the person is first seen to where it is last seen.
+def trc(markers: Markers, name: str) -> Iterator[str]:
+    """Yield the lines of a `.trc` file, from where the person is first seen to where last.
 
     Args:
         markers: metres, y up, or pixels, y down. name: of the file, for its first line.
@@ -48,10 +49,13 @@ def trc(markers: Markers, name: str) -> str:
         ("Frame#", "Time", *(cell for marker in MARKERS for cell in (marker, "", ""))),
         ("", "", *(f"{axis}{i}" for i in range(1, count + 1) for axis in "XYZ")),
     )
-    rows = _trc_rows(times, xy, _DECIMALS[markers.metres])
     lines = ["\t".join(map(str, line)) for line in header[:3]]
     lines += ["\t".join(line) + "\t" for line in header[3:]]
-    return "\n".join([*lines, "", *rows, ""])
+    return _ended(lines, [""], _trc_rows(times, xy, _DECIMALS[markers.metres]))
+
+
+def _ended(*lines: Iterable[str]) -> Iterator[str]:
+    return (f"{line}\n" for line in chain.from_iterable(lines))
 
 
 _HEADER: Final = (
@@ -79,8 +83,8 @@ def _trc_rows(times_s: Array, xy: Array, decimals: int) -> Iterator[str]:
 
 def mot(
     result: SavedResult, person: Person, profile: Profile = "2d", with_hip: bool = False
-) -> str:
-    """A `.mot` file of signed angles, from where the first is known to where the last is.
+) -> Iterator[str]:
+    """Yield the lines of a `.mot` file, from the first known angle to the last.
 
     Args:
         result: that the person is of. person: whose angles.
@@ -114,7 +118,7 @@ def mot(
         "endheader",
         "\t".join(["time", *angles]),
     )
-    return "\n".join([*header, *_mot_rows(table), ""])
+    return _ended(header, _mot_rows(table))
 
 
 def _columns(person: Person, profile: Profile, with_hip: bool) -> dict[str, str]:

@@ -2,13 +2,17 @@
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from deployments.threads import Cancelled, WorkCancelledError
+from deployments.threads import Cancelled
 from serve_app.export.files import ExportedFile, ExportOptions, export
 from serve_app.export.query import ExportQuery
 from serve_app.export.saved import read_result
@@ -17,6 +21,9 @@ from serve_app.service import PoseService
 from serve_app.upload import JSON, content_type, parse_options, read_json
 
 _THREADS = 4  # of exports alone: the event loop's serve probes of health too
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def add_export(
@@ -55,14 +62,30 @@ def add_export(
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
         content_type(request, JSON)
         service.refuse_if_full()
-        async with service.deadline():
-            body = await read_json(request, reception, service.settings.max_result_bytes)
-            made = await _made(body, asked, service, pool)
-        return Response(
-            made.body,
-            media_type=made.media_type,
-            headers={"Content-Disposition": f'attachment; filename="result{made.suffix}"'},
-        )
+        settings = service.settings
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            async with service.deadline(settings.export_deadline_s):
+                body = await read_json(request, reception, settings.max_result_bytes)
+                async with _working(service, pool) as work:
+                    begun = work.do(_begin, body, asked, work.cancelled, work.folder)
+                    del body
+                    made, first, second = await begun
+                    await _answer(work, made, first, second)(scope, receive, send)
+
+        return _Answered(answer)
+
+
+class _Answered(Response):
+    """Run an answer while it is sent; errors before its first byte become problem documents."""
+
+    def __init__(self, answer: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await self._answer(scope, receive, send)
 
 
 _CONTENT: dict[str, dict[str, Any]] = {
@@ -77,32 +100,82 @@ _CONTENT: dict[str, dict[str, Any]] = {
 }
 
 
-async def _made(
-    body: bytes, asked: ExportQuery, service: PoseService, pool: ThreadPoolExecutor
-) -> ExportedFile:
-    """Write the file in a thread, which keeps its place until it ends, whoever waits."""
-    loop, gone = asyncio.get_running_loop(), threading.Event()
+class _Work:
+    """Run one request's work in a thread pool, a step at a time."""
+
+    def __init__(self, pool: ThreadPoolExecutor, folder: Path) -> None:
+        self._pool = pool
+        self._gone = threading.Event()
+        self._last: Future[Any] = Future()
+        self._last.set_result(None)
+        self.folder = folder
+        self.cancelled: Cancelled = self._gone.is_set
+
+    def do(
+        self,
+        step: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Awaitable[Result]:
+        """Start ``step``, and return an awaitable of its result."""
+        self._last = work = self._pool.submit(step, *args, **kwargs)
+        return asyncio.wrap_future(work)
+
+    def end(self, then: Callable[[], None]) -> None:
+        """Cancel the step under way, and call ``then`` once it has ended."""
+        loop = asyncio.get_running_loop()
+
+        def ended(_: object) -> None:
+            try:
+                loop.call_soon_threadsafe(then)
+            except RuntimeError:  # the loop has ended
+                then()
+
+        self._gone.set()
+        self._last.add_done_callback(ended)
+
+
+@asynccontextmanager
+async def _working(service: PoseService, pool: ThreadPoolExecutor) -> AsyncIterator[_Work]:
+    """Yield work that keeps its place and folder until its last thread has ended.
+
+    Raises:
+        OverloadedError: there is no place. NotReadyError: the service is ending.
+        WorkingFilesError: there can be no folder.
+    """
     with ExitStack() as places:
         places.enter_context(service.place())
-        work = pool.submit(_make, body, asked, gone.is_set)
-        place = places.pop_all()
-
-    def leave(_: object) -> None:
-        try:
-            loop.call_soon_threadsafe(place.close)
-        except RuntimeError:  # the loop has ended
-            place.close()
-
-    work.add_done_callback(leave)
+        work = _Work(pool, places.enter_context(service.workspace()))
+        held = places.pop_all()
     try:
-        return await asyncio.wrap_future(work)
+        yield work
     finally:
-        gone.set()
+        work.end(held.close)
 
 
-def _make(body: bytes, asked: ExportQuery, cancelled: Cancelled) -> ExportedFile:
-    options = ExportOptions(**asked.model_dump(exclude={"format"}), cancelled=cancelled)
-    result = read_result(body)
-    if cancelled():
-        raise WorkCancelledError(asked.format)
-    return export(result, asked.format, options)
+def _begin(
+    body: bytes, asked: ExportQuery, cancelled: Cancelled, folder: Path
+) -> tuple[ExportedFile, bytes, bytes]:
+    """Return the file of the result in ``body`` and its first two pieces, empty after its end."""
+    made = export(
+        read_result(body, cancelled),
+        asked.format,
+        ExportOptions(**asked.model_dump(exclude={"format"}), cancelled=cancelled, folder=folder),
+    )
+    return made, next(made.pieces, b""), next(made.pieces, b"")
+
+
+def _answer(work: _Work, made: ExportedFile, first: bytes, second: bytes) -> Response:
+    """Return the answer of ``made``, with a Content-Length if it has one piece."""
+    headers = {"Content-Disposition": f'attachment; filename="result{made.suffix}"'}
+    if not second:
+        return Response(first, media_type=made.media_type, headers=headers)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield first
+        piece = second
+        while piece:
+            yield piece
+            piece = await work.do(next, made.pieces, b"")
+
+    return StreamingResponse(pieces(), media_type=made.media_type, headers=headers)

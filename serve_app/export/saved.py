@@ -13,6 +13,7 @@ from biomech.geometry import Array
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.errors import BadParameterError
+from deployments.threads import Cancelled, never, while_wanted
 from serve_app.export.document import (
     HINT,
     Camera,
@@ -150,13 +151,17 @@ class SavedResult:
         return replace(config, sigma_roll_deg=0.0) if person.roll_known else config
 
 
-def read_result(body: bytes) -> SavedResult:
+def read_result(body: bytes, cancelled: Cancelled = never) -> SavedResult:
     """The result in a response document.
+
+    Args:
+        body: JSON. cancelled: asked before each frame and each person.
 
     Raises:
         BadParameterError: not such a document, or one without poses; says where.
+        WorkCancelledError: ``cancelled`` said so.
     """
-    response, data, summaries = parse(body)
+    response, data, summaries = parse(body, cancelled)
     frames = data.poses_per_frame
     rows = [frame.primary() for frame in frames]
     main = next((s.camera for s in summaries.values()), Camera())
@@ -170,7 +175,7 @@ def read_result(body: bytes) -> SavedResult:
         reason=tuple(
             None if row else frame.reason for row, frame in zip(rows, frames, strict=True)
         ),
-        people=_people(frames, rows, summaries),
+        people=_people(frames, rows, summaries, cancelled),
         processing=data.processing_summary,
         warnings=tuple(response.warnings),
         summaries={s["person_id"]: s for s in data.biomechanics_summary},
@@ -192,7 +197,10 @@ def _times(frames: list[Frame], slowmo_factor: float) -> Array:
 
 
 def _people(
-    frames: list[Frame], primary: list[Posed | None], summaries: Mapping[int, Summary]
+    frames: list[Frame],
+    primary: list[Posed | None],
+    summaries: Mapping[int, Summary],
+    cancelled: Cancelled,
 ) -> tuple[Person, ...]:
     tracks: dict[int, dict[int, Posed]] = {}
     for f, row in enumerate(primary):
@@ -208,7 +216,7 @@ def _people(
             tracks[row.track_id][f] = row
     return tuple(
         _person(number, number in main, rows, summaries.get(number))
-        for number, rows in tracks.items()
+        for number, rows in while_wanted(tracks.items(), cancelled)
     )
 
 

@@ -1,10 +1,10 @@
 """The tidy table: one row a person, frame and variable, as CSV or Parquet."""
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from biomech.skeleton import KEYPOINTS
 from biomech.statistics import Z95
 from biomech.summary import LIMITS
 from deployments.errors import TooLargeError
-from deployments.threads import Cancelled, WorkCancelledError, never
+from deployments.threads import Cancelled, never, while_wanted
 from serve_app.export.document import HINT
 from serve_app.export.intervals import Spread, frames_around, spreads_of
 from serve_app.export.saved import Person, SavedResult
@@ -50,8 +50,11 @@ _POINT_VARIABLES: Final = 3 * len(KEYPOINTS)
 _ALWAYS: Final = 20_000
 """Rows and frames of people that any document may give; a larger one gives more, by its bytes."""
 
+_ALWAYS_PEOPLE: Final = 20
+
 _LEAST_ROW_BYTES: Final = 5
 _LEAST_SPAN_BYTES: Final = 25
+_LEAST_PERSON_BYTES: Final = 2500
 """Half of what an analysis writes at the least: nobody in most frames, people in one frame each."""
 
 _UNITS: Final = {
@@ -75,11 +78,11 @@ class _Variable:
     interval: Array | None = None
 
 
-def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> bytes:
+def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Iterator[bytes]:
     """The rows of ``result`` as CSV, by person, variable and frame; an empty cell is missing.
 
     The primary person has rows in all frames, with the reason where it is not seen; others in those
-    that show them.
+    that show them. Pieces of the file come as they are made.
 
     Args:
         result: with any number of people, the primary one first.
@@ -92,35 +95,58 @@ def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> bytes
     """
     from pyarrow.csv import CSVWriter, WriteOptions
 
-    sink = io.BytesIO()
-    with CSVWriter(sink, _schema(), write_options=WriteOptions(quoting_style="needed")) as writer:
-        for part in _parts(result, run_id, cancelled):
-            writer.write_table(part)
-    return sink.getvalue()
+    options = WriteOptions(quoting_style="needed")
+    _check_size(result)
+    return _pieces(
+        lambda sink: CSVWriter(sink, _schema(), write_options=options),
+        _parts(result, run_id, cancelled),
+    )
 
 
-def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> bytes:
+def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Iterator[bytes]:
     """The same rows as Parquet; the schema's metadata has the definitions and the limits."""
     from pyarrow.parquet import ParquetWriter
 
-    sink = io.BytesIO()
-    with ParquetWriter(sink, _schema()) as writer:
-        for part in _parts(result, run_id, cancelled):
-            writer.write_table(part)
-    return sink.getvalue()
+    _check_size(result)
+    return _pieces(lambda sink: ParquetWriter(sink, _schema()), _parts(result, run_id, cancelled))
+
+
+class _Taken(BytesIO):
+    """Buffer what a writer writes until it is taken; ``tell`` counts all bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before = 0
+
+    def tell(self) -> int:
+        return self._before + super().tell()
+
+    def take(self) -> bytes:
+        piece = self.getvalue()
+        self._before += len(piece)
+        self.seek(0)
+        self.truncate()
+        return piece
+
+
+def _pieces(writer: "Callable[[BytesIO], Any]", parts: "Iterator[pa.Table]") -> Iterator[bytes]:
+    """Yield what ``writer`` writes after each of ``parts``."""
+    sink = _Taken()
+    with writer(sink) as opened:
+        for part in parts:
+            opened.write_table(part)
+            yield sink.take()
+    yield sink.take()
 
 
 def _parts(result: SavedResult, run_id: str, cancelled: Cancelled) -> "Iterator[pa.Table]":
     """The rows in tables of some 64,000 each: an hour of video has millions."""
     import pyarrow as pa
 
-    _check_size(result)
-    waiting, count = [], 0
-    for person in result.people:
-        for variable in _variables(result, person):
-            if cancelled():
-                raise WorkCancelledError(run_id)
-            rows = _rows(result, person, variable, run_id, _schema())
+    waiting, count, schema = [], 0, _schema()
+    for person in while_wanted(result.people, cancelled):
+        for variable in while_wanted(_variables(result, person), cancelled):
+            rows = _rows(result, person, variable, run_id, schema)
             waiting.append(rows)
             count += len(rows)
             if count >= _ROWS:
@@ -138,11 +164,12 @@ def _check_size(result: SavedResult) -> None:
         count = _POINT_VARIABLES + sum(len(names) for names in variables)
         rows += count * len(result.frame if person.primary else person.rows)
     spans = sum(len(frames_around(result, person)) for person in result.people)
-    for quantity, value, size in (
-        ("rows", rows, _LEAST_ROW_BYTES),
-        ("frames of people", spans, _LEAST_SPAN_BYTES),
+    for quantity, value, always, size in (
+        ("people", len(result.people), _ALWAYS_PEOPLE, _LEAST_PERSON_BYTES),
+        ("rows", rows, _ALWAYS, _LEAST_ROW_BYTES),
+        ("frames of people", spans, _ALWAYS, _LEAST_SPAN_BYTES),
     ):
-        limit = _ALWAYS + result.size_bytes // size
+        limit = always + result.size_bytes // size
         if value > limit:
             raise TooLargeError(
                 f"the result has {result.size_bytes} bytes, too few for {value} {quantity}",

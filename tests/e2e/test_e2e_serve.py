@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 import yaml
 
 from tests import markers
@@ -70,15 +71,20 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
         process.wait()
 
 
-def test_a_request_under_way_is_answered_when_the_service_ends(tmp_path, movenet):
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet, replicas):
+    """(S7) By every replica of the Ingress, which admits nothing more and leaves nothing."""
     places = {"output": str(tmp_path / "videos"), "spool_dir": str(tmp_path / "spool")}
     path, log = config_of(tmp_path, args=places), tmp_path / "log"
-    video = markers.write_video(tmp_path / "long.mp4", markers.squat(3000))
-    url = f"http://127.0.0.1:{yaml.safe_load(path.read_text())['http_options']['port']}"
+    config = yaml.safe_load(path.read_text())
+    config["applications"][0]["deployments"][0]["num_replicas"] = replicas
+    path.write_text(yaml.safe_dump(config))
+    video = markers.write_video(tmp_path / "long.mp4", markers.squat(3000)).read_bytes()
+    url = f"http://127.0.0.1:{config['http_options']['port']}"
     environment = os.environ | {"MMPOSE_WEIGHTS_DIR": str(movenet.parent)}
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [BIN / "mmpose-service", "serve", path, "--grace", "0.1"],
+            [BIN / "mmpose-service", "serve", path, "--grace", "4"],
             cwd=ROOT,
             stdout=file,
             stderr=file,
@@ -86,13 +92,22 @@ def test_a_request_under_way_is_answered_when_the_service_ends(tmp_path, movenet
         )
     try:
         until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
-        with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=url, timeout=100) as http:
-            until(lambda: http.get("/readyz").status_code == 200, log)
-            asked = pool.submit(http.post, "/pose", files={"file": video.read_bytes()})
-            until(lambda: list(tmp_path.glob("spool/*/upload")), log)
+        with ThreadPoolExecutor(4) as pool, httpx.Client(base_url=url, timeout=100) as http:
+            ready = []  # asked often, so that every replica answers
+            until(
+                lambda: ready.append(http.get("/readyz").status_code) or ready[-9:] == [200] * 9,
+                log,
+            )
+            asked = [pool.submit(http.post, "/pose", files={"file": video}) for _ in range(4)]
+            until(lambda: len(list(tmp_path.glob("spool/*/upload"))) == 4, log)
             process.terminate()
-            answer = asked.result(timeout=100)
-        assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+            until(lambda: http.get("/readyz").status_code == 503, log)
+            late = []
+            with suppress(httpx.TransportError):  # by then all has ended, on a busy machine
+                for _ in range(8):
+                    late.append(http.post("/pose", files={"file": b"x"}))
+            answers = [request.result(timeout=100) for request in asked]
+        assert {(a.status_code, a.json()["code"]) for a in answers + late} == {(503, "not_ready")}
         assert process.wait(60) == 0, log.read_text()
         assert list((tmp_path / "spool").iterdir()) == list((tmp_path / "videos").iterdir()) == []
         assert not raylet_of(process.pid)

@@ -69,7 +69,9 @@ def wide(**columns):
 
 
 def tidy(body, **options):
-    return export(read_result(body), "csv", ExportOptions(run_id="r", **options)).body.decode()
+    return b"".join(
+        export(read_result(body), "csv", ExportOptions(run_id="r", **options)).pieces
+    ).decode()
 
 
 def test_a_tidy_table_compares_as_the_result_that_it_is_of(read, deep, shallow):

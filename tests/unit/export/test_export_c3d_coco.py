@@ -75,7 +75,7 @@ def two_people():
 
 
 def test_coco_results_are_the_raw_points_of_all_people(two_people):
-    rows = json.loads(export(read_result(two_people), "coco", ExportOptions()).body)
+    rows = json.loads(b"".join(export(read_result(two_people), "coco", ExportOptions()).pieces))
     assert len(rows) == 12 + 8
     assert [row["image_id"] for row in rows] == sorted(row["image_id"] for row in rows)
     assert {row["category_id"] for row in rows} == {1}
@@ -90,7 +90,7 @@ def test_coco_results_are_the_raw_points_of_all_people(two_people):
 
 
 def test_pycocotools_loads_them_and_finds_them_perfect_against_themselves(two_people, tmp_path):
-    body = export(read_result(two_people), "coco", ExportOptions()).body
+    body = b"".join(export(read_result(two_people), "coco", ExportOptions()).pieces)
     rows = json.loads(body)
     labels = [
         row

@@ -39,7 +39,7 @@ def answering(handler, **options):
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "trc", "mot", "c3d", "coco"])
 def test_a_file_of_a_result_is_that_of_the_export_itself(client, squat, run, kind):
-    made = export(read_result(squat), kind, ExportOptions()).body
+    made = b"".join(export(read_result(squat), kind, ExportOptions()).pieces)
     assert client.export(PoseResponse.model_validate_json(squat), kind) == made
     assert client.export(run, kind) == made
 

@@ -99,7 +99,7 @@ def test_every_column_and_variable_is_explained():
     points = re.compile(r"_(x|y|confidence)$")
     told = set(re.findall(r"`(\w+)`", PAGE.split("| variable | unit")[1].split("\n\n")[0]))
     for body in (saved(squatting(12)), saved(FIGURE[None])):
-        text = tidy.csv(read_result(body), "r").decode()
+        text = b"".join(tidy.csv(read_result(body), "r")).decode()
         names = {row["variable"] for row in csv.DictReader(io.StringIO(text))}
         angles = {name for name in names if not points.search(name)}
         leveled = {name for name in angles if "_level_" in name and "difference" not in name}

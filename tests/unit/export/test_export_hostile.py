@@ -21,7 +21,7 @@ def document(step_s=1 / 30, cutoff_hz=None, frames=60):
 
 def tried(body, kind):
     try:
-        return export(read_result(body), kind, ExportOptions(height_m=1.8)).body
+        return b"".join(export(read_result(body), kind, ExportOptions(height_m=1.8)).pieces)
     except BadParameterError as error:
         return error
 

@@ -51,7 +51,7 @@ def read_trc(text):
 @cache
 def exported(body, kind, **options):
     made = export(read_result(body), kind, ExportOptions(**options))
-    return made, made.body.decode()
+    return made, b"".join(made.pieces).decode()
 
 
 def test_points_are_in_metres_with_y_up_from_the_floor(squat):

@@ -22,7 +22,7 @@ NUMBERS = ("t_s", "value", "sd", "ci_lo", "ci_hi")
 
 def table_of(body, run_id="r"):
     """Rows by person, frame, variable and side, of the CSV."""
-    rows = list(csv.DictReader(io.StringIO(tidy.csv(read_result(body), run_id).decode())))
+    rows = list(csv.DictReader(io.StringIO(b"".join(tidy.csv(read_result(body), run_id)).decode())))
     for row in rows:
         for name in NUMBERS:
             row[name] = float(row[name]) if row[name] else None
@@ -121,11 +121,13 @@ def test_the_primary_person_has_rows_in_all_frames_and_others_where_they_are():
 
 def test_parquet_holds_the_same_rows_typed_with_the_limits_in_its_schema(squat):
     made = export(read_result(squat), "parquet", ExportOptions())
-    read = pq.read_table(io.BytesIO(made.body))
+    read = pq.read_table(io.BytesIO(b"".join(made.pieces)))
     assert read.column_names == list(tidy.COLUMNS)
     assert {str(read.schema.field(name).type) for name in NUMBERS} == {"double"}
     assert set(read.column("run_id").to_pylist()) == {"run-7"}
-    rows = list(csv.DictReader(io.StringIO(tidy.csv(read_result(squat), "run-7").decode())))
+    rows = list(
+        csv.DictReader(io.StringIO(b"".join(tidy.csv(read_result(squat), "run-7")).decode()))
+    )
     for name in ("variable", "side", "null_reason", "unit"):
         assert [v or "" for v in read.column(name).to_pylist()] == [row[name] for row in rows]
     for name in ("value", "sd", "ci_lo"):
@@ -137,14 +139,19 @@ def test_parquet_holds_the_same_rows_typed_with_the_limits_in_its_schema(squat):
 
 def test_a_long_clip_is_written_in_parts_and_nobody_in_a_header_alone(squat, monkeypatch):
     result = read_result(squat)
-    whole = (tidy.csv(result, "r"), pq.read_table(io.BytesIO(tidy.parquet(result, "r"))))
+    whole = (
+        b"".join(tidy.csv(result, "r")),
+        pq.read_table(io.BytesIO(b"".join(tidy.parquet(result, "r")))),
+    )
     monkeypatch.setattr(tidy, "_ROWS", 200)
-    assert tidy.csv(result, "r") == whole[0]
-    parts = pq.ParquetFile(io.BytesIO(tidy.parquet(result, "r")))
+    assert b"".join(tidy.csv(result, "r")) == whole[0]
+    parts = pq.ParquetFile(io.BytesIO(b"".join(tidy.parquet(result, "r"))))
     assert parts.num_row_groups > 10
     assert parts.read().equals(whole[1])
     nobody = read_result(saved(np.full((3, 17, 2), np.nan)))
-    assert tidy.csv(nobody, "r").decode().split() == [",".join(f'"{c}"' for c in tidy.COLUMNS)]
+    assert b"".join(tidy.csv(nobody, "r")).decode().split() == [
+        ",".join(f'"{c}"' for c in tidy.COLUMNS)
+    ]
 
 
 def test_variables_are_the_same_in_every_frame(table):

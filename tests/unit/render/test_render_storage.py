@@ -195,6 +195,16 @@ def test_sweep(local: LocalStore, tmp_path: Path) -> None:
     assert local.sweep(100) == 0
 
 
+def test_a_copy_that_was_cut_off_goes_long_before_the_videos(local: LocalStore) -> None:
+    """(S8) A process that is killed while it stores a video leaves a part of it."""
+    left, copied = local.folder / ".part-left", local.folder / ".part-copied"
+    for path, age_s in ((left, 700), (copied, 300)):
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s,) * 2)
+    assert local.sweep(86_400) == 1
+    assert list(local.folder.iterdir()) == [copied]
+
+
 def test_sweep_beside_another(local: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     old = aged(local.folder / "old.mp4", 1000)
     unlink = Path.unlink

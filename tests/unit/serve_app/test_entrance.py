@@ -9,10 +9,15 @@ from ray.serve._private.constants import (
     SERVE_MULTIPLEXED_MODEL_ID,
     SERVE_SESSION_ID,
 )
-from ray.serve._private.http_util import call_function_from_import_path
+from ray.serve._private.http_util import (
+    call_function_from_import_path,
+    convert_object_to_asgi_messages,
+)
+from starlette.datastructures import Headers
 
 from serve_app.commands.serve import ray_environment
 from serve_app.entrance import REQUEST_ID, Entrance
+from serve_app.schemas import Problem
 
 OBEYED = (
     SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,
@@ -26,11 +31,15 @@ def passed(*headers, kind="http"):
     """The headers that come through."""
     seen = []
 
-    async def app(scope, _receive, _send):
+    async def app(scope, _receive, send):
         seen.extend(scope["headers"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
 
-    scope = {"type": kind, "headers": list(headers)}
-    asyncio.run(Entrance(app)(scope, None, None))
+    async def send(_message):
+        pass
+
+    scope = {"type": kind, "path": "/pose", "headers": list(headers)}
+    asyncio.run(Entrance(app)(scope, None, send))
     assert scope["headers"] == list(headers)  # it is the server's
     return seen
 
@@ -67,6 +76,74 @@ def test_any_other_request_id_is_replaced_by_a_new_one(given):
     assert name == b"x-request-id"
     assert REQUEST_ID.fullmatch(value.decode())
     assert value not in given
+
+
+def answered(*messages, path="/pose"):
+    """Status, headers and body that come out where Serve's proxy answers by these messages."""
+    sent = []
+
+    async def app(_scope, _receive, send):
+        for message in messages:
+            await send(message)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "headers": [(b"x-request-id", b"my-own")]}
+    asyncio.run(Entrance(app)(scope, None, send))
+    start, *bodies = sent
+    return start["status"], Headers(raw=start["headers"]), b"".join(b["body"] for b in bodies)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        (408, 504, "deadline_exceeded"),
+        (429, 429, "overloaded"),
+        (500, 503, "stage_failed"),
+        (503, 503, "not_ready"),
+    ],
+)
+def test_what_serve_answers_by_itself_becomes_a_problem_document(given, status, code):
+    """(S8)"""
+    after = [(b"retry-after", b"3")]
+    messages = convert_object_to_asgi_messages("Text of Serve", given, after)
+    found, headers, body = answered(*messages)
+    problem = Problem.model_validate_json(body)
+    assert (found, problem.status, problem.code, problem.retryable) == (status, status, code, True)
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["x-request-id"] == problem.instance == "my-own"
+    assert (headers["retry-after"], int(headers["content-length"])) == ("3", len(body))
+
+
+def test_where_nothing_answers_a_problem_document_does():
+    """(S8) Serve ends a request whose replica was killed without a word."""
+    status, headers, body = answered()
+    problem = Problem.model_validate_json(body)
+    assert (status, problem.code, problem.retryable) == (503, "stage_failed", True)
+    assert headers["x-request-id"] == problem.instance == "my-own"
+
+
+@pytest.mark.parametrize(
+    ("messages", "path"),
+    [
+        (convert_object_to_asgi_messages({"code": "inference_failed"}, 500), "/pose"),
+        (convert_object_to_asgi_messages("text", 200), "/export"),
+        (convert_object_to_asgi_messages("the node is drained", 503), "/-/healthz"),
+    ],
+    ids=["the application's problem", "a text file", "Serve's own path"],
+)
+def test_other_answers_pass_as_they_are(messages, path):
+    status, headers, body = answered(*messages, path=path)
+    assert (status, body) == (messages[0]["status"], messages[1]["body"])
+    assert headers == Headers(raw=messages[0]["headers"])
+
+
+def test_an_answer_that_broke_off_is_not_made_whole():
+    """(S8) What has begun cannot become another answer: the server cuts the connection."""
+    begun = convert_object_to_asgi_messages("text", 200)
+    begun[1]["more_body"] = True
+    assert answered(*begun)[2] == b"text"
 
 
 def test_serve_loads_it_by_the_name_in_our_environment():

@@ -240,6 +240,25 @@ def test_a_drained_service_lets_what_is_nearly_done_end(marker_config, tmp_path)
     assert asyncio.run(asyncio.wait_for(drained(), 20)) == "done"
 
 
+def test_a_drained_service_waits_until_answers_are_sent(marker_config, tmp_path):
+    """(S7) One that is made has still to reach its caller."""
+    service, sent = service_of(marker_config, tmp_path), []
+
+    async def drained():
+        async def nearly_sent():
+            with service.answering():
+                await asyncio.sleep(0.1)
+                sent.append("answer")
+
+        answer = asyncio.create_task(nearly_sent())
+        await asyncio.sleep(0.01)
+        await service.drain(0.0)
+        assert sent == ["answer"]
+        await answer
+
+    asyncio.run(asyncio.wait_for(drained(), 20))
+
+
 def test_a_download_nobody_waits_for_ends(marker_config, tmp_path):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
     over = threading.Event()

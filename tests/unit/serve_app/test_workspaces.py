@@ -1,15 +1,19 @@
 """Working files: swept when their owner is killed, and typed errors where the disk fails."""
 
+import asyncio
 import errno
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
 from deployments.decode.spool import new_file
 from deployments.errors import WorkingFilesError
+from serve_app import service as service_module
 from serve_app.export.files import ExportOptions, export
 from serve_app.export.saved import read_result
 from serve_app.workspaces import Workspaces
@@ -64,6 +68,47 @@ def test_the_folder_of_a_killed_owner_goes_at_the_next_start(tmp_path, owner):
     process.wait()
     Workspaces(tmp_path / "spool", 3600)
     assert names(tmp_path) == []
+
+
+OURS = "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "age_s", "left"),
+    [
+        (OURS, 90, False),
+        (OURS, 30, True),
+        (f".new-{OURS}", 90, False),
+        (f".new-{OURS}", 30, True),
+        ("not-ours", 90, True),
+    ],
+)
+def test_a_folder_without_a_lock_goes_within_minutes(tmp_path, name, age_s, left):
+    """(S8) Its owner was killed before it locked it, or a stage wrote there as it was removed."""
+    folder = tmp_path / "spool" / name
+    folder.mkdir(parents=True)
+    (folder / "segment-1.mp4").write_bytes(b"x")
+    os.utime(folder, (time.time() - age_s,) * 2)
+    Workspaces(tmp_path / "spool", 3600)
+    assert names(tmp_path) == [name] * left
+
+
+def test_a_living_service_sweeps_without_a_request(tmp_path, owner, service, monkeypatch):
+    """(S8)"""
+    process, _ = owner
+    monkeypatch.setattr(service, "_workspaces", Workspaces(tmp_path / "spool", 3600))
+    monkeypatch.setattr(service_module, "_SWEEP_S", 0.05)
+
+    async def wait():
+        sweeping = asyncio.create_task(service.keep_sweeping())
+        await asyncio.sleep(0.2)
+        assert len(names(tmp_path)) == 1
+        process.kill()
+        while names(tmp_path):
+            await asyncio.sleep(0.05)
+        sweeping.cancel()
+
+    asyncio.run(asyncio.wait_for(wait(), 20))
 
 
 def test_a_spool_folder_that_was_removed_is_made_again_with_its_parents(tmp_path):
