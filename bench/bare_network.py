@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.common import crop_cost
 from bench.graph_handles import REPLICAS_S
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
 
 

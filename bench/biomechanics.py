@@ -20,8 +20,8 @@ import numpy as np
 
 from bench.common import CONSOLE, RESULTS, in_words, machine, save, table
 from biomech.skeleton import KEYPOINTS
-from deployments.biomechanics.analyse import analyse
-from deployments.biomechanics.guidelines import load_guidelines
+from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.messages import ClipPoses
 from serve_app.settings import ROOT
 from tools.athlete.body import Shape, stand

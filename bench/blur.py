@@ -16,11 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.common import in_words, machine, shared, table
-from biomech.quality import MAX_BLUR
+from biomech.results.cautions import MAX_BLUR
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
 from deployments.messages import F64, U8, CropPoses
-from deployments.pose.evaluate import cut_crops, labelled_people, read_labels, read_picture
+from deployments.pose.offline.coco_evaluation import (
+    cut_crops,
+    labelled_people,
+    read_labels,
+    read_picture,
+)
 from tools.athlete.clip import Take, stage
 
 SIZE = (192, 256)

@@ -22,7 +22,7 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.interface import PoseModel
 from deployments.render.storage import open_store
 from serve_app.local import LocalStages
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.pipeline import Job
 from serve_app.settings import ROOT, load_settings
 

@@ -14,9 +14,9 @@ import numpy as np
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from serve_app.schemas import PoseResponse
-from serve_app.sheet import COLOURS, draw_joint
-from serve_app.summary_schema import PersonSummary
+from serve_app.report.contact_sheet import COLOURS, draw_joint
+from serve_app.results.response_schema import PoseResponse
+from serve_app.results.summary_schema import PersonSummary
 
 _AROUND_S = 0.3
 

@@ -19,10 +19,10 @@ import torch
 from bench.common import CONSOLE, crop_cost, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import rtmpose_m
 from deployments.pose.engines.torch_engine import TorchPose
-from deployments.pose.options import EngineOptions
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import load_model_config
-from serve_app.awaited import awaited
 from serve_app.pipeline import run
+from serve_app.run_async import awaited
 
 BATCHES = (1, 4, 16, 64, 128, 256)
 AIM = 15_000

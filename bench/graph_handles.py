@@ -15,7 +15,7 @@ import numpy as np
 from bench.common import job_of
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.pipeline import run
 from serve_app.settings import load_settings
 from tools.serving import Serving

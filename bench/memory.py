@@ -21,8 +21,8 @@ import av
 
 from bench.common import CONSOLE, in_words, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import long_clip
-from serve_app.awaited import awaited
 from serve_app.pipeline import run
+from serve_app.run_async import awaited
 from serve_app.settings import ROOT
 
 FOLDER = ROOT / "out" / "bench"

@@ -17,7 +17,7 @@ import torch
 
 from deployments.pose.registry import ModelEntry, load_model_config
 from serve_app.settings import ROOT
-from tests.random_networks import quiet, random_pose_network
+from tests.support.random_networks import quiet, random_pose_network
 from tools.serving import BIN
 
 CONFIG = ROOT / "config" / "model_config.json"

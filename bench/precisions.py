@@ -19,18 +19,18 @@ from bench.peer_weights import CONFIG, WEIGHTS, of_random_weights
 from deployments.crops import crop_transforms
 from deployments.messages import U8
 from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
-from deployments.pose.evaluate import (
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import (
     cut_crops,
     evaluate,
     labelled_boxes,
     read_labels,
     read_picture,
 )
-from deployments.pose.options import EngineOptions
-from deployments.pose.quantize import quantize
+from deployments.pose.offline.int8_quantization import quantize
 from deployments.pose.registry import ModelEntry, load_model_config
-from serve_app.commands.evaluate import pose_model_here
-from serve_app.models import plan_models
+from serve_app.cli.evaluate import pose_model_here
+from serve_app.model_plan import plan_models
 from serve_app.settings import ROOT, load_settings
 from tools.athlete.network import KEY, SETTINGS
 from tools.training.data import HELD_OUT, render

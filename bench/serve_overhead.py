@@ -32,8 +32,8 @@ from bench.graph_handles import connected, first_segment, replica_rates
 from bench.histograms import Histogram, read_histogram, since
 from bench.serve_table import rows
 from serve_app.local import LocalStages
-from serve_app.models import plan_models
-from serve_app.schemas import PoseOptions
+from serve_app.model_plan import plan_models
+from serve_app.results.response_schema import PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
 from tools.serving import CONFIG, serving, started

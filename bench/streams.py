@@ -12,9 +12,9 @@ from typing import Any
 from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save
 from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
-from deployments.pose.load import load_pose_model
+from deployments.pose.loading import load_pose_model
 from deployments.pose.registry import load_model_config
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
 
 CROPS = 64

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from biomech.applications.guidelines import NOTHING_SUPPLIED, Supplied
+from biomech.applications.norms_and_limits import NOTHING_SUPPLIED, Supplied
 
 DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
@@ -37,7 +37,7 @@ class BmConfig:
             the movement ``recognised`` in the clip.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
-            :class:`biomech.clean.SwapCosts`.
+            :class:`biomech.preprocessing.repair.SwapCosts`.
         outlier_window_s: half the window that a stray point is far from the median of.
         outlier_deviations, outlier_floor_px: by so many deviations, which are at least the floor.
         outlier_score, outlier_bone: and whose score is below, or a limb of which is off its usual

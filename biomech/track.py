@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biomech.geometry import Array
+from biomech.kinematics.geometry import Array
 from biomech.reasons import Flags
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.timeline import rate_of
+from biomech.time_windows import rate_of
 
 if TYPE_CHECKING:
-    from deployments.scene_change import SceneChange
+    from deployments.media.scene_change import SceneChange
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -75,7 +75,7 @@ class MediaInfo:
 
     @property
     def fps(self) -> float:
-        """Frames a second (see :func:`biomech.timeline.rate_of`); 0 for a single picture."""
+        """Frames a second (see :func:`biomech.time_windows.rate_of`); 0 for a single picture."""
         return rate_of(self.times_s) if len(self.pts) > 1 else 0.0
 
     @property

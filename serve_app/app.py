@@ -10,7 +10,7 @@ from deployments.decode.deployment import Decode
 from deployments.pose.deployment import Detector, HRNet, RTMPose
 from deployments.render.deployment import Render
 from serve_app.ingress import Ingress
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import Settings, load_settings
 
 DEPLOYMENTS = (Ingress, Decode, Detector, RTMPose, HRNet, Biomechanics, Render)

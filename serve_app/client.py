@@ -17,9 +17,9 @@ import httpx
 
 from deployments import errors
 from deployments.errors import NotReadyError, ServiceError, UnreachableError
-from serve_app.export.query import ExportQuery, Format
-from serve_app.schemas import Health, PoseOptions, PoseRequest, PoseResponse
-from serve_app.supplied import SUPPLIED, is_table, read_supplied, read_text
+from serve_app.http.export_query import ExportQuery, Format
+from serve_app.results.response_schema import Health, PoseOptions, PoseRequest, PoseResponse
+from serve_app.results.supplied import SUPPLIED, is_table, read_supplied, read_text
 
 _POLL_S = 0.5
 
@@ -83,9 +83,9 @@ class PoseClient:
 
         Args:
             source: an address (``https://``, ``gs://``), or a file to upload.
-            options: fields of :class:`serve_app.schemas.PoseOptions`. ``reference`` and ``before``
-                may be responses as this client gives them, and they and ``norms`` the
-                :class:`pathlib.Path` of a file here, which is read.
+            options: fields of :class:`serve_app.results.response_schema.PoseOptions`.
+                ``reference`` and ``before`` may be responses as this client gives them, and they
+                and ``norms`` the :class:`pathlib.Path` of a file here, which is read.
 
         Raises:
             ServiceError: as the service answered. FileNotFoundError: no such file.
@@ -167,7 +167,7 @@ class PoseClient:
             result: with its data; or a file that has one as JSON.
             kind: ``csv``, ``parquet``, ``trc``, ``mot``, ``c3d`` or ``coco``: docs/exports.md.
             to: file to write, which is given back; without it the content is.
-            options: other fields of :class:`serve_app.export.query.ExportQuery`.
+            options: other fields of :class:`serve_app.http.export_query.ExportQuery`.
 
         Raises:
             ServiceError: as the service answered: BadParameterError where the result has not what

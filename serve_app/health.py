@@ -6,9 +6,9 @@ from typing import Literal
 
 from deployments.errors import NotReadyError, WeightsMissingError
 from deployments.messages import ModelStatus
-from serve_app.models import POSE_ROLES, ROLES, ModelPlan, pose_order
-from serve_app.problems import without_paths
-from serve_app.schemas import Health, HealthModelInfo, HealthModels, HealthService
+from serve_app.http.problems import without_paths
+from serve_app.model_plan import POSE_ROLES, ROLES, ModelPlan, pose_order
+from serve_app.results.response_schema import Health, HealthModelInfo, HealthModels, HealthService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
 

@@ -25,14 +25,14 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.parts import ASSIGNING, load_scipy
-from deployments.remote import answer, log_as_serve
-from serve_app.api import create_app
-from serve_app.models import ModelPlan
-from serve_app.schemas import PoseOptions, PoseRequest
+from deployments.preload_scipy import ASSIGNING, load_scipy
+from deployments.serve_handles import answer, log_as_serve
+from serve_app.http.routes import create_app
+from serve_app.http.uploads import parse_options
+from serve_app.model_plan import ModelPlan
+from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
-from serve_app.upload import parse_options
 from serve_app.versions import system
 
 logger = logging.getLogger("mmpose_service")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from biomech.config import Context
-from deployments.biomechanics.analyse import analyse as analyse_biomechanics
+from deployments.biomechanics.clip_analysis import analyse as analyse_biomechanics
 from deployments.cpus import usable_cpus
-from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.errors import InferenceError, NotReadyError
-from deployments.heap import SharedHeap
+from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -31,12 +31,12 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.parts import ASSIGNING, BIOMECHANICS, load_scipy
 from deployments.pose.interface import PersonDetector, PoseModel
+from deployments.preload_scipy import ASSIGNING, BIOMECHANICS, load_scipy
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import VideoStore, open_store
 from deployments.threads import in_thread
-from serve_app.models import ROLES, ModelPlan, plan_models, pose_order
+from serve_app.model_plan import ROLES, ModelPlan, plan_models, pose_order
 from serve_app.service import PoseService
 from serve_app.settings import Settings
 

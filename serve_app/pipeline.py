@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from biomech.config import NO_CONTEXT, Context
-from biomech.filters import MAX_SHARE
+from biomech.preprocessing.filters import MAX_SHARE
 from deployments.decode.segments import split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.messages import (

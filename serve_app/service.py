@@ -12,24 +12,24 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deployments.decode.addresses import AddressPolicy
-from deployments.decode.fetch import FetchLimits, fetch
 from deployments.errors import (
     ConfigurationError,
     DeadlineExceededError,
     NotReadyError,
     OverloadedError,
 )
+from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
 from deployments.threads import in_thread
 from serve_app import health
-from serve_app.incoming import RETRY_AFTER_S, Incoming
-from serve_app.models import ModelPlan, pose_order
+from serve_app.http.incoming import RETRY_AFTER_S, Incoming
+from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
-from serve_app.response import Answer
-from serve_app.schemas import Health, PoseOptions
+from serve_app.results.response_schema import Health, PoseOptions
+from serve_app.results.response_writer import Answer
+from serve_app.results.supplied import require_our_definitions
 from serve_app.settings import Settings
-from serve_app.supplied import require_our_definitions
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")

@@ -9,10 +9,10 @@ import pytest
 from deployments.errors import WeightsMissingError
 from deployments.pose.registry import ModelConfig, load_model_config
 from deployments.pose.weights import default_search, find_weights
-from serve_app.commands.serve import ray_environment
+from serve_app.cli.serve import ray_environment
 from serve_app.demo_video import find_demo_video
 from serve_app.ray_token import ensure_token
-from tests import markers
+from tests.support import markers
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTRY = ROOT / "config" / "model_config.json"

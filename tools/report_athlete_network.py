@@ -13,8 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from serve_app.awaited import awaited
-from serve_app.schemas import PoseData, PoseOptions
+from serve_app.results.response_schema import PoseData, PoseOptions
+from serve_app.run_async import awaited
 from serve_app.service import PoseService
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import MOVEMENTS, Style, period_s

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
-from serve_app.schemas import FramePose, PoseData
-from serve_app.sheet import angle_values
-from serve_app.summary_schema import PersonSummary
+from serve_app.report.contact_sheet import angle_values
+from serve_app.results.response_schema import FramePose, PoseData
+from serve_app.results.summary_schema import PersonSummary
 from tools.athlete.body import Array
 from tools.athlete.clip import Truth
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from serve_app.cli.serve import CONFIG, ray_environment
 from serve_app.client import PoseClient
-from serve_app.commands.serve import CONFIG, ray_environment
 from serve_app.settings import ROOT
 
 BIN = Path(sys.executable).parent

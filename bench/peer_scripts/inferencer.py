@@ -11,7 +11,7 @@ from bench.peer_scripts.meter import Meter
 from deployments.cpus import usable_cpus
 from deployments.pose.registry import load_model_config
 from serve_app.settings import ROOT
-from tests.random_networks import config_of, import_apis, quiet
+from tests.support.random_networks import config_of, import_apis, quiet
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from deployments.crops import crop_transforms, to_image
 from deployments.media.picture import Picture
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
 
 CROPS, ROUNDS = 16, 3

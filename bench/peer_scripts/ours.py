@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench.common import job_of, stages_of
 from bench.peer_scripts.meter import Meter
-from serve_app.awaited import awaited
 from serve_app.pipeline import run
+from serve_app.run_async import awaited
 
 
 def main() -> None:

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.applications.guidelines import NEAR_FAR_BIAS, UNLISTED, Limit, Limits, verdict
+from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, UNLISTED, Limit, Limits, verdict
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
-from biomech.measures import Measure
-from biomech.statistics import (
+from biomech.events.measures import Measure
+from biomech.kinematics.view import FRONTAL
+from biomech.statistics.inference import (
     difference_error,
     limb_symmetry,
     symmetry_angle,
     symmetry_index,
 )
-from biomech.view import FRONTAL
 
 LEAST_VALUES: Final = 3
 """Of each side."""

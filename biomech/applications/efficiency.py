@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
-from biomech.measures import Phase, phases_of_repetitions, phases_of_strides
-from biomech.performance import Performance
+from biomech.events.clip_events import Performance
+from biomech.events.measures import Phase, phases_of_repetitions, phases_of_strides
 
 
 def efficiency(performance: Performance) -> Outcome:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.applications.guidelines import UNLISTED, Limits
+from biomech.applications.norms_and_limits import UNLISTED, Limits
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
-from biomech.measures import Measure
-from biomech.statistics import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
+from biomech.events.measures import Measure
+from biomech.statistics.inference import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
 
 LEAST_VALUES: Final = 8
 MOST_VALUES: Final = 300

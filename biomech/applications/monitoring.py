@@ -10,8 +10,7 @@ from typing import Any, Final
 import numpy as np
 import scipy
 
-from biomech.angles import Angle
-from biomech.applications.guidelines import Rule
+from biomech.applications.norms_and_limits import Rule
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_SUPPLIED,
@@ -20,11 +19,12 @@ from biomech.applications.outcome import (
     ok,
     without,
 )
-from biomech.geometry import SIDES, Array
-from biomech.measures import JOINTS, values_at
-from biomech.performance import Performance
-from biomech.statistics import Z95
-from biomech.timeline import runs_of
+from biomech.events.clip_events import Performance
+from biomech.events.measures import JOINTS, values_at
+from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.joint_angles import Angle
+from biomech.statistics.inference import Z95
+from biomech.time_windows import runs_of
 
 EXCURSION: Final = "knee_excursion"
 """From the flexion at a landing to the largest after it."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import scipy
 
-from biomech.applications.guidelines import Norm
+from biomech.applications.norms_and_limits import Norm
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
@@ -18,8 +18,8 @@ from biomech.applications.outcome import (
     ok,
     without,
 )
-from biomech.measures import Measure
-from biomech.statistics import half_width
+from biomech.events.measures import Measure
+from biomech.statistics.inference import half_width
 
 
 def against_norms(

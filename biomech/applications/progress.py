@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from biomech.applications.guidelines import UNLISTED, Limits, verdict
+from biomech.applications.norms_and_limits import UNLISTED, Limits, verdict
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
@@ -15,7 +15,7 @@ from biomech.applications.outcome import (
     without,
 )
 from biomech.applications.technique import differences, nearness_differs
-from biomech.statistics import difference_error
+from biomech.statistics.inference import difference_error
 
 IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
 NO_CHANGE = "no_detectable_change"

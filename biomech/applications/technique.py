@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.applications.guidelines import NEAR_FAR_BIAS
+from biomech.applications.norms_and_limits import NEAR_FAR_BIAS
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
@@ -14,8 +14,8 @@ from biomech.applications.outcome import (
     ok,
     without,
 )
-from biomech.geometry import Array
-from biomech.warping import dtw, timing
+from biomech.kinematics.geometry import Array
+from biomech.statistics.dynamic_time_warping import dtw, timing
 
 TOLERANCE_DEG: Final = 10.0
 """What a degree is measured in, where the reference does not vary by more."""

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.clean import fill_gaps
 from biomech.config import BmConfig
-from biomech.curves import TRUNK, Curves, whole_turns
-from biomech.geometry import ANGLES, Array, unsigned
-from biomech.phases import sampled
-from biomech.repetitions import DIRECTIONS, repetitions
+from biomech.events.cycle_average import sampled
+from biomech.events.repetitions import DIRECTIONS, repetitions
+from biomech.kinematics.curves import TRUNK, Curves, whole_turns
+from biomech.kinematics.geometry import ANGLES, Array, unsigned
+from biomech.preprocessing.repair import fill_gaps
 
 SIZES: Final = tuple(ANGLES)
 SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)

@@ -4,11 +4,11 @@ import asyncio
 
 from ray import serve
 
-from biomech.applications.guidelines import NO_GUIDELINES, Guidelines
+from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts
-from deployments.biomechanics.analyse import analyse
+from deployments.biomechanics.clip_analysis import analyse
 from deployments.messages import ClipBiomechanics, ClipPoses
-from deployments.parts import BIOMECHANICS, load_scipy
+from deployments.preload_scipy import BIOMECHANICS, load_scipy
 
 
 class BiomechanicsReplica:
@@ -32,7 +32,7 @@ class BiomechanicsReplica:
         written: int | None = None,
         context: Context = NO_CONTEXT,
     ) -> ClipBiomechanics:
-        """See :func:`deployments.biomechanics.analyse.analyse`."""
+        """See :func:`deployments.biomechanics.clip_analysis.analyse`."""
         return await asyncio.to_thread(
             analyse,
             clip,

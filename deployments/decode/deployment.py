@@ -8,10 +8,10 @@ from typing import Any
 import ray
 from ray import serve
 
-from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import MediaLimits, probe
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.errors import ModelError, NotReadyError, ServiceError
-from deployments.heap import SharedHeap
+from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -21,8 +21,8 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
-from deployments.parts import ASSIGNING, load_scipy
-from deployments.remote import answer, log_as_serve
+from deployments.preload_scipy import ASSIGNING, load_scipy
+from deployments.serve_handles import answer, log_as_serve
 from deployments.threads import in_thread
 
 _MOST_AT_ONCE = 4
@@ -65,7 +65,7 @@ class DecodeReplica:
         return await in_thread(lambda cancelled: probe(path, self._limits, cancelled))
 
     async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
-        """See :func:`deployments.decode.analyse.analyse_segment`."""
+        """See :func:`deployments.decode.segment_analysis.analyse_segment`."""
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)

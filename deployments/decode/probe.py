@@ -22,6 +22,7 @@ from deployments.errors import (
     TruncatedError,
     UnsupportedCodecError,
 )
+from deployments.media.container_sniffing import missing_bytes
 from deployments.media.open import open_media
 from deployments.media.picture import is_hdr
 from deployments.media.reader import (
@@ -30,7 +31,6 @@ from deployments.media.reader import (
     video_stream,
     video_tracks,
 )
-from deployments.media.structure import missing_bytes
 from deployments.messages import I64, MediaInfo
 from deployments.threads import Cancelled, WorkCancelledError, never
 

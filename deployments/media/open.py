@@ -20,8 +20,8 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from deployments.errors import MediaError, NotAVideoError, TruncatedError
-from deployments.media.claims import MOST_TRACKS, check_claims
-from deployments.media.structure import has_box, missing_bytes, sniff
+from deployments.media.container_sniffing import has_box, missing_bytes, sniff
+from deployments.media.mp4_index_limits import MOST_TRACKS, check_claims
 
 _DEMUXER_OPTIONS = {
     "protocol_whitelist": "file",

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
-from deployments.pose.nms import nms
+from deployments.pose.codecs.nms import nms
 
 logger = logging.getLogger("mmpose_service")
 

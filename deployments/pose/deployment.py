@@ -16,9 +16,9 @@ from ray import serve
 from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import U8, CropPoses, Detections, ModelStatus
 from deployments.pose.batching import run_batch
-from deployments.pose.load import ModelChoice
-from deployments.pose.options import EngineOptions
-from deployments.remote import log_as_serve
+from deployments.pose.loading import ModelChoice
+from deployments.pose.model_options import EngineOptions
+from deployments.serve_handles import log_as_serve
 
 UNHEALTHY_AFTER = 5
 """Network calls in a row that fail before the replica asks to be replaced."""

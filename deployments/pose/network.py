@@ -13,10 +13,10 @@ from biomech.skeleton import KEYPOINTS
 from deployments.errors import ConfigurationError
 from deployments.pose import checkpoint as checkpoints
 from deployments.pose import compat
-from deployments.pose.heatmap import HeatmapCodec
+from deployments.pose.codecs.heatmap import HeatmapCodec
+from deployments.pose.codecs.responses import Codec
+from deployments.pose.codecs.simcc import SimccCodec
 from deployments.pose.registry import ModelEntry
-from deployments.pose.responses import Codec
-from deployments.pose.simcc import SimccCodec
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, LIMBS
 from deployments.messages import F32, F64, I32, U8, Bools
 from deployments.render.canvas import BLACK, WHITE, Box, Canvas
-from deployments.render.colour import Rgb
+from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
 
 # Told apart by people who do not see red and green apart (Okabe and Ito's palette).

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from deployments.errors import StorageError
 from deployments.media.picture import Picture
 from deployments.messages import U8, EncodedSegment, EncodeOptions, Encoder, Overlay, Segment
-from deployments.render.colour import tag_bt709, to_bt709
+from deployments.render.color_conversion import tag_bt709, to_bt709
 from deployments.render.draw import FrameOverlay, draw
 
 SEGMENT_FORMAT = "nut"

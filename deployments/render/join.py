@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import NO_DECODERS, open_media
 from deployments.messages import EncodedSegment, MediaInfo
-from deployments.render.colour import tag_bt709
+from deployments.render.color_conversion import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
 from deployments.threads import Cancelled, WorkCancelledError, never

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 
 from deployments.render.canvas import WHITE, Canvas, Rectangle
-from deployments.render.colour import Rgb, yuv
+from deployments.render.color_conversion import Rgb, yuv
 
 _TEXT_UNITS = 9.5  # size of the font, 360ths of the picture's shorter side
 _SMALLEST_PX = 8

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from deployments.messages import F64, I64
-from deployments.tracking.clip_rows import ClipRows
+from deployments.tracking.person_table import ClipRows
 
 
 @dataclass(frozen=True, slots=True)

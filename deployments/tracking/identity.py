@@ -10,9 +10,9 @@ the identities whose paths they follow. The same links close the gaps of missed 
 import numpy as np
 
 from deployments.messages import F64, I64, Bools
-from deployments.tracking.clip_rows import ClipRows, pairs_in_frame, same_body
 from deployments.tracking.grouped import Grouped, off_path, spread
 from deployments.tracking.links import best_links, ends_of, fragments_of
+from deployments.tracking.person_table import ClipRows, pairs_in_frame, same_body
 
 _TOUCHING = 0.15  # body sizes between the centres
 _SPEED_OVER_S = 0.2

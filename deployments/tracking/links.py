@@ -13,8 +13,8 @@ import numpy as np
 import scipy
 
 from deployments.messages import F64, I64
-from deployments.tracking.clip_rows import ClipRows
 from deployments.tracking.grouped import Grouped, spread
+from deployments.tracking.person_table import ClipRows
 
 MAX_GAP_S = 3.0
 """Who is lost for longer is another track when he comes back."""

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deployments.messages import F32, F64, I32
-from deployments.scene_change import (
+from deployments.media.scene_change import (
     LEAST_SHARE,
     WHOLE_SHARE,
     Look,
@@ -13,6 +12,7 @@ from deployments.scene_change import (
     changed,
     stands_out,
 )
+from deployments.messages import F32, F64, I32
 
 _SHORTEST = 4  # pictures of a take at the beginning or the end of a video
 _LONGEST_FLASH_S = 1.0

@@ -6,15 +6,15 @@ from dataclasses import replace
 import numpy as np
 
 from deployments.messages import I64, Bools, ClipPoses, MediaInfo, SegmentPoses
-from deployments.tracking.clip_rows import (
+from deployments.tracking.grouped import Grouped
+from deployments.tracking.identity import resolve
+from deployments.tracking.person_table import (
     ClipRows,
     by_first_appearance,
     collect,
     pairs_in_frame,
     same_body,
 )
-from deployments.tracking.grouped import Grouped
-from deployments.tracking.identity import resolve
 from deployments.tracking.scene_cuts import cuts_of
 
 _SHORT_S = 0.3

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from serve_app.export.saved import Person, SavedResult
+from serve_app.export.saved_clip import Person, SavedResult
 
 _PERSON: Final = 1
 _ROWS: Final = 256  # turned into text at once

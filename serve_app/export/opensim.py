@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from biomech.geometry import Array
+from biomech.kinematics.geometry import Array
 from deployments.errors import BadParameterError
-from serve_app.export.even import EvenTimes
 from serve_app.export.points import MARKERS, Markers
-from serve_app.export.query import Profile
-from serve_app.export.saved import Person, SavedResult
+from serve_app.export.resampling import EvenTimes
+from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.http.export_query import Profile
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
 _COORDINATES: Final[dict[str, str]] = {

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from biomech.geometry import Array, combine, derotated
-from biomech.pipeline import preprocess
+from biomech.kinematics.geometry import Array, combine, derotated
+from biomech.preprocessing.preprocess import preprocess
 from biomech.skeleton import INDEX
-from serve_app.export.even import EvenTimes
-from serve_app.export.saved import Person, SavedResult
+from serve_app.export.resampling import EvenTimes
+from serve_app.export.saved_clip import Person, SavedResult
 
 SCALE_DRIFT: Final = "scale_drift"
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from biomech.config import DEFINITIONS
-from biomech.frames import FIELDS
-from biomech.geometry import Array
+from biomech.kinematics.geometry import Array
+from biomech.results.frame_blocks import FIELDS
+from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS
-from biomech.statistics import Z95
-from biomech.summary import LIMITS
+from biomech.statistics.inference import Z95
 from deployments.errors import TooLargeError
 from deployments.threads import Cancelled, never, while_wanted
-from serve_app.export.document import HINT
-from serve_app.export.intervals import Spread, frames_around, spreads_of
-from serve_app.export.saved import Person, SavedResult
+from serve_app.export.angle_intervals import Spread, frames_around, spreads_of
+from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.results.saved_result import HINT
 
 if TYPE_CHECKING:
     import pyarrow as pa

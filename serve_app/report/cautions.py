@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from biomech.view import OBLIQUE
-from serve_app.report.summary import PersonSummary
+from biomech.kinematics.view import OBLIQUE
+from serve_app.report.saved_summary import PersonSummary
 
 LONGEST: Final = 300
 """Characters of a sentence, or of a title."""

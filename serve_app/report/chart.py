@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.geometry import Array
+from biomech.kinematics.geometry import Array
 
 WIDTH: Final = 250.0
 HEIGHT: Final = 112.0

@@ -6,15 +6,15 @@ from typing import Final
 
 import numpy as np
 
-from biomech.applications.guidelines import NEAR_FAR_BIAS
+from biomech.applications.norms_and_limits import NEAR_FAR_BIAS
 from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.applications.progress import NO_CHANGE
-from biomech.geometry import Array
-from biomech.statistics import half_width
-from biomech.timeline import lasting, rate_of
-from serve_app.export.document import Filter
-from serve_app.export.saved import Person, SavedResult
-from serve_app.report.summary import Interval, Joint, Measure, PersonSummary
+from biomech.kinematics.geometry import Array
+from biomech.statistics.inference import half_width
+from biomech.time_windows import lasting, rate_of
+from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.report.saved_summary import Interval, Joint, Measure, PersonSummary
+from serve_app.results.saved_result import Filter
 
 _SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from serve_app.api import create_app
 from serve_app.client import PoseClient
-from tests.asgi import AsgiTransport
+from serve_app.http.routes import create_app
+from tests.support.asgi import AsgiTransport
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import Style
 from tools.athlete.network import athlete_service

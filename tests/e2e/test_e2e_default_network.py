@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from biomech.skeleton import KEYPOINTS
-from serve_app.api import create_app
 from serve_app.client import PoseClient
+from serve_app.http.routes import create_app
 from serve_app.local import local_service
+from serve_app.report.contact_sheet import angle_values
 from serve_app.settings import load_settings
-from serve_app.sheet import angle_values
-from tests.asgi import AsgiTransport
-from tests.sports2d_tracks import read_tracks
+from tests.support.asgi import AsgiTransport
+from tests.support.sports2d_tracks import read_tracks
 
 WALKER = range(38, 208)
 # The Python example of the specification, word for word.

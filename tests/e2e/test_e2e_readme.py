@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.schemas import Health, PoseResponse
+from serve_app.results.response_schema import Health, PoseResponse
 from tests.conftest import ROOT
-from tests.loopback_server import Server, reply
+from tests.support.loopback_server import Server, reply
 
 README = (ROOT / "README.md").read_text()
 USERS = (ROOT / "docs" / "user.md").read_text()

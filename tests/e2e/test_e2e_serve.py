@@ -13,9 +13,9 @@ import psutil
 import pytest
 import yaml
 
-from tests import markers
 from tests.conftest import ROOT
-from tests.listeners import listeners, named_in_the_operators_page
+from tests.support import markers
+from tests.support.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from biomech.skeleton import JOINT_ANGLES
 from serve_app.client import PoseClient
-from serve_app.sheet import angle_values
+from serve_app.report.contact_sheet import angle_values
 
 
 @pytest.fixture(scope="module")

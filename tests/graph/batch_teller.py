@@ -24,7 +24,7 @@ class BatchTeller:
 
 @dataclass(frozen=True)
 class Choice:
-    """Loads it; see :class:`deployments.pose.load.ModelChoice`."""
+    """Loads it; see :class:`deployments.pose.loading.ModelChoice`."""
 
     role: str = "rtmpose"
 

@@ -66,7 +66,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory, marker_config: Path) -> Iter
     from click.testing import CliRunner
     from ray import serve
 
-    from serve_app.cli import main
+    from serve_app.cli.main import main
 
     folder = tmp_path_factory.mktemp("graph")
     port = free_port()
@@ -121,7 +121,7 @@ def deploy(graph: Graph, document: dict[str, Any], folder: Path) -> None:
     """Deploy a changed config, as `serve deploy` does, and wait for it."""
     from click.testing import CliRunner
 
-    from serve_app.cli import main
+    from serve_app.cli.main import main
 
     path = folder / "changed.yaml"
     path.write_text(yaml.safe_dump(document))

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from biomech.geometry import flexion, unsigned
+from biomech.kinematics.geometry import flexion, unsigned
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
-from tests import markers
 from tests.conftest import SQUAT_FRAMES
+from tests.support import markers
 
 TRUTH = markers.squat(SQUAT_FRAMES)
 

@@ -10,7 +10,7 @@ from ray import serve
 
 from deployments.errors import InferenceError
 from deployments.pose.deployment import BatchConfig, RTMPose
-from deployments.pose.options import EngineOptions
+from deployments.pose.model_options import EngineOptions
 from tests.conftest import ROOT
 from tests.graph.batch_teller import POISON, Choice
 

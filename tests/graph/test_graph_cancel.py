@@ -13,10 +13,10 @@ from ray import serve
 from deployments.decode.probe import probe
 from deployments.errors import DeadlineExceededError, NotAVideoError
 from deployments.messages import EncodeOptions
-from tests import markers
-from tests.annotated import nothing
-from tests.corpus import ROOMY, cut
 from tests.graph.conftest import deploy, replicas
+from tests.support import markers
+from tests.support.annotated import nothing
+from tests.support.corpus import ROOMY, cut
 
 STAGES = ("Decode", "Detector", "RTMPose", "Render")
 FRAMES, SEGMENT_FRAMES = 2700, 900  # most of it is left when a test ends it

@@ -15,7 +15,7 @@ from ray.serve.generated import serve_pb2, serve_pb2_grpc
 from serve_app.ray_token import read_token
 from tests.conftest import ROOT
 from tests.graph.conftest import replicas
-from tests.listeners import listeners, named_in_the_operators_page
+from tests.support.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN
 
 METHODS = (

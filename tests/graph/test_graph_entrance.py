@@ -9,7 +9,7 @@ import httpx
 import pytest
 import ray
 
-from serve_app.entrance import REQUEST_ID
+from serve_app.http.entrance import REQUEST_ID
 from tests.graph.conftest import deploy
 
 FORGED = "INFO 2026-11-30 00:00:00,000 serve 1 -- nobody was here"

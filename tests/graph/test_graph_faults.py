@@ -13,11 +13,11 @@ import pytest
 
 from deployments.errors import StageFailedError, UnreachableError
 from serve_app.client import PoseClient
-from serve_app.schemas import Problem
-from tests import markers
+from serve_app.results.response_schema import Problem
 from tests.conftest import SQUAT_FRAMES
 from tests.graph.conftest import replicas
-from tests.saved_results import saved, squatting
+from tests.support import markers
+from tests.support.saved_results import saved, squatting
 
 FRAMES = 400  # a replica is killed while they are analysed or drawn
 

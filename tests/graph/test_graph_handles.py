@@ -12,9 +12,9 @@ from deployments.errors import (
     DefinitionsDifferError,
     NotAVideoError,
 )
-from serve_app.schemas import PoseResponse
+from serve_app.results.response_schema import PoseResponse
 from tests.conftest import SQUAT_FRAMES
-from tests.loopback_server import Server, reply
+from tests.support.loopback_server import Server, reply
 
 
 @pytest.fixture

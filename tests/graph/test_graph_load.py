@@ -10,8 +10,8 @@ import ray
 from ray import serve
 
 from deployments.errors import InferenceError
-from tests import markers
 from tests.graph.conftest import deploy, replicas
+from tests.support import markers
 
 CROP = markers.draw(markers.squat(1)[0] * 0.4, (192, 256))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from deployments.pose.evaluate import find_coco, labelled_boxes, read_picture
+from deployments.pose.offline.coco_evaluation import find_coco, labelled_boxes, read_picture
 from tests.conftest import find_shared
-from tests.pictures import frames
+from tests.support.pictures import frames
 
 FILMED = {
     45: [(1439, 548, 1582, 943), (509, 65, 785, 446)],

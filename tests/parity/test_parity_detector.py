@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from deployments.pose.evaluate import detected_boxes, letterbox
-from deployments.pose.load import load_detector
-from deployments.pose.options import EngineOptions
-from tests.random_networks import (
+from deployments.pose.loading import load_detector
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import detected_boxes, letterbox
+from tests.support.random_networks import (
     config_of,
     import_apis,
     quiet,

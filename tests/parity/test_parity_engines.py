@@ -8,10 +8,15 @@ import torch
 from numpy.testing import assert_allclose
 
 from deployments.crops import crop_transforms
-from deployments.pose.evaluate import cut_crops, detected_boxes, letterbox
-from deployments.pose.load import load_detector, load_pose_model
-from deployments.pose.options import EngineOptions
-from tests.random_networks import quiet, random_detector, random_pose_network, write_checkpoint
+from deployments.pose.loading import load_detector, load_pose_model
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import cut_crops, detected_boxes, letterbox
+from tests.support.random_networks import (
+    quiet,
+    random_detector,
+    random_pose_network,
+    write_checkpoint,
+)
 
 SIZE = (192, 256)
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from deployments.pose.engines.movenet import MoveNetDetector
-from deployments.pose.evaluate import evaluate, find_coco
-from deployments.pose.load import load_detector, load_pose_model
-from deployments.pose.movenet import STRIDE, Heads
-from deployments.pose.options import EngineOptions
-from tests.pictures import frames
+from deployments.pose.codecs.movenet import STRIDE, Heads
+from deployments.pose.engines.movenet_graph import MoveNetDetector
+from deployments.pose.loading import load_detector, load_pose_model
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import evaluate, find_coco
+from tests.support.pictures import frames
 
 SIZES = [(320, 192), (192, 256), (320, 320)]
 """Width and height."""

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.crops import PADDING, crop_transforms, to_image
-from deployments.pose.evaluate import cut_crops
-from deployments.pose.load import load_pose_model
-from deployments.pose.options import EngineOptions
-from tests.random_networks import (
+from deployments.pose.loading import load_pose_model
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import cut_crops
+from tests.support.random_networks import (
     config_of,
     import_apis,
     quiet,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deployments import heap as heap_module
+from deployments import malloc_tuning as heap_module
 from deployments.cpus import usable_cpus
-from deployments.heap import SharedHeap
+from deployments.malloc_tuning import SharedHeap
 
 ARENAS = """
 import ctypes, sys, tempfile, threading
-from deployments.heap import SharedHeap
+from deployments.malloc_tuning import SharedHeap
 
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "malloc_info"):
@@ -63,7 +63,7 @@ def test_what_the_user_says_of_arenas_counts():
 
 PICTURES = """
 import ctypes, resource, sys
-from deployments.heap import SharedHeap
+from deployments.malloc_tuning import SharedHeap
 
 if not hasattr(ctypes.CDLL(None), "mallopt"):
     sys.exit(77)

@@ -19,7 +19,7 @@ from deployments.errors import (
     StageFailedError,
 )
 from deployments.messages import CropPoses
-from deployments.remote import answer, log_as_serve
+from deployments.serve_handles import answer, log_as_serve
 
 NOTHING = CropPoses.concatenate([])
 

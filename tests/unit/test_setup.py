@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.extras import PROJECT, ROOT, of_project, requirements
+from tests.support.extras import PROJECT, ROOT, of_project, requirements
 
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
 SETUP = ROOT / "scripts" / "setup.sh"

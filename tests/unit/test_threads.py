@@ -10,12 +10,12 @@ import pytest
 from deployments.decode.probe import probe
 from deployments.media.reader import read
 from deployments.messages import EncodeOptions
-from deployments.remote import answer
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
+from deployments.serve_handles import answer
 from deployments.threads import WorkCancelledError, in_thread
-from tests.annotated import nothing
-from tests.corpus import ROOMY, cut, probed
+from tests.support.annotated import nothing
+from tests.support.corpus import ROOMY, cut, probed
 
 
 def after(asks):

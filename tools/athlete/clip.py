@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from biomech.geometry import ANGLES, flexion, unsigned
+from biomech.kinematics.geometry import ANGLES, flexion, unsigned
 from tools.athlete.body import Array, Shape
 from tools.athlete.camera import Camera
 from tools.athlete.look import Look

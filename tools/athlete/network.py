@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from deployments.pose.load import load_pose_model
+from deployments.pose.loading import load_pose_model
 from deployments.pose.weights import find_weights
 from serve_app.local import local_service
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
 from serve_app.settings import load_settings
 from tools.athlete.whole_frame import WholeFrameDetector

@@ -10,7 +10,7 @@ import numpy as np
 from deployments.crops import PADDING, crop_transforms, to_image
 from deployments.media.picture import LETTERBOX_FILL
 from deployments.messages import F32, F64, U8, CropPoses, Detections
-from deployments.pose.engines.pictures import check_pictures
+from deployments.pose.engines.batch_checks import check_pictures
 from deployments.pose.interface import PoseModel
 
 PICTURE: Final = (320, 320)

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from deployments.messages import F32, U8, Detections
 from deployments.pose import compat
+from deployments.pose.codecs.responses import Codec
+from deployments.pose.engines.batch_checks import check_pictures
 from deployments.pose.engines.openvino_runtime import (
     CALLS_AT_ONCE,
     compile_network,
@@ -27,13 +29,11 @@ from deployments.pose.engines.openvino_runtime import (
     last_line,
     save_network,
 )
-from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.rtmdet import people_of
 from deployments.pose.engines.status import status_of
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import codec_of, load_network, read_model_config
-from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
-from deployments.pose.responses import Codec
 from deployments.pose.weights import sha256_of
 
 logger = logging.getLogger("mmpose_service")

@@ -10,20 +10,20 @@ from torch import Tensor
 
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import F32, U8, CropPoses, Detections
+from deployments.pose.codecs.simcc import SimccCodec, target_sigma_bins
+from deployments.pose.engines.batch_checks import check_pictures
 from deployments.pose.engines.converted import PoseSource, converted_pose
-from deployments.pose.engines.movenet import movenet_pose
+from deployments.pose.engines.movenet_graph import movenet_pose
 from deployments.pose.engines.openvino_runtime import (
     CALLS_AT_ONCE,
     compile_network,
     corrupt,
     last_line,
 )
-from deployments.pose.engines.pictures import check_pictures
 from deployments.pose.engines.quantized import quantized_network
 from deployments.pose.engines.status import status_of
-from deployments.pose.options import EngineOptions
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelEntry
-from deployments.pose.simcc import SimccCodec, target_sigma_bins
 
 PERSON = 0
 # Means and deviations of the exported interfaces, in the order of their channels.

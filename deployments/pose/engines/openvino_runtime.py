@@ -17,7 +17,7 @@ import numpy as np
 
 from deployments.errors import InferenceError, WeightsCorruptError
 from deployments.messages import F32, U8
-from deployments.pose.options import EngineOptions
+from deployments.pose.model_options import EngineOptions
 
 CALLS_AT_ONCE = 2
 """Calls of a network that may be under way: one ends, is decoded and waited for beside the next."""

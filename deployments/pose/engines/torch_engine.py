@@ -16,11 +16,11 @@ from torch import Tensor
 from deployments.errors import ConfigurationError, InferenceError
 from deployments.messages import U8, CropPoses, Detections
 from deployments.pose import compat
-from deployments.pose.engines.pictures import check_pictures
+from deployments.pose.engines.batch_checks import check_pictures
 from deployments.pose.engines.rtmdet import people_of
 from deployments.pose.engines.status import status_of
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import Network, codec_of, load_network
-from deployments.pose.options import EngineOptions
 from deployments.pose.registry import ModelEntry
 
 logger = logging.getLogger("mmpose_service")

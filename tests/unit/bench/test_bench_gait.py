@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from bench.gait import draw
-from serve_app.schemas import PoseResponse
-from tests.filmed_athlete import filmed
-from tests.saved_results import SIZE, saved, squatting
+from serve_app.results.response_schema import PoseResponse
+from tests.support.filmed_athlete import filmed
+from tests.support.saved_results import SIZE, saved, squatting
 
 
 def test_a_walk_becomes_a_picture(tmp_path):

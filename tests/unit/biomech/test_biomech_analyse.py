@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from biomech.config import Camera, Context, Parts, Subject
-from biomech.frames import FIELDS
-from deployments.biomechanics.analyse import analyse, track_of
+from biomech.results.frame_blocks import FIELDS
+from deployments.biomechanics.clip_analysis import analyse, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
-from tests.clips import dense_clip
-from tests.filmed_athlete import clip_of as filmed_clip
-from tests.filmed_athlete import filmed
-from tests.stick_figure import FIGURE, from_the_side, rotated
+from tests.support.clips import dense_clip
+from tests.support.filmed_athlete import clip_of as filmed_clip
+from tests.support.filmed_athlete import filmed
+from tests.support.stick_figure import FIGURE, from_the_side, rotated
 
 
 def clip_of(*people, frames=1, present=None, sigma=3.0, score=0.9):

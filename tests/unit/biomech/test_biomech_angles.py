@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from biomech.angles import AngleMaker, magnitude
 from biomech.config import BmConfig
-from biomech.gate import gate
-from biomech.geometry import ANGLES, TRUNK, keypoints_of, trunk_line
+from biomech.kinematics.geometry import ANGLES, TRUNK, keypoints_of, trunk_line
+from biomech.kinematics.joint_angles import AngleMaker, magnitude
+from biomech.kinematics.uncertainty import oks_sigma
+from biomech.kinematics.view import view_of
+from biomech.preprocessing.visibility import gate
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
-from biomech.uncertainty import oks_sigma
-from biomech.view import view_of
-from tests.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
+from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BmConfig()
 

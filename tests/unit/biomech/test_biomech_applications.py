@@ -9,19 +9,19 @@ from scipy.integrate import trapezoid
 
 from biomech.applications.asymmetry import asymmetry
 from biomech.applications.efficiency import efficiency
+from biomech.applications.external_load import load
 from biomech.applications.fatigue import MOST_VALUES, fatigue
-from biomech.applications.guidelines import NEAR_FAR_BIAS, NO_LIMIT, Limit, Norm
-from biomech.applications.load import load
 from biomech.applications.norms import against_norms, percentile_of
+from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, NO_LIMIT, Limit, Norm
 from biomech.applications.outcome import SINGLE_VALUE
 from biomech.config import BmConfig
-from biomech.measures import Measure, measures_of
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.statistics import mann_kendall, theil_sen
-from deployments.biomechanics.guidelines import load_guidelines
+from biomech.events.clip_events import performance_of
+from biomech.events.measures import Measure, measures_of
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.statistics.inference import mann_kendall, theil_sen
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.filmed_athlete import HEADING, filmed
+from tests.support.filmed_athlete import HEADING, filmed
 
 LIMITS = {"rom": Limit(5.0, "a study"), "angle": Limit(5.0, "a study")}
 FATIGUE = [92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4]

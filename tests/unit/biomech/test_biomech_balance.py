@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.balance import (
+from biomech.config import BmConfig
+from biomech.kinematics.center_of_mass import centre_of_mass, segment_masses, velocity_of_mass
+from biomech.kinematics.view import stature_px, view_of
+from biomech.scores.balance import (
     Size,
     balance_of,
     base_of_support,
@@ -14,11 +17,8 @@ from biomech.balance import (
     pendulum_rate,
     sway_score,
 )
-from biomech.config import BmConfig
-from biomech.mass import centre_of_mass, segment_masses, velocity_of_mass
 from biomech.skeleton import INDEX, KEYPOINTS
-from biomech.view import stature_px, view_of
-from tests.stick_figure import FIGURE, from_the_side, mirrored, without
+from tests.support.stick_figure import FIGURE, from_the_side, mirrored, without
 
 CONFIG = BmConfig()
 STATURE_PX = 436.639550

@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomech.config import BmConfig
-from biomech.frames import frame_blocks
-from biomech.geometry import SIDES, fppa
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.geometry import SIDES, fppa
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.kinematics.view import view_of
+from biomech.results.frame_blocks import frame_blocks
+from biomech.results.person_summary import Occasion, summary
 from biomech.skeleton import INDEX, KEYPOINTS, MIRROR
-from biomech.summary import Occasion, summary
-from biomech.view import view_of
-from deployments.biomechanics.guidelines import load_guidelines
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.moving_figure import walk
-from tests.stick_figure import FIGURE, from_the_side, rotated, seen, without
+from tests.support.moving_figure import walk
+from tests.support.stick_figure import FIGURE, from_the_side, rotated, seen, without
 
 CONFIG = BmConfig()
 SIZE = (4000, 4000)

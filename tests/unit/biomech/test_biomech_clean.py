@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import PchipInterpolator
 
-from biomech.clean import (
+from biomech.preprocessing.repair import (
     LIMB_PAIRS,
     Swap,
     SwapCosts,
@@ -17,8 +17,8 @@ from biomech.clean import (
     stray_points,
 )
 from biomech.skeleton import INDEX
-from tests.moving_figure import STATURE, frames, walk
-from tests.stick_figure import FIGURE, without
+from tests.support.moving_figure import STATURE, frames, walk
+from tests.support.stick_figure import FIGURE, without
 
 COSTS = SwapCosts(switch=9.0, tolerance_px=0.02 * STATURE, longest_s=0.5, least_gain=0.5)
 

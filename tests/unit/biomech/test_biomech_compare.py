@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.applications.guidelines import NEAR_FAR_BIAS, NO_LIMIT, Limit
+from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, NO_LIMIT, Limit
 from biomech.applications.outcome import SINGLE_VALUE
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.curves import whole_turns
-from biomech.geometry import ANGLES, MOTION_DEG, POSSIBLE_DEG, wrap
+from biomech.kinematics.curves import whole_turns
+from biomech.kinematics.geometry import ANGLES, MOTION_DEG, POSSIBLE_DEG, wrap
 
 NAMES = sorted(ANGLES)
 

@@ -5,13 +5,13 @@ import pytest
 from scipy.interpolate import CubicSpline
 from scipy.signal import find_peaks
 
-import biomech.performance
+import biomech.events.clip_events
 from biomech.config import BmConfig, Context
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from tests.filmed_athlete import filmed, summarised
-from tests.moving_figure import frames, jumps, squats, walk
-from tests.stick_figure import from_the_side, seen
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.moving_figure import frames, jumps, squats, walk
+from tests.support.stick_figure import from_the_side, seen
 
 STRIDE_S = 0.45
 KNEE = [(0, 22), (8, 38), (24, 18), (42, 85), (56, 130), (74, 80), (90, 25), (100, 22)]
@@ -103,7 +103,7 @@ def test_all_is_measured_again_once_and_only_where_something_was_recognised(monk
         made.append(args)
         return person_metrics(*args)
 
-    monkeypatch.setattr(biomech.performance, "person_metrics", counted)
+    monkeypatch.setattr(biomech.events.clip_events, "person_metrics", counted)
     times = frames(6.0, 60)
     for motion, passes in (
         (squats(times, [1.0, 3.0]), 0),

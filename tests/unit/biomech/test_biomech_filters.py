@@ -6,7 +6,7 @@ import scipy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.filters import (
+from biomech.preprocessing.filters import (
     MIN_SAMPLES,
     OneEuro,
     design_cutoff,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.curves import Curves
-from biomech.flight import flights, with_contacts
-from biomech.noise import Noise
+from biomech.events.flight import flights, with_contacts
+from biomech.kinematics.curves import Curves
+from biomech.preprocessing.noise import Noise
 from biomech.reasons import CONTACT_UNCERTAIN, NO_FREE_FALL
-from tests.filmed_athlete import filmed, metrics_and_curves
+from tests.support.filmed_athlete import filmed, metrics_and_curves
 from tools.athlete.motion import GRAVITY, Style
 
 PERIOD_S, TAKEOFF_S = 2.8, 0.45 * 2.8

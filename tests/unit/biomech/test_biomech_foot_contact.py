@@ -11,13 +11,13 @@ import pytest
 
 from biomech import reasons
 from biomech.config import Context, Subject
-from biomech.foot_contact import RISES, Fall, leaving_times, value_at
-from deployments.biomechanics.guidelines import load_guidelines
+from biomech.events.foot_contact import RISES, Fall, leaving_times, value_at
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.filmed_athlete import summarised
-from tests.moving_figure import GRAVITY, jumps
-from tests.rolling_foot import HEIGHT_M, countermovement_jump, track_of
-from tests.stick_figure import seen
+from tests.support.filmed_athlete import summarised
+from tests.support.moving_figure import GRAVITY, jumps
+from tests.support.rolling_foot import HEIGHT_M, countermovement_jump, track_of
+from tests.support.stick_figure import seen
 
 GUIDELINES = load_guidelines(ROOT / "config" / "rules.yaml")
 RATES = (30.0, 60.0, 120.0, 240.0)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomech.config import BmConfig, Parts, Subject
-from biomech.frames import FIELDS, disabled_block, frame_blocks
-from biomech.metrics import person_metrics
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.results.frame_blocks import FIELDS, disabled_block, frame_blocks
+from biomech.results.person_summary import Occasion, summary
 from biomech.skeleton import INDEX, JOINT_ANGLES
-from biomech.summary import Occasion, summary
-from tests.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
+from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BmConfig()
 

@@ -5,11 +5,11 @@ import pytest
 
 from biomech.config import Context, Subject
 from biomech.skeleton import INDEX
-from deployments.biomechanics.guidelines import load_guidelines
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.filmed_athlete import filmed, summarised
-from tests.moving_figure import GRAVITY, GROUND, STATURE, bump, frames
-from tests.stick_figure import seen
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.moving_figure import GRAVITY, GROUND, STATURE, bump, frames
+from tests.support.stick_figure import seen
 
 GUIDELINES = load_guidelines(ROOT / "config" / "rules.yaml", ROOT / "config" / "mdc.yaml")
 SUBJECT = Context(subject=Subject(height_m=1.75))

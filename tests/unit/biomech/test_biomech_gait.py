@@ -8,12 +8,12 @@ from scipy.signal import find_peaks
 
 from biomech import reasons
 from biomech.config import Context, Subject
-from biomech.flight import flights
-from biomech.gait import gait_of
+from biomech.events.flight import flights
+from biomech.events.gait import gait_of
 from biomech.skeleton import INDEX
-from tests.filmed_athlete import ankle_ahead, exact, filmed, metrics_and_curves, summarised
-from tests.rolling_foot import HEIGHT_M, locomotion
-from tests.stick_figure import from_the_side, seen
+from tests.support.filmed_athlete import ankle_ahead, exact, filmed, metrics_and_curves, summarised
+from tests.support.rolling_foot import HEIGHT_M, locomotion
+from tests.support.stick_figure import from_the_side, seen
 
 FRAME_S = 1 / 30
 

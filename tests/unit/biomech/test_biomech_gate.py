@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from biomech import reasons
-from biomech.gate import gate
+from biomech.preprocessing.visibility import gate
 from biomech.skeleton import INDEX
-from tests.stick_figure import FIGURE
+from tests.support.stick_figure import FIGURE
 
 SIZE = (640, 480)
 NOSE = INDEX["nose"]

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech.geometry import (
+from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
     SEGMENTS,
@@ -22,7 +22,7 @@ from biomech.geometry import (
     wrap,
 )
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, MIRROR
-from tests.stick_figure import FIGURE, from_the_side, rotated, turned_in_depth
+from tests.support.stick_figure import FIGURE, from_the_side, rotated, turned_in_depth
 
 
 @st.composite

@@ -6,11 +6,11 @@ import re
 import pytest
 
 from biomech.config import Context
-from deployments.biomechanics.guidelines import load_guidelines, summary_of
+from deployments.biomechanics.guideline_files import load_guidelines, summary_of
 from deployments.errors import ConfigurationError
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import ROOT, load_settings
-from tests.filmed_athlete import filmed, summarised
+from tests.support.filmed_athlete import filmed, summarised
 from tools.athlete.motion import Style
 
 RULE = """

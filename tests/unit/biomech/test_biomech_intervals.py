@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from biomech.angles import AngleMaker
 from biomech.config import BmConfig
-from biomech.gate import Gated
-from biomech.geometry import LEVELS, TRUNK, trunk_line
+from biomech.kinematics.geometry import LEVELS, TRUNK, trunk_line
+from biomech.kinematics.joint_angles import AngleMaker
+from biomech.kinematics.uncertainty import drawn_intervals
+from biomech.kinematics.view import View
+from biomech.preprocessing.visibility import Gated
 from biomech.skeleton import INDEX, KEYPOINTS
-from biomech.uncertainty import drawn_intervals
-from biomech.view import View
-from tests.stick_figure import FIGURE, from_the_side, rotated
+from tests.support.stick_figure import FIGURE, from_the_side, rotated
 
 DRAWS = 10_000
 LEVEL = BmConfig(sigma_roll_deg=0.0)

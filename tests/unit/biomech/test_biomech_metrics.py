@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from biomech.config import BmConfig, Parts, Subject
-from biomech.metrics import person_metrics
+from biomech.kinematics.person_metrics import person_metrics
 from biomech.skeleton import INDEX, JOINT_ANGLES
-from tests.stick_figure import FIGURE, from_the_side, mirrored, seen, without
+from tests.support.stick_figure import FIGURE, from_the_side, mirrored, seen, without
 
 CONFIG = BmConfig()
 SCORES = ("pose_quality", "stability_score", "symmetry_index", "athletic_readiness")

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from biomech.applications.guidelines import Rule
 from biomech.applications.monitoring import _exceeds, monitoring
+from biomech.applications.norms_and_limits import Rule
 from biomech.config import BmConfig
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from deployments.biomechanics.guidelines import load_guidelines
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.filmed_athlete import filmed
-from tests.stick_figure import from_the_side, seen
+from tests.support.filmed_athlete import filmed
+from tests.support.stick_figure import from_the_side, seen
 
 RULE = Rule(
     id="bent", metric="knee_flexion", side=None, phase="any", view="sagittal", op=">",

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.repetitions import repetitions
-from biomech.summary import Occasion, summary
-from tests.autoregression import autoregressive
-from tests.moving_figure import GROUND, arm_raises, bump, frames, squats, standing_on, walk
-from tests.stick_figure import from_the_side, seen
+from biomech.events.clip_events import performance_of
+from biomech.events.repetitions import repetitions
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.results.person_summary import Occasion, summary
+from tests.support.autoregression import autoregressive
+from tests.support.moving_figure import GROUND, arm_raises, bump, frames, squats, standing_on, walk
+from tests.support.stick_figure import from_the_side, seen
 from tests.unit.biomech.test_biomech_repetitions import bends
 
 WIDE = (2000, 2000)

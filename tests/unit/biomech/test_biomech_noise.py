@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig, Subject
-from biomech.filters import lowpass, noise_gains
-from biomech.metrics import person_metrics
-from biomech.noise import noise_of
-from tests.autoregression import autoregressive
-from tests.stick_figure import from_the_side, seen
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.preprocessing.filters import lowpass, noise_gains
+from biomech.preprocessing.noise import noise_of
+from tests.support.autoregression import autoregressive
+from tests.support.stick_figure import from_the_side, seen
 
 RATES = (30.0, 120.0)
 CORRELATIONS = (0.0, 0.3, 0.6, 0.8, 0.9)

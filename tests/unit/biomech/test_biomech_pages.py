@@ -6,9 +6,9 @@ import re
 import pytest
 
 from biomech.applications.monitoring import METRICS
-from biomech.summary import APPLICATIONS
+from biomech.results.person_summary import APPLICATIONS
+from serve_app.results.summary_schema import Caution
 from serve_app.settings import ROOT
-from serve_app.summary_schema import Caution
 
 PAGES = sorted((ROOT / "docs" / "biomechanics").glob("*.md"))
 WITH_EXAMPLES = [page for page in PAGES if ">>>" in page.read_text("utf-8")]

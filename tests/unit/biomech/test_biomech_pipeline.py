@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biomech.clean import Swap, exchange
 from biomech.config import BmConfig
-from biomech.geometry import flexion
-from biomech.pipeline import choose_filter, preprocess
+from biomech.kinematics.geometry import flexion
+from biomech.preprocessing.preprocess import choose_filter, preprocess
+from biomech.preprocessing.repair import Swap, exchange
 from biomech.skeleton import INDEX, KEYPOINTS
-from tests.moving_figure import frames, squats, walk
-from tests.stick_figure import FIGURE, seen
+from tests.support.moving_figure import frames, squats, walk
+from tests.support.stick_figure import FIGURE, seen
 
 CONFIG = BmConfig()
 WRIST, KNEE = INDEX["left_wrist"], INDEX["left_knee"]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig, Context
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.quality import MAX_BLUR, cautions_of, ranges
-from tests.filmed_athlete import filmed, summarised
-from tests.stick_figure import FIGURE, from_the_side, seen, turned_in_depth
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.results.cautions import MAX_BLUR, cautions_of, ranges
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.stick_figure import FIGURE, from_the_side, seen, turned_in_depth
 
 FRAMES = 90
 STANDING = from_the_side(knee=np.full(FRAMES, 12.0))

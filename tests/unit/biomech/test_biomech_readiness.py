@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.readiness import pace_of, smoothness_of, with_smoothness
-from tests.filmed_athlete import filmed
-from tests.stick_figure import from_the_side, seen
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.scores.readiness import pace_of, smoothness_of, with_smoothness
+from tests.support.filmed_athlete import filmed
+from tests.support.stick_figure import from_the_side, seen
 
 CONFIG = BmConfig()
 

@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.applications.guidelines import Guidelines
+from biomech.applications.norms_and_limits import Guidelines
 from biomech.applications.technique import technique
 from biomech.applications.technique_reference import reference_of
 from biomech.config import Context
-from deployments.biomechanics import reference as module
-from deployments.biomechanics.guidelines import load_guidelines, summary_of
+from deployments.biomechanics import reference_files as module
+from deployments.biomechanics.guideline_files import load_guidelines, summary_of
 from deployments.errors import ConfigurationError
-from serve_app.export.files import ExportOptions, export
-from serve_app.export.saved import read_result
-from serve_app.schemas import PoseResponse
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import read_result
+from serve_app.results.response_schema import PoseResponse
+from serve_app.results.wide_csv import write_csv
 from serve_app.settings import ROOT
-from serve_app.table import write_csv
-from tests.filmed_athlete import filmed, summarised
-from tests.saved_results import saved
-from tests.stick_figure import from_the_side
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.saved_results import saved
+from tests.support.stick_figure import from_the_side
 
 TIMES = np.arange(91) / 30
 BEND = 0.5 - 0.5 * np.cos(2 * np.pi * TIMES / 1.5)  # two bends, 1.5 s each

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import find_peaks
 
-from biomech.curves import Curves
-from biomech.geometry import flexion
-from biomech.peaks import crest_s, peaks_of, vertex_s
-from biomech.repetitions import HIP_HEIGHT, REST_SHARE, repetitions
-from tests.filmed_athlete import exact, filmed, metrics_and_curves
-from tests.stick_figure import from_the_side, seen
+from biomech.events.peaks import crest_s, peaks_of, vertex_s
+from biomech.events.repetitions import HIP_HEIGHT, REST_SHARE, repetitions
+from biomech.kinematics.curves import Curves
+from biomech.kinematics.geometry import flexion
+from tests.support.filmed_athlete import exact, filmed, metrics_and_curves
+from tests.support.stick_figure import from_the_side, seen
 from tools.athlete.motion import Style
 
 FRAME_S = 1 / 30

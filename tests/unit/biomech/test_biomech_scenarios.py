@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from biomech.clip_scores import clip_scores
 from biomech.config import BmConfig
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.readiness import with_smoothness
-from tests.filmed_athlete import summarised
-from tests.scenario_figures import FPS, SCENARIOS, SIZE, scenario
-from tests.stick_figure import mirrored, seen
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.scores.clip_scores import clip_scores
+from biomech.scores.readiness import with_smoothness
+from tests.support.filmed_athlete import summarised
+from tests.support.scenario_figures import FPS, SCENARIOS, SIZE, scenario
+from tests.support.stick_figure import mirrored, seen
 
 CONFIG = BmConfig()
 STABILITY, SYMMETRY, READINESS = "stability_score", "symmetry_index", "athletic_readiness"

@@ -6,11 +6,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from biomech import reasons
-from biomech.balance import Balance
 from biomech.config import BmConfig
-from biomech.scores import alignment, pose_quality, readiness, stability, symmetry, weighted
+from biomech.kinematics.view import View
+from biomech.scores.balance import Balance
+from biomech.scores.frame_scores import (
+    alignment,
+    pose_quality,
+    readiness,
+    stability,
+    symmetry,
+    weighted,
+)
 from biomech.skeleton import INDEX
-from biomech.view import View
 
 CONFIG = BmConfig()
 WEIGHTS = (0.3, 0.3, 0.2, 0.2)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig, Camera, Context, Subject
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
-from biomech.quality import cautions_of
-from tests.filmed_athlete import filmed, summarised
-from tests.moving_figure import GROUND, frames, jumps, squats, standing_on, walk
-from tests.stick_figure import from_the_side, seen
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.results.cautions import cautions_of
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.moving_figure import GROUND, frames, jumps, squats, standing_on, walk
+from tests.support.stick_figure import from_the_side, seen
 
 SIZE = (900, 900)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biomech.smoothness import ldlj, sparc
+from biomech.scores.smoothness import ldlj, sparc
 
 
 def reach(n=101):

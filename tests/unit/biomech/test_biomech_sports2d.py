@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from biomech.geometry import (
+from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
     SEGMENTS,
@@ -16,7 +16,7 @@ from biomech.geometry import (
     trunk_lean,
 )
 from serve_app.settings import ROOT
-from tests.sports2d_tracks import read_tracks
+from tests.support.sports2d_tracks import read_tracks
 
 MINIMUM_COMPARED = 1900
 """Of the 1,960 angles of joints that the files of the three people hold."""

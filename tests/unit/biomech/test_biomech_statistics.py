@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, theilslopes
 from scipy.stats import t as student
 
-from biomech.statistics import (
+from biomech.statistics.inference import (
     detectable_change,
     difference_error,
     half_width,
@@ -20,7 +20,7 @@ from biomech.statistics import (
     symmetry_index,
     theil_sen,
 )
-from tests.autoregression import autoregressive
+from tests.support.autoregression import autoregressive
 
 FATIGUE = np.array([92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4])
 EVERY_3_S = np.arange(0, 28, 3.0)

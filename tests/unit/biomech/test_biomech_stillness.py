@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biomech.applications.load import load
+from biomech.applications.external_load import load
 from biomech.config import BmConfig, Subject
-from biomech.filters import lowpass
-from biomech.metrics import person_metrics
-from biomech.noise import Noise
-from biomech.performance import performance_of
-from biomech.repetitions import HIP_HEIGHT
-from tests.autoregression import autoregressive
-from tests.stick_figure import FIGURE, from_the_side, seen
+from biomech.events.clip_events import performance_of
+from biomech.events.repetitions import HIP_HEIGHT
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.preprocessing.filters import lowpass
+from biomech.preprocessing.noise import Noise
+from tests.support.autoregression import autoregressive
+from tests.support.stick_figure import FIGURE, from_the_side, seen
 
 CONFIG = BmConfig()
 WIDE = (2000, 2000)

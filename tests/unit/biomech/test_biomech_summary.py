@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from biomech.config import Camera, Context, Parts, Subject
-from biomech.geometry import flexion
-from biomech.summary import APPLICATIONS, LIMITS
-from deployments.biomechanics.guidelines import load_guidelines
+from biomech.kinematics.geometry import flexion
+from biomech.results.person_summary import APPLICATIONS, LIMITS
+from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
-from tests.filmed_athlete import exact, filmed, summarised
-from tests.stick_figure import FIGURE, seen
+from tests.support.filmed_athlete import exact, filmed, summarised
+from tests.support.stick_figure import FIGURE, seen
 from tools.athlete.motion import Style
 
 GUIDELINES = load_guidelines(ROOT / "config" / "rules.yaml", ROOT / "config" / "mdc.yaml")

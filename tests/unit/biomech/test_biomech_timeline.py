@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech import timeline
-from biomech.timeline import Windows, lasting, percentile, ratio, velocity
+from biomech import time_windows
+from biomech.time_windows import Windows, lasting, percentile, ratio, velocity
 
 
 @st.composite
@@ -66,7 +66,7 @@ def test_the_median_is_the_same_in_chunks(monkeypatch):
     times = np.sort(rng.uniform(0, 10, 500))
     values = np.where(rng.uniform(size=500) < 0.2, np.nan, rng.normal(size=500))
     whole = Windows.of(times, 0.7).median(values)
-    monkeypatch.setattr(timeline, "_CELLS", 100)
+    monkeypatch.setattr(time_windows, "_CELLS", 100)
     assert np.array_equal(Windows.of(times, 0.7).median(values), whole, equal_nan=True)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech.geometry import (
+from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
     SEGMENTS,
@@ -20,9 +20,15 @@ from biomech.geometry import (
     trunk_line,
     wrap,
 )
+from biomech.kinematics.uncertainty import (
+    end_sigma,
+    flexion_sigma,
+    lean_sigma,
+    oks_sigma,
+    tilt_sigma,
+)
 from biomech.skeleton import INDEX, KEYPOINTS
-from biomech.uncertainty import end_sigma, flexion_sigma, lean_sigma, oks_sigma, tilt_sigma
-from tests.stick_figure import FIGURE, from_the_side, without
+from tests.support.stick_figure import FIGURE, from_the_side, without
 
 QUANTITIES = {
     **{

@@ -7,9 +7,23 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from biomech.config import BmConfig
+from biomech.kinematics.view import (
+    apparent_size,
+    classify,
+    near_side,
+    scale_drifts,
+    stature_px,
+    view_of,
+)
 from biomech.skeleton import INDEX
-from biomech.view import apparent_size, classify, near_side, scale_drifts, stature_px, view_of
-from tests.stick_figure import FIGURE, from_the_side, mirrored, seen, turned_in_depth, without
+from tests.support.stick_figure import (
+    FIGURE,
+    from_the_side,
+    mirrored,
+    seen,
+    turned_in_depth,
+    without,
+)
 
 CONFIG = BmConfig()
 FACE = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")

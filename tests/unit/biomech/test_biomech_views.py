@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from biomech.config import BmConfig
-from biomech.metrics import person_metrics
-from biomech.performance import performance_of
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.person_metrics import person_metrics
 from biomech.skeleton import INDEX
-from tests.filmed_athlete import summarised
-from tests.moving_figure import squats
-from tests.stick_figure import seen, turned_in_depth
+from tests.support.filmed_athlete import summarised
+from tests.support.moving_figure import squats
+from tests.support.stick_figure import seen, turned_in_depth
 
 SECONDS = 24.0
 JOINTS = [f"{side}_{joint}" for side in ("left", "right") for joint in ("knee", "hip", "elbow")]

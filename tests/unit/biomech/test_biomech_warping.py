@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech.warping import dtw, timing
+from biomech.statistics.dynamic_time_warping import dtw, timing
 
 S = np.linspace(0, 1, 101)
 SQUAT = (10 + 80 * np.sin(np.pi * S) ** 2)[:, None]

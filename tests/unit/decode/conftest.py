@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.downloads import Resolver
+from tests.support.downloads import Resolver
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deployments.decode.addresses import AddressPolicy, is_public
 from deployments.errors import ConfigurationError
+from deployments.fetch.addresses import AddressPolicy, is_public
 
 PUBLIC = [
     "8.8.8.8",

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from deployments.decode import intervals
-from deployments.decode.analyse import analyse_segment
+from deployments.decode import detection_intervals
 from deployments.decode.blur import blur_of
-from deployments.decode.intervals import detection_frames
+from deployments.decode.detection_intervals import detection_frames
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, CropPoses, Detections, SegmentPoses
 from deployments.tracking.tracks import merge
-from tests.corpus import cut, probed
-from tests.made_up_people import Model, boxes_at, detector, people_in, pose_model, poses_in
+from tests.support.corpus import cut, probed
+from tests.support.made_up_people import Model, boxes_at, detector, people_in, pose_model, poses_in
 
 OPTIONS = AnalysisOptions(pose_input=(48, 64), detector_input=(96, 96), batch=5)
 
@@ -41,7 +41,7 @@ def without(monkeypatch, *lost):
     def rest(segment, **how):
         return (p for p in read(segment, **how) if p.index not in lost)
 
-    monkeypatch.setattr(intervals, "read", rest)
+    monkeypatch.setattr(detection_intervals, "read", rest)
 
 
 def assert_equal(a, b):

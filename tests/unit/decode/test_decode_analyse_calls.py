@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployments.decode import intervals
-from deployments.decode.analyse import analyse_segment
+from deployments.decode import detection_intervals
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.errors import InferenceError, MediaError, NotAVideoError
 from deployments.media.picture import Picture
 from deployments.messages import AnalysisOptions, Detections, Segment
-from tests.corpus import cut, probed
-from tests.made_up_people import Model, detector, people_in, pose_model, poses_in
+from tests.support.corpus import cut, probed
+from tests.support.made_up_people import Model, detector, people_in, pose_model, poses_in
 
 OPTIONS = AnalysisOptions(
     pose_input=(48, 64), detector_input=(96, 96), batch=4, window=2, detector_stride=2
@@ -70,7 +70,7 @@ class Pictures:
 @pytest.fixture
 def pictures(monkeypatch):
     source = Pictures()
-    monkeypatch.setattr(intervals, "read", source)
+    monkeypatch.setattr(detection_intervals, "read", source)
     return source
 
 
@@ -240,7 +240,7 @@ def test_an_error_of_reading_is_raised_and_calls_are_cancelled(monkeypatch):
             raise MediaError("pictures in this format cannot be converted")
 
     source = Pictures(broken)
-    monkeypatch.setattr(intervals, "read", source)
+    monkeypatch.setattr(detection_intervals, "read", source)
 
     with pytest.raises(MediaError, match="cannot be converted"):
         analyse(segment_of(), detect=Model(one_person, wait=a_moment))
@@ -289,7 +289,7 @@ def test_cancelling_stops_reading_after_the_picture_under_way(monkeypatch):
             go_on.wait(30)
 
     source = Pictures(held_up)
-    monkeypatch.setattr(intervals, "read", source)
+    monkeypatch.setattr(detection_intervals, "read", source)
 
     async def main():
         task = asyncio.create_task(

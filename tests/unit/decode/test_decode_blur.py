@@ -5,12 +5,17 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from biomech.quality import MAX_BLUR
+from biomech.results.cautions import MAX_BLUR
 from biomech.skeleton import LIMBS, MIRROR
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
 from deployments.messages import CropPoses
-from deployments.pose.evaluate import cut_crops, labelled_people, read_labels, read_picture
+from deployments.pose.offline.coco_evaluation import (
+    cut_crops,
+    labelled_people,
+    read_labels,
+    read_picture,
+)
 from tools.athlete.clip import Take, stage
 
 SIZE = (192, 256)

@@ -16,8 +16,8 @@ import pytest
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, TooLargeError
 from deployments.media.reader import read
-from tests.corpus import ROOMY, cut, video
-from tests.corpus_recipe import Recipe, write
+from tests.support.corpus import ROOMY, cut, video
+from tests.support.corpus_recipe import Recipe, write
 
 LIMITS = replace(ROOMY, max_pixels=4096 * 2304, max_frames=500, max_duration_s=100)
 LARGE = (8192, 4320)

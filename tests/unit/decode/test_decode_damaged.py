@@ -5,11 +5,11 @@ import pytest
 
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, NotAVideoError, TruncatedError
+from deployments.media.container_sniffing import boxes
 from deployments.media.open import open_media
 from deployments.media.reader import read
-from deployments.media.structure import boxes
-from tests.corpus import ROOMY, cut, probed, video
-from tests.numbered_pictures import number_of
+from tests.support.corpus import ROOMY, cut, probed, video
+from tests.support.numbered_pictures import number_of
 
 
 def cuts(data, count=60):

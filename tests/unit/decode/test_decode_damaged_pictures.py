@@ -9,13 +9,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import probe
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions
-from tests.corpus import ROOMY, cut
-from tests.made_up_people import detector, pose_model
-from tests.odd_media import grainy, mux, packets, with_noise
+from tests.support.corpus import ROOMY, cut
+from tests.support.made_up_people import detector, pose_model
+from tests.support.odd_media import grainy, mux, packets, with_noise
 
 SIZE = (320, 240)
 OPTIONS = {

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from deployments.decode.addresses import AddressPolicy
-from deployments.decode.fetch import FetchLimits
 from deployments.errors import (
     SourceError,
     SourceNotFoundError,
     UnreachableError,
 )
-from tests.downloads import BODY, Resolver, get, refused
-from tests.loopback_server import Answer, Server, closed_port, raw, reply, reset
+from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.guarded_fetch import FetchLimits
+from tests.support.downloads import BODY, Resolver, get, refused
+from tests.support.loopback_server import Answer, Server, closed_port, raw, reply, reset
 
 
 def test_download(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from deployments.decode import addresses
-from deployments.decode.addresses import AddressPolicy
 from deployments.errors import (
     AddressNotAllowedError,
     ServiceError,
     SourceError,
 )
-from tests.downloads import BODY, ONLY_SECOND, Resolver, get, refused
-from tests.loopback_server import Server, forever, reply
+from deployments.fetch import addresses
+from deployments.fetch.addresses import AddressPolicy
+from tests.support.downloads import BODY, ONLY_SECOND, Resolver, get, refused
+from tests.support.loopback_server import Server, forever, reply
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ from typing import Any
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
-from deployments.decode import fetch as fetch_module
-from deployments.decode.addresses import AddressPolicy
-from deployments.decode.fetch import FetchLimits, fetch
 from deployments.errors import (
     AddressNotAllowedError,
     SourceError,
@@ -18,9 +15,12 @@ from deployments.errors import (
     TooLargeError,
     UnreachableError,
 )
+from deployments.fetch import guarded_fetch as fetch_module
+from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.threads import WorkCancelledError
-from tests.gcs_emulator import GcsEmulator, StoredObject
-from tests.loopback_server import closed_port
+from tests.support.gcs_emulator import GcsEmulator, StoredObject
+from tests.support.loopback_server import closed_port
 
 pytestmark = [
     # Google's client mentions a package it can do without, once, when it is imported; and it leaves

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from deployments.decode.connect import Budget
-from deployments.decode.fetch import FetchLimits
-from deployments.decode.spool import Sink
 from deployments.errors import (
     TooLargeError,
     UnreachableError,
     WorkingFilesError,
 )
+from deployments.fetch.guarded_connection import Budget
+from deployments.fetch.guarded_fetch import FetchLimits
+from deployments.fetch.spool import Sink
 from deployments.threads import WorkCancelledError
-from tests.downloads import BODY, LIMITS, refused
-from tests.loopback_server import Server, forever, reply
+from tests.support.downloads import BODY, LIMITS, refused
+from tests.support.loopback_server import Server, forever, reply
 
 
 def test_announced_too_large(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_resolver_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_disk_without_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 10})
-    monkeypatch.setattr("deployments.decode.spool.shutil.disk_usage", lambda _fd: usage)
+    monkeypatch.setattr("deployments.fetch.spool.shutil.disk_usage", lambda _fd: usage)
     with Server(reply(BODY)) as server:
         assert refused(WorkingFilesError, server.url(), tmp_path).retryable
 

@@ -9,13 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from deployments.decode.addresses import AddressPolicy
 from deployments.errors import (
     AddressNotAllowedError,
     UnreachableError,
 )
-from tests.downloads import BODY, Resolver, get, refused
-from tests.loopback_server import Server, reply
+from deployments.fetch.addresses import AddressPolicy
+from tests.support.downloads import BODY, Resolver, get, refused
+from tests.support.loopback_server import Server, reply
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segments import split
 from deployments.errors import MediaError
 from deployments.media.reader import read
-from tests.corpus import video
+from tests.support.corpus import video
 
 LIMITS = MediaLimits(max_bytes=10**6, max_duration_s=100, max_pixels=10**5, max_frames=500)
 NAMES = ["h264", "faststart", "fragmented", "mkv", "vp9_live", "vp8_hidden_frames", "hevc", "av1",

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.decode.intervals import IntervalReader, detection_frames
+from deployments.decode.detection_intervals import IntervalReader, detection_frames
 from deployments.messages import Segment
-from tests.corpus import cut, probed
+from tests.support.corpus import cut, probed
 
 
 def segment_of(first, count, closing):

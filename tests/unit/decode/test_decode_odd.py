@@ -11,9 +11,9 @@ from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segments import split
 from deployments.decode.stamps import are_suspect, regular
 from deployments.media.reader import read
-from tests.corpus import ROOMY, cut, probed
-from tests.numbered_pictures import number_of
-from tests.odd_media import FRAME, mux, packets, pictures, with_preview, with_sound
+from tests.support.corpus import ROOMY, cut, probed
+from tests.support.numbered_pictures import number_of
+from tests.support.odd_media import FRAME, mux, packets, pictures, with_preview, with_sound
 
 
 def shown(media, **part):

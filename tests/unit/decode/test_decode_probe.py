@@ -11,7 +11,7 @@ import pytest
 from deployments.decode.probe import _check, probe
 from deployments.errors import TooLargeError
 from deployments.media.reader import read
-from tests.corpus import ROOMY, VIDEOS, cut, probed, video
+from tests.support.corpus import ROOMY, VIDEOS, cut, probed, video
 
 CONTAINERS = {
     ".mp4": "mov",

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployments.decode.intervals import Interval
-from deployments.decode.refine import refined
+from deployments.decode.adaptive_detection import refined
+from deployments.decode.detection_intervals import Interval
 from deployments.messages import AnalysisOptions, Detections
-from tests.corpus import cut, probed
-from tests.made_up_people import detector
+from tests.support.corpus import cut, probed
+from tests.support.made_up_people import detector
 from tests.unit.decode.test_decode_analyse import analyse
 
 SIZE = 100.0

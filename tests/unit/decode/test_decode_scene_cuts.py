@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from deployments.decode.analyse import analyse_segment
 from deployments.decode.probe import probe
+from deployments.decode.segment_analysis import analyse_segment
 from deployments.messages import AnalysisOptions, Detections
 from deployments.tracking.tracks import merge
 from serve_app.pipeline import _scene_cuts
-from tests.corpus import ROOMY, cut
-from tests.made_up_people import Model, poses_in
-from tests.odd_media import FRAME, mux, packets
+from tests.support.corpus import ROOMY, cut
+from tests.support.made_up_people import Model, poses_in
+from tests.support.odd_media import FRAME, mux, packets
 
 WIDTH, HEIGHT = 320, 240
 OPTIONS = AnalysisOptions(pose_input=(48, 64), detector_input=(160, 160), batch=5)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deployments.decode.segments import split
 from deployments.media.reader import read
 from deployments.messages import MediaInfo
-from tests.corpus import VIDEOS, probed
+from tests.support.corpus import VIDEOS, probed
 
 
 def media_of(pts, keys, time_base=(1, 1000)):

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from deployments.decode.fetch import fetch
 from deployments.errors import (
     AddressNotAllowedError,
     ServiceError,
     SourceError,
     SourceNotFoundError,
 )
-from tests.downloads import BODY, LIMITS, LOOPBACK, refused
-from tests.loopback_server import Answer, Server, raw, reply
+from deployments.fetch.guarded_fetch import fetch
+from tests.support.downloads import BODY, LIMITS, LOOPBACK, refused
+from tests.support.loopback_server import Answer, Server, raw, reply
 
 
 @pytest.mark.parametrize(

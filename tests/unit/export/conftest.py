@@ -2,11 +2,11 @@
 
 import pytest
 
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
 from serve_app.settings import load_settings
-from tests.saved_results import height_of, saved, squatting
-from tests.stick_figure import without
+from tests.support.saved_results import height_of, saved, squatting
+from tests.support.stick_figure import without
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from biomech.config import Subject
-from biomech.frames import _of_planes
-from biomech.metrics import person_metrics
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.results.frame_blocks import _of_planes
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import (
     BadParameterError,
     TooLargeError,
 )
 from deployments.threads import WorkCancelledError
-from serve_app.export import intervals
-from serve_app.export import saved as saved_module
-from serve_app.export.files import ExportOptions, export
-from serve_app.export.saved import read_result
+from serve_app.export import angle_intervals
+from serve_app.export import saved_clip as saved_module
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import read_result
 from serve_app.export.tidy import csv
-from tests.saved_results import edited, saved, squatting
+from tests.support.saved_results import edited, saved, squatting
 
 
 def small(frames):
@@ -107,11 +107,11 @@ def test_deviations_of_a_passer_by_are_those_of_the_whole_clip(monkeypatch):
     other[:200], other[300:420], other[470:] = np.nan, np.nan, np.nan
     result = read_result(saved(squatting(600), other))
     passer = result.people[1]
-    part, _ = intervals.around(result, passer)
+    part, _ = angle_intervals.around(result, passer)
     assert len(part.frame) < 450
-    found = intervals.spreads_of(result, passer)
-    monkeypatch.setattr(intervals, "_MARGIN", 600)
-    whole = intervals.spreads_of(result, passer)
+    found = angle_intervals.spreads_of(result, passer)
+    monkeypatch.setattr(angle_intervals, "_MARGIN", 600)
+    whole = angle_intervals.spreads_of(result, passer)
     assert found.keys() == whole.keys() != set()
     for name, spread in whole.items():
         np.testing.assert_allclose(found[name].sd, spread.sd, atol=1e-3, err_msg=name)

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from serve_app.api import create_app
-from serve_app.cli import main
-from serve_app.schemas import Problem
-from tests.asgi import AsgiTransport
+from serve_app.cli.main import main
+from serve_app.http.routes import create_app
+from serve_app.results.response_schema import Problem
+from tests.support.asgi import AsgiTransport
 
 
 @pytest.fixture(scope="module")

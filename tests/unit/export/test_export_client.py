@@ -11,12 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from deployments.errors import BadParameterError, OverloadedError, TooLargeError, UnreachableError
-from serve_app.api import create_app
 from serve_app.client import PoseClient
-from serve_app.export.files import ExportOptions, export
-from serve_app.export.saved import read_result
-from serve_app.schemas import PoseResponse
-from tests.asgi import AsgiTransport
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import read_result
+from serve_app.http.routes import create_app
+from serve_app.results.response_schema import PoseResponse
+from tests.support.asgi import AsgiTransport
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from click.testing import CliRunner
 
 from biomech.config import Context
 from serve_app import client
-from serve_app.api import create_app
-from serve_app.cli import main
+from serve_app.cli.main import main
 from serve_app.export import tidy
-from serve_app.export.saved import read_result
-from tests.asgi import AsgiTransport
+from serve_app.export.saved_clip import read_result
+from serve_app.http.routes import create_app
 from tests.conftest import ROOT
-from tests.saved_results import saved, squatting
-from tests.stick_figure import FIGURE
+from tests.support.asgi import AsgiTransport
+from tests.support.saved_results import saved, squatting
+from tests.support.stick_figure import FIGURE
 
 PAGE = (ROOT / "docs" / "exports.md").read_text()
 

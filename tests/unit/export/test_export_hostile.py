@@ -5,9 +5,9 @@ import json
 import pytest
 
 from deployments.errors import BadParameterError
-from serve_app.export.files import FORMATS, ExportOptions, export
-from serve_app.export.saved import read_result
-from tests.saved_results import height_of, saved, squatting
+from serve_app.export.formats import FORMATS, ExportOptions, export
+from serve_app.export.saved_clip import read_result
+from tests.support.saved_results import height_of, saved, squatting
 
 
 def document(step_s=1 / 30, cutoff_hz=None, frames=60):

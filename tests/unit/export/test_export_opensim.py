@@ -9,12 +9,12 @@ import pytest
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import INDEX
 from deployments.errors import BadParameterError
-from serve_app.export.files import ExportOptions, export
+from serve_app.export.formats import ExportOptions, export
 from serve_app.export.points import MARKERS
-from serve_app.export.saved import read_result
-from tests.saved_results import RATE, edited, height_of, saved, squatting
-from tests.sports2d_files import read_angles, read_points
-from tests.stick_figure import FIGURE, rotated, without
+from serve_app.export.saved_clip import read_result
+from tests.support.saved_results import RATE, edited, height_of, saved, squatting
+from tests.support.sports2d_files import read_angles, read_points
+from tests.support.stick_figure import FIGURE, rotated, without
 
 KEYS = (
     "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from biomech.skeleton import INDEX
-from serve_app.export.even import EvenTimes
-from serve_app.export.files import ExportOptions, export
+from serve_app.export.formats import ExportOptions, export
 from serve_app.export.points import MARKERS
-from serve_app.export.saved import read_result
-from tests.saved_results import RATE, height_of, saved, squatting
-from tests.stick_figure import without
+from serve_app.export.resampling import EvenTimes
+from serve_app.export.saved_clip import read_result
+from tests.support.saved_results import RATE, height_of, saved, squatting
+from tests.support.stick_figure import without
 
 LENGTH_S, HEIGHT_M = 3.0, 1.8
 RATES = {  # frames a second, and in decimals

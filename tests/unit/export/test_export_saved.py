@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from biomech.geometry import flexion
-from biomech.pipeline import preprocess
+from biomech.kinematics.geometry import flexion
+from biomech.preprocessing.preprocess import preprocess
+from biomech.results.person_summary import disabled_summary
 from biomech.skeleton import KEYPOINTS
-from biomech.summary import disabled_summary
 from deployments.errors import BadParameterError
-from serve_app.export.files import FORMATS, ExportOptions, export
-from serve_app.export.saved import MOST_FRAMES_A_SECOND, read_result
+from serve_app.export.formats import FORMATS, ExportOptions, export
+from serve_app.export.saved_clip import MOST_FRAMES_A_SECOND, read_result
 from serve_app.report.build import report_of
-from serve_app.summary_schema import PersonSummary
-from tests.saved_results import edited, saved, squatting
+from serve_app.results.summary_schema import PersonSummary
+from tests.support.saved_results import edited, saved, squatting
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ import pytest
 
 from deployments.errors import BadParameterError, OverloadedError
 from deployments.threads import WorkCancelledError
-from serve_app.api import create_app
-from serve_app.export import files, route, tidy
-from serve_app.export.files import FORMATS, ExportOptions, export
-from serve_app.export.saved import read_result
-from tests.saved_results import height_of, saved, squatting
+from serve_app.export import formats, tidy
+from serve_app.export.formats import FORMATS, ExportOptions, export
+from serve_app.export.saved_clip import read_result
+from serve_app.http import export_route
+from serve_app.http.routes import create_app
+from tests.support.saved_results import height_of, saved, squatting
 
 FRAMES = 90
 LATER_S = 20.0
@@ -22,7 +23,7 @@ LATER_S = 20.0
 
 @pytest.fixture
 def small_pieces(monkeypatch):
-    monkeypatch.setattr(files, "_PIECE", 1024)
+    monkeypatch.setattr(formats, "_PIECE", 1024)
     monkeypatch.setattr(tidy, "_ROWS", FRAMES)
 
 
@@ -121,7 +122,7 @@ def test_an_answer_that_fails_in_the_middle_does_not_look_whole(
     service, squat, kind, small_pieces, monkeypatch
 ):
     """(S2) Its last message says that more is to come, and the server cuts the connection."""
-    even = files._even
+    even = formats._even
 
     def failing(parts, cancelled):
         for number, piece in enumerate(even(parts, cancelled)):
@@ -129,7 +130,7 @@ def test_an_answer_that_fails_in_the_middle_does_not_look_whole(
                 raise BadParameterError("a fault that nobody foresaw")
             yield piece
 
-    monkeypatch.setattr(files, "_even", failing)
+    monkeypatch.setattr(formats, "_even", failing)
     caller = Caller(service, squat, kind)
     with pytest.raises(RuntimeError, match="already started"):
         caller.ask()
@@ -144,7 +145,7 @@ def test_an_answer_that_fails_at_its_first_piece_is_a_problem(service, squat, ki
         raise BadParameterError("a fault that is told")
         yield
 
-    monkeypatch.setattr(files, "_even", failing)
+    monkeypatch.setattr(formats, "_even", failing)
     caller = Caller(service, squat, kind).ask()
     assert (caller.status, json.loads(caller.content)["code"]) == (422, "bad_parameter")
 
@@ -172,14 +173,14 @@ def test_a_caller_who_goes_leaves_no_work_no_place_and_no_folder(
     service, squat, kind, small_pieces, monkeypatch
 ):
     """(S4)"""
-    given, even = [], files._even
+    given, even = [], formats._even
 
     def counted(parts, cancelled):
         for piece in even(parts, cancelled):
             given.append(piece)
             yield piece
 
-    monkeypatch.setattr(files, "_even", counted)
+    monkeypatch.setattr(formats, "_even", counted)
     caller = Caller(service, squat, kind, goes_after=3)
     with pytest.raises(asyncio.CancelledError):
         caller.ask()
@@ -203,7 +204,7 @@ def test_an_export_whose_caller_has_gone_keeps_its_place_until_its_step_ends(
         end.wait(30)
         told.append((cancelled(), folder.is_dir()))
 
-    monkeypatch.setattr(route, "_begin", work)
+    monkeypatch.setattr(export_route, "_begin", work)
     places = service.live.max_concurrent_requests
 
     async def leave():
@@ -233,7 +234,7 @@ def test_an_export_has_a_deadline_of_its_own(service, squat, monkeypatch):
     def work(_body, _asked, cancelled, _folder):
         until(cancelled)
 
-    monkeypatch.setattr(route, "_begin", work)
+    monkeypatch.setattr(export_route, "_begin", work)
     caller = Caller(service, squat, "csv").ask()
     assert (caller.status, json.loads(caller.content)["code"]) == (504, "deadline_exceeded")
     until(lambda: folders(service) == [])

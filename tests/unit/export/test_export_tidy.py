@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from biomech.config import DEFINITIONS, NO_CONTEXT, Camera, Context
+from biomech.results.person_summary import LIMITS
 from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
-from biomech.summary import LIMITS
 from serve_app.export import tidy
-from serve_app.export.files import ExportOptions, export
-from serve_app.export.saved import read_result
-from tests.saved_results import edited, saved, squatting
-from tests.stick_figure import FIGURE
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import read_result
+from tests.support.saved_results import edited, saved, squatting
+from tests.support.stick_figure import FIGURE
 
 NUMBERS = ("t_s", "value", "sd", "ci_lo", "ci_hi")
 

@@ -7,11 +7,11 @@ import pytest
 
 from deployments.decode.probe import probe
 from deployments.errors import NotAVideoError, TooLargeError
-from deployments.media import claims
-from deployments.media.claims import MOST_SAMPLES, MOST_TRACKS, check_claims
+from deployments.media import mp4_index_limits
+from deployments.media.mp4_index_limits import MOST_SAMPLES, MOST_TRACKS, check_claims
 from deployments.media.open import open_media
-from tests.bad_media import box
-from tests.corpus import ROOMY, VIDEOS, video
+from tests.support.bad_media import box
+from tests.support.corpus import ROOMY, VIDEOS, video
 
 
 def full(*numbers):
@@ -137,8 +137,8 @@ def test_names_in_the_media_data_are_not_claims(tmp_path):
 def test_a_long_index_is_refused_unread(tmp_path, monkeypatch, limit, quantity):
     path = written(tmp_path, *(box(b"moof", bytes(20)) for _ in range(50)))
     check_claims(path)
-    monkeypatch.setattr(claims, limit, 50)
-    claims._judge.cache_clear()
+    monkeypatch.setattr(mp4_index_limits, limit, 50)
+    mp4_index_limits._judge.cache_clear()
 
     with pytest.raises(TooLargeError) as caught:
         check_claims(path)
@@ -149,8 +149,8 @@ def test_a_long_index_is_refused_unread(tmp_path, monkeypatch, limit, quantity):
 def test_countless_boxes_within_the_index_are_refused(tmp_path, monkeypatch):
     path = written(tmp_path, box(b"moov", *[box(b"hdlr")] * 50))
     check_claims(path)
-    monkeypatch.setattr(claims, "MOST_BOXES", 49)
-    claims._judge.cache_clear()
+    monkeypatch.setattr(mp4_index_limits, "MOST_BOXES", 49)
+    mp4_index_limits._judge.cache_clear()
 
     with pytest.raises(TooLargeError, match="boxes"):
         check_claims(path)
@@ -179,8 +179,8 @@ def test_a_small_file_that_claims_much_is_refused_by_probing(tmp_path, field):
 
 
 def counted_judgements(monkeypatch):
-    judged, walk = [], claims.boxes
-    monkeypatch.setattr(claims, "boxes", lambda *args: judged.append(args) or walk(*args))
+    judged, walk = [], mp4_index_limits.boxes
+    monkeypatch.setattr(mp4_index_limits, "boxes", lambda *args: judged.append(args) or walk(*args))
     return judged
 
 

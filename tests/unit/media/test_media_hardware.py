@@ -7,7 +7,7 @@ from deployments.errors import MediaError
 from deployments.media import hardware, reader
 from deployments.media.open import open_media
 from deployments.media.reader import read
-from tests.corpus import VIDEOS, cut, probed
+from tests.support.corpus import VIDEOS, cut, probed
 
 # FFmpeg decodes these kinds of streams by software where such a device is asked for.
 NO_DEVICE = HWAccel("drm", allow_software_fallback=True)

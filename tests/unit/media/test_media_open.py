@@ -11,8 +11,8 @@ from deployments.decode.probe import probe
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media.open import open_media
 from deployments.media.reader import video_stream
-from tests.bad_media import BAD, bad, playlists
-from tests.corpus import ROOMY, VIDEOS, video
+from tests.support.bad_media import BAD, bad, playlists
+from tests.support.corpus import ROOMY, VIDEOS, video
 
 LOCAL, REMOTE = "a local file", "an address"
 SUFFIXES = [".mp4", ".m3u8", ".mpd", ".ffconcat", ".mov", ""]

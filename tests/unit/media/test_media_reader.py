@@ -11,8 +11,8 @@ from deployments.media import reader
 from deployments.media.open import open_media
 from deployments.media.reader import decoded, read, video_stream
 from deployments.messages import ticks_to_seconds
-from tests.corpus import VIDEOS, cut, probed, video
-from tests.numbered_pictures import is_upright, number_of
+from tests.support.corpus import VIDEOS, cut, probed, video
+from tests.support.numbered_pictures import is_upright, number_of
 
 
 def planes(picture):

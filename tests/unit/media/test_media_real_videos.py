@@ -7,7 +7,7 @@ import pytest
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.reader import read
-from tests.corpus import ROOMY, cut
+from tests.support.corpus import ROOMY, cut
 
 
 @pytest.fixture(scope="module")

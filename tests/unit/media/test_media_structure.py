@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deployments.errors import NotAVideoError
-from deployments.media.structure import has_box, missing_bytes, sniff
-from tests.bad_media import box
-from tests.corpus import VIDEOS, video
+from deployments.media.container_sniffing import has_box, missing_bytes, sniff
+from tests.support.bad_media import box
+from tests.support.corpus import VIDEOS, video
 
 DEMUXER = {
     ".mp4": "mov",

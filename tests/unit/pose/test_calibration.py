@@ -17,10 +17,10 @@ from deployments.pose.calibration import (
     save_calibration,
 )
 from serve_app.local import local_service
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
-from tests import markers
-from tests.saved_results import saved, squatting
+from tests.support import markers
+from tests.support.saved_results import saved, squatting
 
 KEY, CHECKPOINT = "rtmpose_medium", "rtmpose.pth"
 COVERAGE = {"within_68": 0.6, "within_95": 0.9, "coordinates": 100}
@@ -174,7 +174,7 @@ def test_deviations_that_are_not_the_models_are_never_calibrated():
 def test_the_setting_puts_a_calibration_to_use(marker_config, tmp_path):
     import asyncio
 
-    from serve_app.schemas import PoseOptions
+    from serve_app.results.response_schema import PoseOptions
 
     video = markers.write_video(tmp_path / "v.mp4", markers.squat(4))
     settings = load_settings({"config": marker_config, "spool_dir": tmp_path / "spool"})

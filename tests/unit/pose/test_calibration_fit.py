@@ -9,13 +9,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.geometry import ANGLES, flexion
+from biomech.kinematics.geometry import ANGLES, flexion
+from biomech.kinematics.uncertainty import flexion_sigma
 from biomech.skeleton import KEYPOINTS
-from biomech.uncertainty import flexion_sigma
 from deployments.crops import crop_transforms, to_image
 from deployments.errors import BadParameterError
 from deployments.messages import CropPoses, ModelStatus
-from deployments.pose.calibrate import (
+from deployments.pose.calibration import load_calibrations
+from deployments.pose.offline.calibration_fit import (
     LEAST_POINTS,
     LabelledPoints,
     confidence_error,
@@ -25,10 +26,9 @@ from deployments.pose.calibrate import (
     fit_scale,
     measure_points,
 )
-from deployments.pose.calibration import load_calibrations
-from deployments.pose.evaluate import find_coco
-from serve_app.cli import main
-from tests.stick_figure import from_the_side
+from deployments.pose.offline.coco_evaluation import find_coco
+from serve_app.cli.main import main
+from tests.support.stick_figure import from_the_side
 
 SIZE = (192, 256)
 TRUE_SCALE = np.linspace(0.6, 3.0, 17)

@@ -14,7 +14,7 @@ from torch import nn
 
 from deployments.errors import WeightsCorruptError
 from deployments.pose.checkpoint import load_state, read_state
-from tests.random_networks import write_checkpoint
+from tests.support.random_networks import write_checkpoint
 
 
 def network():

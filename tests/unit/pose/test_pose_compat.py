@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from deployments.pose import compat
+from deployments.pose.codecs.nms import nms
 from deployments.pose.compat import compiled_cuda, import_models, nms_kind
-from deployments.pose.nms import nms
 
 OPERATORS = "mmcv._ext"
 ROOT = Path(__file__).parents[3]

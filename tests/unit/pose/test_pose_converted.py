@@ -8,12 +8,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.errors import ConfigurationError, WeightsCorruptError
-from deployments.pose import load
+from deployments.pose import loading
 from deployments.pose.engines import converted
 from deployments.pose.engines.openvino_engine import OpenVinoPose
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import Network
-from deployments.pose.options import EngineOptions
-from tests.dot_networks import (
+from tests.support.dot_networks import (
     KEYPOINTS,
     MEAN,
     STD,
@@ -159,7 +159,7 @@ def test_what_runs_a_checkpoint_follows_from_the_device(
     monkeypatch, engine, device, gpus, expected
 ):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert load._by_openvino(EngineOptions(engine=engine, device=device)) is expected
+    assert loading._by_openvino(EngineOptions(engine=engine, device=device)) is expected
 
 
 def test_half_precision_is_bf16_where_the_cpu_has_it(build):

@@ -17,7 +17,7 @@ from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import CropPoses, Detections, ModelStatus
 from deployments.pose import deployment
 from deployments.pose.deployment import UNHEALTHY_AFTER, DetectorReplica, PoseReplica
-from deployments.pose.options import EngineOptions
+from deployments.pose.model_options import EngineOptions
 
 POISON = 255
 

@@ -14,9 +14,9 @@ from deployments.crops import crop_transforms, to_image
 from deployments.errors import BadParameterError
 from deployments.messages import CropPoses, Detections, ModelStatus
 from deployments.pose.compat import import_models
-from deployments.pose.evaluate import evaluate, find_coco, suppress
-from deployments.pose.load import load_detector, load_pose_model
-from deployments.pose.options import EngineOptions
+from deployments.pose.loading import load_detector, load_pose_model
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import evaluate, find_coco, suppress
 from deployments.pose.registry import load_model_config
 from deployments.pose.weights import find_weights
 

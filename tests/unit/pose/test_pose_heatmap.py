@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from biomech.skeleton import MIRROR
+from deployments.pose.codecs.heatmap import HeatmapCodec
+from deployments.pose.codecs.responses import SIGMA_MIN_PX
 from deployments.pose.compat import import_models
-from deployments.pose.heatmap import HeatmapCodec
-from deployments.pose.responses import SIGMA_MIN_PX
 
 SIZE = (48, 64)  # width, height
 TARGET = 2.0

@@ -13,10 +13,10 @@ import pytest
 
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.messages import ModelStatus
-from deployments.pose.load import choose
-from deployments.pose.options import EngineOptions
+from deployments.pose.loading import choose
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import load_model_config
-from tests.dot_networks import SIZE, pictures, write_detector, write_pose
+from tests.support.dot_networks import SIZE, pictures, write_detector, write_pose
 
 SHIPPED = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 OPTIONS = EngineOptions(threads=1)

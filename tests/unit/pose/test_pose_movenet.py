@@ -14,13 +14,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from biomech.skeleton import INDEX, MIRROR
 from deployments.errors import WeightsCorruptError
 from deployments.media.picture import LETTERBOX_FILL
-from deployments.pose.engines.movenet import _without_fill
-from deployments.pose.evaluate import letterbox
-from deployments.pose.load import load_detector, load_pose_model
-from deployments.pose.movenet import MOST_PEOPLE, STRIDE, Heads, MoveNetCodec, people_in
-from deployments.pose.options import EngineOptions
-from tests import dot_networks
-from tests.pictures import frames
+from deployments.pose.codecs.movenet import MOST_PEOPLE, STRIDE, Heads, MoveNetCodec, people_in
+from deployments.pose.engines.movenet_graph import _without_fill
+from deployments.pose.loading import load_detector, load_pose_model
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.offline.coco_evaluation import letterbox
+from tests.support import dot_networks
+from tests.support.pictures import frames
 
 WIDTH, HEIGHT = 48, 64  # cells of a crop of 192 by 256
 MIDDLE = (24, 32)

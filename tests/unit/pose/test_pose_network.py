@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from deployments.errors import ConfigurationError, WeightsCorruptError
 from deployments.pose.network import load_network
 from deployments.pose.registry import load_model_config
-from tests.random_networks import (
+from tests.support.random_networks import (
     config_of,
     import_apis,
     quiet,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
+from deployments.pose.codecs.nms import nms
 from deployments.pose.compat import import_models, nms_kind
-from deployments.pose.nms import nms
 
 # Whole pixels, so that boxes touch, coincide and have no area, and IoU meets the threshold.
 corner, side = st.integers(0, 20), st.integers(0, 12)

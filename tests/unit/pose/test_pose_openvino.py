@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from onnx import helper
 
 from deployments.errors import InferenceError, WeightsCorruptError
+from deployments.pose.codecs.simcc import SimccCodec, target_sigma_bins
 from deployments.pose.engines.openvino_engine import OpenVinoDetector, OpenVinoPose
 from deployments.pose.engines.openvino_runtime import CompiledNetwork
-from deployments.pose.options import EngineOptions
-from deployments.pose.simcc import SimccCodec, target_sigma_bins
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.sources import UrlSource
-from tests.dot_networks import (
+from tests.support.dot_networks import (
     MEAN,
     SIZE,
     STD,

@@ -15,18 +15,18 @@ from deployments.errors import ConfigurationError, WeightsCorruptError
 from deployments.messages import CropPoses
 from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
 from deployments.pose.engines.quantized import quantized_network
-from deployments.pose.load import load_detector
-from deployments.pose.quantize import quantize
+from deployments.pose.loading import load_detector
+from deployments.pose.offline.int8_quantization import quantize
 from deployments.pose.weights import find_weights
-from serve_app.cli import main
-from serve_app.difference import crop_shift_px
-from serve_app.models import plan_models
-from serve_app.sample import crops_throughout
+from serve_app.cli.main import main
+from serve_app.model_plan import plan_models
+from serve_app.offline.analysis_diff import crop_shift_px
+from serve_app.offline.crop_sampling import crops_throughout
 from serve_app.settings import load_settings
-from tests import markers
 from tests.conftest import ROOT
-from tests.dot_networks import entry as dot
-from tests.dot_networks import pictures, write_pose
+from tests.support import markers
+from tests.support.dot_networks import entry as dot
+from tests.support.dot_networks import pictures, write_pose
 from tools.athlete.clip import Take, film
 from tools.athlete.network import KEY, SETTINGS
 
@@ -184,7 +184,9 @@ def test_nothing_is_written_where_keypoints_move_too_far(film_path, tmp_path, mo
         return replace(poses, keypoints=poses.keypoints + np.float32(next(moved)))
 
     monkeypatch.setattr(OpenVinoPose, "infer", moving)
-    monkeypatch.setattr("deployments.pose.quantize.quantize", lambda source, crops: source.model)
+    monkeypatch.setattr(
+        "deployments.pose.offline.int8_quantization.quantize", lambda source, crops: source.model
+    )
     result = called(film_path, tmp_path / "out", "--shift-px", "2")
     assert result.exit_code == 2
     assert "more than 2, nothing was written" in result.stderr
@@ -219,7 +221,7 @@ def test_a_network_without_convolutions_is_told(plan, tmp_path):
 
 def test_no_telemetry_is_sent():
     program = (
-        "from deployments.pose.quantize import _nncf; _nncf()\n"
+        "from deployments.pose.offline.int8_quantization import _nncf; _nncf()\n"
         "from nncf.telemetry.wrapper import telemetry\n"
         "print(type(telemetry).__name__)"
     )

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from biomech.skeleton import MIRROR
+from deployments.pose.codecs.responses import SIGMA_MIN_PX
+from deployments.pose.codecs.simcc import SimccCodec, target_sigma_bins
 from deployments.pose.compat import import_models
-from deployments.pose.responses import SIGMA_MIN_PX
-from deployments.pose.simcc import SimccCodec, target_sigma_bins
 
 TARGET = (4.9, 5.66)
 BINS = (384, 512)

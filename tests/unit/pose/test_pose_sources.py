@@ -20,8 +20,8 @@ from deployments.pose.sources import (
     unpack,
     without_secrets,
 )
-from tests.loopback_server import Server, closed_port, reply
-from tests.wheels import REQUIREMENT, configure_pip, make_wheel, offer_only, zipped
+from tests.support.loopback_server import Server, closed_port, reply
+from tests.support.wheels import REQUIREMENT, configure_pip, make_wheel, offer_only, zipped
 
 BODY = bytes(range(256)) * 1000
 DIGEST = hashlib.sha256(BODY).hexdigest()

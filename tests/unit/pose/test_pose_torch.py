@@ -8,12 +8,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.errors import ConfigurationError, InferenceError
+from deployments.pose.codecs.simcc import SimccCodec, target_sigma_bins
 from deployments.pose.engines import torch_engine
 from deployments.pose.engines.torch_engine import TorchDetector, TorchPose, choose_device
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import Network
-from deployments.pose.options import EngineOptions
-from deployments.pose.simcc import SimccCodec, target_sigma_bins
-from tests.dot_networks import (
+from tests.support.dot_networks import (
     MEAN,
     SIZE,
     STD,

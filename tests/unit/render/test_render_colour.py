@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
-from deployments.render.colour import to_bt709, yuv
-from tests.annotated import rgb_of_planes
+from deployments.render.color_conversion import to_bt709, yuv
+from tests.support.annotated import rgb_of_planes
 
 PATCHES = np.array(
     [

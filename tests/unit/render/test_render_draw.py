@@ -17,7 +17,7 @@ from deployments.render.draw import (
     draw,
 )
 from deployments.render.labels import label_size
-from tests.annotated import grey_planes, rgb_of_planes
+from tests.support.annotated import grey_planes, rgb_of_planes
 
 GREY = 90
 SIZES = {"360p": (640, 360), "1080p": (1920, 1080), "2160p": (3840, 2160), "upright": (1080, 1920)}

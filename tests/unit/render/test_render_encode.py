@@ -15,7 +15,7 @@ from deployments.errors import MediaError, StorageError
 from deployments.messages import EncodeOptions
 from deployments.render.draw import LEFT_RGB, RIGHT_RGB
 from deployments.render.encode import encode_segment, output_size
-from tests.annotated import (
+from tests.support.annotated import (
     LOSSLESS_ENOUGH,
     RATE,
     decode,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from deployments.render.canvas import Canvas
 from deployments.render.labels import Label, label_size, write_labels
-from tests.annotated import grey_planes, rgb_of_planes
+from tests.support.annotated import grey_planes, rgb_of_planes
 
 GREY = 90
 SIZES = {

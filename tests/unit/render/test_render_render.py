@@ -17,10 +17,10 @@ from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
-from tests.annotated import decode, nothing
-from tests.corpus import ROOMY, VIDEOS, cut, probed, video
-from tests.corpus_recipe import Recipe, write
-from tests.numbered_pictures import is_upright, number_of
+from tests.support.annotated import decode, nothing
+from tests.support.corpus import ROOMY, VIDEOS, cut, probed, video
+from tests.support.corpus_recipe import Recipe, write
+from tests.support.numbered_pictures import is_upright, number_of
 
 FINE = EncodeOptions(preset="ultrafast", crf=8)
 

@@ -16,8 +16,8 @@ from deployments.render import join as join_module
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
-from tests.annotated import nothing
-from tests.corpus import ROOMY, cut, probed
+from tests.support.annotated import nothing
+from tests.support.corpus import ROOMY, cut, probed
 
 RATE = 48_000
 FINE = EncodeOptions(preset="ultrafast", crf=20)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
 from deployments.messages import StoredVideo
 from deployments.render.storage import GcsStore, LocalStore, VideoStore, open_store
-from tests.gcs_emulator import GcsEmulator, StoredObject
-from tests.loopback_server import closed_port
+from tests.support.gcs_emulator import GcsEmulator, StoredObject
+from tests.support.loopback_server import closed_port
 
 pytestmark = [
     # Google's client mentions a package it can do without, once, when it is imported; and it leaves

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from biomech.config import DEFINITIONS, Context
 from deployments.errors import DefinitionsDifferError
-from serve_app.cli import main
-from serve_app.commands.compare import compare
-from tests.saved_results import saved
-from tests.stick_figure import from_the_side
+from serve_app.cli.compare import compare
+from serve_app.cli.main import main
+from tests.support.saved_results import saved
+from tests.support.stick_figure import from_the_side
 
 SQUATS = Context(movement="squat")
 

@@ -11,15 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from biomech.config import DEFINITIONS
-from biomech.summary import LIMITS
+from biomech.results.person_summary import LIMITS
 from deployments.errors import BadParameterError
-from serve_app.cli import main
-from serve_app.export.saved import read_result
+from serve_app.cli.main import main
+from serve_app.export.saved_clip import read_result
 from serve_app.report.build import report_of, to_html
 from serve_app.report.chart import Mark
-from serve_app.report.pictures import key_frames, moments
-from tests.saved_results import edited, height_of, saved, squatting
-from tests.stick_figure import FIGURE
+from serve_app.report.key_pictures import key_frames, moments
+from tests.support.saved_results import edited, height_of, saved, squatting
+from tests.support.stick_figure import FIGURE
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{7*7}}"
 

@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from serve_app.api import create_app
+from serve_app.http.routes import create_app
 from serve_app.local import local_service
 from serve_app.settings import load_settings
-from tests.asgi import AsgiTransport
+from tests.support.asgi import AsgiTransport
 
 
 @pytest.fixture(scope="package")

@@ -9,13 +9,13 @@ import pytest
 
 from deployments.errors import MediaError
 from deployments.messages import ModelStatus
-from serve_app.api import create_app
 from serve_app.client import _all_errors
-from serve_app.schemas import Health, PoseResponse, Problem
+from serve_app.http.routes import create_app
+from serve_app.results.response_schema import Health, PoseResponse, Problem
 from serve_app.service import LiveConfig, PoseService
-from tests.asgi import AsgiTransport
 from tests.conftest import ROOT, SQUAT_FRAMES
-from tests.loopback_server import Server, closed_port, reply
+from tests.support.asgi import AsgiTransport
+from tests.support.loopback_server import Server, closed_port, reply
 
 JSON = {"content-type": "application/json"}
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from serve_app.awaited import awaited
+from serve_app.run_async import awaited
 
 
 class Large:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from serve_app.check import check_config
+from serve_app.config_check import check_config
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))

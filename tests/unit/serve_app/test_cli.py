@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from serve_app.cli import main
-from serve_app.commands import analyze as analyze_module
-from serve_app.commands.files import names_of, replacing, run_id_of, shown
-from serve_app.schemas import PoseResponse
-from serve_app.table import COLUMNS
-from tests import markers
+from serve_app.cli import analyze as analyze_module
+from serve_app.cli.main import main
+from serve_app.cli.output_files import names_of, replacing, run_id_of, shown
+from serve_app.results.response_schema import PoseResponse
+from serve_app.results.wide_csv import COLUMNS
 from tests.conftest import SQUAT_FRAMES
-from tests.loopback_server import Server, reply
+from tests.support import markers
+from tests.support.loopback_server import Server, reply
 
 
 @pytest.fixture
@@ -375,7 +375,7 @@ def test_a_package_that_a_command_misses_as_it_runs_is_named(
 
 
 def test_a_module_of_ours_that_is_missing_is_a_fault_and_no_matter_of_packages(cli, monkeypatch):
-    monkeypatch.setitem(sys.modules, "serve_app.commands.export", None)
+    monkeypatch.setitem(sys.modules, "serve_app.cli.export", None)
     with pytest.raises(ModuleNotFoundError, match="serve_app"):
         raise cli("export", "--help").exception
 

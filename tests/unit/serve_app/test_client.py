@@ -12,11 +12,11 @@ from deployments.errors import (
     ServiceError,
     UnreachableError,
 )
-from serve_app.api import create_app
 from serve_app.client import PoseClient
-from tests.asgi import AsgiTransport
+from serve_app.http.routes import create_app
 from tests.conftest import SQUAT_FRAMES
-from tests.loopback_server import Server, closed_port, reply
+from tests.support.asgi import AsgiTransport
+from tests.support.loopback_server import Server, closed_port, reply
 
 
 @pytest.fixture

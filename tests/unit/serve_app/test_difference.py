@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from serve_app.difference import Rows, difference, overlap
+from serve_app.offline.analysis_diff import Rows, difference, overlap
 
 
 def rows(*people, score=1.0):

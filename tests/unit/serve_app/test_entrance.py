@@ -15,9 +15,9 @@ from ray.serve._private.http_util import (
 )
 from starlette.datastructures import Headers
 
-from serve_app.commands.serve import ray_environment
-from serve_app.entrance import REQUEST_ID, Entrance
-from serve_app.schemas import Problem
+from serve_app.cli.serve import ray_environment
+from serve_app.http.entrance import REQUEST_ID, Entrance
+from serve_app.results.response_schema import Problem
 
 OBEYED = (
     SERVE_HTTP_REQUEST_TIMEOUT_S_HEADER,

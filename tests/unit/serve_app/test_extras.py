@@ -10,10 +10,10 @@ from threading import Thread
 import pytest
 import uvicorn
 
-from serve_app.api import create_app
-from serve_app.cli import main
+from serve_app.cli.main import main
+from serve_app.http.routes import create_app
 from tests.conftest import SQUAT_FRAMES
-from tests.extras import PROJECT, build_wheel, clean_environment, make_environment
+from tests.support.extras import PROJECT, build_wheel, clean_environment, make_environment
 
 COMMANDS = main.list_commands(None)
 RESULTS = ("export", "report", "compare")

@@ -5,10 +5,10 @@ import pytest
 from click.testing import CliRunner
 
 from biomech.config import Camera, Context, Subject
-from serve_app.commands.analyze import analyze
-from serve_app.commands.demo import demo
-from serve_app.commands.options import analysis_flags, options_of
-from serve_app.schemas import CameraOptions, PoseOptions, SubjectOptions
+from serve_app.cli.analysis_flags import analysis_flags, options_of
+from serve_app.cli.analyze import analyze
+from serve_app.cli.demo import demo
+from serve_app.results.response_schema import CameraOptions, PoseOptions, SubjectOptions
 
 SAID = {
     "--confidence": "0.4", "--model": "hrnet", "--people": "all", "--movement": "jump",

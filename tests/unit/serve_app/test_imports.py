@@ -13,7 +13,7 @@ from serve_app.settings import ROOT
 HEAVY = ("torch", "scipy.signal", "scipy.stats", "mmengine", "openvino", "pyarrow")
 
 
-@pytest.mark.parametrize("module", ["serve_app.app", "serve_app.cli"])
+@pytest.mark.parametrize("module", ["serve_app.app", "serve_app.cli.main"])
 def test_the_graph_and_the_command_line_import_no_engine_and_no_parts_of_scipy(module):
     told = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

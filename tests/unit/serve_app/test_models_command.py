@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from serve_app.cli import main
-from serve_app.commands import downloads
+from serve_app.cli import downloads
+from serve_app.cli.main import main
 from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
-from tests.loopback_server import Server, closed_port, reply
-from tests.wheels import make_wheel, offer_only
+from tests.support.loopback_server import Server, closed_port, reply
+from tests.support.wheels import make_wheel, offer_only
 
 BODY = b"weights of a network"
 VIDEO = b"frames of an athlete"

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from biomech.config import DEFINITIONS, Context, Subject
-from deployments.biomechanics.guidelines import load_guidelines
-from serve_app.commands.overview import print_summary
-from serve_app.schemas import PoseResponse
+from deployments.biomechanics.guideline_files import load_guidelines
+from serve_app.cli.overview import print_summary
+from serve_app.results.response_schema import PoseResponse
 from serve_app.settings import ROOT
-from tests.filmed_athlete import filmed, summarised
-from tests.saved_results import saved, squatting
+from tests.support.filmed_athlete import filmed, summarised
+from tests.support.saved_results import saved, squatting
 
 
 @pytest.fixture(scope="module")

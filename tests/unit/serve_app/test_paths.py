@@ -12,16 +12,16 @@ from click.testing import CliRunner
 from ray.exceptions import RayTaskError
 
 from deployments.errors import InferenceError, ServiceError, StageFailedError
-from deployments.remote import answer
 from deployments.render.storage import open_store
-from serve_app.api import create_app
-from serve_app.cli import main
-from serve_app.models import ROLES, plan_models
-from serve_app.problems import without_paths
+from deployments.serve_handles import answer
+from serve_app.cli.main import main
+from serve_app.http.problems import without_paths
+from serve_app.http.routes import create_app
+from serve_app.model_plan import ROLES, plan_models
 from serve_app.service import PoseService
 from serve_app.settings import load_settings
-from tests.asgi import AsgiTransport
 from tests.conftest import ROOT
+from tests.support.asgi import AsgiTransport
 from tests.unit.serve_app.test_service import GOOD, service_of
 
 FOLDERS = (str(ROOT), str(Path.home()), tempfile.gettempdir(), sys.prefix)

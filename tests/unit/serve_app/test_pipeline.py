@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from biomech.geometry import flexion, unsigned
-from deployments.biomechanics.analyse import analyse
+from biomech.kinematics.geometry import flexion, unsigned
+from deployments.biomechanics.clip_analysis import analyse
 from deployments.errors import MediaError, NoFramesError, StageFailedError
 from deployments.messages import AnalysisOptions, EncodeOptions
 from serve_app import pipeline
 from serve_app.pipeline import Job, fan_out, overlay_of, run
-from tests.annotated import segment_of
-from tests.clips import dense_clip
-from tests.stick_figure import FIGURE
+from tests.support.annotated import segment_of
+from tests.support.clips import dense_clip
+from tests.support.stick_figure import FIGURE
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from deployments.errors import NotAVideoError
-from serve_app.api import create_app
-from tests.loopback_server import Server, forever
+from serve_app.http.routes import create_app
+from tests.support.loopback_server import Server, forever
 from tests.unit.serve_app.test_service import service_of
 
 FORM = {"content-type": "multipart/form-data; boundary=x"}

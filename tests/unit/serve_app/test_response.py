@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.skeleton import KEYPOINTS
-from deployments.biomechanics.analyse import analyse
+from deployments.biomechanics.clip_analysis import analyse
 from deployments.messages import MediaInfo, ModelStatus, StoredVideo
 from serve_app.pipeline import Outcome, _other_passes
-from serve_app.response import Answer, encode
-from serve_app.schemas import PoseOptions, PoseResponse
+from serve_app.results.response_schema import PoseOptions, PoseResponse
+from serve_app.results.response_writer import Answer, encode
 from serve_app.service import PoseService
-from tests.clips import dense_clip
-from tests.stick_figure import FIGURE
+from tests.support.clips import dense_clip
+from tests.support.stick_figure import FIGURE
 
 MODELS = {"RTMPose-Medium": ModelStatus(role="rtmpose", loaded=True, name="RTMPose-Medium")}
 

@@ -4,8 +4,8 @@ import click
 import pytest
 
 from deployments.errors import NotReadyError
-from serve_app.commands import rollout
-from serve_app.commands.rollout import wait_until_running
+from serve_app.cli import rollout
+from serve_app.cli.rollout import wait_until_running
 
 
 def application(status, message="", **deployments):

@@ -8,7 +8,7 @@ import pytest
 CONFIG = "applications: []\nhttp_options: {host: 127.0.0.1, port: 0}\n"
 SCRIPT = """
 import os, signal, ray, ray.serve
-from serve_app.cli import main
+from serve_app.cli.main import main
 
 def init(**_):
     if sys.argv.pop() == "Ray's":

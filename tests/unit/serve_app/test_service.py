@@ -16,11 +16,11 @@ from deployments.errors import (
 )
 from deployments.messages import ModelStatus
 from serve_app import health
-from serve_app.models import plan_models, pose_order
-from serve_app.schemas import PoseOptions
+from serve_app.model_plan import plan_models, pose_order
+from serve_app.results.response_schema import PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import load_settings
-from tests.loopback_server import Server, forever
+from tests.support.loopback_server import Server, forever
 
 GOOD = {
     role: ModelStatus(role=role, loaded=True, name=role, input_size=(8, 8), device="cpu")

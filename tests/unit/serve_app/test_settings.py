@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deployments.errors import ConfigurationError, UnknownModelError
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import Settings, environment_name, load_settings
 from tools.settings_table import PAGE, page_with
 

@@ -13,20 +13,20 @@ import pytest
 from click.testing import CliRunner
 
 from biomech.config import DEFINITIONS, NO_CONTEXT, Context
-from biomech.summary import ANOTHERS
+from biomech.results.person_summary import ANOTHERS
 from deployments.errors import BadParameterError, DefinitionsDifferError
-from serve_app import supplied
-from serve_app.api import create_app
-from serve_app.cli import main
+from serve_app.cli.main import main
 from serve_app.client import PoseClient
-from serve_app.schemas import PoseOptions, PoseResponse
+from serve_app.http.routes import create_app
+from serve_app.http.uploads import parse_options
+from serve_app.results import supplied
+from serve_app.results.response_schema import PoseOptions, PoseResponse
+from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 from serve_app.settings import ROOT
-from serve_app.supplied import SUPPLIED
-from serve_app.upload import parse_options
-from tests.asgi import AsgiTransport
-from tests.loopback_server import Server, reply
-from tests.saved_results import edited, saved, squatting
+from tests.support.asgi import AsgiTransport
+from tests.support.loopback_server import Server, reply
+from tests.support.saved_results import edited, saved, squatting
 
 NORM = {
     "metric": "elbow_rom", "mean": 60.0, "sd": 10.0, "n": 40, "population": "ours", "source": "us",

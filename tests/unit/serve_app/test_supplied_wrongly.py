@@ -8,13 +8,13 @@ import pytest
 
 from biomech.config import DEFINITIONS
 from deployments.errors import BadParameterError, DefinitionsDifferError
-from serve_app import supplied
-from serve_app.api import create_app
-from serve_app.schemas import PoseOptions
-from serve_app.supplied import MOST_NORMS, SUPPLIED
-from serve_app.upload import parse_options
-from tests.asgi import AsgiTransport
-from tests.loopback_server import closed_port
+from serve_app.http.routes import create_app
+from serve_app.http.uploads import parse_options
+from serve_app.results import supplied
+from serve_app.results.response_schema import PoseOptions
+from serve_app.results.supplied import MOST_NORMS, SUPPLIED
+from tests.support.asgi import AsgiTransport
+from tests.support.loopback_server import closed_port
 
 NORM = {
     "metric": "elbow_rom", "mean": 60.0, "sd": 10.0, "n": 40, "population": "ours", "source": "us",

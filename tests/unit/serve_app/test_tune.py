@@ -11,13 +11,13 @@ import yaml
 from click.testing import CliRunner
 
 from deployments.pose.deployment import BatchConfig
-from serve_app import tune
-from serve_app.check import check_config
-from serve_app.cli import main
-from serve_app.commands.tune import environment, fragment, merged
-from serve_app.difference import Difference
+from serve_app.cli.main import main
+from serve_app.cli.tune import environment, fragment, merged
+from serve_app.config_check import check_config
+from serve_app.offline import tuning
+from serve_app.offline.analysis_diff import Difference
+from serve_app.offline.tuning import PoseRate, StrideCost, cheapest, fastest
 from serve_app.settings import load_settings
-from serve_app.tune import PoseRate, StrideCost, cheapest, fastest
 from tests.conftest import ROOT
 
 CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))
@@ -116,8 +116,8 @@ def test_a_network_in_int8_comes_and_goes_with_the_fragment():
 
 @pytest.fixture
 def short(monkeypatch, marker_config):
-    monkeypatch.setattr(tune, "BATCHES", (1, 4))
-    monkeypatch.setattr(tune, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(tuning, "BATCHES", (1, 4))
+    monkeypatch.setattr(tuning, "usable_cpus", lambda: 2)
     return CliRunner(env={"MMPOSE_CONFIG": str(marker_config)})
 
 
@@ -176,7 +176,7 @@ def test_rates_are_of_all_replicas_together():
 
     calls = []
     began = time.perf_counter()
-    rate = tune._rate([Slow(), Slow()], np.zeros((3, 1, 1, 3), np.uint8), 0.05)
+    rate = tuning._rate([Slow(), Slow()], np.zeros((3, 1, 1, 3), np.uint8), 0.05)
     took = time.perf_counter() - began
     assert set(calls) == {3}
     assert 0.05 <= 3 * (len(calls) - 2) / rate <= took  # the first call of each is not counted

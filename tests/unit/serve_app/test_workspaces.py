@@ -11,13 +11,13 @@ import time
 
 import pytest
 
-from deployments.decode.spool import new_file
 from deployments.errors import WorkingFilesError
+from deployments.fetch.spool import new_file
 from serve_app import service as service_module
-from serve_app.export.files import ExportOptions, export
-from serve_app.export.saved import read_result
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import read_result
 from serve_app.workspaces import Workspaces
-from tests.saved_results import height_of, saved, squatting
+from tests.support.saved_results import height_of, saved, squatting
 
 HOLD = """
 import sys

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biomech.geometry import flexion, unsigned
+from biomech.kinematics.geometry import flexion, unsigned
 from biomech.skeleton import INDEX, KEYPOINTS
 from tools.athlete.body import ANGLES, SIDES, Shape, pose, stand
 from tools.athlete.camera import Camera

@@ -8,10 +8,10 @@ import pytest
 
 from deployments.errors import InferenceError
 from deployments.media.picture import LETTERBOX_FILL
-from deployments.pose.load import load_pose_model
-from deployments.pose.options import EngineOptions
+from deployments.pose.loading import load_pose_model
+from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelEntry
-from tests import markers
+from tests.support import markers
 from tools.athlete.whole_frame import WholeFrameDetector
 
 ENTRY = ModelEntry(

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from serve_app.schemas import PoseResponse
-from tests.saved_results import saved
+from serve_app.results.response_schema import PoseResponse
+from tests.support.saved_results import saved
 from tools.athlete.clip import Take, Truth, stage
 from tools.score import points_of, score
 

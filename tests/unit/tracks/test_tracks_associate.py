@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deployments.decode.associate import BoxRows, People, between, follow, match, select
+from deployments.decode.association import BoxRows, People, between, follow, match, select
 from deployments.messages import Detections
 
 

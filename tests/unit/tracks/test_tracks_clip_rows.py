@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biomech.skeleton import INDEX
-from deployments.tracking.clip_rows import (
+from deployments.tracking.person_table import (
     by_first_appearance,
     collect,
     overlap,
     pairs_in_frame,
     same_body,
 )
-from tests.simulated_people import Walker, cut, media, observe, straight
+from tests.support.simulated_people import Walker, cut, media, observe, straight
 
 STRIDE = 4
 INFO = media(90)

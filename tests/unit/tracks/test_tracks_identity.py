@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from deployments.tracking.clip_rows import collect
 from deployments.tracking.identity import resolve
-from tests.simulated_people import Walker, media, observe, shown_in, straight
+from deployments.tracking.person_table import collect
+from tests.support.simulated_people import Walker, media, observe, shown_in, straight
 
 Y = 500.0
 STRIDES = (1, 4, 6)

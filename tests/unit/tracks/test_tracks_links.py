@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.tracking import links
-from deployments.tracking.clip_rows import collect
 from deployments.tracking.grouped import Grouped
 from deployments.tracking.links import Ends, Fragments, ends_of, fragments_of
-from tests.simulated_people import Walker, media, observe
+from deployments.tracking.person_table import collect
+from tests.support.simulated_people import Walker, media, observe
 
 UNLINKED = 9.0
 POSE = np.linspace(-0.5, 0.5, 34).reshape(17, 2)

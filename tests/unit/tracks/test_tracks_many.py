@@ -7,11 +7,11 @@ import pytest
 
 from deployments.messages import CropPoses, SegmentPoses
 from deployments.tracking import links
-from deployments.tracking.clip_rows import collect
 from deployments.tracking.identity import resolve
+from deployments.tracking.person_table import collect
 from deployments.tracking.tracks import merge
-from tests import plain_tracking
-from tests.simulated_people import STANDING, media
+from tests.support import plain_tracking
+from tests.support.simulated_people import STANDING, media
 
 PEOPLE, STRIDE, HEIGHT = 6, 4, 300.0
 

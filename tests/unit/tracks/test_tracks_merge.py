@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deployments.messages import CropPoses
 from deployments.tracking import tracks
 from deployments.tracking.tracks import merge
-from tests.simulated_people import Walker, cut, media, observe, shown_in, straight
+from tests.support.simulated_people import Walker, cut, media, observe, shown_in, straight
 
 Y = 540.0
 INFO = media(151)

@@ -13,9 +13,9 @@ from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
 from deployments.tracking.tracks import merge
 from serve_app.local import LocalStages
-from serve_app.models import plan_models
+from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
-from tests.sports2d_tracks import read_tracks
+from tests.support.sports2d_tracks import read_tracks
 
 STRIDE = 4
 HUMAN = np.array([0, 1, 0])

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deployments.decode.change_watch import ChangeWatch
-from deployments.scene_change import Look, changed
+from deployments.decode.scene_change_watch import ChangeWatch
+from deployments.media.scene_change import Look, changed
 from deployments.tracking.scene_cuts import cuts_of
 
 SIZE = (320, 240)

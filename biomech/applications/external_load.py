@@ -1,0 +1,70 @@
+"""External load: what was counted and how long, never a force."""
+
+from typing import Any
+
+import numpy as np
+
+from biomech.applications.outcome import Outcome, number, ok
+from biomech.config import BmConfig
+from biomech.events.clip_events import Performance
+from biomech.kinematics.curves import Curves, turns
+from biomech.kinematics.geometry import Array
+from biomech.time_windows import velocity
+
+
+def load(performance: Performance, config: BmConfig) -> Outcome:
+    """Counts, seconds in motion, and how far and how fast each joint turned.
+
+    A joint moves where it turns within a second by more than noise makes of a still one.
+    ``travel_deg`` is the sum of all turning of a joint that moves; ``zones_s`` seconds by speed
+    between the ``zones_deg_s``, those of one that does not in the slowest. A person is in motion
+    where any joint that moves is faster than ``config.active_speed_deg_s``. Frames
+    whose speed is not known count nowhere.
+    """
+    curves, gait = performance.curves, performance.gait
+    lasts = _lasts(curves.times_s, curves.max_gap_s)
+    speeds = {name: _speed(curves, name) for name in curves.flexion}
+    active = np.zeros(len(lasts), np.bool_)
+    for speed in speeds.values():
+        active |= np.nan_to_num(speed) > config.active_speed_deg_s
+    return ok(
+        repetitions=len(performance.repetitions.items),
+        steps=len(gait.steps()) if gait else 0,
+        jumps=len(performance.jumps),
+        landings=len(performance.landings),
+        active_s=number(float(lasts[active].sum())),
+        zones_deg_s=list(config.speed_zones_deg_s),
+        joints={name: _joint(speed, lasts, config) for name, speed in speeds.items()},
+    )
+
+
+def _speed(curves: Curves, name: str) -> Array:
+    """(f,) degrees a second of a flexion, 0 where it cannot be told from noise, NaN unknown."""
+    signal = curves.flexion[name]
+    speed = np.abs(velocity(curves.times_s, signal))
+    still = np.isfinite(signal) & ~turns(curves, signal, curves.least_swing(name))
+    return np.where(still, 0.0, speed)
+
+
+def _lasts(times_s: Array, max_gap_s: float) -> Array:
+    """(f,) seconds that a frame stands for: half the way to its neighbours, none over gaps."""
+    steps = np.diff(times_s)
+    steps = np.where(steps > max_gap_s, 0.0, steps)
+    lasts = np.zeros(len(times_s))
+    lasts[:-1] += steps / 2
+    lasts[1:] += steps / 2
+    return lasts
+
+
+def _joint(speed: Array, lasts: Array, config: BmConfig) -> dict[str, Any]:
+    if not np.isfinite(speed).any():
+        return {"travel_deg": None, "zones_s": None}
+    zone = np.digitize(speed, config.speed_zones_deg_s)
+    there = np.isfinite(speed)
+    return {
+        "travel_deg": number(float((speed * lasts)[there].sum())),
+        "zones_s": [
+            number(float(lasts[there & (zone == z)].sum()))
+            for z in range(len(config.speed_zones_deg_s) + 1)
+        ],
+    }

@@ -1,0 +1,144 @@
+"""What one person did in a clip: curves, repetitions, gait, jumps and landings."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from biomech.config import CUTOFFS_HZ, JUMP, RUN, BmConfig
+from biomech.events.flight import Flight, flights, with_contacts
+from biomech.events.gait import Gait, gait_of
+from biomech.events.repetitions import Repetition, Repetitions, descents, repetitions
+from biomech.kinematics.curves import Curves, curves_of
+from biomech.kinematics.person_metrics import PersonMetrics, person_metrics
+from biomech.preprocessing.filters import MAX_SHARE
+from biomech.reasons import Flags
+
+AFTER_LANDING_S: Final = 0.5
+"""Seconds from a landing within which its load is taken up."""
+
+_LEAST_JUMP_S: Final = 0.2
+"""In the air: five centimetres. Steps of a run are shorter, and lifted heels."""
+
+_FAST_CADENCE: Final = 160.0
+"""Steps a minute above which nobody walks: the knee then turns as fast as a runner's."""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The events of a clip of one person.
+
+    Attributes:
+        metrics: what they are made of. curves: signals over the clip.
+        view: of the clip. repetitions: of the movement outside of stretches of steps.
+        gait: None with ``gait_reason``, which is empty where the person does not walk.
+        flights: both feet off the ground, also between the steps of a run.
+    """
+
+    metrics: PersonMetrics
+    curves: Curves
+    view: str | None
+    repetitions: Repetitions
+    gait: Gait | None
+    gait_reason: str
+    flights: list[Flight]
+
+    @property
+    def landings(self) -> list[Flight]:
+        """Flights of a fifth of a second that are not steps: each ends with a landing."""
+        bouts = self.gait.bouts if self.gait else []
+        return [
+            flight
+            for flight in self.flights
+            if flight.landing_s - flight.takeoff_s >= _LEAST_JUMP_S
+            and not flight.leap
+            and not any(start <= flight.takeoff <= stop for start, stop in bouts)
+        ]
+
+    @property
+    def jumps(self) -> list[Flight]:
+        """Of those the ones that end on the ground they began on."""
+        return [flight for flight in self.landings if flight.same_level]
+
+    @cached_property
+    def lows(self) -> list[Repetition]:
+        """Repetitions of the hips' height, whatever else moves, without those after a landing."""
+        landed = [flight.landing for flight in self.landings]
+        return [
+            rep
+            for rep in descents(self.curves, self.metrics.points.track.present)
+            if not any(rep.start <= frame <= rep.peak for frame in landed)
+        ]
+
+    def after(self, landing: Flight) -> slice:
+        """Return the frames from the earliest contact to half a second after the latest."""
+        earliest, latest = landing.landing_between_s
+        ends = np.searchsorted(self.curves.times_s, [earliest, latest + AFTER_LANDING_S])
+        return slice(*ends.tolist())
+
+    @property
+    def recognised(self) -> str | None:
+        """Movement whose cut-off is higher than the usual one; None where there is none."""
+        gait = self.gait
+        if gait and (gait.running or gait.cadence() > _FAST_CADENCE):
+            return RUN
+        return JUMP if self.landings else None
+
+
+def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> Performance | None:
+    """Return the events of one person; None where the clip is too short or slow to be filtered.
+
+    Where nobody chose the cut-off and the clip shows a movement that has a higher one, all of it is
+    measured once more with that: ``metrics`` of the result are those.
+
+    Args:
+        metrics: of the person. config: thresholds. movement: as the caller calls it.
+    """
+    made = _performance(metrics, config, movement)
+    if made is None or made.recognised is None or config.cutoff_source != "default":
+        return made
+    sharper = replace(config, cutoff_hz=CUTOFFS_HZ[made.recognised], cutoff_source="recognised")
+    if sharper.cutoff_hz <= config.cutoff_hz or MAX_SHARE * made.curves.rate_hz <= config.cutoff_hz:
+        return made
+    again = person_metrics(metrics.points.track, sharper, metrics.subject, metrics.roll_deg)
+    return _performance(again, sharper, movement)
+
+
+def _performance(metrics: PersonMetrics, config: BmConfig, movement: str) -> Performance | None:
+    used = metrics.points.filter
+    if used.cutoff_hz is None or not metrics.size.stature_px > 0:
+        return None
+    curves = curves_of(metrics, config)
+    view, present = metrics.view.of_clip(), metrics.points.track.present
+    flown = flights(curves, metrics.size.height_m)
+    gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
+    reps = repetitions(curves, present, striding(curves, gait))
+    made = Performance(metrics, curves, view, reps, gait, reason, flown)
+    landed = set(made.landings)
+    # Halfway through the stance between two flights the one foot comes down, the other goes up.
+    middles = [(a.landing + b.takeoff) // 2 for a, b in pairwise(flown)]
+    stances = zip([0, *middles], [*middles, len(curves.times_s) - 1], strict=False)
+    timed = [
+        with_contacts(curves, flight, ground, metrics.points.noise, metrics.size.height_m)
+        if flight in landed
+        else flight
+        for flight, ground in zip(flown, stances, strict=False)
+    ]
+    return replace(made, flights=timed)
+
+
+def striding(curves: Curves, gait: Gait | None) -> Flags:
+    """Return (f,) the frames of steps, from one step before the first event to one after the last.
+
+    The first and the last step of a stretch are hardly ever seen in whole.
+    """
+    frames = np.zeros(len(curves.times_s), np.bool_)
+    if gait is None:
+        return frames
+    step_s = float(np.nan_to_num(60.0 / gait.cadence()))
+    for first, last in gait.bouts:
+        since, until = curves.times_s[first] - step_s, curves.times_s[last] + step_s
+        frames |= (curves.times_s >= since) & (curves.times_s <= until)
+    return frames

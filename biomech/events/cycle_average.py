@@ -1,0 +1,73 @@
+"""The mean repetition, or stride, at 101 points from its beginning to its end."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from biomech.events.clip_events import Performance
+from biomech.events.repetitions import DIRECTIONS
+from biomech.kinematics.curves import TRUNK
+from biomech.kinematics.geometry import SIDES, Array
+
+POINTS: Final = 101
+_DECIMALS: Final = 3
+
+Windows = list[tuple[float, float]]
+
+
+def phases(performance: Performance) -> dict[str, Any] | None:
+    """Mean and standard deviation by joint, JSON-ready; None where nothing is repeated.
+
+    Of a walk each side counts from its own contact, the trunk from the right one's. A joint is left
+    out of a repetition in which it is not known throughout.
+    """
+    curves, gait, reps = performance.curves, performance.gait, performance.repetitions
+    if gait:
+        of, driver, direction = "stride", None, None
+        windows = {s: [(a.t_s, b.t_s) for a, b in gait.strides(s)] for s in SIDES}
+    else:
+        windows = {s: [(rep.start_s, rep.stop_s) for rep in reps.items] for s in SIDES}
+        of, driver = "repetition", reps.driver
+        direction = DIRECTIONS[reps.direction] if driver else None
+    signals = {
+        name: (signal, windows[name.partition("_")[0]]) for name, signal in curves.flexion.items()
+    }
+    if curves.signed:
+        signals[TRUNK] = (curves.lean, windows["right"])
+    joints = {}
+    for name, (signal, own) in signals.items():
+        rows = sampled(curves.times_s, signal, own)
+        if len(rows):
+            joints[name] = {
+                "n": len(rows),
+                "mean": _listed(rows.mean(0)),
+                "sd": _listed(rows.std(0, ddof=1)) if len(rows) > 1 else None,
+            }
+    if not joints:
+        return None
+    return {
+        "of": of,
+        "driver": driver,
+        "direction": direction,
+        "signed": curves.signed,
+        "joints": joints,
+    }
+
+
+def sampled(times_s: Array, signal: Array, windows: Windows) -> Array:
+    """(n, 101) of the signal (f,) in those windows in which it is known throughout."""
+    rows = []
+    for start, stop in windows:
+        inside = slice(
+            max(int(np.searchsorted(times_s, start, "right")) - 1, 0),
+            int(np.searchsorted(times_s, stop, "left")) + 1,
+        )
+        if np.isfinite(signal[inside]).all():
+            rows.append(
+                np.interp(np.linspace(start, stop, POINTS), times_s[inside], signal[inside])
+            )
+    return np.array(rows).reshape(-1, POINTS)
+
+
+def _listed(values: Array) -> list[float]:
+    return [float(v) for v in np.round(values, _DECIMALS) + 0.0]

@@ -1,0 +1,257 @@
+"""Repetitions: excursions of the signal that moves most from where it rests, and back."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from biomech.events.peaks import Crests, Indices, crest_s, crests_of
+from biomech.kinematics.curves import BEYOND, Curves
+from biomech.kinematics.geometry import MOTION_DEG, Array
+from biomech.reasons import Flags
+from biomech.time_windows import runs_of
+
+HIP_HEIGHT: Final = "hip_depth"
+"""Driver where no joint bends far enough: how far mid-hip is down, in statures."""
+
+DIRECTIONS: Final = {1: "flexion", -1: "extension"}
+"""Way that the driver goes from where it rests."""
+
+_PROMINENCE_SHARE: Final = 0.3
+_PROMINENCE_SIGMAS: Final = 3.0
+_PROMINENCE_DEG: Final = 10.0
+_PROMINENCE_STATURE: Final = 0.03
+_APART_S: Final = 0.4
+_LEAST_VALID: Final = 0.7
+REST_SHARE: Final = 0.10
+"""Of the way from a valley to a peak, the lowest part: there the person rests."""
+
+_CREST_SHARE: Final = 0.15
+_BOUNCE_SHARE: Final = 0.5
+"""Share of the way to rest that a signal returns between two repetitions: less is a bounce."""
+
+_EXTENSION_HANDICAP: Final = 0.5
+"""Repetitions by which extensions must outnumber flexions, for the person to rest bent."""
+
+FULL_SHARE: Final = 0.8
+"""Share of the typical depth from which on a repetition is a full one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """One repetition.
+
+    Attributes:
+        start, peak, stop: frames of the valley before, the peak, and the valley after.
+        start_s, peak_s, stop_s: seconds; of the start and the stop where the driver is a tenth of
+            its way above the valley.
+        depth: way of the driver from the nearer of both valleys to the peak, its unit.
+        share: ``depth`` over the typical depth of the clip.
+    """
+
+    start: int
+    peak: int
+    stop: int
+    start_s: float
+    peak_s: float
+    stop_s: float
+    depth: float
+    share: float = 1.0
+
+    @property
+    def full(self) -> bool:
+        """Return whether it is about as deep as the typical one."""
+        return self.share >= FULL_SHARE
+
+
+class Cut(NamedTuple):
+    """A repetition of which the clip shows only the way out or back: not counted."""
+
+    time_s: float
+    depth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Repetitions:
+    """All repetitions of a clip.
+
+    Attributes:
+        driver: the flexion they are peaks of, :data:`HIP_HEIGHT`, or None where nothing moves.
+        signal: (f,) the driver. prominence: by which its peaks had to stand out.
+        items: in the order of time.
+        direction: 1 where they are peaks, -1 where the person rests bent and they are valleys.
+        cut: by the first or last frame of a stretch in which the driver is seen.
+    """
+
+    driver: str | None
+    signal: Array
+    prominence: float
+    items: list[Repetition]
+    direction: int = 1
+    cut: list[Cut] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A signal that repeats: its peaks by run, those kept, and how much movement they are."""
+
+    driver: str
+    signal: Array
+    direction: int
+    prominence: float
+    typical: float
+    runs: list[tuple[int, int, Indices]]
+    energy: float
+
+
+def repetitions(curves: Curves, present: Flags, striding: Flags | None = None) -> Repetitions:
+    """Return the repetitions of the movement of a clip.
+
+    Args:
+        curves: of the person.
+        present: (f,) frames in which the person is there at all.
+        striding: (f,) frames of steps, whose strides are no repetitions; None nowhere.
+    """
+    away = np.zeros(len(present), np.bool_) if striding is None else striding
+    there = present & ~away
+    candidates = [
+        made
+        for name, signal in curves.flexion.items()
+        if _valid(signal, there)
+        for made in _both_ways(curves, name, np.where(away, np.nan, signal))
+    ]
+    depth = np.where(away, np.nan, -curves.hip_height)
+    if not candidates and _valid(depth, there):
+        candidates = _both_ways(curves, HIP_HEIGHT, depth)
+    if not candidates:
+        return Repetitions(None, depth, _PROMINENCE_DEG, [])
+    return _counted(curves, max(candidates, key=lambda candidate: candidate.energy))
+
+
+def descents(curves: Curves, present: Flags) -> list[Repetition]:
+    """Return the repetitions of the hips' height, whatever else moves: each a way down and up."""
+    depth = -curves.hip_height
+    if not _valid(depth, present):
+        return []
+    made = _candidate(curves, HIP_HEIGHT, depth, 1)
+    return [] if made is None else _counted(curves, made).items
+
+
+def _least(curves: Curves, name: str) -> float:
+    """Return the prominence by which a peak of a signal is above noise."""
+    if name == HIP_HEIGHT:
+        return max(_PROMINENCE_STATURE, curves.hip_noise_swing)
+    sigma = curves.sigma[name]
+    usual = float(np.median(sigma[np.isfinite(sigma)])) if np.isfinite(sigma).any() else 0.0
+    return max(_PROMINENCE_SIGMAS * usual, _PROMINENCE_DEG, curves.least_swing(name))
+
+
+def _both_ways(curves: Curves, name: str, signal: Array) -> list[_Candidate]:
+    made = (_candidate(curves, name, signal, direction) for direction in (1, -1))
+    return [candidate for candidate in made if candidate is not None]
+
+
+def _candidate(curves: Curves, name: str, signal: Array, direction: int) -> _Candidate | None:
+    """Return the peaks of a signal that count, None where there are none.
+
+    How deep the movement typically is, and where it rests, are medians over the peaks weighted by
+    their squared prominence: those above hold half of the movement. Stillness adds no peak to them.
+    """
+    least = _least(curves, name)
+    runs = runs_of(np.isfinite(signal), curves.times_s, curves.max_gap_s).tolist()
+    found = [
+        crests_of(curves.times_s[start:stop], direction * signal[start:stop], least, _APART_S)
+        for start, stop in runs
+    ]
+    every = Crests(*(np.concatenate(part) for part in zip(*found, strict=True))) if found else None
+    if every is None or not len(every.frames):
+        return None
+    weight = every.prominence**2
+    typical, rest = (_weighted_median(v, weight) for v in (every.prominence, every.base))
+    if name != HIP_HEIGHT:
+        low, high = MOTION_DEG[name.partition("_")[2]]
+        if typical > BEYOND * (high - low):
+            return None
+    prominence = max(_PROMINENCE_SHARE * typical, least)
+    kept, energy = [], 0.0
+    for (start, stop), crests in zip(runs, found, strict=True):
+        height = direction * signal[start + crests.frames] - rest
+        enough = crests.prominence >= prominence
+        enough &= crests.prominence >= _BOUNCE_SHARE * np.minimum(height, typical)
+        kept.append((start, stop, crests.frames[enough]))
+        energy += float((crests.prominence[enough] ** 2).sum())
+    handicap = _EXTENSION_HANDICAP * typical**2 if direction < 0 else 0.0
+    return _Candidate(name, signal, direction, prominence, typical, kept, energy - handicap)
+
+
+def _weighted_median(values: Array, weight: Array) -> float:
+    order = np.argsort(-values, kind="stable")
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(values[order[int(np.searchsorted(share, 0.5))]])
+
+
+def _valid(signal: Array, present: Flags) -> bool:
+    return bool(
+        present.any() and np.isfinite(signal[present]).sum() >= _LEAST_VALID * present.sum()
+    )
+
+
+def _counted(curves: Curves, chosen: _Candidate) -> Repetitions:
+    items: list[Repetition] = []
+    cut: list[Cut] = []
+    for start, stop, peaks in chosen.runs:
+        times, values = curves.times_s[start:stop], chosen.direction * chosen.signal[start:stop]
+        items += _in_run(times, values, peaks, start)
+        ends = ((0, values[: peaks[0] + 1]), (-1, values[peaks[-1] :])) if len(peaks) else ()
+        for end, way in ends:
+            depth = float(way[end] - way.min())
+            if depth >= _BOUNCE_SHARE * chosen.typical:
+                cut.append(Cut(float(times[end]), depth))
+    depths = np.array([rep.depth for rep in items])
+    usual = _weighted_median(depths, depths**2)
+    return Repetitions(
+        chosen.driver,
+        chosen.signal,
+        chosen.prominence,
+        [replace(rep, share=rep.depth / usual) for rep in items],
+        chosen.direction,
+        cut,
+    )
+
+
+def _in_run(times_s: Array, signal: Array, peaks: Indices, first: int) -> list[Repetition]:
+    edges = [0, *peaks.tolist(), len(signal) - 1]
+    made = []
+    for i, peak in enumerate(peaks.tolist()):
+        start, start_s = _bound(times_s, signal, np.arange(peak, edges[i] - 1, -1))
+        stop, stop_s = _bound(times_s, signal, np.arange(peak, edges[i + 2] + 1))
+        height = signal[peak] - max(signal[start], signal[stop])
+        made.append(
+            Repetition(
+                start=first + start,
+                peak=first + peak,
+                stop=first + stop,
+                start_s=start_s,
+                peak_s=crest_s(times_s, signal, peak, _CREST_SHARE * height),
+                stop_s=stop_s,
+                depth=float(height),
+            )
+        )
+    return made
+
+
+def _bound(times_s: Array, signal: Array, away: Indices) -> tuple[int, float]:
+    """Frame of the valley on one side of a peak, and seconds at which the way to it is nearly done.
+
+    That is where a tenth of the way is left: how long somebody rests in the valley does not count.
+
+    Args:
+        away: frames from the peak outward to the next peak, or to the end.
+    """
+    values = signal[away]
+    valley = int(values.argmin())
+    low = values[valley] + REST_SHARE * (values[0] - values[valley])
+    near = int(np.flatnonzero(values <= low)[0])
+    share = (values[near - 1] - low) / (values[near - 1] - values[near])
+    since, until = times_s[away[near - 1]], times_s[away[near]]
+    return int(away[valley]), float(since + share * (until - since))

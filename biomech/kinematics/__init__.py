@@ -1,0 +1,1 @@
+"""Measure how a body moves: geometry, view, angles, curves, center of mass."""

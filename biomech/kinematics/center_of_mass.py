@@ -1,0 +1,117 @@
+"""Centre of mass from segments: mass shares and centres by de Leva (1996).
+
+COCO has no vertex, hands or feet: the head is taken at mid-ears, hands at the wrists, feet at the
+ankles.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from biomech.kinematics.geometry import SIDES, Array, Vector, combine
+from biomech.time_windows import velocity
+
+_MASS_PERCENT: Final = {
+    "head": (6.94, 6.68),
+    "trunk": (43.46, 42.57),
+    "upper_arm": (2.71, 2.55),
+    "forearm": (1.62, 1.38),
+    "hand": (0.61, 0.56),
+    "thigh": (14.16, 14.78),
+    "shank": (4.33, 4.81),
+    "foot": (1.37, 1.29),
+}
+"""Share of body mass, per cent: male, female."""
+
+_CENTRE: Final = {
+    "trunk": (0.431, 0.3782),
+    "upper_arm": (0.5772, 0.5754),
+    "forearm": (0.4574, 0.4559),
+    "thigh": (0.4095, 0.3612),
+    "shank": (0.4395, 0.4352),
+}
+"""Where the centre lies, from the proximal end, as a share of the length: male, female."""
+
+
+def _of_sex(pair: tuple[float, float], sex: str | None) -> float:
+    return sum(pair) / 2 if sex is None else pair[sex == "female"]
+
+
+def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
+    """(per cent of body mass, where its centre is) by segment; ``sex`` None for the mean."""
+    mass = {name: _of_sex(pair, sex) for name, pair in _MASS_PERCENT.items()}
+    share = {name: _of_sex(pair, sex) for name, pair in _CENTRE.items()}
+    trunk = share["trunk"] / 2
+    segments: list[tuple[float, Vector]] = [
+        (mass["head"] / 2, {"left_ear": 1.0}),
+        (mass["head"] / 2, {"right_ear": 1.0}),
+        (
+            mass["trunk"],
+            {
+                "left_shoulder": 0.5 - trunk,
+                "right_shoulder": 0.5 - trunk,
+                "left_hip": trunk,
+                "right_hip": trunk,
+            },
+        ),
+    ]
+    for side in SIDES:
+        for name, start, end in (
+            ("upper_arm", "shoulder", "elbow"),
+            ("forearm", "elbow", "wrist"),
+            ("thigh", "hip", "knee"),
+            ("shank", "knee", "ankle"),
+        ):
+            along = {f"{side}_{start}": 1 - share[name], f"{side}_{end}": share[name]}
+            segments.append((mass[name], along))
+        segments.append((mass["hand"], {f"{side}_wrist": 1.0}))
+        segments.append((mass["foot"], {f"{side}_ankle": 1.0}))
+    return segments
+
+
+def centre_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
+    """Centre of mass of what is seen, and how much that is.
+
+    An ear that is not seen is taken to be where the other is. Leaving the head out instead would
+    lower the centre by 3 % of stature whenever a head turns aside.
+
+    Args:
+        xy: (..., 17, 2). sex: ``male``, ``female``, or None for the mean of both.
+
+    Returns:
+        (..., 2) pixels, NaN where nothing is seen, and (...,) share of body mass, 0 to 1.
+    """
+    return _weighted(_centres(xy, sex), sex)
+
+
+def velocity_of_mass(times_s: Array, xy: Array, sex: str | None = None) -> tuple[Array, Array]:
+    """Velocity of the centre of mass, and how much mass has one.
+
+    The mean of the segments' velocities rather than the derivative of their mean, which would jump
+    wherever a segment comes into sight or is lost.
+
+    Args:
+        times_s: (f,) ascending. xy: (f, 17, 2). sex: as for :func:`centre_of_mass`.
+
+    Returns:
+        (f, 2) pixels a second, NaN where unknown, and (f,) share of body mass, 0 to 1.
+    """
+    return _weighted(velocity(times_s, _centres(xy, sex)), sex)
+
+
+def _centres(xy: Array, sex: str | None) -> Array:
+    return np.stack([combine(vector, xy) for _, vector in segment_masses(sex)], -2)
+
+
+def _weighted(values: Array, sex: str | None) -> tuple[Array, Array]:
+    """Mean by mass of (..., segments, 2) and the share of mass it is of; ears stand in for one."""
+    ears = values[..., :2, :]
+    filled = np.concatenate(
+        [np.where(np.isfinite(ears), ears, ears[..., ::-1, :]), values[..., 2:, :]], -2
+    )
+    mass = np.array([share for share, _ in segment_masses(sex)])
+    weight = np.where(np.isfinite(filled).all(-1), mass, 0.0)
+    total = weight.sum(-1)
+    moment = (np.nan_to_num(filled) * weight[..., None]).sum(-2)
+    mean: Array = moment / np.where(total > 0, total, np.nan)[..., None]
+    return mean, total / mass.sum()

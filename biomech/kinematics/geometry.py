@@ -1,0 +1,216 @@
+"""Angles of a skeleton, from one table. Image axes: x right, y down; degrees out.
+
+Every function is vectorised over leading axes; NaN in gives NaN out. A direction is
+``atan2(w_y, w_x)``, so a positive turn is clockwise on the screen. An angle is a signed sum of
+directions of segments, a segment a weighted sum of keypoints: the same table gives the derivatives
+of :mod:`biomech.kinematics.uncertainty`.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biomech.skeleton import INDEX
+
+Array = NDArray[np.float64]
+Vector = Mapping[str, float]
+"""Weights of keypoints by name. They sum to 0 for a segment, to 1 for a point."""
+
+SIDES: Final = ("left", "right")
+
+TRUNK: Final[Vector] = {
+    "left_hip": 0.5,
+    "right_hip": 0.5,
+    "left_shoulder": -0.5,
+    "right_shoulder": -0.5,
+}
+"""From mid-shoulder to mid-hip."""
+
+
+def between(start: str, end: str) -> Vector:
+    """The vector from keypoint ``start`` to keypoint ``end``."""
+    return {end: 1.0, start: -1.0}
+
+
+def trunk_line(near_side: str | None) -> Vector:
+    """The trunk from shoulder to hip: of ``near_side`` alone, or between the midpoints."""
+    return between(f"{near_side}_shoulder", f"{near_side}_hip") if near_side else TRUNK
+
+
+def segments_with(trunk: Vector) -> dict[str, Vector]:
+    """The segments by name, each pointing away from the head where a person hangs straight."""
+    table = {"trunk": trunk}
+    for side in SIDES:
+        for name, start, end in (
+            ("thigh", "hip", "knee"),
+            ("shank", "knee", "ankle"),
+            ("upper_arm", "shoulder", "elbow"),
+            ("forearm", "elbow", "wrist"),
+        ):
+            table[f"{side}_{name}"] = between(f"{side}_{start}", f"{side}_{end}")
+    return table
+
+
+SEGMENTS: Final[dict[str, Vector]] = segments_with(TRUNK)
+
+ANGLES: Final[dict[str, tuple[tuple[int, str], ...]]] = {
+    f"{side}_{joint}": tuple((sign, name.format(side)) for sign, name in terms)
+    for side in SIDES
+    for joint, terms in {
+        "knee": ((1, "{}_shank"), (-1, "{}_thigh")),
+        "hip": ((1, "trunk"), (-1, "{}_thigh")),
+        "shoulder": ((1, "trunk"), (-1, "{}_upper_arm")),
+        "elbow": ((1, "{}_upper_arm"), (-1, "{}_forearm")),
+    }.items()
+}
+"""Flexions as (sign, segment); 0 is straight, or hanging for the shoulder.
+
+As they stand they are positive in flexion for a person facing image right, and equal to Pose2Sim's
+definitions up to the sign of the side faced.
+"""
+
+MOTION_DEG: Final[Mapping[str, tuple[float, float]]] = {
+    "knee": (-10.0, 150.0),
+    "hip": (-30.0, 125.0),
+    "shoulder": (-60.0, 180.0),
+    "elbow": (0.0, 150.0),
+}
+"""Between what flexions joints move: engineering bounds that let all movement through.
+
+They are about the figures of the American Academy of Orthopaedic Surgeons, but wider for the knee
+(135 there), and with 10 degrees of overextension of the knee. An elbow has no sign."""
+
+UNSIGNED_JOINTS: Final = ("elbow",)
+"""Joints whose bend has no sign in a picture: the upper arm turns about itself, unseen."""
+
+POSSIBLE_DEG: Final[Mapping[str, tuple[float, float]]] = {
+    "knee": (-30.0, 165.0),
+    "hip": (-90.0, 170.0),
+    "shoulder": (-100.0, 220.0),
+    "elbow": (0.0, 165.0),
+}
+"""Flexions beyond which no joint goes, that of the hip between trunk and thigh: what is further is
+a limb that points at the camera, or points that are wrong (ours)."""
+
+_ALONG: Final = 0.17
+"""Sine of the 10 degrees from a leg within which the other hip lies to neither side of it."""
+
+LEVELS: Final[dict[str, Vector]] = {
+    part: between(f"left_{part}", f"right_{part}") for part in ("hip", "shoulder")
+}
+"""Lines whose slope is a tilt."""
+
+
+def keypoints_of(angle: str, segments: Mapping[str, Vector] = SEGMENTS) -> tuple[str, ...]:
+    """Names of the keypoints that the flexion ``angle`` needs, each once."""
+    return tuple(dict.fromkeys(kp for _, segment in ANGLES[angle] for kp in segments[segment]))
+
+
+def combine(vector: Vector, xy: Array) -> Array:
+    """The vector (..., 2) of points (..., 17, 2); NaN where one it needs is NaN."""
+    # A product with a row of zeros would make NaN of points that do not matter.
+    weights = np.array(list(vector.values()))
+    points = xy[..., [INDEX[name] for name in vector], :]
+    total: Array = (points * weights[:, None]).sum(-2)
+    return total
+
+
+def length(vector: Vector, xy: Array) -> Array:
+    """Length of ``vector`` for points (..., 17, 2), pixels."""
+    w = combine(vector, xy)
+    size: Array = np.hypot(w[..., 0], w[..., 1])
+    return size
+
+
+def derotated(xy: Array, roll_deg: float, centre: Array) -> Array:
+    """Points (..., 2) turned back about ``centre`` by a scene turned clockwise on the screen."""
+    a = np.radians(roll_deg)
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    turned: Array = (xy - centre) @ turn + centre
+    return turned
+
+
+def wrap(degrees: Array) -> Array:
+    """Angles in (-180, 180]."""
+    wrapped: Array = 180.0 - (180.0 - np.asarray(degrees, np.float64)) % 360.0
+    # The remainder of a tiny negative number rounds up to the divisor.
+    return np.where(wrapped <= -180.0, 180.0, wrapped)
+
+
+def direction(w: Array) -> Array:
+    """Direction of vectors (..., 2), degrees; NaN for a vector of no length."""
+    angle: Array = np.degrees(np.arctan2(w[..., 1], w[..., 0]))
+    return np.where((w == 0).all(-1), np.nan, angle)
+
+
+def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) -> Array:
+    """Signed flexion ``angle`` of :data:`ANGLES` for points (..., 17, 2), as for facing right."""
+    return wrap(
+        np.sum(
+            [sign * direction(combine(segments[name], xy)) for sign, name in ANGLES[angle]], axis=0
+        )
+    )
+
+
+def possible(angle: str, flexed: Array) -> NDArray[np.bool_]:
+    """Whether a joint can have this flexion ``angle``, its sign unknown; NaN counts as possible."""
+    low, high = POSSIBLE_DEG[joint_of(angle)]
+    # A shoulder that goes beyond a half turn appears at the other end of it.
+    return np.asarray((np.abs(flexed) <= max(high, -low)) | np.isnan(flexed))
+
+
+def joint_of(angle: str) -> str:
+    """The joint of a flexion of :data:`ANGLES`, without its side."""
+    return angle.partition("_")[2]
+
+
+def centred(angle: str, flexed: Array) -> Array:
+    """Signed flexions within a half turn of the middle of what the joint can do."""
+    middle = sum(POSSIBLE_DEG[joint_of(angle)]) / 2
+    return wrap(flexed - middle) + middle
+
+
+def unsigned(angle: str, flexed: Array) -> Array:
+    """The angle as reported, 0 to 180 degrees.
+
+    For elbow, knee and hip the included angle at the joint, 180 straight; for the shoulder the
+    elevation of the upper arm from the trunk, 0 hanging.
+    """
+    return np.abs(flexed) if angle.endswith("shoulder") else 180.0 - np.abs(flexed)
+
+
+def trunk_lean(xy: Array, trunk: Vector = TRUNK) -> Array:
+    """Inclination of the trunk, degrees: 0 upright, + toward image right."""
+    return wrap(direction(combine(trunk, xy)) - 90.0)
+
+
+def tilt(part: str, xy: Array) -> Array:
+    """Tilt of the line through both ``part`` (``hip``, ``shoulder``), -90 to 90 degrees.
+
+    + where the left is higher, whether the person faces the camera or not.
+    """
+    w = combine(LEVELS[part], xy)
+    angle: Array = np.degrees(np.arctan2(w[..., 1], np.abs(w[..., 0])))
+    return np.where((w == 0).all(-1), np.nan, angle)
+
+
+def fppa(side: str, xy: Array) -> Array:
+    """Frontal-plane projection angle of the knee, degrees: + valgus, - varus.
+
+    Inward is the side of the line from hip to ankle on which the other hip lies; NaN where that
+    lies along it.
+    """
+    hips = combine(between(f"{side}_hip", f"{_other(side)}_hip"), xy)
+    leg = combine(between(f"{side}_hip", f"{side}_ankle"), xy)
+    across = hips[..., 0] * leg[..., 1] - hips[..., 1] * leg[..., 0]
+    clear = np.abs(across) > _ALONG * np.hypot(*np.moveaxis(hips, -1, 0)) * np.hypot(
+        *np.moveaxis(leg, -1, 0)
+    )
+    inward = np.where(clear, np.sign(across), 0.0)
+    return np.where(inward == 0, np.nan, inward) * flexion(f"{side}_knee", xy)
+
+
+def _other(side: str) -> str:
+    return SIDES[1 - SIDES.index(side)]

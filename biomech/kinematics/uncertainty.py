@@ -1,0 +1,141 @@
+"""Propagate standard deviations of keypoints to angles, in closed form.
+
+First-order propagation through the table of :mod:`biomech.kinematics.geometry`: the direction of a
+vector w turns by ``(-w_y, w_x)/|w|^2`` radians a pixel. Keypoint errors are taken as independent,
+between points and between axes. Unsigned angles share the standard deviation of the signed ones.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from biomech.kinematics.geometry import ANGLES, LEVELS, SEGMENTS, TRUNK, Array, Vector, combine
+from biomech.skeleton import INDEX, KEYPOINTS
+
+_KAPPA: Final[dict[str, float]] = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+}
+"""COCO's per-keypoint constants (the sigmas of pycocotools)."""
+
+_KAPPAS: Final = np.array([_KAPPA[name.split("_")[-1]] for name in KEYPOINTS])
+_SEGMENT_AREA_SHARE: Final = 0.53
+"""Of a person's box that the person fills, about: COCO's scale is the square root of that area."""
+
+
+def oks_sigma(box: Array) -> Array:
+    """Standard deviations (..., 17, 2) in pixels for boxes (..., 4) by COCO's constants.
+
+    They are of annotators against one another: wide, on purpose, for want of better.
+    """
+    area = np.prod(np.maximum(box[..., 2:] - box[..., :2], 0.0), axis=-1)
+    sigma = np.sqrt(_SEGMENT_AREA_SHARE * area)[..., None] * _KAPPAS
+    return np.repeat(sigma[..., None], 2, axis=-1)
+
+
+def _direction_terms(terms: Iterable[tuple[int, Vector]], xy: Array) -> dict[str, Array]:
+    """Derivative by keypoint, (..., 2) radians a pixel, of a signed sum of directions."""
+    derivative: dict[str, Array] = {}
+    for sign, vector in terms:
+        w = combine(vector, xy)
+        square = (w**2).sum(-1, keepdims=True)
+        turn = np.stack([-w[..., 1], w[..., 0]], -1) / np.where(square == 0, np.nan, square)
+        for name, weight in vector.items():
+            derivative[name] = derivative.get(name, 0.0) + sign * weight * turn
+    return derivative
+
+
+def _deviation(terms: Iterable[tuple[int, Vector]], xy: Array, sigma: Array) -> Array:
+    variance = sum(
+        ((derivative * sigma[..., INDEX[name], :]) ** 2).sum(-1)
+        for name, derivative in _direction_terms(terms, xy).items()
+    )
+    degrees: Array = np.degrees(np.sqrt(variance))
+    return degrees
+
+
+def flexion_sigma(
+    angle: str, xy: Array, sigma: Array, segments: Mapping[str, Vector] = SEGMENTS
+) -> Array:
+    """Standard deviation of the flexion ``angle``, degrees (...,).
+
+    Args:
+        angle: of :data:`biomech.kinematics.geometry.ANGLES`. xy, sigma: (..., 17, 2) pixels.
+        segments: the table of segments in use.
+    """
+    return _deviation([(sign, segments[name]) for sign, name in ANGLES[angle]], xy, sigma)
+
+
+def lean_sigma(xy: Array, sigma: Array, trunk: Vector = TRUNK) -> Array:
+    """Standard deviation of the trunk's inclination, degrees (...,)."""
+    return _deviation([(1, trunk)], xy, sigma)
+
+
+def tilt_sigma(part: str, xy: Array, sigma: Array) -> Array:
+    """Standard deviation of the tilt of ``part``, degrees (...,)."""
+    return _deviation([(1, LEVELS[part])], xy, sigma)
+
+
+DRAWS: Final = 2000
+_SEED: Final = 20240229
+_CELLS: Final = 1 << 20
+_TAILS: Final = (2.5, 97.5)
+
+
+def drawn_intervals(
+    terms: Sequence[tuple[int, Vector]],
+    fold: Callable[[Array], Array],
+    xy: Array,
+    sigma: Array,
+    roll_sigma_deg: float = 0.0,
+) -> Array:
+    """95 % intervals (n, 2) of an angle by drawing its points, where the closed form fails.
+
+    That is where a segment is hardly longer than the errors of its ends. All frames have the same
+    2,000 draws, so that an interval depends on its own frame only.
+
+    Args:
+        terms: (sign, segment) whose directions make up the angle.
+        fold: of the signed sum of directions, degrees, to the angle as it is reported.
+        xy, sigma: (n, 17, 2) pixels.
+        roll_sigma_deg: of the camera, for angles against the vertical.
+    """
+    names = sorted({name for _, vector in terms for name in vector})
+    normal = np.random.default_rng(_SEED).standard_normal((DRAWS, 2 * len(names) + 1))
+    z = normal[:, :-1].reshape(DRAWS, len(names), 2)
+    roll = np.exp(1j * np.radians(roll_sigma_deg) * normal[:, -1])
+    out = np.empty((len(xy), 2))
+    step = max(_CELLS // DRAWS, 1)
+    for start in range(0, len(xy), step):
+        part = slice(start, start + step)
+        total = np.broadcast_to(roll, (len(xy[part]), DRAWS))
+        for sign, vector in terms:
+            w = combine(vector, xy[part])[:, None, :] + sum(
+                weight * sigma[part, None, INDEX[name]] * z[None, :, names.index(name)]
+                for name, weight in vector.items()
+            )
+            total = total * (w[..., 0] + 1j * sign * w[..., 1])
+        angles = fold(np.degrees(np.angle(total)))
+        out[part] = np.percentile(angles, _TAILS, axis=1).T
+    return out
+
+
+def end_sigma(vector: Vector, sigma: Array) -> Array:
+    """Standard deviation of the less certain end of a segment, pixels (...,), over both axes.
+
+    An end is the weighted mean of the points on one side of the segment.
+    """
+    variance: dict[bool, Array] = {}
+    for name, weight in vector.items():
+        term = weight**2 * (sigma[..., INDEX[name], :] ** 2).mean(-1)
+        variance[weight > 0] = variance.get(weight > 0, 0.0) + term
+    worse: Array = np.sqrt(np.maximum(*variance.values()))
+    return worse

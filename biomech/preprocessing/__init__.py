@@ -1,0 +1,1 @@
+"""Clean and smooth tracks: visibility, swaps, outliers, gaps, filters, noise."""

@@ -1,0 +1,278 @@
+"""Smoothing over time: Butterworth without phase for clips, One Euro for streams.
+
+Runs of values without NaN are filtered each by itself. NaN stays NaN.
+"""
+
+import math
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import scipy
+
+from biomech.kinematics.geometry import Array
+from biomech.reasons import Flags
+from biomech.time_windows import rate_of, runs_of
+
+MIN_SAMPLES: Final = 10
+"""The least that is filtered: fewer than the filter's own reflection at both ends needs."""
+
+MAX_SHARE: Final = 0.4
+"""Of the sampling rate, the highest cut-off."""
+
+ORDER: Final = 4
+"""Of the filter that results: second order, forward and backward."""
+
+_UNEVEN: Final = 0.02
+_MOST_RESAMPLED: Final = 8
+"""Times as many samples as there are frames: beyond it frames are bunched, and are left alone."""
+
+_FORWARD_AND_BACKWARD: Final = (math.sqrt(2.0) - 1.0) ** 0.25
+"""What passing a second-order Butterworth filter twice does to its cut-off."""
+
+
+def design_cutoff(cutoff_hz: float, rate_hz: float) -> float:
+    """Cut-off of the single pass that makes -3.01 dB at ``cutoff_hz`` of both passes.
+
+    Corrected where the bilinear transform puts frequencies, not where they are (Winter; Robertson
+    & Dowling 2003): dividing the cut-off itself is wrong at the rates of video.
+    """
+    warped = math.tan(math.pi * cutoff_hz / rate_hz) / _FORWARD_AND_BACKWARD
+    return rate_hz / math.pi * math.atan(warped)
+
+
+class NoiseGains(NamedTuple):
+    """Gains of the filter for noise of standard deviation 1.
+
+    Attributes:
+        taken: standard deviation of what the low-pass takes away.
+        speed: of the speed (central differences, a second) of what it lets pass.
+        passed: of what it lets pass.
+        neighbours: correlation of neighbouring frames in what it takes away.
+        crossings_hz: how often a second what it lets pass crosses its mean upward.
+    """
+
+    taken: float
+    speed: float
+    passed: float
+    neighbours: float
+    crossings_hz: float
+
+
+@lru_cache(maxsize=512)
+def noise_gains(cutoff_hz: float, rate_hz: float, correlation: float = 0.0) -> NoiseGains:
+    """Return the filter's gains for noise of this correlation of neighbors; 0 is white noise."""
+    turn = np.pi * (np.arange(_BINS) + 0.5) / _BINS  # radians a sample, up to half the rate
+    design = math.tan(math.pi * design_cutoff(cutoff_hz, rate_hz) / rate_hz)
+    gain = 1.0 / (1.0 + (np.tan(turn / 2.0) / design) ** ORDER)
+    last = 1.0 + correlation**2 - 2.0 * correlation * np.cos(turn)
+    power = (1.0 - correlation**2) / last
+    taken = np.mean((1.0 - gain) ** 2 * power)
+    passed = np.mean(gain**2 * power)
+    speed = np.sqrt(np.mean((rate_hz * np.sin(turn) * gain) ** 2 * power))
+    neighbours = np.mean((1.0 - gain) ** 2 * power * np.cos(turn)) / taken
+    crossings = rate_hz / math.tau * np.sqrt(np.mean(gain**2 * power * turn**2) / passed)
+    return NoiseGains(
+        *(float(v) for v in (np.sqrt(taken), speed, np.sqrt(passed), neighbours, crossings))
+    )
+
+
+_BINS: Final = 512
+
+
+def lowpass(
+    times_s: Array, values: Array, cutoff_hz: float, max_gap_s: float
+) -> tuple[Array, Flags]:
+    """Values without what is faster than ``cutoff_hz``, and where that was possible.
+
+    A run that is not even to 2 % of the usual interval is brought to that interval by a cubic
+    spline, and back. A run of less than 10 frames stays as it is.
+
+    Args:
+        times_s: (f,) ascending. values: (f, k, c), NaN missing in all c at once.
+        cutoff_hz: at most 0.4 times the frame rate.
+        max_gap_s: frames further apart than this are not of one run.
+
+    Returns:
+        (f, k, c), and (f, k) False where missing or left as they are.
+
+    Raises:
+        ValueError: the cut-off is too high for the frame rate.
+    """
+    smooth = np.array(values, np.float64)
+    done = np.zeros(values.shape[:2], np.bool_)
+    rate_hz = rate_of(times_s)
+    if cutoff_hz > MAX_SHARE * rate_hz * (1 + 1e-9):
+        raise ValueError(f"a cut-off of {cutoff_hz} Hz is too high for {rate_hz:.4g} frames/s")
+    for (start, stop), columns in _columns_by_run(times_s, values, max_gap_s).items():
+        part = values[start:stop, columns].reshape(stop - start, -1)
+        filtered = _filter_run(times_s[start:stop], part, cutoff_hz, rate_hz)
+        if filtered is not None:
+            smooth[start:stop, columns] = filtered.reshape(stop - start, len(columns), -1)
+            done[start:stop, columns] = True
+    return smooth, done
+
+
+def _columns_by_run(
+    times_s: Array, values: Array, max_gap_s: float
+) -> dict[tuple[int, int], list[int]]:
+    """Columns of (f, k, c) values by the runs of them that can be filtered.
+
+    Most columns share theirs, and one call filters them all.
+    """
+    found: dict[tuple[int, int], list[int]] = {}
+    there = np.asarray(np.isfinite(values).all(-1))
+    for column in range(values.shape[1]):
+        runs = runs_of(there[:, column], times_s, max_gap_s)
+        for start, stop in runs[runs[:, 1] - runs[:, 0] >= MIN_SAMPLES].tolist():
+            found.setdefault((start, stop), []).append(column)
+    return found
+
+
+def _filter_run(times_s: Array, values: Array, cutoff_hz: float, rate_hz: float) -> Array | None:
+    """(n, k) filtered; None where the frames are too bunched for their rate to mean anything."""
+    if _is_even(times_s, rate_hz):
+        return _filtfilt(values, cutoff_hz, rate_hz)
+    span = float(times_s[-1] - times_s[0])
+    steps = round(span * rate_hz)
+    if not MIN_SAMPLES <= steps + 1 <= _MOST_RESAMPLED * len(times_s):
+        return None
+    even = np.linspace(times_s[0], times_s[-1], steps + 1)
+    on_even = scipy.interpolate.CubicSpline(times_s, values)(even)
+    resampled = _filtfilt(on_even, cutoff_hz, steps / span)
+    back: Array = scipy.interpolate.CubicSpline(even, resampled)(times_s)
+    return back
+
+
+def is_even(times_s: Array) -> bool:
+    """Return whether all intervals are within 2 % of the usual one."""
+    return len(times_s) < 2 or _is_even(times_s, rate_of(times_s))
+
+
+def _is_even(times_s: Array, rate_hz: float) -> bool:
+    return bool(np.abs(np.diff(times_s) * rate_hz - 1.0).max() <= _UNEVEN)
+
+
+def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
+    """``scipy.signal.filtfilt`` of (n, ...) along n, which works out the steady state each time.
+
+    That takes longer than filtering a few hundred frames.
+    """
+    b, a, steady = _second_order(cutoff_hz, rate_hz)
+
+    def turned(x: Array) -> Array:
+        passed, _ = scipy.signal.lfilter(b, a, x, axis=0, zi=np.multiply.outer(steady, x[0]))
+        return np.asarray(passed[::-1])
+
+    before = 2 * values[0] - values[_EDGE:0:-1]
+    after = 2 * values[-1] - values[-2 : -_EDGE - 2 : -1]
+    return turned(turned(np.concatenate((before, values, after))))[_EDGE:-_EDGE]
+
+
+_EDGE: Final = 3 * (ORDER // 2 + 1)
+"""Frames reflected at either end, as many as scipy takes."""
+
+
+@lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
+def _second_order(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array, Array]:
+    """(3,) numerator and (3,) denominator of a single pass, (2,) its state after many ones."""
+    b, a = scipy.signal.butter(ORDER // 2, design_cutoff(cutoff_hz, rate_hz), fs=rate_hz)
+    return b, a, scipy.signal.lfilter_zi(b, a)
+
+
+_LOWEST_HZ: Final = 1.0
+_CANDIDATES: Final = 24
+_TAIL: Final = 0.6
+"""Share of the range of cut-offs above which the residual is taken to be noise alone."""
+_ROUNDING_PX: Final = 1e-6
+
+
+def residual_cutoffs(times_s: Array, values: Array) -> Array:
+    """The cut-offs that Winter's residual analysis suggests for (n, p, k) values without NaN.
+
+    The residual of ever higher cut-offs falls along a line once only noise is left out; that
+    line's height at 0 Hz is the noise, and the cut-off whose residual equals it is suggested. The
+    mean square over the k columns is taken as one signal.
+
+    Returns:
+        (p,) Hz; NaN where there are too few or uneven frames, or nothing but noise.
+    """
+    rate_hz = round(rate_of(times_s), 6)  # the same of all people, whose filters then are the same
+    highest = MAX_SHARE * rate_hz
+    if len(times_s) < 3 * MIN_SAMPLES or not is_even(times_s) or highest <= 2 * _LOWEST_HZ:
+        return np.full(values.shape[1], np.nan)
+    cutoffs = np.linspace(_LOWEST_HZ, highest, _CANDIDATES)
+    residuals = [
+        np.sqrt(np.mean((values - _filtfilt(values, fc, rate_hz)) ** 2, axis=(0, 2)))
+        for fc in cutoffs
+    ]
+    return np.array([_crossing(cutoffs, residual) for residual in np.transpose(residuals)])
+
+
+def _crossing(cutoffs: Array, residuals: Array) -> float:
+    """Where the residual is that of the noise alone; NaN if nowhere."""
+    tail = cutoffs >= cutoffs[0] + _TAIL * (cutoffs[-1] - cutoffs[0])
+    noise = float(np.polynomial.polynomial.polyfit(cutoffs[tail], residuals[tail], 1)[0])
+    below = np.flatnonzero(residuals <= noise)
+    if noise <= _ROUNDING_PX or not len(below) or below[0] == 0:
+        return float("nan")
+    first = int(below[0])
+    share = (residuals[first - 1] - noise) / (residuals[first - 1] - residuals[first])
+    return float(cutoffs[first - 1] + share * (cutoffs[first] - cutoffs[first - 1]))
+
+
+@dataclass
+class OneEuro:
+    """The causal filter of Casiez et al. (2012), for values that come one after another.
+
+    It lags and blunts peaks, the less the faster the value moves. Values (...,) are in units of
+    stature, so that one setting serves people near and far.
+
+    Attributes:
+        min_cutoff_hz: at rest. speed_factor: Hz more for each unit a second.
+        speed_cutoff_hz: by which the speed itself is smoothed.
+        max_gap_s: a value that was missing for longer starts anew.
+    """
+
+    min_cutoff_hz: float = 1.5
+    speed_factor: float = 2.0
+    speed_cutoff_hz: float = 1.0
+    max_gap_s: float = 0.2
+    _time_s: Array | None = field(default=None, init=False, repr=False)
+    _value: Array = field(init=False, repr=False)
+    _speed: Array = field(init=False, repr=False)
+
+    def step(self, time_s: float, values: Array) -> Array:
+        """The smoothed values at ``time_s``; NaN where NaN comes in.
+
+        Raises:
+            ValueError: time does not go on.
+        """
+        values = np.asarray(values, np.float64)
+        there = np.isfinite(values)
+        if self._time_s is None:
+            self._time_s = np.full(values.shape, -np.inf)
+            self._value = np.zeros(values.shape)
+            self._speed = np.zeros(values.shape)
+        since = time_s - self._time_s
+        if np.any(there & (since <= 0)):
+            raise ValueError(f"{time_s} s is not after the last time")
+        fresh = there & (since > self.max_gap_s + 1e-6)
+        going = there & ~fresh
+        step = np.where(going, since, 1.0)
+        speed = (values - self._value) / step
+        a = _alpha(step, np.full(values.shape, self.speed_cutoff_hz))
+        speed = self._speed + a * (speed - self._speed)
+        cutoff = self.min_cutoff_hz + self.speed_factor * np.abs(speed)
+        value = self._value + _alpha(step, cutoff) * (values - self._value)
+        self._value = np.where(going, value, np.where(fresh, values, self._value))
+        self._speed = np.where(going, speed, np.where(fresh, 0.0, self._speed))
+        self._time_s = np.where(there, time_s, self._time_s)
+        return np.where(there, self._value, np.nan)
+
+
+def _alpha(step_s: Array, cutoff_hz: Array) -> Array:
+    x = 2.0 * math.pi * cutoff_hz * step_s
+    weight: Array = x / (x + 1.0)
+    return weight

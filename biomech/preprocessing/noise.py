@@ -1,0 +1,169 @@
+"""Noise of the points of one person over a clip: how much there is, and how long it lasts.
+
+Errors of a network last from frame to frame. They are taken as autoregressive of the first order:
+one correlation of neighbouring frames for the clip, since all points come from one network, and one
+level for each point. All that must be told from noise rests on this estimate.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from biomech.kinematics.geometry import SIDES, Array
+from biomech.preprocessing.filters import NoiseGains, noise_gains
+from biomech.reasons import Flags
+from biomech.skeleton import INDEX, KEYPOINTS
+from biomech.time_windows import percentile
+
+MAD_TO_SD: Final = 1.4826
+FALSE_ALARMS: Final = 0.05
+"""Share of motionless clips in which noise alone may reach what is taken for movement."""
+
+_BODY: Final = slice(5, len(KEYPOINTS))
+_RIGID: Final = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
+                 ("shoulder", "hip"))  # fmt: skip
+_CORRELATIONS: Final = tuple(i / 100 for i in range(96))
+_STILLEST: Final = 25.0
+"""Percentile of the correlations of all signals: movement lasts, so it only adds to them."""
+
+_DOUBT: Final = 2.0
+_LEAST_FRAMES: Final = 30
+_LEAST_COMPARED: Final = 100
+_LEAST_PX: Final = 0.05
+"""Least level of noise: below it are only rounding and the movement itself."""
+
+_SIGNALS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Noise of one person over a clip.
+
+    Attributes:
+        correlation: of the noise of neighbouring frames, 0 to 0.95; NaN where it cannot be told.
+        level_px: (17,) standard deviation of each coordinate as measured, NaN unknown.
+        inflation: factor by which points scatter more than their deviations say, 1 or more.
+        gains: of the filter for such noise, white where that cannot be told; None where nothing was
+            filtered.
+    """
+
+    correlation: float
+    level_px: Array
+    inflation: float
+    gains: NoiseGains | None
+
+    @property
+    def known(self) -> bool:
+        """Return whether the correlation of the clip's noise is known."""
+        return math.isfinite(self.correlation)
+
+    @property
+    def passed(self) -> float:
+        """Standard deviation after the filter over that before; 1 where it cannot be told."""
+        return self.gains.passed if self.gains and self.known else 1.0
+
+    def smooth_sd(self, taken: Array) -> float:
+        """Standard deviation of a smoothed signal's noise by what the filter took away, (f,)."""
+        return self._from_taken(taken, self.passed)
+
+    def speed_sd(self, taken: Array) -> float:
+        """The same of the smoothed signal's rate of change, a second."""
+        return self._from_taken(taken, self.gains.speed) if self.gains else math.nan
+
+    def swing(self, sd: float, seconds: float) -> float:
+        """Height that noise of ``sd`` reaches in one clip of twenty, from valley to peak.
+
+        By Rice's rate of crossings, of any of the signals of a person that are watched.
+        """
+        if self.gains is None or not self.known or not sd > 0:
+            return 0.0
+        crossings = max(seconds * self.gains.crossings_hz, 1.0)
+        return 2.0 * math.sqrt(2.0 * math.log(_SIGNALS * crossings / FALSE_ALARMS)) * sd
+
+    def _from_taken(self, taken: Array, gain: float) -> float:
+        known = np.abs(taken[np.isfinite(taken)])
+        if self.gains is None or not len(known):
+            return math.nan
+        return float(MAD_TO_SD * np.median(known) / self.gains.taken * gain)
+
+
+def noise_of(
+    raw: Array, smooth: Array, sigma: Array, cutoff_hz: float | None, rate_hz: float | None
+) -> Noise:
+    """Noise of (f, 17, 2) points by what the filter took away of them.
+
+    Args:
+        raw: as measured. smooth: NaN where not filtered. sigma: deviations as given, pixels.
+        cutoff_hz, rate_hz: of the filter; None without.
+    """
+    taken = raw - smooth
+    spread = np.array([_spread(taken[:, k]) for k in range(len(KEYPOINTS))])
+    gains, correlation = None, math.nan
+    if cutoff_hz is not None and rate_hz is not None:
+        rate_hz = round(rate_hz, 6)  # the same of all people, whose gains then are the same
+        gains = noise_gains(cutoff_hz, rate_hz)
+        if _enough(taken) and percentile(spread[_BODY], 50) / gains.taken >= _LEAST_PX:
+            correlation = _correlation(raw, taken, cutoff_hz, rate_hz)
+            gains = noise_gains(cutoff_hz, rate_hz, correlation)
+    share = gains.taken if gains else 1.0
+    scaled = taken / np.where(sigma > 0, sigma, np.nan)
+    known = int(np.isfinite(scaled).sum())
+    inflation = max(_spread(scaled) / share, 1.0) if known >= _LEAST_COMPARED else 1.0
+    return Noise(correlation, spread / share, inflation, gains)
+
+
+def _enough(taken: Array) -> bool:
+    return bool(np.isfinite(taken[:, _BODY, 0]).sum(0).max() >= _LEAST_FRAMES)
+
+
+def _spread(values: Array) -> float:
+    """Standard deviation about nought by the median, which what is rare does not move."""
+    known = np.abs(values[np.isfinite(values)])
+    return MAD_TO_SD * float(np.median(known)) if len(known) else math.nan
+
+
+def _correlation(raw: Array, taken: Array, cutoff_hz: float, rate_hz: float) -> float:
+    """Correlation of the noise of neighbouring frames.
+
+    Of signals that hold still, their own tells it: coordinates of a foot that stands, lengths of
+    limbs. Where all of them move, what the filter took away bounds it from above: the faster the
+    noise is forgotten, the more its neighbours alternate there.
+    """
+    signals = np.concatenate([raw[:, _BODY].reshape(len(raw), -1), _lengths(raw)], axis=1)
+    still = percentile(_neighbours(signals, centred=True), _STILLEST)
+    above = _neighbours(taken[:, _BODY].reshape(len(raw), -1), centred=False)
+    above = above[np.isfinite(above)]
+    doubt = _DOUBT * _spread(above - np.median(above)) / math.sqrt(len(above))
+    found = [noise_gains(cutoff_hz, rate_hz, r).neighbours for r in _CORRELATIONS]
+    most = float(np.interp(np.median(above) + doubt, found, _CORRELATIONS))
+    return float(np.clip(min(still, most), 0.0, _CORRELATIONS[-1]))
+
+
+def _lengths(xy: Array) -> Array:
+    """(f, 10) lengths of what is rigid."""
+    ends = [(INDEX[f"{side}_{a}"], INDEX[f"{side}_{b}"]) for side in SIDES for a, b in _RIGID]
+    a, b = np.array(ends).T
+    length: Array = np.hypot(*np.moveaxis(xy[:, a] - xy[:, b], -1, 0))
+    return length
+
+
+def _neighbours(signals: Array, centred: bool) -> Array:
+    """(k,) correlation of neighbours in (f, k) signals; NaN of those hardly there.
+
+    Taking the mean away takes (1 + 3 r) / n of it, which is put back.
+    """
+    there: Flags = np.isfinite(signals)
+    count = there.sum(0)
+    known = np.where(there, signals, 0.0)
+    if centred:
+        known = np.where(there, known - known.sum(0) / np.maximum(count, 1), 0.0)
+    pairs = (there[1:] & there[:-1]).sum(0)
+    usable = pairs >= _LEAST_FRAMES - 1
+    power = (known**2).sum(0) / np.maximum(count, 1)
+    usable &= power > 0
+    found = (known[1:] * known[:-1]).sum(0) / np.maximum(pairs, 1) / np.where(usable, power, 1.0)
+    if centred:
+        found = found + (1.0 + 3.0 * found) / np.maximum(count, 1)
+    return np.where(usable, found, np.nan)

@@ -1,0 +1,49 @@
+"""Which keypoints count as seen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from biomech import reasons
+from biomech.kinematics.geometry import Array
+from biomech.reasons import Reasons
+from biomech.skeleton import INDEX
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """Keypoints of one person, those not seen taken out.
+
+    Attributes:
+        xy: (f, 17, 2) pixels, NaN where not seen.
+        reason: (f, 17) why, empty where seen.
+    """
+
+    xy: Array
+    reason: Reasons
+
+    def missing(self, keypoints: Iterable[str]) -> Reasons:
+        """(f,) why the first of ``keypoints`` that is not seen is not, empty where all are."""
+        return reasons.first(
+            reasons.none(len(self.xy)), *(self.reason[:, INDEX[name]] for name in keypoints)
+        )
+
+
+def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> Gated:
+    """Take out points of low score and points outside the picture.
+
+    A low score comes first as a reason: where such a point lies says nothing.
+
+    Args:
+        xy: (f, 17, 2) pixels. score: (f, 17); NaN counts as 0.
+        size: (width, height) of the picture, whose pixels are centred at integers.
+        min_score: scores below are low.
+    """
+    unsure = (np.nan_to_num(score) < min_score) | np.isnan(xy).any(-1)
+    outside = ((xy < -0.5) | (xy > np.array(size) - 0.5)).any(-1)
+    reason = reasons.first(
+        reasons.where(np.asarray(unsure), reasons.LOW_CONFIDENCE),
+        reasons.where(np.asarray(outside), reasons.OUT_OF_FRAME),
+    )
+    return Gated(np.where((reason == "")[..., None], xy, np.nan), reason)

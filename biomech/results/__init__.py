@@ -1,0 +1,1 @@
+"""Write the biomechanics as JSON-ready blocks."""

@@ -1,0 +1,194 @@
+"""What stands between a clip and sound numbers: warnings with the frames concerned."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from biomech import reasons
+from biomech.config import AUTO
+from biomech.events.clip_events import Performance
+from biomech.events.slow_motion import LEAST_FACTOR, slow_flights
+from biomech.kinematics.geometry import SIDES
+from biomech.kinematics.person_metrics import BODY, PersonMetrics
+from biomech.kinematics.view import OBLIQUE
+from biomech.reasons import Flags
+from biomech.skeleton import INDEX
+from biomech.time_windows import Windows, percentile, runs_of, velocity
+
+LEAST_RATE_HZ: Final = 25.0
+FAST_RATE_HZ: Final = 60.0
+FAST_MOVEMENTS: Final = ("run", "jump", "throw")
+
+MAX_BLUR: Final = 0.65
+"""Sharp pictures are below, and blur with a standard deviation of 1.5 % of the body's height above:
+docs/biomechanics/quality.md has the figures."""
+
+_CONFIDENT: Final = 50.0
+_BORDER_PX: Final = 1.5
+_GROUND_SPEED: Final = 0.3
+_FEET_APART_SPEED: Final = 0.1
+_LEVEL_FEET: Final = 0.04
+_MOVES_FOR_S: Final = 0.3
+"""Shorter movements of both feet are those of the person, or of the points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something to know of some frames.
+
+    Attributes:
+        code, detail: what. frames: (f,) those concerned.
+        threshold: the number beyond which a frame is, None where it is not one number.
+        value: what was found in its place, None where that is not one number.
+    """
+
+    code: str
+    detail: str
+    frames: Flags
+    threshold: float | None = None
+    value: float | None = None
+
+
+def cautions_of(
+    metrics: PersonMetrics, performance: Performance | None, movement: str, others: Flags
+) -> list[Caution]:
+    """Those that concern at least one frame in which the person is.
+
+    Args:
+        metrics: of the person. performance: None for a clip too short for it.
+        movement: as the caller calls it.
+        others: (f,) frames in which somebody else is.
+    """
+    present = metrics.points.track.present
+    found = [
+        *_rate(metrics, _shown(performance, movement)),
+        Caution("out_of_plane", "seen from an oblique view: only the angle at a joint is given, "
+                "as it is projected", metrics.view.kind == OBLIQUE),
+        Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),
+        Caution("several_people", "others are in the picture: they may hide the person", others),
+        Caution("low_confidence", f"pose_quality is below {_CONFIDENT:g}", _unsure(metrics),
+                _CONFIDENT),
+        Caution("blur", "the person is blurred, or too few pixels high: points and angles are less "
+                "sure", _blurred(metrics), MAX_BLUR),
+    ]  # fmt: skip
+    if performance is not None:
+        found.append(_ground(performance))
+        found.append(_slow_motion(performance))
+    kept = [replace(caution, frames=caution.frames & present) for caution in found]
+    return [caution for caution in kept if caution.frames.any()]
+
+
+def ranges(frames: Flags) -> list[list[int]]:
+    """First and last frame of each run of ``frames`` (f,)."""
+    index = np.arange(len(frames), dtype=np.float64)
+    return [[start, stop - 1] for start, stop in runs_of(frames, index, np.inf).tolist()]
+
+
+def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
+    rate = metrics.points.filter.rate_hz
+    least = FAST_RATE_HZ if movement in FAST_MOVEMENTS else LEAST_RATE_HZ
+    # A hundredth of slack: 60 frames a second are often 59.94.
+    if rate is not None and rate < 0.99 * least:
+        everywhere = np.ones(len(metrics.points.raw), np.bool_)
+        detail = f"{rate:.4g} frames a second, {least:g} or more are needed for this movement"
+        yield Caution("low_frame_rate", detail, everywhere, least)
+
+
+def _shown(performance: Performance | None, movement: str) -> str:
+    """Return the movement as the caller calls it, or as it was recognised where nobody does."""
+    seen = performance.recognised if performance and movement == AUTO else None
+    return seen or movement
+
+
+def _slow_motion(performance: Performance) -> Caution:
+    """Return the flights that are slower than gravity makes them, as of a film in slow motion."""
+    found = slow_flights(performance)
+    frames = np.zeros(len(performance.curves.times_s), np.bool_)
+    for flight in found:
+        frames[flight.start : flight.stop] = True
+    factor = float(np.median([flight.factor for flight in found])) if found else None
+    detail = (
+        "a flight is slower than gravity makes it: where the film is in slow motion, give "
+        f"camera.slowmo_factor, about {factor:.1f}"
+        if factor
+        else ""
+    )
+    return Caution("slow_motion_suspected", detail, frames, LEAST_FACTOR, factor)
+
+
+def _truncated(metrics: PersonMetrics) -> Flags:
+    points = metrics.points
+    body = [INDEX[name] for name in BODY]
+    outside = (points.gated.reason[:, body] == reasons.OUT_OF_FRAME).any(1)
+    width, height = points.track.size
+    box = points.track.box
+    at_border = (box[:, :2] <= _BORDER_PX).any(1)
+    at_border |= (box[:, 2:] >= np.array([width, height]) - 1 - _BORDER_PX).any(1)
+    return np.asarray(outside | at_border)
+
+
+def _unsure(metrics: PersonMetrics) -> Flags:
+    return np.asarray(metrics.movement["pose_quality"].value < _CONFIDENT)
+
+
+def _blurred(metrics: PersonMetrics) -> Flags:
+    track = metrics.points.track
+    if track.blur is None:
+        return np.zeros(len(track.times_s), np.bool_)
+    return np.asarray(track.blur > MAX_BLUR)
+
+
+def _ground(performance: Performance) -> Caution:
+    """Feet that stand and yet move over the picture, both together, for some time.
+
+    Either the camera moves, or what the person stands on does.
+    """
+    curves = performance.curves
+    # Over a third of a second: a foot put down is not the ground.
+    windows = Windows.of(curves.times_s, _MOVES_FOR_S)
+    track = performance.metrics.points
+    size = curves.stature_px
+    ankles = {s: track.curve[:, INDEX[f"{s}_ankle"], 0] / size for s in SIDES}
+    speed = {s: windows.mean(velocity(curves.times_s, x)) for s, x in ankles.items()}
+    apart = np.abs(curves.ankle_height["left"] - curves.ankle_height["right"]) < _LEVEL_FEET
+    together = np.abs(speed["left"] - speed["right"]) < _FEET_APART_SPEED
+    moving = np.abs(speed["left"] + speed["right"]) / 2 > _GROUND_SPEED
+    frames = np.asarray(apart & together & moving)
+    for flight in performance.flights:
+        frames[flight.takeoff : flight.landing + 1] = False
+    if performance.gait:
+        frames |= _stance_moves(performance)
+    lasting = np.zeros(len(frames), np.bool_)
+    for start, stop in runs_of(frames, curves.times_s, curves.max_gap_s).tolist():
+        if curves.times_s[stop - 1] - curves.times_s[start] >= _MOVES_FOR_S:
+            lasting[start:stop] = True
+    detail = "the ground moves in the picture: a moving camera, or a treadmill"
+    return Caution("camera_motion", detail, lasting, _GROUND_SPEED)
+
+
+def _stance_moves(performance: Performance) -> Flags:
+    """Bouts of steps in which feet on the ground mostly move backward over the picture."""
+    curves, gait = performance.curves, performance.gait
+    frames = np.zeros(len(curves.times_s), np.bool_)
+    if gait is None:
+        return frames
+    facing = performance.metrics.view.facing
+    since, speeds = [], []
+    for side in SIDES:
+        x = performance.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] / curves.stature_px
+        speed = velocity(curves.times_s, x) * facing
+        offs = gait.times("toe_off", side)
+        for contact in gait.times("contact", side).tolist():
+            off = int(np.searchsorted(offs, contact, "right"))
+            if off < len(offs):
+                inside = slice(*np.searchsorted(curves.times_s, [contact, offs[off]]).tolist())
+                since.append(contact)
+                speeds.append(percentile(speed[inside], 50))
+    times, medians = np.array(since), np.array(speeds)
+    for first, last in gait.bouts:
+        own = (times >= curves.times_s[first]) & (times <= curves.times_s[last])
+        if percentile(medians[own], 50) < -_GROUND_SPEED:
+            frames[first : last + 1] = True
+    return frames

@@ -1,0 +1,142 @@
+"""Range, speed and coverage of each joint over a clip, JSON-ready."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from biomech.applications.outcome import number
+from biomech.events.clip_events import Performance
+from biomech.kinematics.curves import TRUNK, extremes, speed_of, whole_turns
+from biomech.kinematics.geometry import Array
+from biomech.kinematics.view import FRONTAL, SAGITTAL
+from biomech.reasons import INSUFFICIENT_HISTORY, LOW_COVERAGE, VIEW_MISMATCH, Flags
+from biomech.statistics.inference import Z95
+
+EXPECTED_ERROR_DEG: Final = {"knee": 6.0, "hip": 6.0, "elbow": 8.0, "shoulder": 8.0, TRUNK: 4.0}
+"""Of one camera from the side against motion capture, published, and ours for arms and trunk; it
+comes on top of the intervals, which are about repeating the measurement."""
+
+_LEAST_SPAN_S: Final = 0.5
+_LEAST_VALID: Final = 0.7
+_OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
+_NOTHING: Final = ("min", "max", "rom", "rom_ci95", "peak_velocity_deg_s", "t_peak_s",
+                   "velocity_sigma_deg_s")  # fmt: skip
+
+
+def joints_block(performance: Performance) -> dict[str, Any]:
+    """Return, by flexion and for the trunk's lean, its range, speed and coverage.
+
+    ``min`` and ``max`` are :func:`biomech.kinematics.curves.extremes`. Null, with the reason, where
+    under 70 % of the person's frames or half a second are known. ``included`` has the same of the angle
+    without a sign, whatever the view; ``sagittal`` of the signed one, in views from the side.
+    """
+    curves = performance.curves
+    found = {
+        name: _joint(performance, signal, curves.sigma[name], name)
+        for name, signal in curves.flexion.items()
+    }
+    lean = performance.metrics.sagittal[TRUNK]
+    if curves.signed:
+        found[TRUNK] = _joint(performance, curves.lean, lean.sigma, TRUNK)
+    elif _span(performance, np.isfinite(lean.value)) >= _LEAST_SPAN_S:
+        found[TRUNK] = _joint(performance, lean.value, lean.sigma, TRUNK)
+    return found
+
+
+def _joint(performance: Performance, signal: Array, sigma: Array, name: str) -> dict[str, Any]:
+    curves = performance.curves
+    times, present = curves.times_s, performance.metrics.points.track.present
+    known = np.isfinite(signal) & present
+    reason = _unknown(performance, known, present)
+    expected = EXPECTED_ERROR_DEG[TRUNK if name == TRUNK else name.partition("_")[2]]
+    head = {
+        "signed": name == TRUNK or curves.has_sign(name),
+        "valid_fraction": number(float(known.sum() / present.sum())),
+        "reason": reason,
+        "expected_error_deg": expected if performance.view == SAGITTAL else None,
+        "included": _included(performance, name),
+        "sagittal": _sagittal(performance, name),
+    }
+    if reason:
+        return dict.fromkeys(_NOTHING) | head
+    low, high = extremes(curves, np.where(known, signal, np.nan), curves.least_swing(name))
+    speed = np.where(known, speed_of(curves, signal), 0.0)
+    fastest = int(np.nanargmax(speed))
+    half = Z95 * _error_of_range(signal, sigma, low, high)
+    return {
+        "min": number(low),
+        "max": number(high),
+        "rom": number(high - low),
+        "rom_ci95": None
+        if not np.isfinite(half)
+        else [number(max(high - low - half, 0.0)), number(high - low + half)],
+        "peak_velocity_deg_s": number(float(speed[fastest])),
+        "t_peak_s": number(float(times[fastest])),
+        "velocity_sigma_deg_s": number(curves.jitter.get(name)),
+    } | head
+
+
+def _included(performance: Performance, name: str) -> dict[str, Any] | None:
+    """Return the range of the angle without a sign in all views that show it; None of the trunk."""
+    metrics = performance.metrics
+    if name == TRUNK:
+        return None
+    shown = metrics.points.track.present
+    if name.endswith(_OUT_OF_FRONTAL_PLANE):
+        shown = shown & (metrics.view.kind != FRONTAL)
+    angle = {**metrics.joint_angles, **metrics.hips}[name]
+    return _range(performance, angle.value, shown, name)
+
+
+def _sagittal(performance: Performance, name: str) -> dict[str, Any]:
+    """Return the range of the signed angle in the frames from the side whose facing is known."""
+    metrics = performance.metrics
+    curves = performance.curves
+    value = metrics.sagittal[TRUNK if name == TRUNK else f"{name}_flexion"].value
+    if name != TRUNK:
+        value = whole_turns(name, value, curves.times_s, curves.max_gap_s)
+    aside = (metrics.view.kind == SAGITTAL) & (metrics.view.facing != 0)
+    return _range(performance, value, aside & metrics.points.track.present, name)
+
+
+def _range(performance: Performance, value: Array, shown: Flags, name: str) -> dict[str, Any]:
+    """Return the range of an angle in the frames of a view, and the share of all frames it is of.
+
+    Null, with the reason, where no frame is of the view, or under 70 % of those are known.
+    """
+    present = performance.metrics.points.track.present
+    known = np.isfinite(value) & shown
+    reason = _unknown(performance, known, shown) if shown.any() else VIEW_MISMATCH
+    low = high = float("nan")
+    if reason is None:
+        curves = performance.curves
+        low, high = extremes(curves, np.where(known, value, np.nan), curves.least_swing(name))
+    return {
+        "min": number(low),
+        "max": number(high),
+        "rom": number(high - low),
+        "valid_fraction": number(float(known.sum() / present.sum())),
+        "reason": reason,
+    }
+
+
+def _unknown(performance: Performance, known: Flags, shown: Flags) -> str | None:
+    """Return why ``known`` frames (f,) of those ``shown`` have no range; None where they have."""
+    if _span(performance, known) < _LEAST_SPAN_S:
+        return INSUFFICIENT_HISTORY
+    return LOW_COVERAGE if known.sum() < _LEAST_VALID * shown.sum() else None
+
+
+def _span(performance: Performance, known: Flags) -> float:
+    times = performance.curves.times_s[known]
+    return float(np.ptp(times)) if len(times) else 0.0
+
+
+def _error_of_range(signal: Array, sigma: Array, low: float, high: float) -> float:
+    """Standard deviation of the range: of the frames nearest its ends. Smoothing earns no credit,
+    since errors of a network last."""
+    known = np.isfinite(signal) & np.isfinite(sigma)
+    if not known.any():
+        return float("nan")
+    ends = [int(np.argmin(np.where(known, np.abs(signal - end), np.inf))) for end in (low, high)]
+    return float(np.hypot(*sigma[ends]))

@@ -1,0 +1,1 @@
+"""Score posture, balance, gait, smoothness and readiness."""

@@ -1,0 +1,1 @@
+"""Test and compare: intervals, trends, asymmetry, dynamic time warping."""

@@ -1,0 +1,139 @@
+"""Poses of a clip in, biomechanics out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
+from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts, Subject
+from biomech.events.clip_events import performance_of
+from biomech.kinematics.geometry import derotated
+from biomech.kinematics.person_metrics import person_metrics
+from biomech.preprocessing.preprocess import Smoothed
+from biomech.results.frame_blocks import disabled_block, frame_blocks
+from biomech.results.person_summary import Occasion, disabled_summary, summary
+from biomech.scores.readiness import with_smoothness
+from biomech.skeleton import JOINT_ANGLES
+from biomech.track import Track
+from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
+
+
+def analyse(
+    clip: ClipPoses,
+    min_score: float,
+    *,
+    enabled: bool = True,
+    parts: Parts = ALL_PARTS,
+    context: Context = NO_CONTEXT,
+    guidelines: Guidelines = NO_GUIDELINES,
+    written: int | None = None,
+) -> ClipBiomechanics:
+    """Angles, alignment and scores of every person frame by frame, and a summary of the clip.
+
+    Args:
+        clip: the people; a single picture is a clip of one frame.
+        min_score: keypoints below are missing.
+        enabled: False leaves every field null, with the reason.
+        parts: which fields are given; the others are null, with the reason.
+        context: what the caller says of the clip; its subject, and what it supplies, are the
+            primary person's.
+        guidelines: what the applications go by; norms and other results are the primary person's,
+            where the caller supplies no others.
+        written: so many people, the primary first, have their frames written; None for all. The
+            objects of a frame are large, and the others are seldom asked for.
+
+    Raises:
+        ValueError: ``min_score`` is negative or not a number.
+    """
+    config = context.config(min_score)
+    guidelines = guidelines.of_athlete(context.supplied)
+    written = len(clip.track_id) if written is None else written
+    if not enabled:
+        return _disabled(clip, written)
+    frames: list[Sequence[dict[str, Any] | None]] = []
+    summaries: list[dict[str, Any]] = []
+    drawn: F32 | None = None
+    angles = _no_angles(clip)
+    for p, person_id in enumerate(clip.track_id.tolist()):
+        shown = _shown(clip, p)
+        track = track_of(clip, p, shown, context.camera.slowmo_factor)
+        own = context if p == 0 else replace(context, subject=Subject())
+        metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
+        performance = performance_of(metrics, config, context.movement)
+        if performance is not None:
+            metrics = with_smoothness(performance, config)
+        metrics = metrics.only(parts)
+        if p < written:
+            frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
+        if p == 0:
+            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
+            drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
+            for i, name in enumerate(JOINT_ANGLES):
+                angles[shown, i] = metrics.joint_angles[name].value
+        occasion = Occasion(
+            config=config,
+            context=own,
+            parts=parts,
+            guidelines=guidelines if p == 0 else guidelines.of_anybody(),
+            model=_model_of(clip, p),
+            first_frame=shown.start,
+            others=(clip.row[shown] >= 0).sum(1) > track.present,
+        )
+        summaries.append(summary(person_id, metrics, performance, occasion))
+    return ClipBiomechanics(frames, angles, summaries, drawn)
+
+
+def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float = 1.0) -> Track:
+    """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
+
+    def of(values: F32) -> F64:
+        return clip.spread(values, frames, person).astype(np.float64)
+
+    return Track(
+        times_s=clip.times_s[frames] / slowmo_factor,
+        xy=of(clip.keypoints),
+        score=of(clip.score),
+        sigma=of(clip.sigma),
+        box=of(clip.box),
+        present=clip.row[frames, person] >= 0,
+        size=(clip.width, clip.height),
+        blur=None if clip.blur is None else of(clip.blur),
+    )
+
+
+def _shown(clip: ClipPoses, person: int) -> slice:
+    """The frames from the first to the last that show somebody; all where none does.
+
+    A passer-by costs as much as there is to see of them, however long the clip is.
+    """
+    found = np.flatnonzero(clip.row[:, person] >= 0)
+    return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, len(clip.row))
+
+
+def _model_of(clip: ClipPoses, person: int) -> str | None:
+    """The model that made most of the person's poses."""
+    row = clip.row[:, person]
+    counts = np.bincount(clip.model[row[row >= 0]], minlength=1)
+    return clip.models[int(counts.argmax())] if counts.any() else None
+
+
+def _in_picture(points: Smoothed, roll_deg: float) -> F32:
+    """The points that angles are of, as the picture shows them."""
+    centre = points.track.centre
+    return derotated(points.gated.xy, -roll_deg, centre).astype(np.float32)
+
+
+def _no_angles(clip: ClipPoses) -> F64:
+    return np.full((len(clip.times_s), len(JOINT_ANGLES)), np.nan)
+
+
+def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
+    block = disabled_block()
+    return ClipBiomechanics(
+        [[block if there else None for there in p] for p in clip.present.T[:written]],
+        _no_angles(clip),
+        [disabled_summary(person) for person in clip.track_id.tolist()],
+        warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),
+    )

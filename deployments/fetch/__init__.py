@@ -1,0 +1,1 @@
+"""Fetch videos from guarded addresses and object stores."""

@@ -1,0 +1,238 @@
+"""Downloads the video that an address names: http(s) from permitted hosts, gs:// from own buckets.
+
+httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpcore
+import httpx
+
+from deployments.errors import (
+    AddressNotAllowedError,
+    ServiceError,
+    SourceError,
+    SourceNotFoundError,
+    UnreachableError,
+)
+from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.cloud_storage import gcs_client
+from deployments.fetch.guarded_connection import Budget, GuardedBackend
+from deployments.fetch.media_source import GcsObject, describe, parse_redirect, parse_source
+from deployments.fetch.spool import Progress, Sink, new_file
+from deployments.pace import Pace
+from deployments.threads import Cancelled
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_NO_ENCODING = frozenset({"", "identity", "aws-chunked"})
+_TEMPORARY = frozenset({408, 425, 429})  # the 4xx answers that ask to come again
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """Limits of one download: bytes, seconds, redirects.
+
+    Attributes:
+        max_bytes: largest file.
+        connect_timeout_s: for resolving a name, for one connection, and for its TLS handshake.
+        read_timeout_s: longest silence.
+        total_timeout_s: the whole download with its redirects.
+        max_redirects: how many are followed.
+        min_rate: bytes a second that come in every ``window_s``, once something has come.
+    """
+
+    max_bytes: int
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 10.0
+    total_timeout_s: float = 600.0
+    max_redirects: int = 10
+    min_rate: float = 0.0
+    window_s: float = math.inf
+
+
+def fetch(
+    url: str,
+    folder: Path,
+    policy: AddressPolicy,
+    limits: FetchLimits,
+    *,
+    gcs_buckets: frozenset[str] = frozenset(),
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """Download ``url`` into a new file of ``folder``, mode 0600, its name chosen here.
+
+    On any failure nothing is left behind. ``progress`` gets the bytes received and the total (None
+    where the other side does not say); ``cancelled`` is asked several times a second.
+
+    Raises:
+        SourceError: the address is malformed, redirects too often or answers compressed.
+        AddressNotAllowedError: scheme, port, bucket or an address its host resolves to.
+        SourceNotFoundError: the other side has no such file or will not give it.
+        UnreachableError: no connection, no answer in time, a server error, a body that is broken
+            or comes too slowly.
+        TooLargeError: more than ``limits.max_bytes``, as announced or as received.
+        StageFailedError: the disk is full.
+        WorkCancelledError: ``cancelled`` said so.
+    """
+    source = parse_source(url)
+    budget = Budget(describe(source), limits.total_timeout_s, cancelled)
+    with new_file(folder) as (file, path):
+        pace = partial(Pace, limits.min_rate, limits.window_s)
+        sink = Sink(file, limits.max_bytes, budget, progress, pace)
+        if isinstance(source, GcsObject):
+            _fetch_gcs(source, gcs_buckets, limits, budget, sink)
+        else:
+            _fetch_http(source, policy, limits, budget, sink)
+        sink.flush()
+    return path
+
+
+def _fetch_http(
+    url: httpx.URL, policy: AddressPolicy, limits: FetchLimits, budget: Budget, sink: Sink
+) -> None:
+    with httpcore.ConnectionPool(
+        ssl_context=httpx.create_ssl_context(),
+        network_backend=GuardedBackend(policy, budget),
+        max_keepalive_connections=0,
+    ) as pool:
+        for _ in range(limits.max_redirects + 1):
+            if url.scheme == "http" and not policy.allow_http:
+                raise AddressNotAllowedError(f"{describe(url)} is not encrypted; use https")
+            with _broken_is_unreachable(url), _get(pool, url, limits) as response:
+                headers = httpx.Headers(response.headers)
+                if response.status not in _REDIRECTS:
+                    _save(url, response, headers, sink)
+                    return
+                url = parse_redirect(url, headers.get("location", ""))
+    raise SourceError(f"{budget.name} redirects more than {limits.max_redirects} times")
+
+
+@contextmanager
+def _get(
+    pool: httpcore.ConnectionPool, url: httpx.URL, limits: FetchLimits
+) -> Iterator[httpcore.Response]:
+    timeouts = {
+        "connect": limits.connect_timeout_s,
+        "read": limits.read_timeout_s,
+        "write": limits.read_timeout_s,
+    }
+    with pool.stream(
+        "GET",
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        headers=[
+            (b"Host", url.netloc),
+            (b"Accept", b"*/*"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"mmpose-service"),
+        ],
+        extensions={"timeout": timeouts},
+    ) as response:
+        yield response
+
+
+@contextmanager
+def _broken_is_unreachable(url: httpx.URL) -> Iterator[None]:
+    try:
+        yield
+    except httpcore.ConnectError as error:
+        raise UnreachableError(f"{describe(url)} does not connect: {error}") from error
+    except httpcore.TimeoutException as error:
+        raise UnreachableError(f"{describe(url)} did not answer in time") from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise UnreachableError(f"{describe(url)} broke off or answered malformed") from error
+
+
+def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, sink: Sink) -> None:
+    if response.status != 200:
+        raise _refusal(describe(url), response.status, headers.get("retry-after", ""))
+    if not _plain(encoding := headers.get("content-encoding")):
+        raise SourceError(f"{describe(url)} answers with content encoding {encoding[:20]!r}")
+    # httpcore holds the body to its announced length; with both headers, chunks count (RFC 9112).
+    if "content-length" in headers and "transfer-encoding" not in headers:
+        sink.expect(int(headers["content-length"]))
+    is_page = "html" in headers.get("content-type", "").lower()
+    for chunk in response.iter_stream():
+        if is_page and chunk.lstrip().startswith(b"<"):
+            raise SourceError(
+                f"{describe(url)} is a web page (text/html came back), not a video",
+                hint="Give the address of the file itself, which downloads without signing in.",
+            )
+        is_page = False
+        sink.write(chunk)
+
+
+def _plain(encoding: str | None) -> bool:
+    """Return whether a body of this content encoding is the file itself.
+
+    ``aws-chunked`` is how it was uploaded; S3 names it with files all the same.
+    """
+    return {part.strip().lower() for part in (encoding or "").split(",")} <= _NO_ENCODING
+
+
+def _refusal(name: str, status: int, retry_after: str = "") -> ServiceError:
+    """Map a status other than 200 to an error."""
+    text = f"{name} answered with status {status}"
+    if 400 <= status < 500 and status not in _TEMPORARY:
+        return SourceNotFoundError(text, upstream_status=status)
+    return UnreachableError(
+        text,
+        retryable=status >= 400,
+        retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
+        upstream_status=status,
+    )
+
+
+def _fetch_gcs(
+    source: GcsObject,
+    buckets: frozenset[str],
+    limits: FetchLimits,
+    budget: Budget,
+    sink: Sink,
+) -> None:
+    """Download with the service's own identity, hence only from buckets an operator named.
+
+    Otherwise a caller could read through this service whatever it may read.
+    """
+    if source.bucket not in buckets:
+        raise AddressNotAllowedError(
+            f"The bucket {source.bucket} is not one this service reads",
+            hint="Use a signed https address, or ask an operator to allow the bucket.",
+        )
+    import requests
+    from google.api_core.exceptions import GoogleAPICallError, RetryError
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    waits = {
+        "timeout": (limits.connect_timeout_s, limits.read_timeout_s),
+        "retry": DEFAULT_RETRY.with_timeout(budget.left_s()),
+    }
+    try:
+        with gcs_client() as client:
+            blob = client.bucket(source.bucket).get_blob(source.name, **waits)
+            if blob is None:
+                raise _refusal(budget.name, 404)
+            if not _plain(blob.content_encoding):
+                raise SourceError(f"{budget.name} is stored with a content encoding")
+            sink.expect(blob.size)
+            # The very version whose size was checked, as stored.
+            blob.download_to_file(
+                sink, raw_download=True, if_generation_match=blob.generation, **waits
+            )
+    except GoogleAPICallError as error:
+        raise _refusal(budget.name, int(error.code or 500)) from error
+    except GoogleAuthError as error:
+        raise UnreachableError(
+            f"{budget.name} cannot be read: this service has no valid Google identity",
+            hint="An operator must give the service credentials for the bucket.",
+            retryable=False,
+        ) from error
+    except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
+        raise UnreachableError(f"{budget.name} could not be received whole") from error

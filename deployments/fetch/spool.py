@@ -1,0 +1,118 @@
+"""The file a download is written to, held to its limits while it grows."""
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from deployments.errors import (
+    TooLargeError,
+    UnreachableError,
+    WorkingFilesError,
+    keeping,
+)
+from deployments.fetch.guarded_connection import Budget
+from deployments.pace import Pace
+
+Progress = Callable[[int, int | None], None]
+"""Told the bytes received and the bytes in all, None where the other side does not say."""
+
+
+@contextmanager
+def new_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A file open for writing, mode 0600, and the path it has once the block has ended well.
+
+    Until then its name ends in ``.part``; if the block raises, the file goes.
+    """
+    with keeping("the download"):
+        handle, name = tempfile.mkstemp(prefix="source-", suffix=".part", dir=folder)
+    partial = Path(name)
+    final = partial.with_suffix(".video")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file, final
+        partial.rename(final)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+class Sink:
+    """Takes the bytes of a download: a file of limited size that reports progress."""
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        max_bytes: int,
+        budget: Budget,
+        progress: Progress | None,
+        pace: Callable[[], Pace] = lambda: Pace(0, math.inf),
+    ) -> None:
+        """Take the limits; the ``pace`` is held from the first bytes on."""
+        self._file = file
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self._progress = progress
+        self._received = 0
+        self._total: int | None = None
+        self._begin = pace
+        self._pace: Pace | None = None
+
+    def expect(self, total: int) -> None:
+        """Be told how many bytes the other side announces.
+
+        Raises:
+            TooLargeError: more than the limit.
+            WorkingFilesError: more than the disk has left.
+        """
+        self._refuse_over_limit(total)
+        free = shutil.disk_usage(self._file.fileno()).free
+        if total > free:
+            raise WorkingFilesError(f"the disk has {free} bytes left for a file of {total}")
+        self._total = total
+
+    def write(self, data: bytes) -> int:
+        """Keep ``data``.
+
+        Raises:
+            TooLargeError: with it the file is over the limit.
+            WorkingFilesError: the disk is full.
+            WorkCancelledError, UnreachableError: as :meth:`Budget.left_s`.
+            UnreachableError: it comes too slowly.
+        """
+        self._budget.left_s()
+        self._refuse_slow(len(data))
+        self._refuse_over_limit(self._received + len(data))
+        with keeping("the download"):
+            self._file.write(data)
+        self._received += len(data)
+        if self._progress is not None:
+            self._progress(self._received, self._total)
+        return len(data)
+
+    def flush(self) -> None:
+        """Write out what is buffered: a full disk shows here, not when the file is closed.
+
+        Raises:
+            WorkingFilesError: the disk is full.
+        """
+        with keeping("the download"):
+            self._file.flush()
+
+    def _refuse_slow(self, size: int) -> None:
+        self._pace = self._pace or self._begin()
+        if self._pace.is_late:
+            raise UnreachableError(f"{self._budget.name} comes too slowly")
+        self._pace.came(size)
+
+    def _refuse_over_limit(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise TooLargeError(
+                f"{self._budget.name} is larger than {self._max_bytes} bytes",
+                limit=self._max_bytes,
+                value=size,
+            )

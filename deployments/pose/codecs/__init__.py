@@ -1,0 +1,1 @@
+"""Decode the outputs of networks into keypoints and boxes."""

@@ -1,0 +1,165 @@
+"""From a registry entry to a model that answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
+from deployments.messages import ModelStatus
+from deployments.pose.calibration import calibrated
+from deployments.pose.interface import PersonDetector, PoseModel
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.published import Task
+from deployments.pose.registry import ModelConfig, ModelEntry, Role
+from deployments.pose.weights import find_weights, verify
+
+logger = logging.getLogger("mmpose_service")
+
+OPENVINO_ALONE = (".onnx", ".tflite")
+"""Formats of checkpoints that torch does not read."""
+
+
+def load_pose_model(
+    entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+) -> PoseModel:
+    """Load a pose network: ``.pth`` by what the options say, others by OpenVINO.
+
+    Args:
+        entry: what it is. checkpoint: its file. options: how to run it.
+        role: ``rtmpose`` or ``hrnet``, for the status.
+
+    Raises:
+        WeightsCorruptError: damaged, or another network.
+        ConfigurationError: the device is not here, or the entry does not fit its config.
+    """
+    verify(entry, checkpoint)
+    if checkpoint.suffix in OPENVINO_ALONE or _by_openvino(options):
+        from deployments.pose.engines.openvino_engine import OpenVinoPose
+
+        return OpenVinoPose(entry, checkpoint, options, role)
+    from deployments.pose.engines.torch_engine import TorchPose
+
+    return TorchPose(entry, checkpoint, options, role)
+
+
+def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PersonDetector:
+    """Load a person detector: ``.pth`` by what the options say, others by OpenVINO.
+
+    Raises:
+        WeightsCorruptError: damaged, or another network.
+        ConfigurationError: the device is not here, or its config.
+    """
+    verify(entry, checkpoint)
+    if entry.family == "movenet":
+        from deployments.pose.engines.movenet_graph import MoveNetDetector
+
+        return MoveNetDetector(entry, checkpoint, options)
+    if checkpoint.suffix == ".onnx":
+        from deployments.pose.engines.openvino_engine import OpenVinoDetector
+
+        return OpenVinoDetector(entry, checkpoint, options)
+    if _by_openvino(options):
+        from deployments.pose.engines.converted import ConvertedDetector
+
+        return ConvertedDetector(entry, checkpoint, options)
+    from deployments.pose.engines.torch_engine import TorchDetector
+
+    return TorchDetector(entry, checkpoint, options)
+
+
+def _by_openvino(options: EngineOptions) -> bool:
+    """Return whether OpenVINO runs a ``.pth``.
+
+    Raises:
+        ConfigurationError: the device is not here.
+    """
+    if options.engine != "auto":
+        return options.engine == "openvino"
+    from deployments.pose.engines.torch_engine import choose_device
+
+    return choose_device(options.device).type == "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Models that a stage may load, best first.
+
+    Attributes:
+        role: ``rtmpose``, ``hrnet`` or ``detector``.
+        entries: in order of preference. The next one is taken only where a file is missing; a
+            damaged file is an error, never a reason to answer with another model silently.
+        disabled: why nothing is to be loaded, or None.
+    """
+
+    role: str
+    entries: tuple[ModelEntry, ...]
+    disabled: str | None = None
+
+    def load(
+        self, search: Sequence[Path], options: EngineOptions
+    ) -> PoseModel | PersonDetector | ModelStatus:
+        """The first model whose file is there; a status that says why if there is none.
+
+        Raises:
+            ConfigurationError: a setting does not fit this machine or the model.
+        """
+        if self.disabled:
+            return ModelStatus(role=self.role, loaded=False, reason=self.disabled, code="disabled")
+        missing = []
+        for entry in self.entries:
+            try:
+                checkpoint = find_weights(entry, search)
+            except WeightsMissingError as error:
+                logger.warning("%s", error)
+                missing.append(
+                    f"{error.detail}; {'get it by: ' if entry.sources else ''}{error.hint}"
+                )
+                continue
+            options = replace(options, flip_test=options.flip_test or entry.flip_test)
+            if missing:
+                logger.warning("%s answers as %s: %s", entry.name, self.role, "; ".join(missing))
+            try:
+                if self.role == "detector":
+                    return load_detector(entry, checkpoint, options)
+                model = load_pose_model(entry, checkpoint, options, self.role)
+                return calibrated(model, options.calibrations, options.flip_test)
+            except ModelError as error:
+                logger.error("%s", error)  # noqa: TRY400  the detail is the whole story
+                return ModelStatus(
+                    role=self.role,
+                    loaded=False,
+                    key=entry.key,
+                    name=entry.name,
+                    reason=f"{error.detail}; {error.hint}",
+                    code=error.code,
+                )
+        reason = missing[0] if missing else f"the registry has no enabled model for {self.role}"
+        code = WeightsMissingError.code if missing else UnknownModelError.code
+        return ModelStatus(role=self.role, loaded=False, reason=reason, code=code)
+
+
+def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:
+    """Return the models of the registry that a stage may load.
+
+    Args:
+        config: the registry.
+        role: ``rtmpose`` takes the primary pose model, else the default network; ``hrnet`` the
+            fallback; ``detector`` the primary detector, else the default network.
+        key: entry that takes the first place, or None.
+        enabled: False leaves the stage empty, and says so.
+
+    Raises:
+        UnknownModelError: no entry is called ``key``, or it is of the other task.
+    """
+    if not enabled:
+        return ModelChoice(role, (), f"{role} is disabled by the settings")
+    task: Task = "detect" if role == "detector" else "pose"
+    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "default")
+    entries = [e for r in roles for e in config.candidates(task, r)]
+    if key:
+        if config.entry(key).task != task:
+            fitting = ", ".join(e.key for e in config.models.values() if e.task == task)
+            raise UnknownModelError(f"{key!r} cannot be {role}; those that can are {fitting}")
+        entries = [config.entry(key), *(e for e in entries if e.role in roles[1:])]
+    return ModelChoice(role, tuple(dict.fromkeys(entries)))

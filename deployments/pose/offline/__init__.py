@@ -1,0 +1,1 @@
+"""Evaluate, calibrate and quantize pose networks offline."""

@@ -1,0 +1,1 @@
+"""Run the command line: a module a command."""

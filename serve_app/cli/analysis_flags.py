@@ -1,0 +1,90 @@
+"""Flags of `analyze` and `demo`: the options of the request, named and bounded as it has them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+from pydantic import BaseModel
+
+from serve_app.results.response_schema import CameraOptions, PoseOptions, SubjectOptions
+from serve_app.results.supplied import SUPPLIED, read_supplied, require_our_definitions
+
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "subject": SubjectOptions,
+    "camera": CameraOptions,
+}
+_OUTPUT: Final = ("video", "data")
+"""What is written: a command has its own flags for that, or none."""
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _properties(kind: type[BaseModel]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = kind.model_json_schema()["properties"]
+    return found
+
+
+_OF_THE_CLIP: Final = {
+    name: schema
+    for name, schema in _properties(PoseOptions).items()
+    if name not in (*_OUTPUT, *_PARTS, *SUPPLIED)
+}
+
+_FILES: Final[Mapping[str, str]] = {
+    "reference": "Response whose technique the primary person's is compared to, or table of angles "
+    "(CSV).",
+    "before": "Earlier response of the same athlete, for progress.",
+    "norms": "Norms of populations, YAML or JSON.",
+}
+
+
+def analysis_flags(command: _Command) -> _Command:
+    """Add a flag for each option, such as ``--cutoff-hz`` for ``cutoff_hz``, to a command.
+
+    What a request supplies as documents comes from files.
+    """
+    for name, text in reversed(list(_FILES.items())):
+        command = click.option(f"--{name}", type=_FILE, metavar="FILE", help=text)(command)
+    schemas = dict(_OF_THE_CLIP)
+    for kind in _PARTS.values():
+        schemas |= _properties(kind)
+    for name, schema in reversed(schemas.items()):
+        default = schema.get("default")
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            type=_type_of(schema),
+            default=default,
+            show_default=default is not None,
+            help=schema["description"],
+        )(command)
+    return command
+
+
+def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
+    """The request that a command's flags ask for.
+
+    Args:
+        flags: of :func:`analysis_flags`, by option. output: ``video`` and ``data``.
+
+    Raises:
+        BadParameterError: a file does not hold what it should. DefinitionsDifferError: a result in
+            one was made by other definitions.
+    """
+    supplied = read_supplied({name: flags[name] for name in _FILES})
+    parts = {part: {n: flags[n] for n in kind.model_fields} for part, kind in _PARTS.items()}
+    options = PoseOptions(**{n: flags[n] for n in _OF_THE_CLIP}, **parts, **supplied, **output)
+    require_our_definitions(options.context.supplied)
+    return options
+
+
+def _type_of(schema: Mapping[str, Any]) -> click.Choice[str] | click.FloatRange:
+    """Return the type of a flag: one of some words, or a number within bounds."""
+    values = schema.get("anyOf", [schema])[0]
+    if "enum" in values:
+        return click.Choice(values["enum"])
+    above = values.get("exclusiveMinimum")
+    low = values.get("minimum", above)
+    return click.FloatRange(low, values.get("maximum"), min_open=above is not None)

@@ -1,0 +1,72 @@
+"""`mmpose-service deploy`: `serve deploy` that refuses a wrong config and waits for the end."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from deployments.errors import ConfigurationError, UnreachableError
+from serve_app.cli.rollout import wait_until_running
+from serve_app.config_check import check_config
+from serve_app.ray_token import read_token
+
+
+@click.command()
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--address",
+    envvar="RAY_DASHBOARD_ADDRESS",
+    default="http://127.0.0.1:8265",
+    show_default=True,
+    help="Of the cluster's dashboard.",
+)
+@click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
+def deploy(config: Path, address: str, timeout_s: float) -> None:
+    """Check CONFIG, deploy it and wait until every application runs.
+
+    The cluster's token is found where Ray looks for it, else where `mmpose-service serve` keeps it.
+
+    Exit codes: 2 the config or the token is wrong, 1 the cluster cannot be reached or a deployment
+    failed, 3 it was not running in time.
+    """
+    problems = check_config(config)
+    if problems:
+        raise ConfigurationError(f"{config}: {'; '.join(problems)}")
+    from ray.dashboard.modules.serve.sdk import ServeSubmissionClient
+
+    token = read_token()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with _errors_of(address):
+        client = ServeSubmissionClient(address, headers=headers)
+        client.deploy_applications(yaml.safe_load(config.read_text("utf-8")))
+
+    def applications() -> Mapping[str, Any]:
+        with _errors_of(address):
+            found: Mapping[str, Any] = client.get_serve_details()["applications"]
+            return found
+
+    wait_until_running(applications, timeout_s)
+
+
+@contextmanager
+def _errors_of(address: str) -> Iterator[None]:
+    """Raise what goes wrong with the dashboard at ``address`` as errors of the service."""
+    from ray.exceptions import AuthenticationError
+    from requests import RequestException
+
+    try:
+        yield
+    except AuthenticationError as error:
+        raise ConfigurationError(
+            f"{address} asks for the token of its Ray: "
+            + ("the one found here is refused" if read_token() else "none is found here"),
+            hint="Set RAY_AUTH_TOKEN_PATH=FILE, a copy of the token's file on the cluster.",
+        ) from error
+    except (ConnectionError, RequestException, ValueError, RuntimeError) as error:
+        raise UnreachableError(
+            f"Ray's dashboard at {address}: {' '.join(str(error).split())}",
+            hint="Start one by `ray start --head`, or name it with --address.",
+        ) from error

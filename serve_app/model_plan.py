@@ -1,0 +1,103 @@
+"""Plan the models of the settings, and choose those that answer a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from biomech.applications.norms_and_limits import Guidelines
+from biomech.config import Parts
+from deployments.biomechanics.guideline_files import load_guidelines
+from deployments.errors import NotReadyError, WeightsMissingError
+from deployments.messages import ModelStatus
+from deployments.pose.calibration import load_calibrations
+from deployments.pose.loading import ModelChoice, choose
+from deployments.pose.model_options import EngineOptions
+from deployments.pose.registry import ModelConfig, load_model_config
+from deployments.pose.weights import default_search
+from serve_app.settings import ROOT, Settings
+
+POSE_ROLES = ("rtmpose", "hrnet")
+ROLES = (*POSE_ROLES, "detector")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """Models to load by role with their options, and the config of the biomechanics."""
+
+    config: ModelConfig
+    choices: Mapping[str, ModelChoice]
+    search: tuple[Path, ...]
+    options: EngineOptions
+    guidelines: Guidelines
+
+    @property
+    def parts(self) -> Parts:
+        """Return the parts of the biomechanics that the registry enables."""
+        return Parts(**self.config.biomechanics.model_dump())
+
+
+def plan_models(settings: Settings) -> ModelPlan:
+    """The plan of ``settings``.
+
+    Raises:
+        ConfigurationError: the registry file, or the calibration, is wrong.
+        UnknownModelError: a setting names a model that is not in it.
+    """
+    config = load_model_config(settings.config)
+    enabled = {"rtmpose": settings.rtmpose_enabled, "hrnet": settings.hrnet_enabled}
+    keys = {"rtmpose": settings.pose_model, "detector": settings.detector}
+    return ModelPlan(
+        config=config,
+        choices={
+            role: choose(config, role, keys.get(role), enabled=enabled.get(role) is not False)
+            for role in ROLES
+        },
+        search=default_search(ROOT, settings.weights_dir),
+        options=EngineOptions(
+            device=settings.device,
+            engine=settings.engine,
+            precision="mixed" if settings.mixed_precision else "fp32",
+            quantized=settings.quantized,
+            flip_test=settings.flip_test,
+            threads=settings.threads,
+            use_compiled_ops=settings.mmcv_with_ops,
+            batch=settings.batch_size,
+            share_batches=config.performance.batch_processing,
+            cache_dir=settings.cache_dir,
+            calibrations=load_calibrations(settings.calibration) if settings.calibration else (),
+        ),
+        guidelines=load_guidelines(
+            settings.rules,
+            settings.mdc,
+            settings.norms,
+            settings.reference_result,
+            settings.previous_result,
+        ),
+    )
+
+
+def pose_order(statuses: Mapping[str, ModelStatus], wanted: str) -> tuple[str, ...]:
+    """Roles of the pose models to ask, in order.
+
+    RTMPose before HRNet, and either before a stand-in (a model with a notice).
+
+    Args:
+        statuses: by role. wanted: ``auto``, or the one role to ask.
+
+    Raises:
+        WeightsMissingError: none of them, or no detector, has its weights here.
+        NotReadyError: none of them, or no detector, is loaded for another reason, which it says.
+    """
+    roles = POSE_ROLES if wanted == "auto" else (wanted,)
+    loaded = [role for role in roles if role in statuses and statuses[role].loaded]
+    needed = {role: statuses.get(role) for role in (*(() if loaded else roles), "detector")}
+    absent = {role: s for role, s in needed.items() if s is None or not s.loaded}
+    if absent:
+        detail = "; ".join(f"{r}: {s.reason if s else 'no answer yet'}" for r, s in absent.items())
+        codes = {s.code if s else None for s in absent.values()}
+        if WeightsMissingError.code in codes and None not in codes:
+            raise WeightsMissingError(
+                detail, hint="Where the service runs: mmpose-service models download"
+            )
+        raise NotReadyError(detail)
+    return tuple(sorted(loaded, key=lambda role: statuses[role].notice is not None))

@@ -1,0 +1,81 @@
+"""Choose the angles that a report shows over time, by the view."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from biomech.kinematics.geometry import Array
+from biomech.kinematics.view import FRONTAL, SAGITTAL
+from serve_app.export.angle_intervals import Spread, spreads_of
+from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.report.chart import Chart, Mark, Series, draw
+
+MOST: Final = 6
+
+_Shown = tuple[tuple[str, tuple[str, ...]], ...]
+
+_KNEE: Final = ("Knee, 180° straight", ("left_knee", "right_knee"))
+_HIP: Final = ("Hip, 180° straight", ("left_hip", "right_hip"))
+_SHOULDER: Final = ("Shoulder, 0° hanging", ("left_shoulder", "right_shoulder"))
+_ELBOW: Final = ("Elbow, 180° straight", ("left_elbow", "right_elbow"))
+_TRUNK: Final = ("Trunk from vertical", ("spine_angle",))
+
+_BY_VIEW: Final[dict[str | None, _Shown]] = {
+    SAGITTAL: (_KNEE, _HIP, _SHOULDER, _ELBOW, ("Trunk lean, + forward", ("trunk_lean",)), _TRUNK),
+    FRONTAL: (
+        _KNEE,
+        ("Knee in the frontal plane (FPPA), + valgus", ("left_fppa", "right_fppa")),
+        ("Trunk lean, + to the right", ("trunk_lateral_lean",)),
+        ("Tilt of the hips, + left higher", ("hip_tilt",)),
+        ("Tilt of the shoulders, + left higher", ("shoulder_tilt",)),
+        _ELBOW,
+    ),
+}
+_OTHERWISE: Final[_Shown] = (_KNEE, _HIP, _SHOULDER, _ELBOW, _TRUNK)
+
+
+def charts_of(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> list[Chart]:
+    """At most six charts of the angles that the view shows."""
+    return list(islice(_charts(result, person, marks), MOST))
+
+
+def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> Iterator[Chart]:
+    drawn: set[str] = set()
+    spreads = spreads_of(result, person)
+    for title, names in _BY_VIEW.get(person.view, _OTHERWISE):
+        if names == _TRUNK[1] and "trunk_lean" in drawn:
+            continue
+        found = {
+            name: shown
+            for name in names
+            if (shown := _values(person, name, spreads.get(name))) is not None
+        }
+        shaded = any(np.isfinite(interval).any() for _, interval in found.values())
+        series = {
+            _side(name): Series(*(result.over_frames(person, part) for part in shown))
+            for name, shown in found.items()
+        }
+        made = draw(title if shaded else f"{title} (no interval)", result.times_s, series, marks)
+        if made is not None:
+            drawn.update(found)
+            yield made
+
+
+def _values(person: Person, name: str, spread: Spread | None) -> tuple[Array, Array] | None:
+    """(n,) of an angle, and its interval (n, 2), NaN where there is none; None without the angle.
+
+    Where the deviations cannot be computed again there are the intervals of the response.
+    """
+    known = ({**person.included, **person.values, **person.signed}).get(name)
+    if known is None:
+        return None
+    nothing = np.full((len(known), 2), np.nan)
+    interval = person.ci95.get(name, nothing) if spread is None else spread.interval
+    return known, interval
+
+
+def _side(name: str) -> str:
+    side = name.partition("_")[0]
+    return side if side in ("left", "right") else "both"

@@ -1,0 +1,1 @@
+"""Write and read results: models of requests and responses, saved files."""

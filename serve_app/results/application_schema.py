@@ -1,0 +1,237 @@
+"""The schema of a person's ``applications``: what the figures of a clip are used for."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from biomech.applications.outcome import Status
+from serve_app.results.response_model import FINITE
+
+Number = float | None
+Side = Literal["left", "right"] | None
+Interval = tuple[float | None, float | None]
+
+
+class Exact(BaseModel):
+    """Model that refuses undescribed fields."""
+
+    model_config = ConfigDict(extra="forbid", **FINITE)
+
+
+class Application(Exact):
+    """Fields of every application."""
+
+    status: Status
+    reason: str | None = None
+
+
+class RuleChecked(Exact):
+    """Number of times a rule could be checked."""
+
+    rule: str
+    threshold: float
+    checked: int
+
+
+class Alert(Exact):
+    """A value that was surely outside a configured range."""
+
+    rule: str
+    side: Side
+    t_start_s: float
+    t_end_s: float
+    value: float
+    ci95: Interval = Field(description="Nominal 95 %, of one frame.")
+    threshold: float
+    p_exceed: float
+    text: str
+    source: str
+    note: str | None
+
+
+class MonitoringTold(Application):
+    """Joint angles watched by rules."""
+
+    checked: list[RuleChecked] = []
+    alerts: list[Alert] = []
+
+
+class Difference(Exact):
+    """Right less left of one measure."""
+
+    metric: str
+    unit: str
+    left: float
+    right: float
+    n: tuple[int, int]
+    diff: float
+    ci95: Interval = Field(description="Nominal 95 %, by Welch's t.")
+    si: Number = Field(description="Symmetry index, %, of quantities with a true zero.")
+    sa: Number = Field(description="Symmetry angle, %.")
+    lsi: Number = Field(description="Involved over uninvolved side, %.")
+    mdc: Number
+    near_far: Number = Field(
+        None, description="What a nearer side may differ by alone; null: no bound is known."
+    )
+    real: bool | None = Field(description="Null where it cannot be told.")
+    reason: str | None = Field(None, description="Why there is no verdict.")
+    band: Literal["under_10", "10_to_15", "over_15"] | None = Field(description="A convention.")
+
+
+class CurveDistance(Exact):
+    """Difference between the mean curves of the sides."""
+
+    joint: str
+    rmsd_deg: float
+    reason: str | None = Field(
+        None, description="`near_far_bias`: a nearer side is apart for that alone."
+    )
+
+
+class AsymmetryTold(Application):
+    """Left against right."""
+
+    differences: list[Difference] = []
+    curves: list[CurveDistance] = []
+
+
+class TrendTold(Exact):
+    """A measure over the session."""
+
+    metric: str
+    side: Side
+    unit: str
+    n: int
+    slope_per_min: float
+    ci95: Interval | None = Field(description="Nominal 95 %, of the slope.")
+    total_change: float
+    mk_z: Number
+    variance_factor: Number = Field(description="By Hamed and Rao, 1 for none.")
+    p_holm: Number
+    mdc: Number
+    drift: bool | None = Field(description="Null without a detectable change, or a test.")
+    reason: str | None = Field(None, description="Why there is no test, or no verdict.")
+
+
+class FatigueTold(Application):
+    """Drift within the session."""
+
+    trends: list[TrendTold] = []
+
+
+class JointLoad(Exact):
+    """Travel of a joint, and seconds by zones of speed."""
+
+    travel_deg: Number
+    zones_s: list[float] | None
+
+
+class LoadTold(Application):
+    """External load: counts and times, never forces."""
+
+    repetitions: int | None = None
+    steps: int | None = None
+    jumps: int | None = None
+    landings: int | None = None
+    active_s: Number = None
+    zones_deg_s: list[float] = []
+    joints: dict[str, JointLoad] = {}
+
+
+class JointDeviation(Exact):
+    """Athlete less reference, not warped."""
+
+    rmsd_deg: float
+    max_dev_deg: float
+    at_pct: float
+
+
+class TechniqueTold(Application):
+    """The mean movement laid over that of a reference."""
+
+    of: Literal["repetition", "stride"] | None = None
+    dtw_norm: Number = Field(None, description="What still differs when warped, in tolerances.")
+    timing: Number = Field(None, description="Out of step, as a share of the movement.")
+    joints: dict[str, JointDeviation] = {}
+
+
+class SmoothPhase(Exact):
+    """One way of a repetition, or one stride."""
+
+    phase: Literal["out", "back", "stride"]
+    side: Side
+    number: int
+    t_start_s: float
+    t_end_s: float
+    peak_speed: Number
+    sparc: Number
+    ldlj: Number
+
+
+class EfficiencyTold(Application):
+    """Smoothness of the movement."""
+
+    of: str | None = Field(None, description="The joint, or hip_depth.")
+    sparc: Number = None
+    ldlj: Number = None
+    phases: list[SmoothPhase] = []
+
+
+class Change(Exact):
+    """One measure before and after."""
+
+    metric: str
+    side: Side
+    unit: str
+    before: float
+    after: float
+    delta: float
+    se: Number
+    ci95: Interval | None = Field(None, description="Nominal 95 %, of delta, by Welch's t.")
+    mdc: Number
+    near_far: Number = Field(
+        None, description="What a nearer side may differ by alone; null: no bound is known."
+    )
+    verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
+    reason: str | None = Field(None, description="Why there is no verdict.")
+
+
+class ProgressTold(Application):
+    """This result against an earlier one."""
+
+    changes: list[Change] = []
+
+
+class Comparison(Exact):
+    """A measure in a population."""
+
+    metric: str
+    side: Side
+    unit: str
+    value: float
+    z: Number
+    percentile: Number
+    percentile_ci95: Interval | None = Field(description="Nominal 95 %, by Student's t.")
+    reason: str | None = Field(None, description="Why there is no interval.")
+    population: str
+    n: int
+    source: str
+
+
+class NormsTold(Application):
+    """The athlete against norms that the user supplies."""
+
+    comparisons: list[Comparison] = []
+
+
+class Applications(Exact):
+    """The eight applications."""
+
+    monitoring: MonitoringTold
+    asymmetry: AsymmetryTold
+    fatigue: FatigueTold
+    load: LoadTold
+    technique: TechniqueTold
+    efficiency: EfficiencyTold
+    progress: ProgressTold
+    norms: NormsTold

@@ -1,0 +1,391 @@
+"""Request and response of the HTTP interface and of the Python handle.
+
+The response is the specification's, field for field; what this service adds comes on top. What
+a frame has many of is a dataclass: a model takes five times the memory.
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic.dataclasses import dataclass
+
+from biomech.config import Camera, Context, Subject
+from biomech.skeleton import JOINT_ANGLES
+from serve_app.results.response_model import FINITE, Told
+from serve_app.results.summary_schema import PersonSummary
+from serve_app.results.supplied import EarlierResult, Norms, Reference, made
+
+
+def _parsed(value: Any) -> Any:
+    """The object that a form has as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must be a JSON object") from error
+
+
+def _no_truth(value: Any) -> Any:
+    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
+    return value
+
+
+FormObject = BeforeValidator(_parsed)
+
+
+class SubjectOptions(BaseModel):
+    """Facts of the athlete."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    height_m: float | None = Field(
+        None, ge=0.4, le=2.8, description="Stature: lengths are then given in metres too."
+    )
+    sex: Literal["male", "female"] | None = Field(
+        None, description="For the distribution of body mass and for limits that differ by sex."
+    )
+    involved_side: Literal["left", "right"] | None = Field(
+        None, description="The injured side, for the limb symmetry index."
+    )
+    _numbers = field_validator("height_m", mode="before")(_no_truth)
+
+
+class CameraOptions(BaseModel):
+    """Facts of the camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roll_deg: float | None = Field(
+        None, ge=-90, le=90, description="How far the scene appears turned clockwise; else level."
+    )
+    slowmo_factor: float = Field(
+        1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
+    )
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
+
+
+def _inline(kind: type[BaseModel]) -> WithJsonSchema:
+    """The schema of an optional object, in place: a reference would be to another document."""
+    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
+
+
+class PoseOptions(BaseModel):
+    """Options of a request, in addition to the video."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    video: bool = Field(True, description="Render and return the annotated video.")
+    data: bool = Field(True, description="Return the poses.")
+    confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Keypoints below this confidence are missing (null angles); default: the "
+        "service's setting.",
+        examples=[0.3],
+    )
+    model: Literal["auto", "rtmpose", "hrnet"] = Field(
+        "auto", description="Which pose model answers; auto is RTMPose, else HRNet."
+    )
+    people: Literal["primary", "all"] = Field(
+        "primary", description="Whether frames also list the other people, under `people`."
+    )
+    frames: Literal["all", "complete"] = Field(
+        "all",
+        description="`complete` leaves out the frames in which a joint angle or a score is null.",
+    )
+    movement: Literal["auto", "squat", "gait", "run", "jump", "throw"] = Field(
+        "auto", description="What is done: sets the low-pass filter's cut-off frequency."
+    )
+    cutoff_hz: float | None = Field(
+        None,
+        ge=0.1,
+        le=1000,
+        description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
+        "6 Hz, 10 for run and jump, 12 for throw.",
+    )
+    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+        None, description="The primary person. In a form: as JSON."
+    )
+    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+        None, description="In a form: as JSON."
+    )
+    reference: Reference = None
+    before: EarlierResult = None
+    norms: Norms = None
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
+
+    @property
+    def context(self) -> Context:
+        """Return the caller's facts of the clip."""
+        return Context(
+            movement=self.movement,
+            cutoff_hz=self.cutoff_hz,
+            subject=Subject(**(self.subject or SubjectOptions()).model_dump()),
+            camera=Camera(**(self.camera or CameraOptions()).model_dump()),
+            supplied=made(self.reference, self.before, self.norms),
+        )
+
+
+class PoseRequest(PoseOptions):
+    """Body of `POST /pose`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "video_url": "https://storage.googleapis.com/bucket/video.mp4",
+                    "video": True,
+                    "data": True,
+                    "confidence": 0.3,
+                }
+            ]
+        },
+    )
+
+    video_url: str = Field(
+        min_length=1,
+        max_length=4096,
+        description="http(s):// or gs:// address of the video.",
+        examples=["https://storage.googleapis.com/bucket/video.mp4"],
+    )
+
+
+@dataclass(frozen=True, slots=True, config=FINITE)
+class Keypoint:
+    """A point of the body in pixels of the upright picture, x right, y down."""
+
+    x: Annotated[float | None, Field(description="Null where the model gave no point.")]
+    y: float | None
+    confidence: Annotated[
+        float, Field(ge=0, le=1, description="Model's confidence, clamped to [0, 1].")
+    ]
+    raw_score: Annotated[
+        float, Field(description="As the network gave it; a SimCC maximum can exceed 1.")
+    ]
+    sigma: Annotated[
+        tuple[float, float] | None,
+        Field(
+            description="Standard deviation of x and y by the spread of the response; whether it "
+            "is calibrated, `detail.sigma_calibrated` says."
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True, config=FINITE)
+class Box:
+    """Box of the person, pixels."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
+
+
+JointAngles = dict[str, float | None]
+
+
+class Biomechanics(Told):
+    """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
+
+    joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
+    movement_analysis: dict[str, float | None] = Field(
+        description="pose_quality, stability_score and athletic_readiness (0-100), "
+        "symmetry_index (0-1)."
+    )
+    body_alignment: dict[str, float | None] = Field(
+        description="spine_angle, hip_level_difference, shoulder_level_difference, degrees."
+    )
+    detail: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls.",
+    )
+
+
+class FrameInfo(Told):
+    """Number, time and model of a frame."""
+
+    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
+    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    model_used: str | None = Field(description="Model that made this frame's pose; null without.")
+
+
+class PersonPose(Told):
+    """One person in one frame."""
+
+    track_id: int = Field(description="Number of the person, the same through the clip.")
+    box: Box
+    score: float = Field(description="Mean confidence of the 17 keypoints.")
+
+
+class Person(Told):
+    """One of the other people of a frame."""
+
+    track_id: int
+    box: Box
+    keypoints: dict[str, Keypoint]
+    biomechanics: Biomechanics
+
+
+MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "damaged"]
+
+
+class FramePose(Told):
+    """One frame: the primary person's keypoints and biomechanics."""
+
+    keypoints: dict[str, Keypoint] | None = Field(
+        description="All 17 COCO keypoints by name; null where there is no pose."
+    )
+    biomechanics: Biomechanics
+    frame_info: FrameInfo
+    pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
+    reason: MissingReason | None = Field(None, description="Why there is no pose.")
+    people: list[Person] | None = Field(
+        None,
+        exclude_if=lambda people: people is None,
+        description="The other people, with `people: all` in the request.",
+    )
+
+
+class ModelInfo(Told):
+    """The model that made the poses."""
+
+    name: str
+    version: str = Field(examples=["MMPose 1.3.2"])
+    precision: str = Field(examples=["fp32"])
+    engine: str = Field(description="torch or openvino.")
+    device: str
+    checkpoint: str
+
+
+class Notice(Told):
+    """Something the reader of the numbers must know."""
+
+    code: str
+    detail: str
+
+
+class VideoInfo(Told):
+    """The video as it was read."""
+
+    width: int
+    height: int
+    fps: float
+    duration_s: float
+    codec: str
+    container: str
+    rotation_deg: int
+    audio_codec: str | None
+
+
+class ProcessingSummary(Told):
+    """The clip in numbers."""
+
+    total_frames: int
+    successful_poses: int = Field(description="Frames in which the primary person has a pose.")
+    frames_with_people: int = Field(description="Frames in which anybody has a pose.")
+    average_confidence: float | None = Field(
+        description="Mean confidence of the primary person's keypoints; null without any pose."
+    )
+    model_info: ModelInfo | None
+    people: int = Field(description="People followed through the clip.")
+    models_used: dict[str, int] = Field(description="Frames by the model that made their pose.")
+    confidence_threshold: float
+    video_info: VideoInfo
+    segments: int
+    timings_s: dict[str, float] = Field(
+        description="Seconds by stage, summed over segments that ran side by side, and in all."
+    )
+
+
+class PoseData(Told):
+    """The numbers."""
+
+    poses_per_frame: list[FramePose]
+    processing_summary: ProcessingSummary
+    biomechanics_summary: list[PersonSummary] = Field(
+        default_factory=list, description="One object a person, the primary first."
+    )
+
+
+class PoseResponse(Told):
+    """Answer of `POST /pose`."""
+
+    data: PoseData | None = Field(description="Null where the request said `data: false`.")
+    video_url: str | None = Field(
+        description="Address of the annotated video; null where the request said `video: false`."
+    )
+    warnings: list[Notice] = Field(default_factory=list)
+    request_id: str
+
+
+class HealthService(BaseModel):
+    """The service itself."""
+
+    service: str
+    version: str
+    config_loaded: bool
+
+
+class HealthModelInfo(BaseModel):
+    """The pose model that answers by default."""
+
+    name: str | None
+    source: str | None = Field(
+        description="mmpose_hub for a published checkpoint, else local_file."
+    )
+    config: str | None
+
+
+class HealthModels(BaseModel):
+    """State of the service and its models."""
+
+    rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
+    hrnet_available: bool
+    mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
+    model_info: HealthModelInfo
+    detector_loaded: bool
+    stages: dict[str, dict[str, Any]] = Field(
+        description="What every model replica says of itself."
+    )
+
+
+class HealthSystem(BaseModel):
+    """Versions and devices."""
+
+    cuda_available: bool
+    gpu_device: str | None
+    mmpose_version: str
+    mmcv_version: str
+    mmdet_version: str
+    torch_version: str
+    ray_version: str
+
+
+class Health(BaseModel):
+    """Answer of `GET /healthz`."""
+
+    status: Literal["healthy", "degraded", "not_ready"]
+    service: HealthService
+    models: HealthModels
+    system: HealthSystem
+    reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 problem details."""
+
+    type: str = Field(examples=["/errors/not_a_video"])
+    title: str
+    status: int
+    code: str = Field(examples=["not_a_video"])
+    detail: str
+    hint: str
+    retryable: bool
+    instance: str | None = Field(None, description="The request id.")

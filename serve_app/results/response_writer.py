@@ -1,0 +1,329 @@
+"""The response of a clip, from its arrays."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from biomech.results.frame_blocks import FIELDS
+from biomech.skeleton import KEYPOINTS
+from deployments.messages import ClipPoses, ModelStatus
+from serve_app.pipeline import Outcome
+from serve_app.results.response_schema import (
+    Biomechanics,
+    Box,
+    FrameInfo,
+    FramePose,
+    Keypoint,
+    MissingReason,
+    ModelInfo,
+    Notice,
+    Person,
+    PersonPose,
+    PoseData,
+    PoseOptions,
+    PoseResponse,
+    ProcessingSummary,
+    VideoInfo,
+)
+from serve_app.results.summary_schema import PersonSummary
+from serve_app.versions import package_version
+
+NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
+
+_RESPONSE, _FRAME = TypeAdapter(PoseResponse), TypeAdapter(FramePose)
+_BEFORE_FRAMES = b'{"data":{"poses_per_frame":['
+
+
+class Answer:
+    """An analysed clip as its response, at once or frame by frame.
+
+    Attributes:
+        video_url: where the annotated video is, as the response says.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        request: PoseOptions,
+        min_score: float,
+        models: Mapping[str, ModelStatus],
+        request_id: str,
+    ) -> None:
+        """Take all that the response tells.
+
+        Args:
+            outcome: what the pipeline made.
+            request: which parts are wanted.
+            min_score: confidence threshold in force.
+            models: statuses of the loaded models, by role.
+            request_id: of this request.
+        """
+        self.video_url = outcome.stored.url if outcome.stored else None
+        self._outcome = outcome
+        self._request = request
+        self._min_score = min_score
+        # By display name, which one network has in the roles of detector and pose model.
+        self._models = {s.name: s for s in models.values() if s.role != "detector"}
+        self._notices = model_notices(outcome.clip, models.values())
+        self._request_id = request_id
+        self._calibrated = [
+            n in self._models and self._models[n].calibrated for n in outcome.clip.models
+        ]
+
+    def response(self) -> PoseResponse:
+        """All of it. Takes seconds for hours of video: call it in a thread.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        return self._response(self._told_frames())
+
+    def body(self) -> bytes:
+        """The response as JSON, written frame by frame: in little more memory than the text.
+
+        Raises:
+            ValueError: a number of it is not finite, which JSON cannot say.
+        """
+        rest = _json(_RESPONSE, self._response(()))
+        if not self._request.data:
+            return rest
+        if not rest.startswith(_BEFORE_FRAMES):
+            raise AssertionError(f"the frames are not where they were: {rest[:40]!r}")
+        body = BytesIO()
+        body.write(_BEFORE_FRAMES)
+        for nth, frame in enumerate(self._told_frames()):
+            body.write(b"," if nth else b"")
+            body.write(_json(_FRAME, frame))
+        body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
+        return body.getvalue()
+
+    def plain(self) -> dict[str, Any]:
+        """The response as plain JSON values.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        values: dict[str, Any] = json.loads(self.body())
+        return values
+
+    def _told_frames(self) -> Iterator[FramePose]:
+        """Yield the frames that the request asks for."""
+        count = len(self._outcome.clip.times_s) if self._request.data else 0
+        frames = map(self._frame, range(count))
+        return frames if self._request.frames == "all" else filter(_is_complete, frames)
+
+    def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
+        clip = self._outcome.clip
+        warnings = list(self._outcome.warnings) + self._notices
+        if not len(clip.track_id):
+            warnings.append(("nobody_found", "no person was found in any frame of the video"))
+        return PoseResponse(
+            data=self._data(frames) if self._request.data else None,
+            video_url=self.video_url,
+            warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
+            request_id=self._request_id,
+        )
+
+    def _data(self, frames: Iterable[FramePose]) -> PoseData:
+        return PoseData(
+            poses_per_frame=list(frames),
+            processing_summary=_summary(self._outcome, self._min_score, self._models),
+            biomechanics_summary=[
+                PersonSummary(**self._told(p, summary))
+                for p, summary in enumerate(self._outcome.biomechanics.summary)
+            ],
+        )
+
+    def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
+        """The summary of person p; its deviations are calibrated if a calibrated model made all."""
+        clip = self._outcome.clip
+        used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
+        by_model = summary.get("sigma_source") == "model" and len(used)
+        if by_model and all(self._calibrated[m] for m in used):
+            return summary | {"sigma_calibrated": True}
+        return summary
+
+    def _frame(self, frame: int) -> FramePose:
+        clip = self._outcome.clip
+        present = np.flatnonzero(clip.row[frame] >= 0).tolist()
+        has_pose = present[:1] == [0]
+        info = FrameInfo(
+            frame_number=frame,
+            timestamp=round(float(clip.times_s[frame]), 6),
+            model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
+        )
+        everyone = self._request.people == "all"
+        others = [self._person(frame, p) for p in present if p > 0] if everyone else None
+        if not has_pose:
+            return FramePose(
+                keypoints=None,
+                biomechanics=NO_BIOMECHANICS,
+                frame_info=info,
+                pose=None,
+                reason="damaged"
+                if frame in self._outcome.damaged
+                else _reason(clip, frame, bool(present)),
+                people=others,
+            )
+        person = self._person(frame, 0)
+        return FramePose(
+            keypoints=person.keypoints,
+            biomechanics=person.biomechanics,
+            frame_info=info,
+            pose=PersonPose(
+                track_id=person.track_id,
+                box=person.box,
+                score=round(float(clip.score[clip.row[frame, 0]].mean()), 4),
+            ),
+            people=others,
+        )
+
+    def _person(self, frame: int, p: int) -> Person:
+        clip = self._outcome.clip
+        row = int(clip.row[frame, p])
+        box = [round(float(v), 2) for v in clip.box[row]]
+        return Person(
+            track_id=int(clip.track_id[p]),
+            box=Box(
+                x1=box[0],
+                y1=box[1],
+                x2=box[2],
+                y2=box[3],
+                score=round(float(clip.box_score[row]), 4),
+            ),
+            keypoints=_keypoints(clip, row),
+            biomechanics=self._biomechanics(frame, p, row),
+        )
+
+    def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
+        block = self._outcome.biomechanics.frames[p][frame]
+        if not block:
+            return NO_BIOMECHANICS
+        if block["detail"].get("sigma_source") == "model":
+            block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
+        return Biomechanics(**block)
+
+
+def _is_complete(frame: FramePose) -> bool:
+    """Return whether every joint angle and every score of a frame is a number."""
+    values = {**frame.biomechanics.joint_angles, **frame.biomechanics.movement_analysis}
+    return None not in values.values()
+
+
+def model_notices(clip: ClipPoses, models: Iterable[ModelStatus]) -> list[tuple[str, str]]:
+    """Return the notices of the models that answered, each once."""
+    notices = (
+        f"{status.name} is {status.notice}"
+        for status in models
+        if status.notice and (status.role == "detector" or status.name in clip.models)
+    )
+    return [("model_notice", notice) for notice in dict.fromkeys(notices)]
+
+
+def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
+    if not clip.decoded[frame]:
+        return "not_decoded"
+    return "primary_not_visible" if others else "nobody_found"
+
+
+_PARTS_OF_ONE = np.array([100.0, 100.0, 1e4, 1e4, 100.0, 100.0])
+"""What x, y, score, raw score and the two deviations of a keypoint are rounded to."""
+
+
+def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
+    columns = np.concatenate(
+        [
+            clip.keypoints[row].astype(np.float64),
+            clip.score[row, :, None],
+            clip.raw_score[row, :, None],
+            clip.sigma[row],
+        ],
+        axis=1,
+    )
+    rounded = (np.rint(columns * _PARTS_OF_ONE) / _PARTS_OF_ONE).tolist()
+    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, rounded, strict=True)}
+
+
+def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float) -> Keypoint:
+    found = math.isfinite(x) and math.isfinite(y)
+    return Keypoint(
+        x=x if found else None,
+        y=y if found else None,
+        confidence=score,
+        raw_score=raw,
+        sigma=(sx, sy) if math.isfinite(sx) and math.isfinite(sy) else None,
+    )
+
+
+def _summary(
+    outcome: Outcome, min_score: float, models: Mapping[str, ModelStatus]
+) -> ProcessingSummary:
+    clip, media = outcome.clip, outcome.media
+    primary = clip.row[:, :1]
+    primary = primary[primary >= 0]
+    used = {
+        name: count
+        for i, name in enumerate(clip.models)
+        if (count := int((clip.model[primary] == i).sum()))
+    }
+    main = max(used, key=lambda name: used[name]) if used else None
+    return ProcessingSummary(
+        total_frames=len(clip.times_s),
+        successful_poses=len(primary),
+        frames_with_people=int((clip.row >= 0).any(1).sum()),
+        average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
+        model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
+        people=len(clip.track_id),
+        models_used=used,
+        confidence_threshold=min_score,
+        video_info=VideoInfo(
+            width=media.width,
+            height=media.height,
+            fps=round(media.fps, 4),
+            duration_s=round(media.duration_s, 4),
+            codec=media.codec,
+            container=media.container,
+            rotation_deg=media.rotation_deg,
+            audio_codec=media.audio_codec,
+        ),
+        segments=outcome.segments,
+        timings_s={stage: round(s, 4) for stage, s in outcome.timings_s.items()},
+    )
+
+
+def _model_info(status: ModelStatus | None) -> ModelInfo | None:
+    if status is None:
+        return None
+    return ModelInfo(
+        name=status.name,
+        version=f"MMPose {package_version('mmpose')}",
+        precision=status.precision,
+        engine=status.engine,
+        device=status.device,
+        checkpoint=status.checkpoint,
+    )
+
+
+def encode(response: PoseResponse) -> bytes:
+    """``response`` as JSON.
+
+    Raises:
+        ValueError: a number of it is not finite, which JSON cannot say.
+    """
+    return _json(_RESPONSE, response)
+
+
+def _json(kind: TypeAdapter[Any], value: Any) -> bytes:
+    text = kind.dump_json(value)
+    if b"NaN" in text or b"Infinity" in text:  # as a number, or in a text
+        json.loads(text, parse_constant=_refuse)
+    return text
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")

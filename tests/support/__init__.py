@@ -1,0 +1,1 @@
+"""Provide doubles, figures, files and servers to the tests."""
