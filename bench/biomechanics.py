@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.common import CONSOLE, RESULTS, in_words, machine, save, table
 from biomech.skeleton import KEYPOINTS
-from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.clip_analysis import analyze
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.messages import ClipPoses
 from serve_app.settings import ROOT
@@ -73,7 +73,7 @@ def cost_s(clip: ClipPoses, *, written: int) -> float:
     """Processor time of the whole clip."""
     guidelines = load_guidelines(ROOT / "config" / "rules.yaml", ROOT / "config" / "mdc.yaml")
     started = time.process_time()
-    analyse(clip, 0.3, guidelines=guidelines, written=written)
+    analyze(clip, 0.3, guidelines=guidelines, written=written)
     return time.process_time() - started
 
 
@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     facts = machine()
     whole = round(options.hours * 3600 * FPS)
-    analyse(clip_of(options.movement, 300), 0.3)  # imports and tables are not counted
+    analyze(clip_of(options.movement, 300), 0.3)  # imports and tables are not counted
     figures: dict[str, Any] = {
         "machine": facts,
         "movement": options.movement,

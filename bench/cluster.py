@@ -81,7 +81,7 @@ class Outcome:
 
     Attributes:
         seconds: until the last video was done. first_segment_s: until each video's first segment
-            was analysed. core_s, accelerator_s: how long they worked, in all.
+            was analyzed. core_s, accelerator_s: how long they worked, in all.
     """
 
     seconds: float
@@ -116,7 +116,7 @@ async def process(
     loop = asyncio.get_running_loop()
     first: list[float] = []
 
-    async def analyse(segment: Segment) -> None:
+    async def analyze(segment: Segment) -> None:
         window = asyncio.Semaphore(cluster.window)
         async with asyncio.TaskGroup() as calls:
             for start in range(0, len(segment.pts), cluster.call_frames):
@@ -143,7 +143,7 @@ async def process(
             if count == 1:
                 first.append(loop.time() - began)
 
-        await fan_out(segments, analyse, cluster.segments_in_flight, done)
+        await fan_out(segments, analyze, cluster.segments_in_flight, done)
         await cores.work(media.frame_count * costs.clip_core)
         if annotated:
             await fan_out(segments, render, cluster.segments_in_flight)

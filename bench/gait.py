@@ -14,7 +14,7 @@ import numpy as np
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from serve_app.report.contact_sheet import COLOURS, draw_joint
+from serve_app.report.contact_sheet import COLORS, draw_joint
 from serve_app.results.response_schema import PoseResponse
 from serve_app.results.summary_schema import PersonSummary
 
@@ -48,7 +48,7 @@ def _mark_steps(axes: plt.Axes, person: PersonSummary) -> None:
         kind = f"{event.side} {event.kind.replace('_', '-')}"
         axes.axvline(
             event.t_s,
-            color=COLOURS[event.side],
+            color=COLORS[event.side],
             linestyle="-" if event.kind == "contact" else ":",
             linewidth=1,
             label=None if kind in told else kind,

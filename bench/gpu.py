@@ -1,10 +1,10 @@
 """The pose network on a GPU: python -m bench.gpu
 
 Crops a second against the batch, fp32 and fp16, as it is and by torch.compile with CUDA graphs,
-from uint8 crops to keypoints (normalisation and decoding included), and the pipeline's frames a
+from uint8 crops to keypoints (normalization and decoding included), and the pipeline's frames a
 second.
 RTMPose-m with random weights, as its time does not depend on them, unless the published ones are
-here. Says so where there is no GPU. Aim: 15,000 crops a second on a data-centre GPU.
+here. Says so where there is no GPU. Aim: 15,000 crops a second on a data-center GPU.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import load_model_config
 from serve_app.pipeline import run
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 BATCHES = (1, 4, 16, 64, 128, 256)
 AIM = 15_000
@@ -38,7 +38,7 @@ def compiled(model: TorchPose) -> TorchPose:
 
 def kernels(model: TorchPose, batch: int) -> float:
     """Crops a second of the network alone, from a tensor on the GPU: copies and decoding aside."""
-    inputs = model._runner.normalise(np.zeros((batch, 256, 192, 3), np.uint8))
+    inputs = model._runner.normalize(np.zeros((batch, 256, 192, 3), np.uint8))
     with torch.inference_mode():
         for _ in range(3):
             model._forward(inputs)
@@ -82,9 +82,9 @@ def pipeline_fps(video: Path) -> dict[str, float]:
         stages, options = stages_of(Path(name), mixed_precision=True, batch_size=64)
         for annotated in (False, True):
             job = job_of(video, Path(name), options, annotated=annotated)
-            awaited(run(job, stages))  # warm
+            run_async(run(job, stages))  # warm
             began = time.perf_counter()
-            outcome = awaited(run(job, stages))
+            outcome = run_async(run(job, stages))
             seconds = time.perf_counter() - began
             figures["annotated" if annotated else "plain"] = outcome.media.frame_count / seconds
         stages.close()

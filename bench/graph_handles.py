@@ -71,7 +71,7 @@ async def _first_segment(
 
     async def alone() -> float:
         began = time.perf_counter()
-        await stages.analyse(segment, options)
+        await stages.analyze(segment, options)
         return time.perf_counter() - began
 
     async def until_first(at_once: int) -> float:

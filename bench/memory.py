@@ -1,6 +1,6 @@
 """Memory for a short and a long video of 720p: python -m bench.memory [--seconds 10 3600]
 
-Each is analysed in a separate process, whose peak of resident memory is printed, with the size of
+Each is analyzed in a separate process, whose peak of resident memory is printed, with the size of
 its results (the arrays of the clip), which grow with the video and are taken off.
 """
 
@@ -22,7 +22,7 @@ import av
 from bench.common import CONSOLE, in_words, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import long_clip
 from serve_app.pipeline import run
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 from serve_app.settings import ROOT
 
 FOLDER = ROOT / "out" / "bench"
@@ -57,14 +57,14 @@ def repeated(piece: Path, seconds: float, out: Path) -> Path:
 
 
 def child(path: Path, annotated: bool) -> dict[str, Any]:
-    """Analyse once, and tell the peak of this process."""
+    """Analyze once, and tell the peak of this process."""
     logging.disable(logging.WARNING)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(dir=FOLDER) as name:
         stages, options = stages_of(Path(name))
         loaded = _peak()
         job = job_of(path, Path(name), options, annotated=annotated)
-        outcome = awaited(run(job, stages))
+        outcome = run_async(run(job, stages))
         peak = _peak()
         results = len(pickle.dumps((outcome.clip, outcome.biomechanics), protocol=5))
         stages.close()

@@ -34,12 +34,12 @@ def picture(rows: Sequence[Mapping[str, Any]], path: Path, caption: str) -> None
         for place, row in enumerate(panel):
             walls = [r["wall_s"] for r in row["runs"]]
             middle = median(walls)
-            colour = OURS if row["peer"].startswith("ours") else THEIRS
+            color = OURS if row["peer"].startswith("ours") else THEIRS
             axis.barh(
                 place,
                 middle,
                 xerr=[[middle - min(walls)], [max(walls) - middle]],
-                color=colour,
+                color=color,
                 ecolor="black",
             )
             axis.text(max(walls), place, f" {middle:.1f} s", va="center", fontsize=8)

@@ -101,12 +101,12 @@ def draw(rows: Sequence[dict[str, Any]], path: Path, caption: str) -> None:
     figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
     nodes = [row["nodes"] for row in rows]
     axis.plot(nodes, [rows[0]["many"] * n for n in nodes], ":", color="#999999", label="linear")
-    for kind, label, colour in (
+    for kind, label, color in (
         ("many", f"{VIDEOS_A_NODE} videos a node", "#0072b2"),
         ("one_wide", "one hour of video, segments in flight by nodes", "#009e73"),
         ("one", "one hour of video, segments in flight as set", "#d55e00"),
     ):
-        axis.plot(nodes, [row[kind] for row in rows], "o-", color=colour, label=label)
+        axis.plot(nodes, [row[kind] for row in rows], "o-", color=color, label=label)
     axis.set_xscale("log", base=2)
     axis.set_yscale("log", base=2)
     axis.set_xticks(nodes, [str(n) for n in nodes])

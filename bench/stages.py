@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.common import CONSOLE, in_words, job_of, machine, shared_videos, stages_of, table
-from deployments.biomechanics.clip_analysis import analyse as analyse_biomechanics
+from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
 from deployments.decode.probe import probe
@@ -38,7 +38,7 @@ from serve_app.local import LocalStages
 from serve_app.pipeline import Outcome, overlay_of, run
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.response_writer import Answer
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
 # peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
@@ -87,16 +87,16 @@ def measure(
     path: Path, stages: LocalStages, options: AnalysisOptions
 ) -> tuple[list[Cost], Outcome]:
     """Costs of the stages and of the whole for one video."""
-    media = awaited(stages.probe(path))
+    media = run_async(stages.probe(path))
     meter = Meter(media.frame_count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = job_of(path, folder, options, annotated=True)
-        awaited(run(job, stages))  # warm
+        run_async(run(job, stages))  # warm
         with meter.stage("whole, with video"):
-            outcome = awaited(run(job, stages))
+            outcome = run_async(run(job, stages))
         with meter.stage("whole, without video"):
-            awaited(run(replace(job, video=False), stages))
+            run_async(run(replace(job, video=False), stages))
         _alone(meter, outcome, stages, options, folder)
     return meter.costs, outcome
 
@@ -138,7 +138,7 @@ def _alone(
     with meter.stage("blur"):
         blur_of(np.stack(crops), CropPoses.concatenate(poses))
     with meter.stage("biomechanics"):
-        biomechanics = analyse_biomechanics(clip, 0.3, written=1)
+        biomechanics = analyze_biomechanics(clip, 0.3, written=1)
     with meter.stage("answer"):
         models = {status.name: status for status in stages.statuses.values() if status.loaded}
         Answer(outcome, PoseOptions(), 0.3, models, "bench").body()
@@ -155,7 +155,7 @@ def _alone(
             Cost(f"  of which {stage}", seconds[stage], float("nan"), media.frame_count)
         )
     with meter.stage("join"):
-        awaited(stages.join(parts, media, folder, "stages.mp4"))
+        run_async(stages.join(parts, media, folder, "stages.mp4"))
 
 
 def _pictures(segments: Sequence[Segment]) -> Iterator[Picture]:

@@ -17,7 +17,7 @@ from deployments.messages import AnalysisOptions, ClipPoses
 from serve_app.local import LocalStages
 from serve_app.offline.analysis_diff import Rows, difference
 from serve_app.pipeline import run
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 # Stride, and the finest where people move.
 VARIANTS = ((1, None), (2, None), (4, None), (4, 1), (8, None), (8, 2), (8, 1), (16, None), (16, 2))
@@ -56,7 +56,7 @@ def _clip(
     try:
         so_often = replace(options, detector_stride=stride, finest_stride=finest)
         job = job_of(video, video.parent, so_often)
-        clip = awaited(run(job, stages)).clip
+        clip = run_async(run(job, stages)).clip
     finally:
         del detector.infer
     return clip, asked

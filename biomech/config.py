@@ -10,7 +10,7 @@ DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
 
-CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognised")
+CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognized")
 
 _DIVISORS: Final = (
     "symmetry_span_deg",
@@ -27,14 +27,14 @@ _DIVISORS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class BmConfig:
+class BiomechanicsConfig:
     """Thresholds and weights. Lengths are shares of stature H, speeds H a second, angles degrees.
 
     Attributes:
         min_score: keypoints below are missing.
         cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
         cutoff_source: ``default``, by the caller's ``request`` or name of the ``movement``, or by
-            the movement ``recognised`` in the clip.
+            the movement ``recognized`` in the clip.
         max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.preprocessing.repair.SwapCosts`.
@@ -60,21 +60,21 @@ class BmConfig:
         sigma_roll_deg: of the camera's roll, where it is assumed level.
         min_quality: pose quality below which the other scores are null.
         min_coverage: share of a score's weights that must be present.
-        min_mass: share of body mass that must be seen for the centre of mass.
+        min_mass: share of body mass that must be seen for the center of mass.
         symmetry_span_deg, lean_span_deg, tilt_span_deg: difference that scores 0.
         contact_height, contact_speed: an ankle this near the lower one, this slow, is grounded.
         locomotion_speed: sagittal travel above which balance is not judged.
         half_foot_breadth, foot_length, heel_share: base of support.
         omega0_default: rad/s of the inverted pendulum where no height is known.
         shank_upright: height of a knee over its ankle from which that foot can carry.
-        least_com_height: of the centre of mass over the lower ankle, of who stands on the feet.
+        least_com_height: of the center of mass over the lower ankle, of who stands on the feet.
         hand_height: over the lower ankle, below which a wrist may carry.
-        unsupported: mean distance of the centre of mass from the base above which something else
+        unsupported: mean distance of the center of mass from the base above which something else
             carries.
         seat_height, seat_speed: height of the hips over the knees, and rms of their speed, below
             which a seat cannot be told from a crouch seen from the front.
         sway_window_s, sway_min_span_s: over which sway is taken, and the least measured part.
-        sway_smooth_s: over which the velocity of the centre of mass is averaged.
+        sway_smooth_s: over which the velocity of the center of mass is averaged.
         sway_scale: rms sway that halves the sway component.
         sway_least_turn: radians a second of the knees from which horizontal motion that goes with
             them counts as movement, not as sway.
@@ -275,14 +275,14 @@ class Context:
         if self.cutoff_hz is not None and not self.cutoff_hz > 0:
             raise ValueError(f"cutoff_hz is {self.cutoff_hz}, must be above 0")
 
-    def config(self, min_score: float) -> BmConfig:
+    def config(self, min_score: float) -> BiomechanicsConfig:
         """The thresholds for this clip.
 
         Raises:
             ValueError: ``min_score`` is negative or not a number.
         """
         asked = self.cutoff_hz is not None
-        config = BmConfig(
+        config = BiomechanicsConfig(
             min_score=min_score,
             cutoff_hz=CUTOFFS_HZ[self.movement] if self.cutoff_hz is None else self.cutoff_hz,
             cutoff_source="request"
@@ -298,7 +298,7 @@ NO_CONTEXT: Final = Context()
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class EnabledOutputs:
     """Which parts of the biomechanics are given; the fields of the others are null.
 
     A part that is left out changes no field but its own: what rests on it is computed all the same,
@@ -319,4 +319,4 @@ class Parts:
     movement_quality: bool = True
 
 
-ALL_PARTS: Final = Parts()
+ALL_OUTPUTS: Final = EnabledOutputs()

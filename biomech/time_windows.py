@@ -1,6 +1,6 @@
 """Windows, runs and derivatives on true time stamps: nothing is smoothed here.
 
-NaN is missing. Windows are centred and closed, and shorter at the ends of a clip.
+NaN is missing. Windows are centered and closed, and shorter at the ends of a clip.
 """
 
 from collections.abc import Iterator

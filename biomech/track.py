@@ -32,6 +32,6 @@ class Track:
     blur: Array | None = None
 
     @property
-    def centre(self) -> Array:
+    def center(self) -> Array:
         """(2,) pixels: the middle of the picture."""
         return (np.array(self.size, np.float64) - 1.0) / 2.0

@@ -1,7 +1,7 @@
 """Geometry of crops: which part of a picture a pose network sees.
 
 The equal of MMPose's ``GetBBoxCenterScale`` followed by ``TopdownAffine`` (without UDP): the box
-grows by ``padding``, then to the aspect of the network's input, about its centre.
+grows by ``padding``, then to the aspect of the network's input, about its center.
 """
 
 import numpy as np
@@ -26,14 +26,14 @@ def crop_transforms(
         (n, 2, 3) float64.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    center = (boxes[:, :2] + boxes[:, 2:]) / 2
     size = (boxes[:, 2:] - boxes[:, :2]) * padding
     width, height = input_size
     # Pixels of the image for one of the crop, by the tighter side.
     step = np.maximum(np.maximum(size[:, 0] / width, size[:, 1] / height), 1e-6)
     maps = np.zeros((len(boxes), 2, 3))
     maps[:, 0, 0] = maps[:, 1, 1] = step
-    maps[:, :, 2] = centre - step[:, None] * np.array([width / 2, height / 2])
+    maps[:, :, 2] = center - step[:, None] * np.array([width / 2, height / 2])
     return maps
 
 

@@ -144,9 +144,9 @@ class UnreachableError(SourceError):
 
 
 class MediaError(ServiceError):
-    """The file is not a video that can be analysed."""
+    """The file is not a video that can be analyzed."""
 
-    status, code, title = 422, "bad_media", "The file cannot be analysed"
+    status, code, title = 422, "bad_media", "The file cannot be analyzed"
     default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
 
 

@@ -1,7 +1,7 @@
 """Define the messages between stages: frozen dataclasses of arrays.
 
-Pixels are display pixels (after the container's rotation), x right, y down, a pixel's centre at its
-integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Colour images are uint8 BGR.
+Pixels are display pixels (after the container's rotation), x right, y down, a pixel's center at its
+integer coordinate. Boxes are ``x1, y1, x2, y2``. Times are PTS. Color images are uint8 BGR.
 Arrays that come out of Ray's object store are read-only.
 """
 
@@ -314,7 +314,7 @@ class ClipBiomechanics:
             the joints.
         summary: one JSON object a person.
         primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not
-            measured: what the angles are of. None where nobody is there or nothing was analysed.
+            measured: what the angles are of. None where nobody is there or nothing was analyzed.
         warnings: (code, text).
     """
 

@@ -1,4 +1,4 @@
-"""Parts of scipy, which it loads at their first use: what serves does so before it is ready."""
+"""Import the lazy parts of scipy before the service is ready."""
 
 from importlib import import_module
 from typing import Final

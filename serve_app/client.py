@@ -79,7 +79,7 @@ class PoseClient:
         self._http.close()
 
     def analyze(self, source: str | Path, /, **options: Any) -> PoseResponse:
-        """Analyse a video.
+        """Analyze a video.
 
         Args:
             source: an address (``https://``, ``gs://``), or a file to upload.

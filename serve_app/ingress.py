@@ -53,16 +53,16 @@ class GraphStages:
         """See ``Stages``."""
         return await answer(self._decode.probe.remote(str(path)), "Decode")
 
-    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+    async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
-        return await answer(self._decode.analyse.remote(segment, options), "Decode")
+        return await answer(self._decode.analyze.remote(segment, options), "Decode")
 
     async def biomechanics(
         self, clip: ClipPoses, min_score: float, written: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await answer(
-            self._biomechanics.analyse.remote(clip, min_score, written, context), "Biomechanics"
+            self._biomechanics.analyze.remote(clip, min_score, written, context), "Biomechanics"
         )
 
     async def render(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from biomech.config import Context
-from deployments.biomechanics.clip_analysis import analyse as analyse_biomechanics
+from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
 from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits, probe
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import InferenceError, NotReadyError
 from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
@@ -122,7 +122,7 @@ class LocalStages:
         """See ``Stages``."""
         return await in_thread(lambda cancelled: probe(path, self.limits, cancelled))
 
-    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+    async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
 
         async def detect(images: U8) -> list[Detections]:
@@ -140,14 +140,14 @@ class LocalStages:
             raise failure or NotReadyError("no pose model is to be asked")
 
         with self._heap.used():
-            return await analyse_segment(segment, options, detect, estimate)
+            return await analyze_segment(segment, options, detect, estimate)
 
     async def biomechanics(
         self, clip: ClipPoses, min_score: float, written: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await asyncio.to_thread(
-            analyse_biomechanics,
+            analyze_biomechanics,
             clip,
             min_score,
             enabled=self._biomechanics,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biomech.applications.norms_and_limits import Guidelines
-from biomech.config import Parts
+from biomech.config import EnabledOutputs
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.errors import NotReadyError, WeightsMissingError
 from deployments.messages import ModelStatus
@@ -31,9 +31,9 @@ class ModelPlan:
     guidelines: Guidelines
 
     @property
-    def parts(self) -> Parts:
+    def parts(self) -> EnabledOutputs:
         """Return the parts of the biomechanics that the registry enables."""
-        return Parts(**self.config.biomechanics.model_dump())
+        return EnabledOutputs(**self.config.biomechanics.model_dump())
 
 
 def plan_models(settings: Settings) -> ModelPlan:

@@ -58,7 +58,7 @@ class Stages(Protocol):
         """Read what the file says of itself, within the limits."""
         ...
 
-    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+    async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """Find the people of a segment and their keypoints."""
         ...
 
@@ -83,7 +83,7 @@ class Stages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One video to analyse.
+    """One video to analyze.
 
     Attributes:
         path: local file. folder: working files of this job, removed by the caller.
@@ -122,7 +122,7 @@ class Outcome:
 
 
 async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Outcome:
-    """Analyse one video.
+    """Analyze one video.
 
     Raises:
         ServiceError: the first error of any stage that retrying did not cure; what was under way
@@ -133,12 +133,12 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     _check_cutoff(media, job.context)
     segments = split(media, job.options.detector_stride, job.segment_s)
 
-    progress("analyse", 0, len(segments))
+    progress("analyze", 0, len(segments))
     parts = await fan_out(
         segments,
-        lambda segment: stages.analyse(segment, job.options),
+        lambda segment: stages.analyze(segment, job.options),
         job.segments_in_flight,
-        lambda done: progress("analyse", done, len(segments)),
+        lambda done: progress("analyze", done, len(segments)),
     )
     if not any(part.decoded.any() for part in parts):
         raise NoFramesError("no frame of the video could be decoded")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-def awaited(work: Coroutine[Any, Any, Result]) -> Result:
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run ``work`` in a new event loop: ``asyncio.run`` for large results.
 
     That one asks at its end whether its handler of SIGINT is still in place, and for a handler that

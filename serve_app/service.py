@@ -1,4 +1,4 @@
-"""One request: admit, fetch, analyse, answer. The same with the graph or in one process."""
+"""One request: admit, fetch, analyze, answer. The same with the graph or in one process."""
 
 import asyncio
 import contextlib
@@ -133,7 +133,7 @@ class PoseService:
             yield
 
     def refuse_if_not_ready(self) -> None:
-        """Spare a caller to send a video that no model could analyse now.
+        """Spare a caller to send a video that no model could analyze now.
 
         Raises:
             NotReadyError: nothing is loaded to answer with, or the service is ending.
@@ -198,7 +198,7 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
     ) -> Answer:
-        """Fetch a video, then take a place and analyse it.
+        """Fetch a video, then take a place and analyze it.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -221,7 +221,7 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
     ) -> Answer:
-        """Analyse a local file, with ``folder`` for working files. Call within :meth:`admitted`.
+        """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else

@@ -327,7 +327,7 @@ class Settings(BaseSettings):
 
     @property
     def media_limits(self) -> MediaLimits:
-        """The largest video that is analysed."""
+        """The largest video that is analyzed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
     @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")

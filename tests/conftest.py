@@ -82,7 +82,7 @@ def movenet() -> Path:
 
 @pytest.fixture(scope="session")
 def marker_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry whose networks find coloured discs: real inference without trained weights."""
+    """A registry whose networks find colored discs: real inference without trained weights."""
     return markers.write_models(tmp_path_factory.mktemp("models"))
 
 

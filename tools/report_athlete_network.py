@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from serve_app.results.response_schema import PoseData, PoseOptions
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 from serve_app.service import PoseService
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import MOVEMENTS, Style, period_s
@@ -47,11 +47,11 @@ class Scored:
         return self.counts == [self.repetitions]
 
 
-def analyse(service: PoseService, video: Path) -> PoseData:
+def analyze(service: PoseService, video: Path) -> PoseData:
     """The data of a video."""
     with service.workspace() as folder:
         options = PoseOptions(video=False)
-        answer = awaited(service.analyze_file(video, folder, options, "report")).response()
+        answer = run_async(service.analyze_file(video, folder, options, "report")).response()
     if answer.data is None:
         raise AssertionError("data was asked for")
     return answer.data
@@ -72,7 +72,7 @@ def on_films(console: Console, clips: int) -> None:
                 for _ in range(clips):
                     seed += 1
                     truth = film(_take(movement, view, seed), path)
-                    data = analyse(service, path)
+                    data = analyze(service, path)
                     counts = [counted(movement, person) for person in data.biomechanics_summary]
                     scores.append(Scored(score(truth, data), counts, truth.repetitions))
             everything += scores

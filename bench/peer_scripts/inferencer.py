@@ -15,7 +15,7 @@ from tests.support.random_networks import config_of, import_apis, quiet
 
 
 def main() -> None:
-    """Analyse once and tell."""
+    """Analyze once and tell."""
     pose, detector, video = sys.argv[1:]
     mmpose, _ = import_apis()
     torch.set_num_threads(usable_cpus())

@@ -12,7 +12,7 @@ from meter import Meter
 
 
 def main():
-    """Analyse once and tell."""
+    """Analyze once and tell."""
     video, *annotated = sys.argv[1:]
     solution = mp.solutions.pose
     pose = solution.Pose(model_complexity=1)

@@ -11,18 +11,18 @@ from pathlib import Path
 from bench.common import job_of, stages_of
 from bench.peer_scripts.meter import Meter
 from serve_app.pipeline import run
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 
 def main() -> None:
-    """Analyse once and tell."""
+    """Analyze once and tell."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name:
         stages, options = stages_of(Path(name))
         video, *annotated = sys.argv[1:]
         job = job_of(Path(video), Path(name), options, annotated=bool(annotated))
         meter = Meter()
-        outcome = awaited(run(job, stages))
+        outcome = run_async(run(job, stages))
         pose = stages.statuses["rtmpose"]
         meter.tell(
             frames=outcome.media.frame_count,

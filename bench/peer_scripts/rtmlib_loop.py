@@ -15,7 +15,7 @@ STRIDE = 4
 
 
 def main():
-    """Analyse once and tell."""
+    """Analyze once and tell."""
     detector_file, pose_file, video, *annotated = sys.argv[1:]
     detector = RTMDet(detector_file, model_input_size=(320, 320), backend="onnxruntime")
     pose = RTMPose(pose_file, model_input_size=(192, 256), backend="onnxruntime")

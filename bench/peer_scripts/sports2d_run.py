@@ -15,7 +15,7 @@ matplotlib.use("Agg")
 
 
 def main():
-    """Analyse once and tell."""
+    """Analyze once and tell."""
     detector, pose, video, folder, *annotated = sys.argv[1:]
     from Sports2D import Sports2D
 

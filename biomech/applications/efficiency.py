@@ -5,25 +5,25 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import Phase, phases_of_repetitions, phases_of_strides
 
 
-def efficiency(performance: Performance) -> Outcome:
+def efficiency(clip_events: ClipEvents) -> Outcome:
     """SPARC and LDLJ of each way out and back of a repetition, or of the knee over each stride.
 
     Nearer 0 is smoother. Null where the speed is not above three deviations of its own noise;
     ``ldlj`` below 60 frames a second too.
     """
     found: list[dict[str, Any]] = []
-    if performance.gait:
-        for side, strides in phases_of_strides(performance, performance.gait).items():
+    if clip_events.gait:
+        for side, strides in phases_of_strides(clip_events, clip_events.gait).items():
             found += [_row("stride", side, i, p) for i, p in enumerate(strides)]
         of = "knee"
     else:
-        for i, (out, back) in enumerate(phases_of_repetitions(performance)):
+        for i, (out, back) in enumerate(phases_of_repetitions(clip_events)):
             found += [_row("out", None, i, out), _row("back", None, i, back)]
-        of = performance.repetitions.driver or ""
+        of = clip_events.repetitions.driver or ""
     known = [row["sparc"] for row in found if row["sparc"] is not None]
     if not known:
         reason = "no repetition or stride is faster than the noise of its speed"

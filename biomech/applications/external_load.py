@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import Outcome, number, ok
-from biomech.config import BmConfig
-from biomech.events.clip_events import Performance
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import ClipEvents
 from biomech.kinematics.curves import Curves, turns
 from biomech.kinematics.geometry import Array
 from biomech.time_windows import velocity
 
 
-def load(performance: Performance, config: BmConfig) -> Outcome:
+def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> Outcome:
     """Counts, seconds in motion, and how far and how fast each joint turned.
 
     A joint moves where it turns within a second by more than noise makes of a still one.
@@ -21,17 +21,17 @@ def load(performance: Performance, config: BmConfig) -> Outcome:
     where any joint that moves is faster than ``config.active_speed_deg_s``. Frames
     whose speed is not known count nowhere.
     """
-    curves, gait = performance.curves, performance.gait
+    curves, gait = clip_events.curves, clip_events.gait
     lasts = _lasts(curves.times_s, curves.max_gap_s)
     speeds = {name: _speed(curves, name) for name in curves.flexion}
     active = np.zeros(len(lasts), np.bool_)
     for speed in speeds.values():
         active |= np.nan_to_num(speed) > config.active_speed_deg_s
     return ok(
-        repetitions=len(performance.repetitions.items),
+        repetitions=len(clip_events.repetitions.items),
         steps=len(gait.steps()) if gait else 0,
-        jumps=len(performance.jumps),
-        landings=len(performance.landings),
+        jumps=len(clip_events.jumps),
+        landings=len(clip_events.landings),
         active_s=number(float(lasts[active].sum())),
         zones_deg_s=list(config.speed_zones_deg_s),
         joints={name: _joint(speed, lasts, config) for name, speed in speeds.items()},
@@ -56,7 +56,7 @@ def _lasts(times_s: Array, max_gap_s: float) -> Array:
     return lasts
 
 
-def _joint(speed: Array, lasts: Array, config: BmConfig) -> dict[str, Any]:
+def _joint(speed: Array, lasts: Array, config: BiomechanicsConfig) -> dict[str, Any]:
     if not np.isfinite(speed).any():
         return {"travel_deg": None, "zones_s": None}
     zone = np.digitize(speed, config.speed_zones_deg_s)

@@ -19,7 +19,7 @@ from biomech.applications.outcome import (
     ok,
     without,
 )
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import JOINTS, values_at
 from biomech.kinematics.geometry import SIDES, Array
 from biomech.kinematics.joint_angles import Angle
@@ -56,11 +56,11 @@ class _Finding:
     sigma: float
 
 
-def monitoring(performance: Performance, rules: tuple[Rule, ...], sex: str | None) -> Outcome:
+def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None) -> Outcome:
     """Alerts of all rules; ``checked`` says how often each could be held against something.
 
     Args:
-        performance: of one person. rules: of the site, or the shipped ones.
+        clip_events: of one person. rules: of the site, or the shipped ones.
         sex: for thresholds that differ by it.
     """
     if not rules:
@@ -69,7 +69,7 @@ def monitoring(performance: Performance, rules: tuple[Rule, ...], sex: str | Non
     for rule in rules:
         threshold = rule.threshold.get(sex or "any", rule.threshold["any"])
         seen = 0
-        for side, findings in _findings(performance, rule, threshold):
+        for side, findings in _findings(clip_events, rule, threshold):
             seen += len(findings)
             alerts += [
                 _alert(rule, side, finding, threshold)
@@ -107,32 +107,32 @@ def _alert(rule: Rule, side: str | None, finding: _Finding, threshold: float) ->
 
 
 def _findings(
-    performance: Performance, rule: Rule, threshold: float
+    clip_events: ClipEvents, rule: Rule, threshold: float
 ) -> Iterator[tuple[str | None, list[_Finding]]]:
-    if rule.view is not None and rule.view != performance.view:
+    if rule.view is not None and rule.view != clip_events.view:
         return
     make = _PHASES[rule.phase]
     if rule.metric in _WHOLE:
-        yield None, make(performance, rule, _angle(performance, rule.metric), threshold)
+        yield None, make(clip_events, rule, _angle(clip_events, rule.metric), threshold)
         return
     name = _SIDED["knee_flexion" if rule.metric == EXCURSION else rule.metric]
     for side in SIDES if rule.side is None else (rule.side,):
-        yield side, make(performance, rule, _angle(performance, name.format(side)), threshold)
+        yield side, make(clip_events, rule, _angle(clip_events, name.format(side)), threshold)
 
 
-def _angle(performance: Performance, name: str) -> Angle | None:
-    metrics = performance.metrics
+def _angle(clip_events: ClipEvents, name: str) -> Angle | None:
+    metrics = clip_events.metrics
     every = {**metrics.sagittal, **metrics.frontal, **metrics.body_alignment}
     return every.get(name)
 
 
 def _whenever(
-    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+    clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
     """The most of each stretch outside the range, and the most of all where there is none."""
     if angle is None:
         return []
-    times, value, sigma = performance.curves.times_s, angle.value, angle.sigma
+    times, value, sigma = clip_events.curves.times_s, angle.value, angle.sigma
     known = np.isfinite(value) & np.isfinite(sigma)
     if not known.any():
         return []
@@ -142,7 +142,7 @@ def _whenever(
     outside = known & sure
     found = [
         _most(times, value, sigma, sign, start, stop)
-        for start, stop in runs_of(outside, times, performance.curves.max_gap_s).tolist()
+        for start, stop in runs_of(outside, times, clip_events.curves.max_gap_s).tolist()
         if times[stop - 1] - times[start] >= rule.min_duration_s
     ]
     if found:
@@ -169,12 +169,12 @@ def _at(times_s: Array, value: Array, sigma: Array, frame: int) -> _Finding:
 
 
 def _at_landing(
-    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+    clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
     if angle is None:
         return []
-    between = [flight.landing_between_s for flight in performance.landings]
-    found = values_at(performance, angle.value, angle.sigma, between)
+    between = [flight.landing_between_s for flight in clip_events.landings]
+    found = values_at(clip_events, angle.value, angle.sigma, between)
     return [
         _Finding(*ends, value, sigma)
         for ends, (value, sigma) in zip(between, found.tolist(), strict=True)
@@ -183,34 +183,34 @@ def _at_landing(
 
 
 def _at_peak(
-    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+    clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
     """At the peak of each repetition; the knees' projection angle where the hips are lowest.
 
     That angle is of load: it counts after landings too, and whatever joint moves most.
     """
     if rule.metric != FPPA:
-        return _known(performance, angle, [rep.peak for rep in performance.repetitions.items])
-    lows = _known(performance, angle, [rep.peak for rep in performance.lows])
-    return lows + _after_landing(performance, rule, angle, threshold)
+        return _known(clip_events, angle, [rep.peak for rep in clip_events.repetitions.items])
+    lows = _known(clip_events, angle, [rep.peak for rep in clip_events.lows])
+    return lows + _after_landing(clip_events, rule, angle, threshold)
 
 
 def _after_landing(
-    performance: Performance, rule: Rule, angle: Angle | None, threshold: float
+    clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
     """The most after each landing; for the excursion, less what it was at the landing."""
     if angle is None:
         return []
-    times, found = performance.curves.times_s, []
-    between = [flight.landing_between_s for flight in performance.landings]
-    contact = values_at(performance, angle.value, angle.sigma, between)
-    for flight, (at, doubt) in zip(performance.landings, contact.tolist(), strict=True):
-        after = performance.after(flight)
+    times, found = clip_events.curves.times_s, []
+    between = [flight.landing_between_s for flight in clip_events.landings]
+    contact = values_at(clip_events, angle.value, angle.sigma, between)
+    for flight, (at, doubt) in zip(clip_events.landings, contact.tolist(), strict=True):
+        after = clip_events.after(flight)
         values = angle.value[after]
         if not np.isfinite(values).any():
             continue
         time = float(times[after.start + int(np.nanargmax(values))])
-        ((value, sigma),) = values_at(performance, angle.value, angle.sigma, [(time, time)])
+        ((value, sigma),) = values_at(clip_events, angle.value, angle.sigma, [(time, time)])
         if rule.metric == EXCURSION:
             value, sigma = value - at, float(np.hypot(sigma, doubt))
         if np.isfinite(value) and np.isfinite(sigma):
@@ -218,17 +218,17 @@ def _after_landing(
     return found
 
 
-def _known(performance: Performance, angle: Angle | None, frames: list[int]) -> list[_Finding]:
+def _known(clip_events: ClipEvents, angle: Angle | None, frames: list[int]) -> list[_Finding]:
     if angle is None:
         return []
     return [
-        _at(performance.curves.times_s, angle.value, angle.sigma, frame)
+        _at(clip_events.curves.times_s, angle.value, angle.sigma, frame)
         for frame in frames
         if np.isfinite(angle.value[frame]) and np.isfinite(angle.sigma[frame])
     ]
 
 
-_PHASES: Final[Mapping[str, Callable[[Performance, Rule, Angle | None, float], list[_Finding]]]] = {
+_PHASES: Final[Mapping[str, Callable[[ClipEvents, Rule, Angle | None, float], list[_Finding]]]] = {
     "any": _whenever,
     "landing": _at_landing,
     "landing_peak": _after_landing,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.events.cycle_average import sampled
 from biomech.events.repetitions import DIRECTIONS, repetitions
 from biomech.kinematics.curves import TRUNK, Curves, whole_turns
@@ -15,7 +15,7 @@ from biomech.preprocessing.repair import fill_gaps
 
 SIZES: Final = tuple(ANGLES)
 SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)
-MAX_GAP_S: Final = BmConfig().max_gap_s
+MAX_GAP_S: Final = BiomechanicsConfig().max_gap_s
 """Instants further apart do not hang together."""
 
 
@@ -103,5 +103,7 @@ def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
 
 
 def _filled(times_s: Array, signal: Array) -> Array:
-    filled, _ = fill_gaps(times_s, signal[:, None, None], MAX_GAP_S, BmConfig().gap_neighbours)
+    filled, _ = fill_gaps(
+        times_s, signal[:, None, None], MAX_GAP_S, BiomechanicsConfig().gap_neighbours
+    )
     return filled[:, 0, 0]

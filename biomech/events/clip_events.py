@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from biomech.config import CUTOFFS_HZ, JUMP, RUN, BmConfig
+from biomech.config import CUTOFFS_HZ, JUMP, RUN, BiomechanicsConfig
 from biomech.events.flight import Flight, flights, with_contacts
 from biomech.events.gait import Gait, gait_of
 from biomech.events.repetitions import Repetition, Repetitions, descents, repetitions
@@ -27,7 +27,7 @@ _FAST_CADENCE: Final = 160.0
 
 
 @dataclass(frozen=True)
-class Performance:
+class ClipEvents:
     """The events of a clip of one person.
 
     Attributes:
@@ -79,7 +79,7 @@ class Performance:
         return slice(*ends.tolist())
 
     @property
-    def recognised(self) -> str | None:
+    def recognized(self) -> str | None:
         """Movement whose cut-off is higher than the usual one; None where there is none."""
         gait = self.gait
         if gait and (gait.running or gait.cadence() > _FAST_CADENCE):
@@ -87,7 +87,9 @@ class Performance:
         return JUMP if self.landings else None
 
 
-def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> Performance | None:
+def clip_events_of(
+    metrics: PersonMetrics, config: BiomechanicsConfig, movement: str
+) -> ClipEvents | None:
     """Return the events of one person; None where the clip is too short or slow to be filtered.
 
     Where nobody chose the cut-off and the clip shows a movement that has a higher one, all of it is
@@ -97,16 +99,18 @@ def performance_of(metrics: PersonMetrics, config: BmConfig, movement: str) -> P
         metrics: of the person. config: thresholds. movement: as the caller calls it.
     """
     made = _performance(metrics, config, movement)
-    if made is None or made.recognised is None or config.cutoff_source != "default":
+    if made is None or made.recognized is None or config.cutoff_source != "default":
         return made
-    sharper = replace(config, cutoff_hz=CUTOFFS_HZ[made.recognised], cutoff_source="recognised")
+    sharper = replace(config, cutoff_hz=CUTOFFS_HZ[made.recognized], cutoff_source="recognized")
     if sharper.cutoff_hz <= config.cutoff_hz or MAX_SHARE * made.curves.rate_hz <= config.cutoff_hz:
         return made
     again = person_metrics(metrics.points.track, sharper, metrics.subject, metrics.roll_deg)
     return _performance(again, sharper, movement)
 
 
-def _performance(metrics: PersonMetrics, config: BmConfig, movement: str) -> Performance | None:
+def _performance(
+    metrics: PersonMetrics, config: BiomechanicsConfig, movement: str
+) -> ClipEvents | None:
     used = metrics.points.filter
     if used.cutoff_hz is None or not metrics.size.stature_px > 0:
         return None
@@ -115,7 +119,7 @@ def _performance(metrics: PersonMetrics, config: BmConfig, movement: str) -> Per
     flown = flights(curves, metrics.size.height_m)
     gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
     reps = repetitions(curves, present, striding(curves, gait))
-    made = Performance(metrics, curves, view, reps, gait, reason, flown)
+    made = ClipEvents(metrics, curves, view, reps, gait, reason, flown)
     landed = set(made.landings)
     # Halfway through the stance between two flights the one foot comes down, the other goes up.
     middles = [(a.landing + b.takeoff) // 2 for a, b in pairwise(flown)]

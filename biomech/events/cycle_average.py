@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.repetitions import DIRECTIONS
 from biomech.kinematics.curves import TRUNK
 from biomech.kinematics.geometry import SIDES, Array
@@ -15,13 +15,13 @@ _DECIMALS: Final = 3
 Windows = list[tuple[float, float]]
 
 
-def phases(performance: Performance) -> dict[str, Any] | None:
+def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
     """Mean and standard deviation by joint, JSON-ready; None where nothing is repeated.
 
     Of a walk each side counts from its own contact, the trunk from the right one's. A joint is left
     out of a repetition in which it is not known throughout.
     """
-    curves, gait, reps = performance.curves, performance.gait, performance.repetitions
+    curves, gait, reps = clip_events.curves, clip_events.gait, clip_events.repetitions
     if gait:
         of, driver, direction = "stride", None, None
         windows = {s: [(a.t_s, b.t_s) for a, b in gait.strides(s)] for s in SIDES}

@@ -272,8 +272,8 @@ def _leaves(
 ) -> float:
     """Seconds at which the ankle, followed from the air ``outward``, is on the ground again.
 
-    Told by the two times at which it passes the least rise and twice that, and by the fall of all
-    bodies: to wait for the ground itself would be to wait for the noise to end.
+    Extrapolated from the two times at which it passes the least rise and twice that, and by the
+    fall of all bodies: to wait for the ground itself would be to wait for the noise to end.
 
     Args:
         times_s: (f,). height: (f,) statures. ground: height of it.

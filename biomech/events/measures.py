@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.foot_contact import value_at
 from biomech.events.gait import Gait
 from biomech.events.repetitions import HIP_HEIGHT
@@ -79,18 +79,18 @@ class Phase:
     ldlj: float
 
 
-def measures_of(performance: Performance) -> list[Measure]:
+def measures_of(clip_events: ClipEvents) -> list[Measure]:
     """All measures of a clip, those of strides where the person walks, else of repetitions."""
-    gait = performance.gait
-    cycles = _gait(performance, gait) if gait else _repetitions(performance)
-    made = [*cycles, *_frontal_knees(performance), *_jumps(performance), *_landings(performance)]
+    gait = clip_events.gait
+    cycles = _gait(clip_events, gait) if gait else _repetitions(clip_events)
+    made = [*cycles, *_frontal_knees(clip_events), *_jumps(clip_events), *_landings(clip_events)]
     known = (_known(measure) for measure in made)
     return [measure for measure in known if len(measure.values)]
 
 
-def phases_of_repetitions(performance: Performance) -> list[tuple[Phase, Phase]]:
+def phases_of_repetitions(clip_events: ClipEvents) -> list[tuple[Phase, Phase]]:
     """Of each repetition the way to the peak and the way back."""
-    curves, reps = performance.curves, performance.repetitions
+    curves, reps = clip_events.curves, clip_events.repetitions
     noise = curves.jitter.get(reps.driver or "", 0.0)
     speed = speed_of(curves, reps.signal)
     return [
@@ -102,9 +102,9 @@ def phases_of_repetitions(performance: Performance) -> list[tuple[Phase, Phase]]
     ]
 
 
-def phases_of_strides(performance: Performance, gait: Gait) -> dict[str, list[Phase]]:
+def phases_of_strides(clip_events: ClipEvents, gait: Gait) -> dict[str, list[Phase]]:
     """By side, each stride of it as its knee turns."""
-    curves = performance.curves
+    curves = clip_events.curves
     found = {}
     for side in SIDES:
         knee = f"{side}_knee"
@@ -113,9 +113,9 @@ def phases_of_strides(performance: Performance, gait: Gait) -> dict[str, list[Ph
     return found
 
 
-def length_unit(performance: Performance) -> tuple[str, float]:
+def length_unit(clip_events: ClipEvents) -> tuple[str, float]:
     """``m`` or ``stature``, and how much of it a stature is."""
-    height = performance.metrics.size.height_m
+    height = clip_events.metrics.size.height_m
     return ("stature", 1.0) if height is None else ("m", height)
 
 
@@ -151,53 +151,53 @@ def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: f
     )
 
 
-def _repetitions(performance: Performance) -> Iterator[Measure]:
-    reps = performance.repetitions.items
+def _repetitions(clip_events: ClipEvents) -> Iterator[Measure]:
+    reps = clip_events.repetitions.items
     if not reps:
         return
-    curves = performance.curves
+    curves = clip_events.curves
     at = np.array([rep.peak_s for rep in reps])
     windows = [(rep.start, rep.stop) for rep in reps]
     for joint in JOINTS:
-        yield from _joint(performance, joint, dict.fromkeys(SIDES, (at, windows)))
+        yield from _joint(clip_events, joint, dict.fromkeys(SIDES, (at, windows)))
     if curves.signed:
         yield Measure(f"{TRUNK}_peak", None, "deg", at, _over(curves.lean, windows, np.max))
     yield Measure(
         "repetition_duration", None, "s", at,
         np.array([rep.stop_s - rep.start_s for rep in reps]), ratio=True,
     )  # fmt: skip
-    phases = phases_of_repetitions(performance)
-    if performance.repetitions.driver != HIP_HEIGHT:
+    phases = phases_of_repetitions(clip_events)
+    if clip_events.repetitions.driver != HIP_HEIGHT:
         speeds = np.array([max(p.peak_speed for p in pair) for pair in phases])
         yield Measure("peak_speed", None, "deg/s", at, speeds, ratio=True)
     smooth = np.array([np.mean([p.sparc for p in pair]) for pair in phases])
     yield Measure("sparc", None, "1", at, smooth)
 
 
-def _frontal_knees(performance: Performance) -> Iterator[Measure]:
+def _frontal_knees(clip_events: ClipEvents) -> Iterator[Measure]:
     """Yield the knees' projection angle where the hips are lowest, and the most after a landing."""
-    lows, landings = performance.lows, performance.landings
+    lows, landings = clip_events.lows, clip_events.landings
     at = np.array([rep.peak_s for rep in lows])
     landed = np.array([flight.landing_s for flight in landings])
-    after = [performance.after(flight) for flight in landings]
+    after = [clip_events.after(flight) for flight in landings]
     windows = [(part.start, part.stop - 1) for part in after]
     for side in SIDES:
-        fppa = performance.metrics.frontal[f"{side}_fppa"].value
+        fppa = clip_events.metrics.frontal[f"{side}_fppa"].value
         yield Measure("fppa_peak", side, "deg", at, fppa[[rep.peak for rep in lows]])
         yield Measure("fppa_landing_peak", side, "deg", landed, _over(fppa, windows, np.max))
 
 
-def _gait(performance: Performance, gait: Gait) -> Iterator[Measure]:
-    curves = performance.curves
-    unit, scale = length_unit(performance)
+def _gait(clip_events: ClipEvents, gait: Gait) -> Iterator[Measure]:
+    curves = clip_events.curves
+    unit, scale = length_unit(clip_events)
     strides = {side: gait.strides(side) for side in SIDES}
     cycles = {
         side: (np.array([a.t_s for a, _ in own]), [(a.frame, b.frame) for a, b in own])
         for side, own in strides.items()
     }
     for joint in ("knee", "hip"):
-        yield from _joint(performance, joint, cycles)
-    turned = phases_of_strides(performance, gait)
+        yield from _joint(clip_events, joint, cycles)
+    turned = phases_of_strides(clip_events, gait)
     for side in SIDES:
         own = strides[side]
         at = cycles[side][0]
@@ -237,12 +237,12 @@ def _stances(gait: Gait, side: str) -> tuple[Array, Array]:
 
 
 def _joint(
-    performance: Performance,
+    clip_events: ClipEvents,
     joint: str,
     cycles: dict[str, tuple[Array, list[tuple[int, int]]]],
 ) -> Iterator[Measure]:
     """Peak, range and peak speed of both sides of a joint that moves on either."""
-    curves = performance.curves
+    curves = clip_events.curves
     ranges = {
         side: _over(curves.flexion[f"{side}_{joint}"], windows, np.ptp)
         for side, (_, windows) in cycles.items()
@@ -275,9 +275,9 @@ def _over(
     return np.array(values)
 
 
-def _jumps(performance: Performance) -> Iterator[Measure]:
+def _jumps(clip_events: ClipEvents) -> Iterator[Measure]:
     """Times in the air and heights, of jumps whose contacts are known well enough."""
-    jumps = [jump.contacts for jump in performance.jumps if jump.contacts]
+    jumps = [jump.contacts for jump in clip_events.jumps if jump.contacts]
     at = np.array([sum(jump.takeoff_s) / 2 for jump in jumps])
     for metric, unit, found in (
         ("flight_time", "s", [(jump.flight_s, jump.time_s) for jump in jumps]),
@@ -289,31 +289,31 @@ def _jumps(performance: Performance) -> Iterator[Measure]:
 
 
 def values_at(
-    performance: Performance, values: Array, sigma: Array, between_s: Iterable[tuple[float, float]]
+    clip_events: ClipEvents, values: Array, sigma: Array, between_s: Iterable[tuple[float, float]]
 ) -> Array:
     """(n, 2) value and standard deviation of a signal (f,) at contacts between two times each.
 
     NaN where the signal turns too far between them.
     """
-    cutoff = performance.metrics.points.filter.cutoff_hz
+    cutoff = clip_events.metrics.points.filter.cutoff_hz
     corner = 0.0 if cutoff is None else 1 / (2 * np.pi * cutoff)
-    times = performance.curves.times_s
+    times = clip_events.curves.times_s
     found = [value_at(times, values, sigma, ends, corner) for ends in between_s]
     return np.array(found).reshape(-1, 2)
 
 
-def _landings(performance: Performance) -> Iterator[Measure]:
-    curves = performance.curves
+def _landings(clip_events: ClipEvents) -> Iterator[Measure]:
+    curves = clip_events.curves
     if not curves.signed:
         return
-    between = [flight.landing_between_s for flight in performance.landings]
+    between = [flight.landing_between_s for flight in clip_events.landings]
     at = np.array([sum(ends) / 2 for ends in between])
     signals = [
         ("knee_flexion_at_landing", side, curves.flexion[f"{side}_knee"],
          curves.sigma[f"{side}_knee"])
         for side in SIDES
     ]  # fmt: skip
-    lean = performance.metrics.sagittal["trunk_lean"].sigma
+    lean = clip_events.metrics.sagittal["trunk_lean"].sigma
     for metric, side, signal, own in [*signals, ("trunk_lean_at_landing", None, curves.lean, lean)]:
-        value, sigma = values_at(performance, signal, own, between).T
+        value, sigma = values_at(clip_events, signal, own, between).T
         yield Measure(metric, side, "deg", at, value, sigma=sigma)

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.flight import LEAST_RISE, USUAL_HEIGHT_M
-from biomech.kinematics.center_of_mass import centre_of_mass
+from biomech.kinematics.center_of_mass import center_of_mass
 from biomech.kinematics.geometry import SIDES, Array
 from biomech.scores.balance import GRAVITY_M_S2
 from biomech.skeleton import INDEX
@@ -37,17 +37,17 @@ class SlowFlight:
     factor: float
 
 
-def slow_flights(performance: Performance) -> list[SlowFlight]:
+def slow_flights(clip_events: ClipEvents) -> list[SlowFlight]:
     """Return the flights and falls whose acceleration is far under gravity.
 
-    Both feet are off the ground, the centre of mass goes along a parabola (99 % of its variance),
+    Both feet are off the ground, the center of mass goes along a parabola (99 % of its variance),
     and both ankles go with it. Where the height of the person is not known it is taken as usual.
     """
-    metrics, curves = performance.metrics, performance.curves
+    metrics, curves = clip_events.metrics, clip_events.curves
     if metrics.scale_drifts:
         return []
     xy, size = metrics.points.curve, curves.stature_px
-    mass, seen = centre_of_mass(xy, metrics.subject.sex)
+    mass, seen = center_of_mass(xy, metrics.subject.sex)
     body = np.where(seen >= _LEAST_MASS, -mass[:, 1] / size, np.nan)
     ankles = [-xy[:, INDEX[f"{side}_ankle"], 1] / size for side in SIDES]
     lower = np.minimum(*ankles)

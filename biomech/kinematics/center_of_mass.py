@@ -1,4 +1,4 @@
-"""Centre of mass from segments: mass shares and centres by de Leva (1996).
+"""Center of mass from segments: mass shares and centers by de Leva (1996).
 
 COCO has no vertex, hands or feet: the head is taken at mid-ears, hands at the wrists, feet at the
 ankles.
@@ -23,14 +23,14 @@ _MASS_PERCENT: Final = {
 }
 """Share of body mass, per cent: male, female."""
 
-_CENTRE: Final = {
+_CENTER: Final = {
     "trunk": (0.431, 0.3782),
     "upper_arm": (0.5772, 0.5754),
     "forearm": (0.4574, 0.4559),
     "thigh": (0.4095, 0.3612),
     "shank": (0.4395, 0.4352),
 }
-"""Where the centre lies, from the proximal end, as a share of the length: male, female."""
+"""Where the center lies, from the proximal end, as a share of the length: male, female."""
 
 
 def _of_sex(pair: tuple[float, float], sex: str | None) -> float:
@@ -38,9 +38,9 @@ def _of_sex(pair: tuple[float, float], sex: str | None) -> float:
 
 
 def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
-    """(per cent of body mass, where its centre is) by segment; ``sex`` None for the mean."""
+    """(per cent of body mass, where its center is) by segment; ``sex`` None for the mean."""
     mass = {name: _of_sex(pair, sex) for name, pair in _MASS_PERCENT.items()}
-    share = {name: _of_sex(pair, sex) for name, pair in _CENTRE.items()}
+    share = {name: _of_sex(pair, sex) for name, pair in _CENTER.items()}
     trunk = share["trunk"] / 2
     segments: list[tuple[float, Vector]] = [
         (mass["head"] / 2, {"left_ear": 1.0}),
@@ -69,11 +69,11 @@ def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
     return segments
 
 
-def centre_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
-    """Centre of mass of what is seen, and how much that is.
+def center_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
+    """Center of mass of what is seen, and how much that is.
 
     An ear that is not seen is taken to be where the other is. Leaving the head out instead would
-    lower the centre by 3 % of stature whenever a head turns aside.
+    lower the center by 3 % of stature whenever a head turns aside.
 
     Args:
         xy: (..., 17, 2). sex: ``male``, ``female``, or None for the mean of both.
@@ -81,25 +81,25 @@ def centre_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
     Returns:
         (..., 2) pixels, NaN where nothing is seen, and (...,) share of body mass, 0 to 1.
     """
-    return _weighted(_centres(xy, sex), sex)
+    return _weighted(_centers(xy, sex), sex)
 
 
 def velocity_of_mass(times_s: Array, xy: Array, sex: str | None = None) -> tuple[Array, Array]:
-    """Velocity of the centre of mass, and how much mass has one.
+    """Velocity of the center of mass, and how much mass has one.
 
     The mean of the segments' velocities rather than the derivative of their mean, which would jump
     wherever a segment comes into sight or is lost.
 
     Args:
-        times_s: (f,) ascending. xy: (f, 17, 2). sex: as for :func:`centre_of_mass`.
+        times_s: (f,) ascending. xy: (f, 17, 2). sex: as for :func:`center_of_mass`.
 
     Returns:
         (f, 2) pixels a second, NaN where unknown, and (f,) share of body mass, 0 to 1.
     """
-    return _weighted(velocity(times_s, _centres(xy, sex)), sex)
+    return _weighted(velocity(times_s, _centers(xy, sex)), sex)
 
 
-def _centres(xy: Array, sex: str | None) -> Array:
+def _centers(xy: Array, sex: str | None) -> Array:
     return np.stack([combine(vector, xy) for _, vector in segment_masses(sex)], -2)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import scipy
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import (
     ANGLES,
     MOTION_DEG,
@@ -55,8 +55,8 @@ class Curves:
         max_gap_s: frames further apart do not hang together.
         flexion: degrees by name of :data:`biomech.kinematics.geometry.ANGLES`; signed, forward
             positive, where the clip shows the person from the side and facing one; else, and
-            always of elbows, the size alone. From the front knees and hips bend out of the picture and are not there.
-            NaN where no joint can bend so far.
+            always of elbows, the size alone. From the front knees and hips bend out of the
+            picture and are missing. NaN where no joint can bend so far.
         signed: which of the two; see :meth:`has_sign`.
         lean: of the trunk, degrees; forward where ``signed``, else toward image right.
         sigma: degrees by flexion, of a frame. jitter: degrees a second by flexion, of the whole
@@ -98,7 +98,7 @@ class Curves:
         return self.noise_swing.get(name, 0.0)
 
 
-def curves_of(metrics: PersonMetrics, config: BmConfig) -> Curves:
+def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
     """The curves of one person who was filmed long enough to be filtered.
 
     Raises:

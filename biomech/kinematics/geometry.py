@@ -124,11 +124,11 @@ def length(vector: Vector, xy: Array) -> Array:
     return size
 
 
-def derotated(xy: Array, roll_deg: float, centre: Array) -> Array:
-    """Points (..., 2) turned back about ``centre`` by a scene turned clockwise on the screen."""
+def derotated(xy: Array, roll_deg: float, center: Array) -> Array:
+    """Points (..., 2) turned back about ``center`` by a scene turned clockwise on the screen."""
     a = np.radians(roll_deg)
     turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
-    turned: Array = (xy - centre) @ turn + centre
+    turned: Array = (xy - center) @ turn + center
     return turned
 
 
@@ -166,7 +166,7 @@ def joint_of(angle: str) -> str:
     return angle.partition("_")[2]
 
 
-def centred(angle: str, flexed: Array) -> Array:
+def centered(angle: str, flexed: Array) -> Array:
     """Signed flexions within a half turn of the middle of what the joint can do."""
     middle = sum(POSSIBLE_DEG[joint_of(angle)]) / 2
     return wrap(flexed - middle) + middle

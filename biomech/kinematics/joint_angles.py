@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from biomech import reasons
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
@@ -17,7 +17,7 @@ from biomech.kinematics.geometry import (
     UNSIGNED_JOINTS,
     Array,
     Vector,
-    centred,
+    centered,
     flexion,
     fppa,
     joint_of,
@@ -31,14 +31,14 @@ from biomech.kinematics.geometry import (
     wrap,
 )
 from biomech.kinematics.uncertainty import (
-    drawn_intervals,
     end_sigma,
     flexion_sigma,
     lean_sigma,
+    monte_carlo_intervals,
     tilt_sigma,
 )
 from biomech.kinematics.view import FRONTAL, SAGITTAL, View
-from biomech.preprocessing.visibility import Gated
+from biomech.preprocessing.visibility import VisibleKeypoints
 from biomech.reasons import Flags, Reasons
 from biomech.skeleton import INDEX, JOINT_ANGLES
 from biomech.time_windows import percentile
@@ -98,12 +98,12 @@ class AngleMaker:
         config: thresholds.
     """
 
-    gated: Gated
+    gated: VisibleKeypoints
     sigma: Array
     model_sigma: Array
     view: View
     trunk: Vector
-    config: BmConfig
+    config: BiomechanicsConfig
 
     @cached_property
     def segments(self) -> dict[str, Vector]:
@@ -263,7 +263,7 @@ class AngleMaker:
             return angle
         absolute = len(terms) == 1  # one direction alone is against the picture's axes
         drawn = np.full((len(angle.value), 2), np.nan)
-        drawn[frames] = drawn_intervals(
+        drawn[frames] = monte_carlo_intervals(
             terms,
             fold,
             self.gated.xy[frames],
@@ -326,7 +326,7 @@ def _turned(angle: Angle, sign: Array, unseen: Reasons) -> Angle:
 def _within(name: str, angle: Angle, bounds: tuple[float, float]) -> Angle:
     """The signed flexion ``name`` of an angle, null beyond what the joint can do."""
     low, high = bounds
-    value = centred(name, angle.value)
+    value = centered(name, angle.value)
     beyond = (value < low) | (value > high)
     return Angle(
         np.where(beyond, np.nan, value),

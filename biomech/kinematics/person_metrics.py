@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech import reasons
-from biomech.config import BmConfig, Parts, Subject
-from biomech.kinematics.center_of_mass import centre_of_mass
+from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
+from biomech.kinematics.center_of_mass import center_of_mass
 from biomech.kinematics.geometry import LEVELS, Array, combine, keypoints_of, trunk_line
 from biomech.kinematics.joint_angles import Angle, AngleMaker
 from biomech.kinematics.view import (
@@ -21,7 +21,7 @@ from biomech.kinematics.view import (
     view_of,
 )
 from biomech.preprocessing.preprocess import Smoothed, preprocess
-from biomech.preprocessing.visibility import Gated
+from biomech.preprocessing.visibility import VisibleKeypoints
 from biomech.reasons import Flags
 from biomech.scores import frame_scores
 from biomech.scores.balance import Balance, Size, balance_of, sway_noise_px_s
@@ -70,7 +70,7 @@ class PersonMetrics:
     subject: Subject
     roll_deg: float | None
 
-    def only(self, parts: Parts) -> "PersonMetrics":
+    def only(self, parts: EnabledOutputs) -> "PersonMetrics":
         """The same with the fields of what is not in ``parts`` null, and no details of them."""
         given = {
             "stability_score": parts.stability_assessment,
@@ -98,7 +98,7 @@ class PersonMetrics:
 
 def person_metrics(
     track: Track,
-    config: BmConfig,
+    config: BiomechanicsConfig,
     subject: Subject | None = None,
     roll_deg: float | None = None,
 ) -> PersonMetrics:
@@ -149,9 +149,9 @@ def person_metrics(
     )
 
 
-def _sway_noise(points: Smoothed, sex: str | None, config: BmConfig) -> float:
+def _sway_noise(points: Smoothed, sex: str | None, config: BiomechanicsConfig) -> float:
     """Return the noise of the velocity that sway is made of, pixels a second."""
-    (raw, whole), (smooth, _) = (centre_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
+    (raw, whole), (smooth, _) = (center_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
     taken = np.where(whole >= config.min_mass, raw[:, 0] - smooth[:, 0], np.nan)
     return sway_noise_px_s(taken, points.noise, points.filter.rate_hz, config)
 
@@ -202,7 +202,7 @@ def _movement(
     }
 
 
-def _sigma_source(gated: Gated, from_model: Flags) -> NDArray[np.str_]:
+def _sigma_source(gated: VisibleKeypoints, from_model: Flags) -> NDArray[np.str_]:
     seen = gated.reason == ""
     return np.select(
         [~seen.any(1), (from_model | ~seen).all(1), ~(from_model & seen).any(1)],

@@ -90,7 +90,7 @@ _CELLS: Final = 1 << 20
 _TAILS: Final = (2.5, 97.5)
 
 
-def drawn_intervals(
+def monte_carlo_intervals(
     terms: Sequence[tuple[int, Vector]],
     fold: Callable[[Array], Array],
     xy: Array,

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.center_of_mass import velocity_of_mass
 from biomech.kinematics.geometry import (
     LEVELS,
@@ -96,7 +96,9 @@ class View:
         return facing[:, None] * _across(self.axis)
 
 
-def view_of(times_s: Array, xy: Array, config: BmConfig, outside: Flags | None = None) -> View:
+def view_of(
+    times_s: Array, xy: Array, config: BiomechanicsConfig, outside: Flags | None = None
+) -> View:
     """The view, from the seen points (f, 17, 2) of one person.
 
     Args:
@@ -134,7 +136,7 @@ def body_axis(xy: Array) -> Array:
     return _unit(_mid(xy, "shoulder") - _mid(xy, "hip"))
 
 
-def near_side(view: View, xy: Array, present: Flags, config: BmConfig) -> str | None:
+def near_side(view: View, xy: Array, present: Flags, config: BiomechanicsConfig) -> str | None:
     """The side whose shoulder and hip stand for the trunk of the whole track, None for both sides.
 
     So in a sagittal track whose far side is mostly hidden; of sides that are seen alike, neither is
@@ -179,14 +181,14 @@ def apparent_size(xy: Array) -> Array:
     return size
 
 
-def scale_drifts(xy: Array, config: BmConfig) -> bool:
+def scale_drifts(xy: Array, config: BiomechanicsConfig) -> bool:
     """Whether the person's size varies so that a pixel has no one length."""
     size = apparent_size(xy)
     size = size[np.isfinite(size)]
     return bool(len(size) and size.std() > config.scale_drift * size.mean())
 
 
-def classify(ratio: Array, config: BmConfig) -> NDArray[np.str_]:
+def classify(ratio: Array, config: BiomechanicsConfig) -> NDArray[np.str_]:
     """Class by frame (f,); a class is left only beyond its bound by the hysteresis."""
     kinds = np.full(len(ratio), "", dtype="<U8")
     current = ""
@@ -247,7 +249,7 @@ def _far_side_hidden(
     axis: Array,
     trunk_px: Array,
     outside: Flags | None,
-    config: BmConfig,
+    config: BiomechanicsConfig,
 ) -> Flags:
     """(f,) where one shoulder is never seen, the other side clearly, and nothing speaks against it.
 
@@ -282,7 +284,9 @@ def _among_frontal(kind: NDArray[np.str_]) -> Flags:
     return np.asarray((nearest == FRONTAL).any(0) & ~(nearest == SAGITTAL).any(0))
 
 
-def _facing(times_s: Array, xy: Array, axis: Array, shoulders: Array, config: BmConfig) -> Array:
+def _facing(
+    times_s: Array, xy: Array, axis: Array, shoulders: Array, config: BiomechanicsConfig
+) -> Array:
     """(f,) side of the body's axis on which its front is, one of a stretch; 0 in doubt.
 
     Face and legs vote in every frame; where neither ever can, the way in which somebody upright
@@ -305,7 +309,7 @@ def _facing(times_s: Array, xy: Array, axis: Array, shoulders: Array, config: Bm
     return facing
 
 
-def _turns(times_s: Array, xy: Array, shoulders: Array, config: BmConfig) -> Flags:
+def _turns(times_s: Array, xy: Array, shoulders: Array, config: BiomechanicsConfig) -> Flags:
     """(f,) frames before which the person can have turned round.
 
     The shoulders come to face the camera or cease to, another one is the only one seen, or nobody
@@ -356,7 +360,7 @@ def _face_votes(xy: Array, axis: Array) -> Array:
     return np.where(profile, np.sign(across), 0.0)
 
 
-def _leg_votes(xy: Array, axis: Array, config: BmConfig) -> Array:
+def _leg_votes(xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
     """(f,) to which side knees and hips bend, where they bend further than either can back."""
     trunk = direction(-axis)
     votes = np.zeros(len(xy))
@@ -371,7 +375,7 @@ def _leg_votes(xy: Array, axis: Array, config: BmConfig) -> Array:
     return np.sign(votes)
 
 
-def _travel_votes(times_s: Array, xy: Array, axis: Array, config: BmConfig) -> Array:
+def _travel_votes(times_s: Array, xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
     """(f,) to which side somebody upright travels."""
     velocity, mass = velocity_of_mass(times_s, xy)
     travel = np.where(mass >= config.min_mass, velocity[:, 0], np.nan)

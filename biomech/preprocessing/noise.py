@@ -132,8 +132,8 @@ def _correlation(raw: Array, taken: Array, cutoff_hz: float, rate_hz: float) -> 
     noise is forgotten, the more its neighbours alternate there.
     """
     signals = np.concatenate([raw[:, _BODY].reshape(len(raw), -1), _lengths(raw)], axis=1)
-    still = percentile(_neighbours(signals, centred=True), _STILLEST)
-    above = _neighbours(taken[:, _BODY].reshape(len(raw), -1), centred=False)
+    still = percentile(_neighbours(signals, centered=True), _STILLEST)
+    above = _neighbours(taken[:, _BODY].reshape(len(raw), -1), centered=False)
     above = above[np.isfinite(above)]
     doubt = _DOUBT * _spread(above - np.median(above)) / math.sqrt(len(above))
     found = [noise_gains(cutoff_hz, rate_hz, r).neighbours for r in _CORRELATIONS]
@@ -149,7 +149,7 @@ def _lengths(xy: Array) -> Array:
     return length
 
 
-def _neighbours(signals: Array, centred: bool) -> Array:
+def _neighbours(signals: Array, centered: bool) -> Array:
     """(k,) correlation of neighbours in (f, k) signals; NaN of those hardly there.
 
     Taking the mean away takes (1 + 3 r) / n of it, which is put back.
@@ -157,13 +157,13 @@ def _neighbours(signals: Array, centred: bool) -> Array:
     there: Flags = np.isfinite(signals)
     count = there.sum(0)
     known = np.where(there, signals, 0.0)
-    if centred:
+    if centered:
         known = np.where(there, known - known.sum(0) / np.maximum(count, 1), 0.0)
     pairs = (there[1:] & there[:-1]).sum(0)
     usable = pairs >= _LEAST_FRAMES - 1
     power = (known**2).sum(0) / np.maximum(count, 1)
     usable &= power > 0
     found = (known[1:] * known[:-1]).sum(0) / np.maximum(pairs, 1) / np.where(usable, power, 1.0)
-    if centred:
+    if centered:
         found = found + (1.0 + 3.0 * found) / np.maximum(count, 1)
     return np.where(usable, found, np.nan)

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from biomech import reasons
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import Array, derotated
 from biomech.kinematics.uncertainty import oks_sigma
 from biomech.kinematics.view import stature_px
@@ -22,13 +22,13 @@ from biomech.preprocessing.noise import Noise, noise_of
 from biomech.preprocessing.repair import (
     Swap,
     SwapCosts,
+    bone_length_outliers,
     exchange,
     fill_gaps,
     find_swaps,
-    off_length,
-    stray_points,
+    hampel_outliers,
 )
-from biomech.preprocessing.visibility import Gated, gate
+from biomech.preprocessing.visibility import VisibleKeypoints, gate
 from biomech.reasons import Flags
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of, runs_of
@@ -51,7 +51,7 @@ class Filter:
         limited: whether the frame rate allowed less than was asked for.
         suggested_cutoff_hz: by the residual analysis of this clip; only told, since numbers of
             different cut-offs do not compare.
-        source: why that cut-off: see ``BmConfig.cutoff_source``.
+        source: why that cut-off: see ``BiomechanicsConfig.cutoff_source``.
     """
 
     cutoff_hz: float | None
@@ -93,7 +93,7 @@ class Smoothed:
 
     track: Track
     raw: Array
-    gated: Gated
+    gated: VisibleKeypoints
     curve: Array
     sigma: Array
     curve_sigma: Array
@@ -113,7 +113,7 @@ class Smoothed:
         return found
 
 
-def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothed:
+def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) -> Smoothed:
     """Gate, repair of sides, stray points, gaps, low-pass filter, in this order.
 
     What is too short to filter, a single picture above all, is only gated.
@@ -132,11 +132,11 @@ def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothe
     seen = gate(track.xy, track.score, track.size, config.min_score)
     score = track.score
     if roll_deg:
-        seen = Gated(derotated(seen.xy, roll_deg, track.centre), seen.reason)
+        seen = VisibleKeypoints(derotated(seen.xy, roll_deg, track.center), seen.reason)
         sigma = _turned_sigma(sigma, roll_deg)
     swaps = find_swaps(track.times_s, seen.xy, np.nan_to_num(sigma), _swap_costs(seen.xy, config))
     if swaps:
-        seen = Gated(exchange(seen.xy, swaps), exchange(seen.reason, swaps))
+        seen = VisibleKeypoints(exchange(seen.xy, swaps), exchange(seen.reason, swaps))
         sigma, score = exchange(sigma, swaps), exchange(score, swaps)
         from_model = exchange(from_model, swaps)
     outlier = _outliers(track.times_s, seen.xy, score, config)
@@ -155,7 +155,7 @@ def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothe
     return Smoothed(
         track=track,
         raw=raw,
-        gated=Gated(np.where(measured[..., None], curve, np.nan), reason),
+        gated=VisibleKeypoints(np.where(measured[..., None], curve, np.nan), reason),
         curve=curve,
         sigma=sigma,
         curve_sigma=np.where(done[..., None], noise.passed, 1.0) * sigma,
@@ -169,7 +169,7 @@ def preprocess(track: Track, config: BmConfig, roll_deg: float = 0.0) -> Smoothe
     )
 
 
-def choose_filter(times_s: Array, config: BmConfig) -> Filter:
+def choose_filter(times_s: Array, config: BiomechanicsConfig) -> Filter:
     """The filter for frames at these times: none for a clip too short, or too slow for any."""
     if len(times_s) < 2:
         return Filter(None, None)
@@ -194,7 +194,7 @@ def _turned_sigma(sigma: Array, roll_deg: float) -> Array:
     return turned
 
 
-def _swap_costs(xy: Array, config: BmConfig) -> SwapCosts:
+def _swap_costs(xy: Array, config: BiomechanicsConfig) -> SwapCosts:
     return SwapCosts(
         config.swap_switch,
         config.swap_tolerance * stature_px(xy),
@@ -203,10 +203,10 @@ def _swap_costs(xy: Array, config: BmConfig) -> SwapCosts:
     )
 
 
-def _outliers(times_s: Array, xy: Array, score: Array, config: BmConfig) -> Flags:
+def _outliers(times_s: Array, xy: Array, score: Array, config: BiomechanicsConfig) -> Flags:
     doubtful = score < config.outlier_score
-    suspect = np.isfinite(xy).all(-1) & (doubtful | off_length(xy, config.outlier_bone))
-    return stray_points(
+    suspect = np.isfinite(xy).all(-1) & (doubtful | bone_length_outliers(xy, config.outlier_bone))
+    return hampel_outliers(
         times_s,
         xy,
         suspect,
@@ -216,7 +216,7 @@ def _outliers(times_s: Array, xy: Array, score: Array, config: BmConfig) -> Flag
     )
 
 
-def _suggested(times_s: Array, xy: Array, config: BmConfig) -> float | None:
+def _suggested(times_s: Array, xy: Array, config: BiomechanicsConfig) -> float | None:
     """Median over the body's points, each by its longest stretch without a gap; None unknown."""
     together: dict[tuple[int, int], list[int]] = {}
     for point in range(_BODY, len(KEYPOINTS)):

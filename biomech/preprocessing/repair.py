@@ -168,7 +168,7 @@ def _pays(step_costs: Array, start: int, stop: int, costs: SwapCosts) -> bool:
     return bool(exchanged + 2 * costs.switch < costs.least_gain * kept)
 
 
-def stray_points(
+def hampel_outliers(
     times_s: Array, xy: Array, suspect: Flags, half_window_s: float, deviations: float, floor: float
 ) -> Flags:
     """(f, 17) points far from the median of their neighbours in time (Hampel).
@@ -213,7 +213,7 @@ _BONES: Final = tuple(
 """Not the lines between the sides, which are of no length from the side."""
 
 
-def off_length(xy: Array, share: float) -> Flags:
+def bone_length_outliers(xy: Array, share: float) -> Flags:
     """(f, 17) points of a limb that is more than ``share`` off its median length.
 
     Lengths are taken relative to the person's apparent size, which changes with the distance.

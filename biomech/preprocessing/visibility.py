@@ -12,7 +12,7 @@ from biomech.skeleton import INDEX
 
 
 @dataclass(frozen=True, slots=True)
-class Gated:
+class VisibleKeypoints:
     """Keypoints of one person, those not seen taken out.
 
     Attributes:
@@ -30,14 +30,14 @@ class Gated:
         )
 
 
-def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> Gated:
+def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> VisibleKeypoints:
     """Take out points of low score and points outside the picture.
 
     A low score comes first as a reason: where such a point lies says nothing.
 
     Args:
         xy: (f, 17, 2) pixels. score: (f, 17); NaN counts as 0.
-        size: (width, height) of the picture, whose pixels are centred at integers.
+        size: (width, height) of the picture, whose pixels are centered at integers.
         min_score: scores below are low.
     """
     unsure = (np.nan_to_num(score) < min_score) | np.isnan(xy).any(-1)
@@ -46,4 +46,4 @@ def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> Ga
         reasons.where(np.asarray(unsure), reasons.LOW_CONFIDENCE),
         reasons.where(np.asarray(outside), reasons.OUT_OF_FRAME),
     )
-    return Gated(np.where((reason == "")[..., None], xy, np.nan), reason)
+    return VisibleKeypoints(np.where((reason == "")[..., None], xy, np.nan), reason)

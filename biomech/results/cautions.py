@@ -8,7 +8,7 @@ import numpy as np
 
 from biomech import reasons
 from biomech.config import AUTO
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.slow_motion import LEAST_FACTOR, slow_flights
 from biomech.kinematics.geometry import SIDES
 from biomech.kinematics.person_metrics import BODY, PersonMetrics
@@ -52,18 +52,18 @@ class Caution:
 
 
 def cautions_of(
-    metrics: PersonMetrics, performance: Performance | None, movement: str, others: Flags
+    metrics: PersonMetrics, clip_events: ClipEvents | None, movement: str, others: Flags
 ) -> list[Caution]:
     """Those that concern at least one frame in which the person is.
 
     Args:
-        metrics: of the person. performance: None for a clip too short for it.
+        metrics: of the person. clip_events: None for a clip too short for it.
         movement: as the caller calls it.
         others: (f,) frames in which somebody else is.
     """
     present = metrics.points.track.present
     found = [
-        *_rate(metrics, _shown(performance, movement)),
+        *_rate(metrics, _shown(clip_events, movement)),
         Caution("out_of_plane", "seen from an oblique view: only the angle at a joint is given, "
                 "as it is projected", metrics.view.kind == OBLIQUE),
         Caution("truncated", "the person reaches beyond the picture", _truncated(metrics)),
@@ -73,9 +73,9 @@ def cautions_of(
         Caution("blur", "the person is blurred, or too few pixels high: points and angles are less "
                 "sure", _blurred(metrics), MAX_BLUR),
     ]  # fmt: skip
-    if performance is not None:
-        found.append(_ground(performance))
-        found.append(_slow_motion(performance))
+    if clip_events is not None:
+        found.append(_ground(clip_events))
+        found.append(_slow_motion(clip_events))
     kept = [replace(caution, frames=caution.frames & present) for caution in found]
     return [caution for caution in kept if caution.frames.any()]
 
@@ -96,16 +96,16 @@ def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
         yield Caution("low_frame_rate", detail, everywhere, least)
 
 
-def _shown(performance: Performance | None, movement: str) -> str:
-    """Return the movement as the caller calls it, or as it was recognised where nobody does."""
-    seen = performance.recognised if performance and movement == AUTO else None
+def _shown(clip_events: ClipEvents | None, movement: str) -> str:
+    """Return the movement as the caller calls it, or as it was recognized where nobody does."""
+    seen = clip_events.recognized if clip_events and movement == AUTO else None
     return seen or movement
 
 
-def _slow_motion(performance: Performance) -> Caution:
+def _slow_motion(clip_events: ClipEvents) -> Caution:
     """Return the flights that are slower than gravity makes them, as of a film in slow motion."""
-    found = slow_flights(performance)
-    frames = np.zeros(len(performance.curves.times_s), np.bool_)
+    found = slow_flights(clip_events)
+    frames = np.zeros(len(clip_events.curves.times_s), np.bool_)
     for flight in found:
         frames[flight.start : flight.stop] = True
     factor = float(np.median([flight.factor for flight in found])) if found else None
@@ -140,15 +140,15 @@ def _blurred(metrics: PersonMetrics) -> Flags:
     return np.asarray(track.blur > MAX_BLUR)
 
 
-def _ground(performance: Performance) -> Caution:
+def _ground(clip_events: ClipEvents) -> Caution:
     """Feet that stand and yet move over the picture, both together, for some time.
 
     Either the camera moves, or what the person stands on does.
     """
-    curves = performance.curves
+    curves = clip_events.curves
     # Over a third of a second: a foot put down is not the ground.
     windows = Windows.of(curves.times_s, _MOVES_FOR_S)
-    track = performance.metrics.points
+    track = clip_events.metrics.points
     size = curves.stature_px
     ankles = {s: track.curve[:, INDEX[f"{s}_ankle"], 0] / size for s in SIDES}
     speed = {s: windows.mean(velocity(curves.times_s, x)) for s, x in ankles.items()}
@@ -156,10 +156,10 @@ def _ground(performance: Performance) -> Caution:
     together = np.abs(speed["left"] - speed["right"]) < _FEET_APART_SPEED
     moving = np.abs(speed["left"] + speed["right"]) / 2 > _GROUND_SPEED
     frames = np.asarray(apart & together & moving)
-    for flight in performance.flights:
+    for flight in clip_events.flights:
         frames[flight.takeoff : flight.landing + 1] = False
-    if performance.gait:
-        frames |= _stance_moves(performance)
+    if clip_events.gait:
+        frames |= _stance_moves(clip_events)
     lasting = np.zeros(len(frames), np.bool_)
     for start, stop in runs_of(frames, curves.times_s, curves.max_gap_s).tolist():
         if curves.times_s[stop - 1] - curves.times_s[start] >= _MOVES_FOR_S:
@@ -168,16 +168,16 @@ def _ground(performance: Performance) -> Caution:
     return Caution("camera_motion", detail, lasting, _GROUND_SPEED)
 
 
-def _stance_moves(performance: Performance) -> Flags:
+def _stance_moves(clip_events: ClipEvents) -> Flags:
     """Bouts of steps in which feet on the ground mostly move backward over the picture."""
-    curves, gait = performance.curves, performance.gait
+    curves, gait = clip_events.curves, clip_events.gait
     frames = np.zeros(len(curves.times_s), np.bool_)
     if gait is None:
         return frames
-    facing = performance.metrics.view.facing
+    facing = clip_events.metrics.view.facing
     since, speeds = [], []
     for side in SIDES:
-        x = performance.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] / curves.stature_px
+        x = clip_events.metrics.points.curve[:, INDEX[f"{side}_ankle"], 0] / curves.stature_px
         speed = velocity(curves.times_s, x) * facing
         offs = gait.times("toe_off", side)
         for contact in gait.times("contact", side).tolist():

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.outcome import number
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.events.flight import Flight
 from biomech.events.gait import Gait
 from biomech.events.measures import Phase, phases_of_repetitions
@@ -15,37 +15,37 @@ from biomech.reasons import INSUFFICIENT_HISTORY, LOCOMOTION, NO_FOOT_POINTS, NO
 Block = dict[str, Any]
 
 
-def events_block(performance: Performance | None, first_frame: int = 0) -> Block:
+def events_block(clip_events: ClipEvents | None, first_frame: int = 0) -> Block:
     """``driver``, ``reps`` and ``gait`` with their reasons, ``jumps`` and ``landings``.
 
     Frames count from the first of the clip, ``first_frame`` being that of the track; times may lie
     between them. The angles of ``reps`` are the largest and the range of each joint from valley to
     valley.
     """
-    if performance is None:
+    if clip_events is None:
         return {
             "driver": None, "direction": None, "reps": [], "reps_cut": [],
             "reps_reason": INSUFFICIENT_HISTORY, "gait": None, "gait_reason": INSUFFICIENT_HISTORY,
             "jumps": [], "landings": [],
         }  # fmt: skip
-    reps = performance.repetitions
-    none = LOCOMOTION if performance.gait else NO_REPETITION
+    reps = clip_events.repetitions
+    none = LOCOMOTION if clip_events.gait else NO_REPETITION
     return {
         "driver": reps.driver,
         "direction": DIRECTIONS[reps.direction] if reps.driver else None,
-        "reps": _repetitions(performance, first_frame),
+        "reps": _repetitions(clip_events, first_frame),
         "reps_cut": [{"t_s": number(cut.time_s), "depth": number(cut.depth)} for cut in reps.cut],
         "reps_reason": None if reps.items else none,
-        "gait": _gait(performance, performance.gait, first_frame) if performance.gait else None,
-        "gait_reason": performance.gait_reason or None,
-        "jumps": [_jump(jump, first_frame) for jump in performance.jumps],
+        "gait": _gait(clip_events, clip_events.gait, first_frame) if clip_events.gait else None,
+        "gait_reason": clip_events.gait_reason or None,
+        "jumps": [_jump(jump, first_frame) for jump in clip_events.jumps],
         "landings": [
             {
                 "t_s": number(sum(flight.landing_between_s) / 2),
                 "t_range_s": [number(t) for t in flight.landing_between_s],
                 "frame": first_frame + flight.landing,
             }
-            for flight in performance.landings
+            for flight in clip_events.landings
         ],
     }
 
@@ -69,11 +69,11 @@ def _jump(jump: Flight, first_frame: int) -> Block:
     }
 
 
-def _repetitions(performance: Performance, first_frame: int) -> list[Block]:
-    curves = performance.curves
+def _repetitions(clip_events: ClipEvents, first_frame: int) -> list[Block]:
+    curves = clip_events.curves
     made = []
-    phases = phases_of_repetitions(performance)
-    for i, (rep, (out, back)) in enumerate(zip(performance.repetitions.items, phases, strict=True)):
+    phases = phases_of_repetitions(clip_events)
+    for i, (rep, (out, back)) in enumerate(zip(clip_events.repetitions.items, phases, strict=True)):
         inside = slice(rep.start, rep.stop + 1)
         known = {
             name: signal[inside][np.isfinite(signal[inside])]
@@ -107,8 +107,8 @@ def _phase(phase: Phase) -> Block:
     }
 
 
-def _gait(performance: Performance, gait: Gait, first_frame: int) -> Block:
-    times = performance.curves.times_s
+def _gait(clip_events: ClipEvents, gait: Gait, first_frame: int) -> Block:
+    times = clip_events.curves.times_s
     return {
         "running": gait.running,
         "stance_known": gait.stance_known,

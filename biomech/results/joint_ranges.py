@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 
 from biomech.applications.outcome import number
-from biomech.events.clip_events import Performance
+from biomech.events.clip_events import ClipEvents
 from biomech.kinematics.curves import TRUNK, extremes, speed_of, whole_turns
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, SAGITTAL
@@ -23,39 +23,39 @@ _NOTHING: Final = ("min", "max", "rom", "rom_ci95", "peak_velocity_deg_s", "t_pe
                    "velocity_sigma_deg_s")  # fmt: skip
 
 
-def joints_block(performance: Performance) -> dict[str, Any]:
+def joints_block(clip_events: ClipEvents) -> dict[str, Any]:
     """Return, by flexion and for the trunk's lean, its range, speed and coverage.
 
     ``min`` and ``max`` are :func:`biomech.kinematics.curves.extremes`. Null, with the reason, where
-    under 70 % of the person's frames or half a second are known. ``included`` has the same of the angle
-    without a sign, whatever the view; ``sagittal`` of the signed one, in views from the side.
+    under 70 % of the person's frames or half a second are known. ``included`` has the same of the
+    angle without a sign, whatever the view; ``sagittal`` of the signed one, in views from the side.
     """
-    curves = performance.curves
+    curves = clip_events.curves
     found = {
-        name: _joint(performance, signal, curves.sigma[name], name)
+        name: _joint(clip_events, signal, curves.sigma[name], name)
         for name, signal in curves.flexion.items()
     }
-    lean = performance.metrics.sagittal[TRUNK]
+    lean = clip_events.metrics.sagittal[TRUNK]
     if curves.signed:
-        found[TRUNK] = _joint(performance, curves.lean, lean.sigma, TRUNK)
-    elif _span(performance, np.isfinite(lean.value)) >= _LEAST_SPAN_S:
-        found[TRUNK] = _joint(performance, lean.value, lean.sigma, TRUNK)
+        found[TRUNK] = _joint(clip_events, curves.lean, lean.sigma, TRUNK)
+    elif _span(clip_events, np.isfinite(lean.value)) >= _LEAST_SPAN_S:
+        found[TRUNK] = _joint(clip_events, lean.value, lean.sigma, TRUNK)
     return found
 
 
-def _joint(performance: Performance, signal: Array, sigma: Array, name: str) -> dict[str, Any]:
-    curves = performance.curves
-    times, present = curves.times_s, performance.metrics.points.track.present
+def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> dict[str, Any]:
+    curves = clip_events.curves
+    times, present = curves.times_s, clip_events.metrics.points.track.present
     known = np.isfinite(signal) & present
-    reason = _unknown(performance, known, present)
+    reason = _unknown(clip_events, known, present)
     expected = EXPECTED_ERROR_DEG[TRUNK if name == TRUNK else name.partition("_")[2]]
     head = {
         "signed": name == TRUNK or curves.has_sign(name),
         "valid_fraction": number(float(known.sum() / present.sum())),
         "reason": reason,
-        "expected_error_deg": expected if performance.view == SAGITTAL else None,
-        "included": _included(performance, name),
-        "sagittal": _sagittal(performance, name),
+        "expected_error_deg": expected if clip_events.view == SAGITTAL else None,
+        "included": _included(clip_events, name),
+        "sagittal": _sagittal(clip_events, name),
     }
     if reason:
         return dict.fromkeys(_NOTHING) | head
@@ -76,40 +76,40 @@ def _joint(performance: Performance, signal: Array, sigma: Array, name: str) -> 
     } | head
 
 
-def _included(performance: Performance, name: str) -> dict[str, Any] | None:
+def _included(clip_events: ClipEvents, name: str) -> dict[str, Any] | None:
     """Return the range of the angle without a sign in all views that show it; None of the trunk."""
-    metrics = performance.metrics
+    metrics = clip_events.metrics
     if name == TRUNK:
         return None
     shown = metrics.points.track.present
     if name.endswith(_OUT_OF_FRONTAL_PLANE):
         shown = shown & (metrics.view.kind != FRONTAL)
     angle = {**metrics.joint_angles, **metrics.hips}[name]
-    return _range(performance, angle.value, shown, name)
+    return _range(clip_events, angle.value, shown, name)
 
 
-def _sagittal(performance: Performance, name: str) -> dict[str, Any]:
+def _sagittal(clip_events: ClipEvents, name: str) -> dict[str, Any]:
     """Return the range of the signed angle in the frames from the side whose facing is known."""
-    metrics = performance.metrics
-    curves = performance.curves
+    metrics = clip_events.metrics
+    curves = clip_events.curves
     value = metrics.sagittal[TRUNK if name == TRUNK else f"{name}_flexion"].value
     if name != TRUNK:
         value = whole_turns(name, value, curves.times_s, curves.max_gap_s)
     aside = (metrics.view.kind == SAGITTAL) & (metrics.view.facing != 0)
-    return _range(performance, value, aside & metrics.points.track.present, name)
+    return _range(clip_events, value, aside & metrics.points.track.present, name)
 
 
-def _range(performance: Performance, value: Array, shown: Flags, name: str) -> dict[str, Any]:
+def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> dict[str, Any]:
     """Return the range of an angle in the frames of a view, and the share of all frames it is of.
 
     Null, with the reason, where no frame is of the view, or under 70 % of those are known.
     """
-    present = performance.metrics.points.track.present
+    present = clip_events.metrics.points.track.present
     known = np.isfinite(value) & shown
-    reason = _unknown(performance, known, shown) if shown.any() else VIEW_MISMATCH
+    reason = _unknown(clip_events, known, shown) if shown.any() else VIEW_MISMATCH
     low = high = float("nan")
     if reason is None:
-        curves = performance.curves
+        curves = clip_events.curves
         low, high = extremes(curves, np.where(known, value, np.nan), curves.least_swing(name))
     return {
         "min": number(low),
@@ -120,15 +120,15 @@ def _range(performance: Performance, value: Array, shown: Flags, name: str) -> d
     }
 
 
-def _unknown(performance: Performance, known: Flags, shown: Flags) -> str | None:
+def _unknown(clip_events: ClipEvents, known: Flags, shown: Flags) -> str | None:
     """Return why ``known`` frames (f,) of those ``shown`` have no range; None where they have."""
-    if _span(performance, known) < _LEAST_SPAN_S:
+    if _span(clip_events, known) < _LEAST_SPAN_S:
         return INSUFFICIENT_HISTORY
     return LOW_COVERAGE if known.sum() < _LEAST_VALID * shown.sum() else None
 
 
-def _span(performance: Performance, known: Flags) -> float:
-    times = performance.curves.times_s[known]
+def _span(clip_events: ClipEvents, known: Flags) -> float:
+    times = clip_events.curves.times_s[known]
     return float(np.ptp(times)) if len(times) else 0.0
 
 

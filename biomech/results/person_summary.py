@@ -24,8 +24,15 @@ from biomech.applications.outcome import (
 )
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
-from biomech.config import ALL_PARTS, DEFINITIONS, NO_CONTEXT, BmConfig, Context, Parts
-from biomech.events.clip_events import Performance
+from biomech.config import (
+    ALL_OUTPUTS,
+    DEFINITIONS,
+    NO_CONTEXT,
+    BiomechanicsConfig,
+    Context,
+    EnabledOutputs,
+)
+from biomech.events.clip_events import ClipEvents
 from biomech.events.cycle_average import phases
 from biomech.events.measures import Measure, measures_of
 from biomech.kinematics.person_metrics import PersonMetrics
@@ -45,7 +52,7 @@ TOO_SHORT: Final = "the clip is too short or too slow to be filtered"
 
 LIMITS: Final = (
     "One camera shows no axial rotation, no true valgus and no depth.",
-    "Hips and shoulders are points of the picture, not joint centres: change is firmer than level.",
+    "Hips and shoulders are points of the picture, not joint centers: change is firmer than level.",
     "There are no points of the feet: no ankle angle, and contacts are rough.",
     "Confidence is not accuracy.",
     "No forces, no diagnosis, no prediction of injury, no decision on a return to sport.",
@@ -65,7 +72,7 @@ APPLICATIONS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class SummaryInputs:
     """What a summary is to be made of beside the person's own points.
 
     Attributes:
@@ -75,9 +82,9 @@ class Occasion:
         others: (f,) frames of the track in which somebody else is, None nowhere.
     """
 
-    config: BmConfig
+    config: BiomechanicsConfig
     context: Context = NO_CONTEXT
-    parts: Parts = ALL_PARTS
+    parts: EnabledOutputs = ALL_OUTPUTS
     guidelines: Guidelines = NO_GUIDELINES
     model: str | None = None
     first_frame: int = 0
@@ -87,27 +94,27 @@ class Occasion:
 def summary(
     person_id: int,
     metrics: PersonMetrics,
-    performance: Performance | None,
-    occasion: Occasion,
+    clip_events: ClipEvents | None,
+    occasion: SummaryInputs,
 ) -> dict[str, Any]:
     """What holds for the whole clip of one person, JSON-ready.
 
-    ``performance`` is None where the clip is too short for events.
+    ``clip_events`` is None where the clip is too short for events.
     """
     told = _heading(person_id, metrics, occasion)
-    told["quality"] = _quality(metrics, performance, occasion)
+    told["quality"] = _quality(metrics, clip_events, occasion)
     present = metrics.points.track.present
     told["scores"] = clip_scores(metrics.movement, present, occasion.config)
-    measures = measures_of(performance) if performance else []
-    joints = joints_block(performance) if performance else {}
+    measures = measures_of(clip_events) if clip_events else []
+    joints = joints_block(clip_events) if clip_events else {}
     told |= {
         "length_unit": "stature" if metrics.size.height_m is None else "m",
         "joints": joints if occasion.parts.joint_angle_analysis else {},
-        **events_block(performance, occasion.first_frame),
+        **events_block(clip_events, occasion.first_frame),
         "measures": [_measure(measure) for measure in measures],
-        "phases": phases(performance) if performance else None,
+        "phases": phases(clip_events) if clip_events else None,
     }
-    told["applications"] = _applications(told, measures, metrics, performance, occasion)
+    told["applications"] = _applications(told, measures, metrics, clip_events, occasion)
     return told
 
 
@@ -116,7 +123,7 @@ def disabled_summary(person_id: int) -> dict[str, Any]:
     return {"person_id": person_id, "definitions": DEFINITIONS, "reason": DISABLED}
 
 
-def _heading(person_id: int, metrics: PersonMetrics, occasion: Occasion) -> dict[str, Any]:
+def _heading(person_id: int, metrics: PersonMetrics, occasion: SummaryInputs) -> dict[str, Any]:
     camera = occasion.context.camera
     assumed = camera.roll_deg is None
     sources = sorted({str(s) for s in metrics.sigma_source if s})
@@ -195,7 +202,7 @@ def filter_block(points: Smoothed) -> dict[str, Any]:
 
 
 def _quality(
-    metrics: PersonMetrics, performance: Performance | None, occasion: Occasion
+    metrics: PersonMetrics, clip_events: ClipEvents | None, occasion: SummaryInputs
 ) -> list[dict[str, Any]]:
     present = metrics.points.track.present
     others = np.zeros(len(present), np.bool_) if occasion.others is None else occasion.others
@@ -208,7 +215,7 @@ def _quality(
             "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
             "share": number(float(caution.frames.sum() / present.sum())),
         }
-        for caution in cautions_of(metrics, performance, occasion.context.movement, others)
+        for caution in cautions_of(metrics, clip_events, occasion.context.movement, others)
     ]
 
 
@@ -230,23 +237,23 @@ def _applications(
     told: dict[str, Any],
     measures: list[Measure],
     metrics: PersonMetrics,
-    performance: Performance | None,
-    occasion: Occasion,
+    clip_events: ClipEvents | None,
+    occasion: SummaryInputs,
 ) -> dict[str, Outcome]:
     guidelines, subject = occasion.guidelines, occasion.context.subject
-    if performance is None:
+    if clip_events is None:
         return {name: without(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
     made = {
-        "monitoring": monitoring(performance, guidelines.rules, subject.sex),
+        "monitoring": monitoring(clip_events, guidelines.rules, subject.sex),
         "asymmetry": asymmetry(
             measures, told["phases"], guidelines.limits, subject.involved_side, told["view"]
         ),
         "fatigue": fatigue(measures, guidelines.limits),
-        "load": load(performance, occasion.config),
+        "load": load(clip_events, occasion.config),
         "technique": technique(told, guidelines.reference)
         if guidelines.reference
         else without(NOT_SUPPLIED, "no reference result was supplied"),
-        "efficiency": efficiency(performance),
+        "efficiency": efficiency(clip_events),
         "progress": progress(guidelines.before, told, guidelines.limits)
         if guidelines.before
         else without(NOT_SUPPLIED, "no earlier result was supplied"),

@@ -1,4 +1,4 @@
-"""Balance: the extrapolated centre of mass in its base of support, and sway.
+"""Balance: the extrapolated center of mass in its base of support, and sway.
 
 Along the picture's horizontal only.
 """
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biomech.config import BmConfig
-from biomech.kinematics.center_of_mass import centre_of_mass, velocity_of_mass
+from biomech.config import BiomechanicsConfig
+from biomech.kinematics.center_of_mass import center_of_mass, velocity_of_mass
 from biomech.kinematics.geometry import SIDES, Array, flexion
 from biomech.kinematics.view import FRONTAL, SAGITTAL, View
 from biomech.preprocessing.noise import Noise
@@ -41,7 +41,7 @@ class Balance:
         sway: (f,) 0 to 1, 1 still; NaN of a single picture, which has none.
         omega0: (f,) rad/s of the inverted pendulum. omega0_source: ``height`` or ``default``.
         travel: (f,) mean speed along the picture, H a second, without sign.
-        mass: (f,) share of body mass that the centre of mass is of.
+        mass: (f,) share of body mass that the center of mass is of.
         ankles: (f,) whether both ankles are seen: an unseen foot may bear.
         known: (f,) whether the velocities are known that balance depends on.
         grounded: (f,) whether the feet carry, and as far as can be told they alone.
@@ -68,16 +68,16 @@ def balance_of(
     view: View,
     size: Size,
     sex: str | None,
-    config: BmConfig,
+    config: BiomechanicsConfig,
     noise_px_s: float = 0.0,
 ) -> Balance:
     """Return the balance of the seen points (f, 17, 2) of one person.
 
-    ``noise_px_s`` is the noise of the averaged velocity of the centre of mass.
+    ``noise_px_s`` is the noise of the averaged velocity of the center of mass.
     """
     static = len(times_s) == 1
     height = size.stature_px
-    centre, mass = centre_of_mass(xy, sex)
+    center, mass = center_of_mass(xy, sex)
     ankles = xy[:, _ANKLES]
     windows = Windows.of(times_s, config.sway_window_s)
     noise = noise_px_s / height if np.isfinite(noise_px_s) else 0.0
@@ -101,14 +101,14 @@ def balance_of(
         ankle_speed = np.hypot(*np.moveaxis(velocity(times_s, ankles), -1, 0))
     down = contacts(ankles[..., 1], ankle_speed, height, config)
     low, high = base_of_support(ankles[..., 0], down, view, height, config)
-    above_px = ankles[..., 1].max(1) - centre[:, 1]
+    above_px = ankles[..., 1].max(1) - center[:, 1]
     omega0 = pendulum_rate(above_px, size, config)
-    beside = np.maximum(np.maximum(low - centre[:, 0], centre[:, 0] - high), 0.0) / height
+    beside = np.maximum(np.maximum(low - center[:, 0], center[:, 0] - high), 0.0) / height
     over_base = windows.mean(beside) <= config.unsupported
     stands = on_feet(xy, down, above_px, height, config) & over_base
     stands &= ~seated(times_s, xy, windows, height, config) | (view.kind != FRONTAL)
     return Balance(
-        margin=margin_of(centre[:, 0] + speed / omega0, low, high),
+        margin=margin_of(center[:, 0] + speed / omega0, low, high),
         sway=sway_score(sway_rms, config),
         omega0=omega0,
         omega0_source="default" if size.height_m is None else "height",
@@ -122,7 +122,9 @@ def balance_of(
     )
 
 
-def sway_noise_px_s(taken: Array, noise: Noise, rate_hz: float | None, config: BmConfig) -> float:
+def sway_noise_px_s(
+    taken: Array, noise: Noise, rate_hz: float | None, config: BiomechanicsConfig
+) -> float:
     """Return the noise of the averaged velocity of a point; NaN where it cannot be told.
 
     Args:
@@ -136,14 +138,16 @@ def sway_noise_px_s(taken: Array, noise: Noise, rate_hz: float | None, config: B
     return float(np.sqrt(2.0 * (1.0 - shared)) * noise.smooth_sd(taken) / span_s)
 
 
-def _averaged(times_s: Array, moving: Array, config: BmConfig) -> Array:
+def _averaged(times_s: Array, moving: Array, config: BiomechanicsConfig) -> Array:
     """Return velocities (f, 2) averaged over a short span, NaN where there was none."""
     near = Windows.of(times_s, config.sway_smooth_s)
     means = np.stack([near.mean(moving[:, axis]) for axis in range(2)], -1)
     return np.where(np.isfinite(moving), means, np.nan)
 
 
-def sway_of(windows: Windows, across: Array, bend: Array, turn: Array, config: BmConfig) -> Array:
+def sway_of(
+    windows: Windows, across: Array, bend: Array, turn: Array, config: BiomechanicsConfig
+) -> Array:
     """Return the rms (f,) of horizontal speed that does not go with the bending of the knees.
 
     Who bends the knees moves the hips back and the trunk forward on purpose. So the horizontal
@@ -179,13 +183,15 @@ def _knee_bend(xy: Array, view: View) -> Array:
     return np.where(view.kind == SAGITTAL, np.nan_to_num((left + right) / 2), 0.0)
 
 
-def on_feet(xy: Array, down: Flags, com_px: Array, stature_px: float, config: BmConfig) -> Flags:
+def on_feet(
+    xy: Array, down: Flags, com_px: Array, stature_px: float, config: BiomechanicsConfig
+) -> Flags:
     """Return where (f,) a foot carries under an upright shank, and no hand is at the ground.
 
     So not who lies, kneels, planks or stands on the hands.
 
     Args:
-        xy: (f, 17, 2) pixels. down: (f, 2) ankles that bear. com_px: height of the centre of mass
+        xy: (f, 17, 2) pixels. down: (f, 2) ankles that bear. com_px: height of the center of mass
             over the lower ankle. stature_px: of the person. config: heights.
     """
     ankle_y, knee_y, wrist_y = (xy[:, points, 1] for points in (_ANKLES, _KNEES, _WRISTS))
@@ -197,7 +203,7 @@ def on_feet(xy: Array, down: Flags, com_px: Array, stature_px: float, config: Bm
 
 
 def seated(
-    times_s: Array, xy: Array, windows: Windows, stature_px: float, config: BmConfig
+    times_s: Array, xy: Array, windows: Windows, stature_px: float, config: BiomechanicsConfig
 ) -> Flags:
     """Return where (f,) the hips rest as low as the knees, as on a seat seen from the front."""
     hips, knees = xy[:, _HIPS, 1], xy[:, _KNEES, 1]
@@ -209,7 +215,9 @@ def seated(
     return np.asarray(low & rests)
 
 
-def contacts(ankle_y: Array, ankle_speed: Array, stature_px: float, config: BmConfig) -> Flags:
+def contacts(
+    ankle_y: Array, ankle_speed: Array, stature_px: float, config: BiomechanicsConfig
+) -> Flags:
     """(f, 2) whether each ankle bears, that is near the lower of both, and slow.
 
     Args:
@@ -223,7 +231,7 @@ def contacts(ankle_y: Array, ankle_speed: Array, stature_px: float, config: BmCo
 
 
 def base_of_support(
-    ankle_x: Array, down: Flags, view: View, stature_px: float, config: BmConfig
+    ankle_x: Array, down: Flags, view: View, stature_px: float, config: BiomechanicsConfig
 ) -> tuple[Array, Array]:
     """Left and right edge (f,) in pixels of the ground under the ankles (f, 2) that bear.
 
@@ -242,8 +250,8 @@ def base_of_support(
     return np.where(some, low, np.nan), np.where(some, high, np.nan)
 
 
-def pendulum_rate(above_px: Array, size: Size, config: BmConfig) -> Array:
-    """(f,) rad/s: sqrt(g / height of the centre of mass over the lower ankle) (Hof 2005).
+def pendulum_rate(above_px: Array, size: Size, config: BiomechanicsConfig) -> Array:
+    """(f,) rad/s: sqrt(g / height of the center of mass over the lower ankle) (Hof 2005).
 
     The default where the person's height in metres is not known; NaN where not above the ankle.
     """
@@ -260,7 +268,7 @@ def margin_of(extrapolated: Array, low: Array, high: Array) -> Array:
     return np.clip(0.5 + 0.5 * ratio(nearer, (high - low) / 2), 0.0, 1.0)
 
 
-def sway_score(sway_rms: Array, config: BmConfig) -> Array:
+def sway_score(sway_rms: Array, config: BiomechanicsConfig) -> Array:
     """(f,) from the rms of horizontal speed about its mean, H a second."""
     score: Array = 1.0 / (1.0 + (sway_rms / config.sway_scale) ** 2)
     return score

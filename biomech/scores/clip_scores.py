@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from biomech import reasons
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.reasons import Flags, Reasons
 from biomech.scores.frame_scores import Score, weighted
 
@@ -16,7 +16,7 @@ _DECIMALS = 4
 
 
 def clip_scores(
-    movement: Mapping[str, Score], present: Flags, config: BmConfig
+    movement: Mapping[str, Score], present: Flags, config: BiomechanicsConfig
 ) -> dict[str, dict[str, Any]]:
     """Return each score of a clip, JSON-ready.
 
@@ -33,7 +33,7 @@ def clip_scores(
     return told | {READINESS: _clip_readiness(movement[READINESS], present, config)}
 
 
-def _clip_score(score: Score, present: Flags, config: BmConfig) -> dict[str, Any]:
+def _clip_score(score: Score, present: Flags, config: BiomechanicsConfig) -> dict[str, Any]:
     known = np.isfinite(score.value) & present
     definition = None
     if score.definition is not None and known.any():
@@ -54,7 +54,7 @@ def _clip_score(score: Score, present: Flags, config: BmConfig) -> dict[str, Any
     }
 
 
-def _clip_readiness(score: Score, present: Flags, config: BmConfig) -> dict[str, Any]:
+def _clip_readiness(score: Score, present: Flags, config: BiomechanicsConfig) -> dict[str, Any]:
     if not score.components:
         return _clip_score(score, present, config)
     moves = present & np.isfinite(score.components["smoothness"])

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from biomech import reasons
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, OBLIQUE, SAGITTAL, View
 from biomech.reasons import Flags, Reasons
@@ -95,7 +95,10 @@ class Score:
 
 
 def weighted(
-    components: Mapping[str, Array], weights: tuple[float, ...], config: BmConfig, maximum: float
+    components: Mapping[str, Array],
+    weights: tuple[float, ...],
+    config: BiomechanicsConfig,
+    maximum: float,
 ) -> Score:
     """``maximum`` times the mean by weight of components in 0 to 1, of those present.
 
@@ -133,7 +136,7 @@ def pose_quality(score: Array, min_score: float) -> Score:
     return Score(value, reasons.none(len(value)), components, np.ones(len(value)))
 
 
-def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BmConfig) -> Score:
+def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BiomechanicsConfig) -> Score:
     """0-1, 1 a mirror posture, from the angles (f,) of both sides by joint.
 
     Of the posture of an instant: someone walking evenly scores low in most frames.
@@ -145,7 +148,7 @@ def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BmConfig) -> Scor
     return weighted(alike, (1.0,) * len(alike), config, 1.0).defined(POSTURE)
 
 
-def stability(balance: Balance, view: View, missing: Reasons, config: BmConfig) -> Score:
+def stability(balance: Balance, view: View, missing: Reasons, config: BiomechanicsConfig) -> Score:
     """0-100 from the margin of balance and sway, both of which must be known.
 
     A single picture has no sway: there the definition is the margin alone, and named so.
@@ -176,7 +179,9 @@ def stability(balance: Balance, view: View, missing: Reasons, config: BmConfig) 
     )
 
 
-def alignment(lean: Array, tilts: tuple[Array, Array], view: View, config: BmConfig) -> Array:
+def alignment(
+    lean: Array, tilts: tuple[Array, Array], view: View, config: BiomechanicsConfig
+) -> Array:
     """(f,) 0-1, frontal views only: how upright the trunk and how level shoulders and hips are."""
     parts = [1.0 - np.minimum(np.abs(lean) / config.lean_span_deg, 1.0)]
     parts += [1.0 - np.minimum(np.abs(tilt) / config.tilt_span_deg, 1.0) for tilt in tilts]
@@ -187,7 +192,7 @@ def readiness(
     stable: Score,
     symmetric: Score,
     aligned: Array,
-    config: BmConfig,
+    config: BiomechanicsConfig,
     smooth: Array | None = None,
     pace: Array | None = None,
 ) -> Score:

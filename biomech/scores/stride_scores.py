@@ -1,6 +1,6 @@
 """Stability and symmetry of gait: how alike the strides of a side are, and both sides' strides.
 
-Standing definitions do not hold of who walks: the centre of mass leaves the base at every step, and
+Standing definitions do not hold of who walks: the center of mass leaves the base at every step, and
 the legs are in antiphase. Each stride is taken from its own side's contact.
 """
 
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech import reasons
-from biomech.config import BmConfig
-from biomech.events.clip_events import Performance
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import ClipEvents
 from biomech.events.cycle_average import sampled
 from biomech.events.gait import Gait
 from biomech.kinematics.geometry import SIDES, Array
@@ -41,11 +41,11 @@ class GaitScores:
     symmetry: Score
 
 
-def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitScores:
+def gait_scores(clip_events: ClipEvents, gait: Gait, config: BiomechanicsConfig) -> GaitScores:
     """Return the scores of a gait."""
-    times = performance.curves.times_s
+    times = clip_events.curves.times_s
     strides = {side: [(a.t_s, b.t_s) for a, b in gait.strides(side)] for side in SIDES}
-    regular, near = _regularity(performance, strides, config)
+    regular, near = _regularity(clip_events, strides, config)
     frames = len(times)
     stable = weighted(
         {"regularity": regular, "rhythm": np.full(frames, _rhythm(strides, config))},
@@ -54,7 +54,7 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
         100.0,
     )
     few: Flags = np.asarray(~np.isfinite(np.stack(list(stable.components.values()))).all(0))
-    alike = {**_curves_alike(performance, strides, config), "step_time": _steps_alike(gait, config)}
+    alike = {**_curves_alike(clip_events, strides, config), "step_time": _steps_alike(gait, config)}
     symmetric = weighted(
         {name: np.full(frames, value) for name, value in alike.items()},
         (0.25, 0.25, 0.5),
@@ -64,32 +64,34 @@ def gait_scores(performance: Performance, gait: Gait, config: BmConfig) -> GaitS
     inside = np.zeros(frames, np.bool_)
     for start, stop in gait.bouts:
         inside[start : stop + 1] = True
-    travels = near & _moves(performance, config)
+    travels = near & _moves(clip_events, config)
     few_reason = reasons.where(few, reasons.INSUFFICIENT_HISTORY)
     return GaitScores(
-        walking=(inside | travels) & performance.metrics.points.track.present,
+        walking=(inside | travels) & clip_events.metrics.points.track.present,
         stability=stable.only_where(few_reason).defined(GAIT),
         symmetry=symmetric.defined(GAIT),
     )
 
 
-def _moves(performance: Performance, config: BmConfig) -> Flags:
+def _moves(clip_events: ClipEvents, config: BiomechanicsConfig) -> Flags:
     """Return where (f,) the person travels, or the legs swing past each other."""
-    ahead = performance.curves.ankle_ahead
-    swing = np.abs(velocity(performance.curves.times_s, ahead["left"] - ahead["right"]))
-    swings = Windows.of(performance.curves.times_s, _SWING_S).mean(swing) > config.contact_speed
-    return np.asarray(swings | (performance.metrics.balance.travel > config.locomotion_speed))
+    ahead = clip_events.curves.ankle_ahead
+    swing = np.abs(velocity(clip_events.curves.times_s, ahead["left"] - ahead["right"]))
+    swings = Windows.of(clip_events.curves.times_s, _SWING_S).mean(swing) > config.contact_speed
+    return np.asarray(swings | (clip_events.metrics.balance.travel > config.locomotion_speed))
 
 
 def _regularity(
-    performance: Performance, strides: dict[str, list[tuple[float, float]]], config: BmConfig
+    clip_events: ClipEvents,
+    strides: dict[str, list[tuple[float, float]]],
+    config: BiomechanicsConfig,
 ) -> tuple[Array, Flags]:
     """Return the regularity (f,) of the strides next to each frame, and whether one is near.
 
     A stride's curves are held against the mean of the other strides of its side. The mean of n - 1
     strides scatters too, which is taken out.
     """
-    curves = performance.curves
+    curves = clip_events.curves
     times = curves.times_s
     values, distances, lengths = [], [], []
     for side in SIDES:
@@ -127,7 +129,7 @@ def _nearest(times_s: Array, strides: Array) -> tuple[NDArray[np.intp], Array]:
     return np.where(later, after, before), np.where(later, until, since)
 
 
-def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BmConfig) -> float:
+def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BiomechanicsConfig) -> float:
     """Return the rhythm: 1 where all strides of a side last as long as one another."""
     squares, count, lost = 0.0, 0, 0
     for windows in strides.values():
@@ -142,10 +144,12 @@ def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BmConfig) -> 
 
 
 def _curves_alike(
-    performance: Performance, strides: dict[str, list[tuple[float, float]]], config: BmConfig
+    clip_events: ClipEvents,
+    strides: dict[str, list[tuple[float, float]]],
+    config: BiomechanicsConfig,
 ) -> dict[str, float]:
     """Return by joint how alike the sides' mean strides are, each from its own contact."""
-    curves, alike = performance.curves, {}
+    curves, alike = clip_events.curves, {}
     for joint in _JOINTS:
         means = []
         for side in SIDES:
@@ -162,7 +166,7 @@ def _curves_alike(
     return alike
 
 
-def _steps_alike(gait: Gait, config: BmConfig) -> float:
+def _steps_alike(gait: Gait, config: BiomechanicsConfig) -> float:
     """Return how alike the sides' mean step times are."""
     times = [[b.t_s - a.t_s for a, b in gait.steps() if b.side == side] for side in SIDES]
     if not all(times):

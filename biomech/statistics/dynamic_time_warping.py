@@ -30,7 +30,7 @@ def dtw(a: Array, b: Array, tolerance: Array, band: float = BAND) -> Warp:
     """The cheapest way over the two curves, in steps of one along either or both.
 
     The cost of two points is the root mean square over quantities of their difference in
-    tolerances. Curves are not normalised, which would hide how far they go.
+    tolerances. Curves are not normalized, which would hide how far they go.
 
     Args:
         a: (n, j). b: (m, j). tolerance: (j,) or (n, j), above 0, in the units of the curves.

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
-from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts, Subject
-from biomech.events.clip_events import performance_of
+from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.geometry import derotated
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.preprocess import Smoothed
 from biomech.results.frame_blocks import disabled_block, frame_blocks
-from biomech.results.person_summary import Occasion, disabled_summary, summary
+from biomech.results.person_summary import SummaryInputs, disabled_summary, summary
 from biomech.scores.readiness import with_smoothness
 from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
 
 
-def analyse(
+def analyze(
     clip: ClipPoses,
     min_score: float,
     *,
     enabled: bool = True,
-    parts: Parts = ALL_PARTS,
+    parts: EnabledOutputs = ALL_OUTPUTS,
     context: Context = NO_CONTEXT,
     guidelines: Guidelines = NO_GUIDELINES,
     written: int | None = None,
@@ -61,9 +61,9 @@ def analyse(
         track = track_of(clip, p, shown, context.camera.slowmo_factor)
         own = context if p == 0 else replace(context, subject=Subject())
         metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
-        performance = performance_of(metrics, config, context.movement)
-        if performance is not None:
-            metrics = with_smoothness(performance, config)
+        clip_events = clip_events_of(metrics, config, context.movement)
+        if clip_events is not None:
+            metrics = with_smoothness(clip_events, config)
         metrics = metrics.only(parts)
         if p < written:
             frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
@@ -72,7 +72,7 @@ def analyse(
             drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
             for i, name in enumerate(JOINT_ANGLES):
                 angles[shown, i] = metrics.joint_angles[name].value
-        occasion = Occasion(
+        occasion = SummaryInputs(
             config=config,
             context=own,
             parts=parts,
@@ -81,7 +81,7 @@ def analyse(
             first_frame=shown.start,
             others=(clip.row[shown] >= 0).sum(1) > track.present,
         )
-        summaries.append(summary(person_id, metrics, performance, occasion))
+        summaries.append(summary(person_id, metrics, clip_events, occasion))
     return ClipBiomechanics(frames, angles, summaries, drawn)
 
 
@@ -121,8 +121,8 @@ def _model_of(clip: ClipPoses, person: int) -> str | None:
 
 def _in_picture(points: Smoothed, roll_deg: float) -> F32:
     """The points that angles are of, as the picture shows them."""
-    centre = points.track.centre
-    return derotated(points.gated.xy, -roll_deg, centre).astype(np.float32)
+    center = points.track.center
+    return derotated(points.gated.xy, -roll_deg, center).astype(np.float32)
 
 
 def _no_angles(clip: ClipPoses) -> F64:

@@ -5,8 +5,8 @@ import asyncio
 from ray import serve
 
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
-from biomech.config import ALL_PARTS, NO_CONTEXT, Context, Parts
-from deployments.biomechanics.clip_analysis import analyse
+from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs
+from deployments.biomechanics.clip_analysis import analyze
 from deployments.messages import ClipBiomechanics, ClipPoses
 from deployments.preload_scipy import BIOMECHANICS, load_scipy
 
@@ -17,7 +17,7 @@ class BiomechanicsReplica:
     def __init__(
         self,
         enabled: bool,
-        parts: Parts = ALL_PARTS,
+        parts: EnabledOutputs = ALL_OUTPUTS,
         guidelines: Guidelines = NO_GUIDELINES,
     ) -> None:
         load_scipy(*BIOMECHANICS)
@@ -25,16 +25,16 @@ class BiomechanicsReplica:
         self._parts = parts
         self._guidelines = guidelines
 
-    async def analyse(
+    async def analyze(
         self,
         clip: ClipPoses,
         min_score: float,
         written: int | None = None,
         context: Context = NO_CONTEXT,
     ) -> ClipBiomechanics:
-        """See :func:`deployments.biomechanics.clip_analysis.analyse`."""
+        """See :func:`deployments.biomechanics.clip_analysis.analyze`."""
         return await asyncio.to_thread(
-            analyse,
+            analyze,
             clip,
             min_score,
             enabled=self._enabled,

@@ -76,7 +76,7 @@ def select(found: Detections, min_score: float, max_people: int) -> Detections:
 def match(before: F32, after: F32, gap_s: float) -> I64:
     """Pairs of boxes of the same person in two pictures ``gap_s`` seconds apart.
 
-    The assignment of least total cost, where a pair costs the distance of the centres in body sizes
+    The assignment of least total cost, where a pair costs the distance of the centers in body sizes
     (the longer side of a box, mean of both, which changes little between standing and crouching)
     plus the absolute logarithm of the ratio of the sizes. Overlap is no condition: a sprinter
     leaves his own box within 0.15 s. A pair further apart than a person can run, or of sizes that
@@ -92,8 +92,8 @@ def match(before: F32, after: F32, gap_s: float) -> I64:
     size_before, size_after = (
         (boxes[:, 2:] - boxes[:, :2]).max(axis=1).astype(np.float64) for boxes in (before, after)
     )
-    centre_before, centre_after = ((boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (before, after))
-    apart = np.linalg.norm(centre_before[:, None] - centre_after[None], axis=2)
+    center_before, center_after = ((boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (before, after))
+    apart = np.linalg.norm(center_before[:, None] - center_after[None], axis=2)
     apart = apart / ((size_before[:, None] + size_after[None]) / 2)
     growth = np.abs(np.log(size_before[:, None] / size_after[None]))
 

@@ -9,7 +9,7 @@ import ray
 from ray import serve
 
 from deployments.decode.probe import MediaLimits, probe
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import ModelError, NotReadyError, ServiceError
 from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
@@ -64,15 +64,15 @@ class DecodeReplica:
         """See :func:`deployments.decode.probe.probe`."""
         return await in_thread(lambda cancelled: probe(path, self._limits, cancelled))
 
-    async def analyse(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
-        """See :func:`deployments.decode.segment_analysis.analyse_segment`."""
+    async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+        """See :func:`deployments.decode.segment_analysis.analyze_segment`."""
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
             return await self._estimate(crops, options.pose_models)
 
         with self._heap.used():
             async with self._gate:
-                return await analyse_segment(segment, in_calls(options), self._detect, estimate)
+                return await analyze_segment(segment, in_calls(options), self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")

@@ -46,7 +46,7 @@ _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that container
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """The largest video that is analysed.
+    """The largest video that is analyzed.
 
     Attributes:
         max_pixels: of one picture.

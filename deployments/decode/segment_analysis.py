@@ -43,7 +43,7 @@ Estimate = Callable[[U8], Awaitable[tuple[str, CropPoses]]]
 _DETECTIONS_UNDER_WAY = 2
 
 
-async def analyse_segment(
+async def analyze_segment(
     segment: Segment, options: AnalysisOptions, detect: Detect, estimate: Estimate
 ) -> SegmentPoses:
     """Find the people of a segment and their keypoints.

@@ -19,7 +19,7 @@ from deployments.fetch.guarded_connection import Budget
 from deployments.pace import Pace
 
 Progress = Callable[[int, int | None], None]
-"""Told the bytes received and the bytes in all, None where the other side does not say."""
+"""ResponseModel the bytes received and the bytes in all, None where the other side does not say."""
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class _Track:
 
 
 def check_claims(path: Path) -> None:
-    """Refuse an MP4 whose index is larger than that of any video which is analysed.
+    """Refuse an MP4 whose index is larger than that of any video which is analyzed.
 
     A file that has passed, and has not changed since, is not judged again: it is opened for each
     segment, and half a million boxes take a second.

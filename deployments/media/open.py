@@ -58,7 +58,7 @@ def open_media(
 
     Raises:
         NotAVideoError: not in an allowed container format, or damaged beyond opening.
-        TooLargeError: its index claims more than any video has that is analysed.
+        TooLargeError: its index claims more than any video has that is analyzed.
         TruncatedError: so much of it is missing that it does not open.
     """
     demuxer = sniff(path)

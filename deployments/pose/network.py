@@ -26,8 +26,8 @@ class Network:
     Attributes:
         module: ``TopdownPoseEstimator`` or ``RTMDet``.
         model_config: the ``model`` section of its config.
-        mean, std: (3,) of the normalisation, in the order of the network's channels.
-        bgr_to_rgb: whether the channels are reversed before they are normalised.
+        mean, std: (3,) of the normalization, in the order of the network's channels.
+        bgr_to_rgb: whether the channels are reversed before they are normalized.
     """
 
     module: Any
@@ -51,13 +51,13 @@ def load_network(entry: ModelEntry, path: Path, *, use_compiled_ops: bool = True
     package, _, _ = entry.mm_config.partition("::")
     module = _build(model_config, package, use_compiled_ops=use_compiled_ops)
     checkpoints.load_state(module, state, path)
-    normalisation = model_config.data_preprocessor
+    normalization = model_config.data_preprocessor
     return Network(
         module=module.eval().requires_grad_(requires_grad=False),
         model_config=model_config,
-        mean=torch.tensor(normalisation.mean),
-        std=torch.tensor(normalisation.std),
-        bgr_to_rgb=bool(normalisation.get("bgr_to_rgb", False)),
+        mean=torch.tensor(normalization.mean),
+        std=torch.tensor(normalization.std),
+        bgr_to_rgb=bool(normalization.get("bgr_to_rgb", False)),
     )
 
 

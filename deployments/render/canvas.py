@@ -1,7 +1,7 @@
 """Three planes drawn on as one picture.
 
 Drawn where the encoder reads: on Y at full size and on U and V at half size, which saves the
-conversion to RGB and back. Colours are BT.709 in limited range.
+conversion to RGB and back. Colors are BT.709 in limited range.
 """
 
 import math
@@ -53,13 +53,13 @@ class Canvas:
             for plane, value in zip(planes, values, strict=True):
                 cv2.polylines(plane, fixed, False, (value,), thick, cv2.LINE_AA, _SHIFT)
 
-    def discs(self, centres: Points, rgb: Rgb, radius: float) -> None:
+    def discs(self, centers: Points, rgb: Rgb, radius: float) -> None:
         """Anti-aliased filled circles about points (n, 2)."""
         for planes, values, scale in self._planes(rgb):
             size = max(round(radius * scale * _ONE), _ONE // 2)
-            for centre in _fixed(centres, scale).tolist():
+            for center in _fixed(centers, scale).tolist():
                 for plane, value in zip(planes, values, strict=True):
-                    cv2.circle(plane, centre, size, (value,), -1, cv2.LINE_AA, _SHIFT)
+                    cv2.circle(plane, center, size, (value,), -1, cv2.LINE_AA, _SHIFT)
 
     def outline(self, box: Box, rgb: Rgb, width: float) -> None:
         """The four edges of a box."""
@@ -68,21 +68,21 @@ class Canvas:
         self.lines(np.array(list(pairwise(corners))), rgb, width)
 
     def plate(self, place: Rectangle) -> None:
-        """Darken a rectangle and take its colour away, so that text stands out."""
+        """Darken a rectangle and take its color away, so that text stands out."""
         x1, y1, x2, y2 = place
         self.y[y1:y2, x1:x2] = _PLATE[self.y[y1:y2, x1:x2]]
         for plane in (self.u, self.v):
             plane[y1 // 2 : math.ceil(y2 / 2), x1 // 2 : math.ceil(x2 / 2)] = 128
 
     def bar(self, place: Rectangle, rgb: Rgb) -> None:
-        """Fill a rectangle, all colour samples that it touches included."""
+        """Fill a rectangle, all color samples that it touches included."""
         x1, y1, x2, y2 = place
         for plane, value, size in zip((self.y, self.u, self.v), yuv(rgb), (1, 2, 2), strict=True):
             rows = slice(y1 // size, math.ceil(y2 / size))
             plane[rows, x1 // size : math.ceil(x2 / size)] = value
 
     def _planes(self, rgb: Rgb) -> tuple[tuple[tuple[U8, ...], tuple[int, ...], float], ...]:
-        """Planes of one size, what the colour is in each, and their size to that of Y."""
+        """Planes of one size, what the color is in each, and their size to that of Y."""
         y, u, v = yuv(rgb)
         return ((self.y,), (y,), 1.0), ((self.u, self.v), (u, v), 0.5)
 

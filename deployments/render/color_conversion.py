@@ -1,6 +1,6 @@
-"""Colour of the annotated video: BT.709 in limited range, whatever the source has.
+"""Color of the annotated video: BT.709 in limited range, whatever the source has.
 
-One colour for all, because the segments of a video must have the same header to be joined, and a
+One color for all, because the segments of a video must have the same header to be joined, and a
 source may change its matrix on the way (browsers' recordings that grow, untagged pictures).
 """
 
@@ -15,12 +15,12 @@ from deployments.messages import F64, U8
 
 Rgb = tuple[int, int, int]
 
-_MIDDLE = 128  # of U and V: no colour
+_MIDDLE = 128  # of U and V: no color
 
 
 @cache
 def yuv(rgb: Rgb) -> Rgb:
-    """A colour, 0-255, as Y, U, V in BT.709 limited range."""
+    """A color, 0-255, as Y, U, V in BT.709 limited range."""
     y, u, v = _from_rgb(bt709=True, full_range=False) @ np.array(rgb) + (16, _MIDDLE, _MIDDLE)
     return round(y), round(u), round(v)
 
@@ -45,7 +45,7 @@ def to_bt709(y: U8, u: U8, v: U8, *, bt709: bool, full_range: bool) -> None:
 
 
 def tag_bt709(context: VideoCodecContext) -> None:
-    """Have a stream that is to be written say which colour it is in."""
+    """Have a stream that is to be written say which color it is in."""
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 

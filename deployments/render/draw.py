@@ -11,10 +11,10 @@ from deployments.render.canvas import BLACK, WHITE, Box, Canvas
 from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
 
-# Told apart by people who do not see red and green apart (Okabe and Ito's palette).
+# ResponseModel apart by people who do not see red and green apart (Okabe and Ito's palette).
 LEFT_RGB = (230, 159, 0)
 RIGHT_RGB = (86, 180, 233)
-CENTRE_RGB = WHITE
+CENTER_RGB = WHITE
 OTHER_RGB = (170, 170, 170)
 
 _SIDE_RGB = {"left": LEFT_RGB, "right": RIGHT_RGB}
@@ -39,32 +39,32 @@ class FrameOverlay:
     min_score: float
 
 
-def _colour(*ends: int) -> Rgb:
+def _color(*ends: int) -> Rgb:
     """By the side that all keypoints are on; the nose is on either."""
     sides = {KEYPOINTS[k].split("_")[0] for k in ends} & _SIDE_RGB.keys()
-    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTRE_RGB
+    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
 
 _LIMBS = np.array(LIMBS)
-_Coloured = tuple[Rgb, Bools, Bools]
-"""A colour, which limbs have it, and which joints."""
+_Colored = tuple[Rgb, Bools, Bools]
+"""A color, which limbs have it, and which joints."""
 
 
-def _of_colour(rgb: Rgb) -> _Coloured:
-    joints = [_colour(k) == rgb for k in range(len(KEYPOINTS))]
-    return rgb, np.array([_colour(*limb) == rgb for limb in LIMBS]), np.array(joints)
+def _of_color(rgb: Rgb) -> _Colored:
+    joints = [_color(k) == rgb for k in range(len(KEYPOINTS))]
+    return rgb, np.array([_color(*limb) == rgb for limb in LIMBS]), np.array(joints)
 
 
 @dataclass(frozen=True, slots=True)
 class _Stroke:
-    """Sizes in the canvas's units, and colours."""
+    """Sizes in the canvas's units, and colors."""
 
     limb: float
     joint: float
     box: float
     halo: float
     box_rgb: Rgb
-    coloured: tuple[_Coloured, ...]
+    colored: tuple[_Colored, ...]
 
 
 _PRIMARY = _Stroke(
@@ -72,8 +72,8 @@ _PRIMARY = _Stroke(
     joint=2.4,
     box=1.1,
     halo=0.7,
-    box_rgb=CENTRE_RGB,
-    coloured=tuple(_of_colour(rgb) for rgb in (CENTRE_RGB, LEFT_RGB, RIGHT_RGB)),
+    box_rgb=CENTER_RGB,
+    colored=tuple(_of_color(rgb) for rgb in (CENTER_RGB, LEFT_RGB, RIGHT_RGB)),
 )
 _OTHER = _Stroke(
     limb=1.3,
@@ -81,7 +81,7 @@ _OTHER = _Stroke(
     box=0.8,
     halo=0.35,
     box_rgb=OTHER_RGB,
-    coloured=((OTHER_RGB, np.ones(len(LIMBS), np.bool_), np.ones(len(KEYPOINTS), np.bool_)),),
+    colored=((OTHER_RGB, np.ones(len(LIMBS), np.bool_), np.ones(len(KEYPOINTS), np.bool_)),),
 )
 
 
@@ -136,15 +136,15 @@ def _draw_skeleton(canvas: Canvas, person: _Person) -> None:
     ends, limbs = points[_LIMBS], joints[_LIMBS].all(axis=-1)
     canvas.lines(ends[limbs], BLACK, (stroke.limb + 2 * stroke.halo) * unit)
     canvas.discs(points[joints], BLACK, (stroke.joint + stroke.halo) * unit)
-    for rgb, of_limbs, _ in stroke.coloured:
+    for rgb, of_limbs, _ in stroke.colored:
         canvas.lines(ends[limbs & of_limbs], rgb, stroke.limb * unit)
-    for rgb, _, of_joints in stroke.coloured:
+    for rgb, _, of_joints in stroke.colored:
         canvas.discs(points[joints & of_joints], rgb, stroke.joint * unit)
 
 
 def _id_label(canvas: Canvas, track_id: int, box: Box) -> Label:
     text = f"#{track_id}"
-    return Label(text, box[0], box[1] - label_size(text, canvas.unit)[1], CENTRE_RGB)
+    return Label(text, box[0], box[1] - label_size(text, canvas.unit)[1], CENTER_RGB)
 
 
 def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Label]:

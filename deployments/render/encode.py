@@ -180,7 +180,7 @@ def _row(overlay: Overlay, offset: int) -> FrameOverlay:
 
 
 def _scaled(overlay: FrameOverlay, old: tuple[int, int], new: tuple[int, int]) -> FrameOverlay:
-    """For a picture scaled from ``old`` to ``new`` (width, height), pixels centred at integers."""
+    """For a picture scaled from ``old`` to ``new`` (width, height), pixels centered at integers."""
     x, y = new[0] / old[0], new[1] / old[1]
     factor = np.array([x, y, x, y], np.float32)
     return FrameOverlay(

@@ -20,7 +20,7 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text, where its plate should be, and the colour of the plate's lower edge.
+    """A text, where its plate should be, and the color of the plate's lower edge.
 
     Attributes:
         x, y: top left corner of the plate, pixels.
@@ -83,7 +83,7 @@ def _overlap(a: Rectangle, b: Rectangle) -> bool:
 
 
 def _write(canvas: Canvas, label: Label, place: Rectangle) -> None:
-    """White text on a dark plate with a coloured lower edge."""
+    """White text on a dark plate with a colored lower edge."""
     canvas.plate(place)
     x1, _, x2, y2 = place
     edge = max(round(canvas.unit), 1)

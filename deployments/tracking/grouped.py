@@ -78,6 +78,6 @@ def off_path(rows: ClipRows, some: I64, paths: Grouped, path: I64) -> F64:
     a, b = paths.rows[ahead], paths.rows[behind]
     span = rows.time_s[b] - rows.time_s[a]
     part = np.divide(time - rows.time_s[a], span, out=np.zeros(len(some)), where=span > 0)
-    way = rows.centre[a] + (rows.centre[b] - rows.centre[a]) * np.clip(part, 0.0, 1.0)[:, None]
-    off: F64 = np.hypot(*(rows.centre[some] - way).T) / rows.size[some]
+    way = rows.center[a] + (rows.center[b] - rows.center[a]) * np.clip(part, 0.0, 1.0)[:, None]
+    off: F64 = np.hypot(*(rows.center[some] - way).T) / rows.size[some]
     return off

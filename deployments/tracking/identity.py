@@ -14,7 +14,7 @@ from deployments.tracking.grouped import Grouped, off_path, spread
 from deployments.tracking.links import best_links, ends_of, fragments_of
 from deployments.tracking.person_table import ClipRows, pairs_in_frame, same_body
 
-_TOUCHING = 0.15  # body sizes between the centres
+_TOUCHING = 0.15  # body sizes between the centers
 _SPEED_OVER_S = 0.2
 _CLEARLY_NEARER = 0.5
 _MARGIN_S = 0.1  # around a meeting
@@ -58,10 +58,10 @@ def _meeting(rows: ClipRows, tracks: Grouped) -> Bools:
     That near is the distance of two people each of whom goes half of what separates them from one
     detection to the next: nearer ones may have passed one another unseen.
     """
-    frame, centre, size, owner, step = _with_hidden(rows, tracks)
+    frame, center, size, owner, step = _with_hidden(rows, tracks)
     order = np.argsort(frame, kind="stable")
     a, b = (order[side] for side in pairs_in_frame(frame[order]))
-    apart = np.linalg.norm(centre[a] - centre[b], axis=1)
+    apart = np.linalg.norm(center[a] - center[b], axis=1)
     limit = _TOUCHING * (size[a] + size[b]) / 2 + (step[a] + step[b]) / 2
     near = (apart < limit) & (owner[a] != owner[b])
     meeting = np.zeros(len(frame), np.bool_)
@@ -70,7 +70,7 @@ def _meeting(rows: ClipRows, tracks: Grouped) -> Bools:
 
 
 def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F64]:
-    """Frame, centre, size, track and step of all rows, and of people shortly before and after.
+    """Frame, center, size, track and step of all rows, and of people shortly before and after.
 
     Whoever is hidden behind another person has no box; the rows added after the end of each track,
     and before its start, are where constant velocity leads. The step is what a person goes from one
@@ -84,7 +84,7 @@ def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F
     steps[tracks.rows] = _speed(rows, tracks) * interval_s
     track[tracks.rows] = tracks.group
     parts: list[tuple[I64, F64, F64, I64, F64]] = [
-        (rows.frame.astype(np.int64), rows.centre, rows.size, track, steps)
+        (rows.frame.astype(np.int64), rows.center, rows.size, track, steps)
     ]
     for places, side in ((tracks.start, -1), (tracks.stop - 1, 1)):
         ends = tracks.rows[places]
@@ -101,22 +101,22 @@ def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F
         parts.append(
             (
                 frames[hidden].astype(np.int64),
-                rows.centre[at] + ahead,
+                rows.center[at] + ahead,
                 rows.size[at],
                 number,
                 steps[at],
             )
         )
-    frame, centre, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return frame, centre, size, owner, step
+    frame, center, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return frame, center, size, owner, step
 
 
 def _speed(rows: ClipRows, tracks: Grouped) -> F64:
     """(m,) highest speed around each row of the tracks, pixels a second."""
-    times, centre = rows.time_s[tracks.rows], rows.centre[tracks.rows]
+    times, center = rows.time_s[tracks.rows], rows.center[tracks.rows]
     back = tracks.place(tracks.group, times - _SPEED_OVER_S)
     span = times - times[back]
-    gone = np.linalg.norm(centre - centre[back], axis=1)
+    gone = np.linalg.norm(center - center[back], axis=1)
     speed = np.divide(gone, span, out=np.zeros(len(span)), where=span >= _SPEED_OVER_S / 2)
     start = tracks.place(tracks.group, times - _AROUND_S)
     stop = tracks.place(tracks.group, times + _AROUND_S, after=True)

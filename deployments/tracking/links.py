@@ -2,7 +2,7 @@
 
 A link from the end of one fragment to the start of a later one is priced as the negative logarithm
 of how likely both are one person, in four Gaussian terms: where constant velocity leads, forwards
-and backwards in time; the change of velocity; of size; and of the pose about the body's centre.
+and backwards in time; the change of velocity; of size; and of the pose about the body's center.
 Deviations are in body sizes and grow with the gap.
 """
 
@@ -39,13 +39,13 @@ class Ends:
     """One end of each of k fragments, seen from its last rows.
 
     Attributes:
-        time_s: (k,) of the last row. centre: (k,2) there, pixels. size: (k,) pixels.
+        time_s: (k,) of the last row. center: (k,2) there, pixels. size: (k,) pixels.
         velocity: (k,2) pixels a second; NaN if the fragment is too short to tell.
-        pose: (k,17,2) keypoints about the centre in body sizes, NaN where not seen.
+        pose: (k,17,2) keypoints about the center in body sizes, NaN where not seen.
     """
 
     time_s: F64
-    centre: F64
+    center: F64
     size: F64
     velocity: F64
     pose: F64
@@ -129,7 +129,7 @@ def link_price(before: Ends, after: Ends) -> F64:
 def _motion_price(before: Ends, after: Ends) -> F64:
     gap = after.time_s - before.time_s
     size = (before.size + after.size) / 2
-    step = after.centre - before.centre
+    step = after.center - before.center
     known = [np.isfinite(end.velocity[:, 0]) for end in (before, after)]
     both, number = known[0] & known[1], np.sum(known, axis=0)
     missed = np.where(number == 0, _square(step), 0.0)
@@ -214,16 +214,16 @@ def ends_of(rows: ClipRows, members: Grouped, at: I64) -> Ends:
     near = np.abs(time) <= _WINDOW_S
     some, group, time = members.rows[near], members.group[near], time[near]
     count = np.bincount(group, minlength=len(at))
-    centre, velocity = _lines(group, count, time, rows.centre[some])
+    center, velocity = _lines(group, count, time, rows.center[some])
     starts = np.cumsum(count) - count
     span = np.maximum.reduceat(time, starts) - np.minimum.reduceat(time, starts)
     short = (span < _MIN_SPAN_S)[:, None]
     ordered = rows.size[some][np.lexsort((rows.size[some], group))]
     size = (ordered[starts + (count - 1) // 2] + ordered[starts + count // 2]) / 2
-    pose = (rows.seen_keypoints(at) - rows.centre[at][:, None]) / size[:, None, None]
+    pose = (rows.seen_keypoints(at) - rows.center[at][:, None]) / size[:, None, None]
     return Ends(
         rows.time_s[at],
-        np.where(short, rows.centre[at], centre),
+        np.where(short, rows.center[at], center),
         size,
         np.where(short, np.nan, velocity),
         pose,

@@ -20,7 +20,7 @@ _SAME_BODY_OVERLAP, _SAME_BODY_IOU = 0.6, 0.8
 _TORSO = [INDEX[side + joint] for side in ("left_", "right_") for joint in ("shoulder", "hip")]
 
 
-_PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "blur", "model", "centre", "size")
+_PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "blur", "model", "center", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class ClipRows:
         box: (n,4) image pixels. box_score: (n,). detected: (n,) False where interpolated or held.
         poses: of the n rows, image pixels. blur: (n,) NaN where it cannot be told.
         model: (n,) index into ``models``.
-        centre: (n,2) of the body, image pixels: the mean of shoulders and hips, which arms and legs
-            do not move, or the box's centre where fewer than three of them are seen.
+        center: (n,2) of the body, image pixels: the mean of shoulders and hips, which arms and legs
+            do not move, or the box's center where fewer than three of them are seen.
         size: (n,) longer side of the box, pixels: near enough the person's height.
     """
 
@@ -46,7 +46,7 @@ class ClipRows:
     blur: F32
     model: I32
     models: tuple[str, ...]
-    centre: F64
+    center: F64
     size: F64
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
         blur=np.concatenate([s.blur for s in segments])[order],
         model=np.concatenate([_renumbered(s, models) for s in segments])[order],
         models=models,
-        centre=_centre(box[order], poses),
+        center=_center(box[order], poses),
         size=(box[order, 2:] - box[order, :2]).max(axis=1).astype(np.float64),
     )
     return rows, by_first_appearance(label[order])
@@ -187,7 +187,7 @@ def _renumbered(segment: SegmentPoses, models: tuple[str, ...]) -> I32:
     return of_clip[segment.model] if len(of_clip) else segment.model
 
 
-def _centre(box: F32, poses: CropPoses) -> F64:
+def _center(box: F32, poses: CropPoses) -> F64:
     seen = (poses.score[:, _TORSO] >= MIN_POINT_SCORE) & np.isfinite(
         poses.keypoints[:, _TORSO]
     ).all(axis=2)

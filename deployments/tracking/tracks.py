@@ -34,7 +34,7 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     take, everybody is somebody else.
 
     People are numbered from 1 by importance: the sum over frames of the square of the box's longer
-    side, its score, and its nearness to the picture's centre (1 there, 0.5 in the corners). The
+    side, its score, and its nearness to the picture's center (1 there, 0.5 in the corners). The
     longer side is the body's size; the area also grows with raised arms. The first is the primary
     person. Of the
     passers-by of a long video only the most important are kept, so that people times frames are
@@ -142,8 +142,8 @@ def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
     """(n,) column of each row, the most important person 0; -1 for dropped rows."""
     half = np.array([media.width, media.height]) / 2
     box = rows.box.astype(np.float64)
-    off_centre = (box[:, :2] + box[:, 2:]) / 2 - half
-    centrality = 1 - 0.5 * np.linalg.norm(off_centre, axis=1) / np.linalg.norm(half)
+    off_center = (box[:, :2] + box[:, 2:]) / 2 - half
+    centrality = 1 - 0.5 * np.linalg.norm(off_center, axis=1) / np.linalg.norm(half)
     size = (box[:, 2:] - box[:, :2]).max(axis=1)
     weight = size**2 * rows.box_score * centrality
     numbers, own = np.unique(identity[identity >= 0], return_inverse=True)

@@ -19,7 +19,7 @@ from serve_app.local import local_service
 from serve_app.results.response_schema import PoseOptions, PoseResponse
 from serve_app.results.response_writer import Answer, encode
 from serve_app.results.wide_csv import write_csv
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 from serve_app.service import PoseService
 from serve_app.settings import Settings, load_settings
 
@@ -51,7 +51,7 @@ class Formats:
 def analyze(
     sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, video: bool, **flags: Any
 ) -> None:
-    """Analyse videos without a server: files, or http(s):// and gs:// addresses.
+    """Analyze videos without a server: files, or http(s):// and gs:// addresses.
 
     Prints a summary of the movement of each. A video that fails does not stop the others; the exit
     code is then 1.
@@ -86,7 +86,7 @@ def results_in(folder: Path) -> Settings:
 def analyze_one(
     service: PoseService, source: str, options: PoseOptions, stem: Path, formats: Formats
 ) -> PoseResponse:
-    """Analyse one video and write its results to ``stem`` with the suffixes of their kinds.
+    """Analyze one video and write its results to ``stem`` with the suffixes of their kinds.
 
     Raises:
         ServiceError: whatever went wrong; BadParameterError if there is no such file. Then none of
@@ -94,7 +94,7 @@ def analyze_one(
     """
     try:
         with progress_of(stem.name) as report:
-            response = awaited(_analyze(service, source, options, report)).response()
+            response = run_async(_analyze(service, source, options, report)).response()
         with ExitStack() as files:
             if response.video_url is not None:
                 stored = stem.parent / response.video_url.rpartition("/")[2]

@@ -49,7 +49,7 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     if changed["status"] == NOT_COMPARABLE or OK not in (changed["status"], moved["status"]):
         click.echo(
             f"error: the results cannot be compared: {_refusal(changed, moved)}\n"
-            "  Film and analyse both in the same way, and give the movement.",
+            "  Film and analyze both in the same way, and give the movement.",
             err=True,
         )
         raise click.exceptions.Exit(_FAILED)
@@ -70,7 +70,7 @@ def _summary(path: Path, person: int | None) -> dict[str, Any]:
     except ValueError as error:
         raise BadParameterError(
             f"{path}: there is nothing to compare: {error}",
-            hint="Analyse the video again; biomechanics must be on.",
+            hint="Analyze the video again; biomechanics must be on.",
         ) from error
     return found
 

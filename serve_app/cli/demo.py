@@ -1,4 +1,4 @@
-"""`mmpose-service demo`: one video analysed, with pictures of the result."""
+"""`mmpose-service demo`: one video analyzed, with pictures of the result."""
 
 from pathlib import Path
 from typing import Any

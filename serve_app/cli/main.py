@@ -1,6 +1,6 @@
 """The command line: `mmpose-service COMMAND`.
 
-Exit codes: 0 done; 1 something could not be analysed, fetched or checked; 2 a wrong argument or
+Exit codes: 0 done; 1 something could not be analyzed, fetched or checked; 2 a wrong argument or
 setting, or a command whose packages are not installed; 3 weights are missing or damaged;
 130 interrupted.
 """

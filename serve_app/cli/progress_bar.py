@@ -17,7 +17,7 @@ from deployments.messages import ModelStatus
 from serve_app.pipeline import Progress as Report
 
 STDERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-_WORDS = {"fetch": "fetching", "analyse": "finding poses", "render": "drawing"}
+_WORDS = {"fetch": "fetching", "analyze": "finding poses", "render": "drawing"}
 
 
 def announce(models: Iterable[ModelStatus]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from biomech.kinematics.geometry import Array
 from deployments.errors import BadParameterError
 from serve_app.export.points import MARKERS, Markers
-from serve_app.export.resampling import EvenTimes
+from serve_app.export.resampling import UniformTimebase
 from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.http.export_query import Profile
 
@@ -96,7 +96,7 @@ def mot(
     Raises:
         BadParameterError: a single picture, or no such angle in the result.
     """
-    even = EvenTimes.of(result.times_s)
+    even = UniformTimebase.of(result.times_s)
     wanted = _columns(person, profile, with_hip)
     angles = even.resampled_angles(
         {

@@ -12,7 +12,7 @@ import numpy as np
 from biomech.kinematics.geometry import Array, combine, derotated
 from biomech.preprocessing.preprocess import preprocess
 from biomech.skeleton import INDEX
-from serve_app.export.resampling import EvenTimes
+from serve_app.export.resampling import UniformTimebase
 from serve_app.export.saved_clip import Person, SavedResult
 
 SCALE_DRIFT: Final = "scale_drift"
@@ -42,7 +42,7 @@ class Markers:
 
     xy: Array
     metres: bool
-    even: EvenTimes
+    even: UniformTimebase
     scale: float | None
     origin_px: tuple[float, float]
 
@@ -57,7 +57,7 @@ def markers_of(result: SavedResult, person: Person, height_m: float | None = Non
     Raises:
         BadParameterError: a single picture, or times too uneven for a constant rate.
     """
-    even = EvenTimes.of(result.times_s)
+    even = UniformTimebase.of(result.times_s)
     config = result.config(person)
     track = result.track(person)
     points = preprocess(track, config, person.roll_deg)
@@ -66,7 +66,7 @@ def markers_of(result: SavedResult, person: Person, height_m: float | None = Non
         height is not None and person.stature_px is not None and SCALE_DRIFT not in person.flags
     )
     # Pixels are the picture's own; metres are of a scene that is level.
-    curve = points.curve if metres else derotated(points.curve, -person.roll_deg, track.centre)
+    curve = points.curve if metres else derotated(points.curve, -person.roll_deg, track.center)
     columns = [_marker(name, curve) for name in MARKERS]
     flat = even.resampled(np.concatenate(columns, axis=1), config.max_gap_s)
     xy = flat.reshape(-1, len(MARKERS), 2)

@@ -35,7 +35,7 @@ _LEAST_FOR_SPLINE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class EvenTimes:
+class UniformTimebase:
     """A constant rate over the frames of a clip.
 
     Attributes:
@@ -49,7 +49,7 @@ class EvenTimes:
     exact: bool
 
     @staticmethod
-    def of(frames_s: Array) -> "EvenTimes":
+    def of(frames_s: Array) -> "UniformTimebase":
         """The even times from the first of the ascending ``frames_s`` (f,) to the last.
 
         Raises:
@@ -76,7 +76,7 @@ class EvenTimes:
         exact = steps + 1 == len(frames_s) and bool(
             np.abs(times - frames_s).max() <= max(_ON_GRID / rate_hz, _TICK_S + 1e-6)
         )
-        return EvenTimes(frames_s, times, rate_hz, exact)
+        return UniformTimebase(frames_s, times, rate_hz, exact)
 
     def resampled(self, values: Array, max_gap_s: float) -> Array:
         """(g, k) of (f, k) values, NaN missing: by cubic splines within runs, none across gaps.

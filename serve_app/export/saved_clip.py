@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.config import CUTOFFS_HZ, BmConfig
+from biomech.config import CUTOFFS_HZ, BiomechanicsConfig
 from biomech.kinematics.geometry import Array
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
@@ -94,7 +94,7 @@ class SavedResult:
         size: (width, height) of the picture. min_score: confidence threshold in force.
         reason: by frame, why there is no primary person; None where there is.
         people: the primary person first; empty if nobody was found.
-        processing: how the clip was analysed. warnings: of the response.
+        processing: how the clip was analyzed. warnings: of the response.
         summaries: of the clip by person, as they stand in the document: not checked.
         size_bytes: of the document.
     """
@@ -145,9 +145,9 @@ class SavedResult:
         present[person.rows] = True
         return Track(self.times_s, xy, score, sigma, box, present, self.size)
 
-    def config(self, person: Person) -> BmConfig:
+    def config(self, person: Person) -> BiomechanicsConfig:
         """The thresholds that ``person`` was cleaned and smoothed by."""
-        config = BmConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
+        config = BiomechanicsConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
         return replace(config, sigma_roll_deg=0.0) if person.roll_known else config
 
 

@@ -54,7 +54,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         408: "The body came too slowly.",
         413: "Too large: bytes, seconds, pixels or frames.",
         415: "Not a video, or a codec that is not supported.",
-        422: "A bad parameter, or a file that cannot be analysed.",
+        422: "A bad parameter, or a file that cannot be analyzed.",
         429: "Too many requests; see Retry-After.",
         502: "The address cannot be reached, or the result cannot be stored.",
         503: "Not ready, or a stage failed.",
@@ -101,7 +101,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         "/pose",
         response_model=PoseResponse,
         responses=_PROBLEMS,
-        summary="Analyse a video",
+        summary="Analyze a video",
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -113,7 +113,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         },
     )
     async def pose(request: Request) -> Response:
-        """Analyse the video at `video_url`, or the one uploaded as `file` in a form."""
+        """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
         request_id: str = request.state.request_id
         service.refuse_if_not_ready()
         service.refuse_if_full()

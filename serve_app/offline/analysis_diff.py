@@ -1,4 +1,4 @@
-"""Measure the difference of two analyses of the same frames: boxes, keypoints, people."""
+"""Measure the difference of two analyzes of the same frames: boxes, keypoints, people."""
 
 from dataclasses import dataclass
 

@@ -51,22 +51,22 @@ def draw_reliability(fitted: Fitted, path: Path) -> None:
     _diagonal(right, "central interval", "share of coordinates inside")
     factor = np.array([calibration.sigma_scale[name] for name in KEYPOINTS])
     used = usable(held, calibration.confidence, calibration.min_confidence)
-    for scale, colour, name, found in (
+    for scale, color, name, found in (
         (1.0, _BEFORE, "as the model says", told.before),
         (factor[used.kind, None], _AFTER, "calibrated", told.after),
     ):
         z = np.sort((used.deviations / scale).ravel())
         inside = np.searchsorted(z, scipy.stats.norm.ppf(0.5 + _LEVELS / 2.0)) / max(len(z), 1)
         label = f"{name}: 68 % holds {found.within_68:.0%}, 95 % holds {found.within_95:.0%}"
-        right.plot(_LEVELS, inside, color=colour, label=label)
+        right.plot(_LEVELS, inside, color=color, label=label)
     for axes in (left, right):
         axes.legend(loc="upper left", frameon=False, fontsize=9)
     figure.savefig(path, format="png")
 
 
-def _draw_confidence(axes: "Axes", confidence: F64, right: Bools, colour: str, label: str) -> None:
+def _draw_confidence(axes: "Axes", confidence: F64, right: Bools, color: str, label: str) -> None:
     bins = list(reliability(confidence, right))
-    axes.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=colour, label=label)
+    axes.plot([b[0] for b in bins], [b[1] for b in bins], "o-", color=color, label=label)
 
 
 def _diagonal(axes: "Axes", across: str, up: str) -> None:

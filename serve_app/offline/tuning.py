@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from deployments.cpus import usable_cpus
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
 from deployments.messages import U8, AnalysisOptions, CropPoses, Detections, ModelStatus, Segment
 from deployments.pose.interface import PersonDetector, PoseModel
@@ -23,7 +23,7 @@ from deployments.pose.loading import ModelChoice
 from deployments.pose.model_options import EngineOptions
 from serve_app.model_plan import ModelPlan
 from serve_app.offline.analysis_diff import Difference, Rows, crop_shift_px, difference
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 BATCHES = (1, 4, 8, 16, 32)
 STRIDES = ((1, None), (2, None), (4, None), (8, None), (8, 2), (16, 2))
@@ -224,7 +224,7 @@ def stride_costs(
         )
         # In one thread: two detections are under way at a time, and the engines take one.
         with ThreadPoolExecutor(1) as thread:
-            rows = Rows.of_segment(awaited(analyse_segment(segment, options, detect, estimate)))
+            rows = Rows.of_segment(run_async(analyze_segment(segment, options, detect, estimate)))
         reference = reference or rows
         against = difference(reference, rows, MIN_SCORE)
         costs.append(StrideCost(stride, finest, asked, against))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PICTURES = 7
 _MARGIN = 0.25  # around the box, of its longer side
-COLOURS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
+COLORS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
 _JOINTS = tuple(dict.fromkeys(name.partition("_")[2] for name in JOINT_ANGLES))
 _DPI = 110
 
@@ -68,16 +68,16 @@ def draw_joint(
     axes: "Axes", joint: str, times: NDArray[np.float64], frames: list[FramePose]
 ) -> None:
     """Curves of the angles of a joint on either side over ``times`` (f,), intervals shaded."""
-    for side, colour in COLOURS.items():
+    for side, color in COLORS.items():
         name = f"{side}_{joint}"
         low, high = _interval(frames, name)
-        axes.fill_between(times, low, high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(times, low, high, color=color, alpha=0.2, linewidth=0)
         # Points too: a measured frame between two that are not has no line.
         axes.plot(
             times,
             angle_values(frames, name),
             ".-",
-            color=colour,
+            color=color,
             markersize=3,
             linewidth=1.2,
             label=f"{side}, nominal 95 % interval shaded",

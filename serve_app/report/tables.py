@@ -21,7 +21,7 @@ _LEAST_KNOWN: Final = 0.1
 _SOURCES: Final = {
     "request": " (as asked for)",
     "movement": " (for the movement named)",
-    "recognised": " (for the movement recognised)",
+    "recognized": " (for the movement recognized)",
 }
 _UNITS: Final = {"deg": "°", "deg/s": "°/s", "1": "", "stature": "statures", "1/min": "per min"}
 _DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}

@@ -12,20 +12,20 @@ Side = Literal["left", "right"] | None
 Interval = tuple[float | None, float | None]
 
 
-class Exact(BaseModel):
+class StrictModel(BaseModel):
     """Model that refuses undescribed fields."""
 
     model_config = ConfigDict(extra="forbid", **FINITE)
 
 
-class Application(Exact):
+class Application(StrictModel):
     """Fields of every application."""
 
     status: Status
     reason: str | None = None
 
 
-class RuleChecked(Exact):
+class RuleChecked(StrictModel):
     """Number of times a rule could be checked."""
 
     rule: str
@@ -33,7 +33,7 @@ class RuleChecked(Exact):
     checked: int
 
 
-class Alert(Exact):
+class Alert(StrictModel):
     """A value that was surely outside a configured range."""
 
     rule: str
@@ -56,7 +56,7 @@ class MonitoringTold(Application):
     alerts: list[Alert] = []
 
 
-class Difference(Exact):
+class Difference(StrictModel):
     """Right less left of one measure."""
 
     metric: str
@@ -78,7 +78,7 @@ class Difference(Exact):
     band: Literal["under_10", "10_to_15", "over_15"] | None = Field(description="A convention.")
 
 
-class CurveDistance(Exact):
+class CurveDistance(StrictModel):
     """Difference between the mean curves of the sides."""
 
     joint: str
@@ -95,7 +95,7 @@ class AsymmetryTold(Application):
     curves: list[CurveDistance] = []
 
 
-class TrendTold(Exact):
+class TrendTold(StrictModel):
     """A measure over the session."""
 
     metric: str
@@ -119,7 +119,7 @@ class FatigueTold(Application):
     trends: list[TrendTold] = []
 
 
-class JointLoad(Exact):
+class JointLoad(StrictModel):
     """Travel of a joint, and seconds by zones of speed."""
 
     travel_deg: Number
@@ -138,7 +138,7 @@ class LoadTold(Application):
     joints: dict[str, JointLoad] = {}
 
 
-class JointDeviation(Exact):
+class JointDeviation(StrictModel):
     """Athlete less reference, not warped."""
 
     rmsd_deg: float
@@ -155,7 +155,7 @@ class TechniqueTold(Application):
     joints: dict[str, JointDeviation] = {}
 
 
-class SmoothPhase(Exact):
+class SmoothPhase(StrictModel):
     """One way of a repetition, or one stride."""
 
     phase: Literal["out", "back", "stride"]
@@ -177,7 +177,7 @@ class EfficiencyTold(Application):
     phases: list[SmoothPhase] = []
 
 
-class Change(Exact):
+class Change(StrictModel):
     """One measure before and after."""
 
     metric: str
@@ -202,7 +202,7 @@ class ProgressTold(Application):
     changes: list[Change] = []
 
 
-class Comparison(Exact):
+class Comparison(StrictModel):
     """A measure in a population."""
 
     metric: str
@@ -224,7 +224,7 @@ class NormsTold(Application):
     comparisons: list[Comparison] = []
 
 
-class Applications(Exact):
+class Applications(StrictModel):
     """The eight applications."""
 
     monitoring: MonitoringTold

@@ -9,7 +9,7 @@ FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
 written as such, so that it is seen and refused, not told as null."""
 
 
-class Told(BaseModel):
+class ResponseModel(BaseModel):
     """A part of the answer."""
 
     model_config = FINITE

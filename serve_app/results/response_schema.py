@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
-from serve_app.results.response_model import FINITE, Told
+from serve_app.results.response_model import FINITE, ResponseModel
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
@@ -191,7 +191,7 @@ class Box:
 JointAngles = dict[str, float | None]
 
 
-class Biomechanics(Told):
+class Biomechanics(ResponseModel):
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
     joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
@@ -208,7 +208,7 @@ class Biomechanics(Told):
     )
 
 
-class FrameInfo(Told):
+class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
     frame_number: int = Field(ge=0, description="Position in the video, from 0.")
@@ -216,7 +216,7 @@ class FrameInfo(Told):
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
-class PersonPose(Told):
+class PersonPose(ResponseModel):
     """One person in one frame."""
 
     track_id: int = Field(description="Number of the person, the same through the clip.")
@@ -224,7 +224,7 @@ class PersonPose(Told):
     score: float = Field(description="Mean confidence of the 17 keypoints.")
 
 
-class Person(Told):
+class Person(ResponseModel):
     """One of the other people of a frame."""
 
     track_id: int
@@ -236,7 +236,7 @@ class Person(Told):
 MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "damaged"]
 
 
-class FramePose(Told):
+class FramePose(ResponseModel):
     """One frame: the primary person's keypoints and biomechanics."""
 
     keypoints: dict[str, Keypoint] | None = Field(
@@ -253,7 +253,7 @@ class FramePose(Told):
     )
 
 
-class ModelInfo(Told):
+class ModelInfo(ResponseModel):
     """The model that made the poses."""
 
     name: str
@@ -264,14 +264,14 @@ class ModelInfo(Told):
     checkpoint: str
 
 
-class Notice(Told):
+class Notice(ResponseModel):
     """Something the reader of the numbers must know."""
 
     code: str
     detail: str
 
 
-class VideoInfo(Told):
+class VideoInfo(ResponseModel):
     """The video as it was read."""
 
     width: int
@@ -284,7 +284,7 @@ class VideoInfo(Told):
     audio_codec: str | None
 
 
-class ProcessingSummary(Told):
+class ProcessingSummary(ResponseModel):
     """The clip in numbers."""
 
     total_frames: int
@@ -304,7 +304,7 @@ class ProcessingSummary(Told):
     )
 
 
-class PoseData(Told):
+class PoseData(ResponseModel):
     """The numbers."""
 
     poses_per_frame: list[FramePose]
@@ -314,7 +314,7 @@ class PoseData(Told):
     )
 
 
-class PoseResponse(Told):
+class PoseResponse(ResponseModel):
     """Answer of `POST /pose`."""
 
     data: PoseData | None = Field(description="Null where the request said `data: false`.")

@@ -40,7 +40,7 @@ _BEFORE_FRAMES = b'{"data":{"poses_per_frame":['
 
 
 class Answer:
-    """An analysed clip as its response, at once or frame by frame.
+    """An analyzed clip as its response, at once or frame by frame.
 
     Attributes:
         video_url: where the annotated video is, as the response says.

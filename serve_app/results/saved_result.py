@@ -216,7 +216,7 @@ def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, di
         raise not_a_result(error) from error
     if data is None or not data.poses_per_frame:
         raise BadParameterError(
-            "the result has no poses", hint="Analyse the video again with `data: true`."
+            "the result has no poses", hint="Analyze the video again with `data: true`."
         )
     return response, data, {summary.person_id: summary for summary in listed}
 

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from serve_app.results.application_schema import Applications, Exact, Interval, Number, Side
+from serve_app.results.application_schema import Applications, Interval, Number, Side, StrictModel
 
 
-class SummaryCamera(Exact):
+class SummaryCamera(StrictModel):
     """Facts of the camera."""
 
     roll_deg: float
@@ -15,7 +15,7 @@ class SummaryCamera(Exact):
     slowmo_factor: float
 
 
-class Exchanged(Exact):
+class Exchanged(StrictModel):
     """Left and right that were put right: limbs, and seconds of the first and last frame."""
 
     limbs: str
@@ -23,15 +23,15 @@ class Exchanged(Exact):
     t_end: float
 
 
-class FilterUsed(Exact):
+class FilterUsed(StrictModel):
     """Filter and repairs of the points."""
 
     type: Literal["butterworth_zero_phase", "none"]
     order: int | None = None
     cutoff_hz: Number = None
-    cutoff_source: Literal["default", "request", "movement", "recognised"] | None = Field(
+    cutoff_source: Literal["default", "request", "movement", "recognized"] | None = Field(
         None,
-        description="Why this one: `recognised` where `auto` saw a run or a jump. Null: no filter.",
+        description="Why this one: `recognized` where `auto` saw a run or a jump. Null: no filter.",
     )
     fs_hz: Number = None
     resampled: bool
@@ -44,7 +44,7 @@ class FilterUsed(Exact):
     )
 
 
-class Caution(Exact):
+class Caution(StrictModel):
     """Something that stands between the clip and sound numbers."""
 
     code: Literal[
@@ -64,7 +64,7 @@ class Caution(Exact):
     share: float = Field(description="Of the frames in which the person is.")
 
 
-class PartRange(Exact):
+class PartRange(StrictModel):
     """Range of an angle in the frames of some views, degrees."""
 
     min: Number
@@ -74,7 +74,7 @@ class PartRange(Exact):
     reason: str | None
 
 
-class ClipScore(Exact):
+class ClipScore(StrictModel):
     """One score over the clip, from its frames."""
 
     value: Number = Field(description="0-100; the symmetry index 0-1.")
@@ -87,7 +87,7 @@ class ClipScore(Exact):
     reason: str | None = Field(description="Why the value is null.")
 
 
-class JointRange(Exact):
+class JointRange(StrictModel):
     """One flexion, or the trunk's lean, over the clip; degrees, 0 straight or hanging."""
 
     min: Number = Field(description="Least that lasts a tenth of a second in all.")
@@ -107,7 +107,7 @@ class JointRange(Exact):
     sagittal: PartRange = Field(description="Of the signed flexion, in frames from the side.")
 
 
-class PhaseSmoothness(Exact):
+class PhaseSmoothness(StrictModel):
     """The way to the peak, or back."""
 
     peak_speed: Number = Field(description="Degrees (hip_depth: statures) a second.")
@@ -115,7 +115,7 @@ class PhaseSmoothness(Exact):
     ldlj: Number = Field(description="From 60 frames a second.")
 
 
-class RepetitionTold(Exact):
+class RepetitionTold(StrictModel):
     """One repetition. Times of start and end are where a tenth of the way is done, or left."""
 
     number: int
@@ -133,14 +133,14 @@ class RepetitionTold(Exact):
     back: PhaseSmoothness
 
 
-class RepetitionCut(Exact):
+class RepetitionCut(StrictModel):
     """A repetition of which a stretch of frames shows only half: not counted."""
 
     t_s: float = Field(description="First or last frame in which it is seen.")
     depth: float
 
 
-class GaitEventTold(Exact):
+class GaitEventTold(StrictModel):
     """A contact or toe-off."""
 
     kind: Literal["contact", "toe_off"]
@@ -149,14 +149,14 @@ class GaitEventTold(Exact):
     frame: int
 
 
-class Bout(Exact):
+class Bout(StrictModel):
     """A stretch of steps, seconds."""
 
     t_start_s: float
     t_end_s: float
 
 
-class GaitTold(Exact):
+class GaitTold(StrictModel):
     """Walking or running, from the side."""
 
     running: bool
@@ -173,7 +173,7 @@ class GaitTold(Exact):
     events: list[GaitEventTold]
 
 
-class JumpTold(Exact):
+class JumpTold(StrictModel):
     """A flight that ends on the ground it began on."""
 
     t_takeoff_s: float = Field(description="The middle of its range.")
@@ -197,7 +197,7 @@ class JumpTold(Exact):
     )
 
 
-class LandingTold(Exact):
+class LandingTold(StrictModel):
     """First contact after a flight."""
 
     t_s: float = Field(description="The middle of its range.")
@@ -207,7 +207,7 @@ class LandingTold(Exact):
     frame: int = Field(description="First in which the ankles are down.")
 
 
-class MeasureTold(Exact):
+class MeasureTold(StrictModel):
     """One value a repetition, stride, jump or landing."""
 
     metric: str
@@ -223,7 +223,7 @@ class MeasureTold(Exact):
     )
 
 
-class MeanCurve(Exact):
+class MeanCurve(StrictModel):
     """Degrees at 101 points from the beginning to the end."""
 
     n: int
@@ -231,7 +231,7 @@ class MeanCurve(Exact):
     sd: list[float] | None
 
 
-class PhasesTold(Exact):
+class PhasesTold(StrictModel):
     """The mean repetition, or stride of each side from its own contact."""
 
     of: Literal["repetition", "stride"]
@@ -241,7 +241,7 @@ class PhasesTold(Exact):
     joints: dict[str, MeanCurve]
 
 
-class PersonSummary(Exact):
+class PersonSummary(StrictModel):
     """One person over the clip. With biomechanics off only ``reason`` is set."""
 
     person_id: int

@@ -174,7 +174,7 @@ def require_same_definitions(versions: Mapping[str, str], **facts: Any) -> None:
         listed = "; ".join(f"{name} has definitions {v or 'none'}" for name, v in versions.items())
         raise DefinitionsDifferError(
             f"{listed}: numbers of different definitions do not compare",
-            hint="Analyse the older video again.",
+            hint="Analyze the older video again.",
             **facts,
         )
 

@@ -1,4 +1,4 @@
-"""The production graph on one machine: logical GPUs, networks that find coloured discs."""
+"""The production graph on one machine: logical GPUs, networks that find colored discs."""
 
 import os
 from collections.abc import Iterator

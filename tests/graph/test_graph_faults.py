@@ -19,7 +19,7 @@ from tests.graph.conftest import replicas
 from tests.support import markers
 from tests.support.saved_results import saved, squatting
 
-FRAMES = 400  # a replica is killed while they are analysed or drawn
+FRAMES = 400  # a replica is killed while they are analyzed or drawn
 
 
 @pytest.mark.parametrize("deployment", ["RTMPose", "Decode", "Render"])

@@ -22,7 +22,7 @@ SIZE = (192, 256)
 
 
 class Exported(torch.nn.Module):
-    """What MMDeploy exports of a pose network: normalised crops in, responses out."""
+    """What MMDeploy exports of a pose network: normalized crops in, responses out."""
 
     def __init__(self, network):
         super().__init__()

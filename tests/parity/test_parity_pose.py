@@ -30,10 +30,10 @@ def snapped(boxes):
     With other boxes its crop differs from one cut in float64 by one level of some values, which a
     network of random weights answers with another maximum now and then.
     """
-    centre = np.round((boxes[:, :2] + boxes[:, 2:]) * 4) / 8
+    center = np.round((boxes[:, :2] + boxes[:, 2:]) * 4) / 8
     step = np.max((boxes[:, 2:] - boxes[:, :2]) * PADDING / SIZE, axis=1)
     half = np.round(step * 64)[:, None] / 64 * np.array(SIZE) / 2 / PADDING
-    return np.hstack([centre - half, centre + half])
+    return np.hstack([center - half, center + half])
 
 
 def ours(model, photograph, boxes):

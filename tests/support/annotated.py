@@ -91,7 +91,7 @@ def nothing(frames: int, people: int = 0) -> Overlay:
 
 
 def decode(path: str | Path) -> Iterator[tuple[Fraction, Array]]:
-    """Seconds and (h, w, 3) RGB of every picture of a file, by its own colour tags."""
+    """Seconds and (h, w, 3) RGB of every picture of a file, by its own color tags."""
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             assert frame.pts is not None

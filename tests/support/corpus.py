@@ -90,7 +90,7 @@ def _hdr(transfer: int) -> Recipe:
     return _hevc(
         pix_fmt="yuv420p10le",
         colorspace=Colorspace.BT2020,
-        colour_tags=(9, transfer),
+        color_tags=(9, transfer),
         ticks=range(0, 8 * 512, 512),
         warnings=("hdr_converted",),
     )

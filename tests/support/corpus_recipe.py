@@ -22,7 +22,7 @@ class Recipe:
         size: (width, height) of the stored picture. ticks: PTS of the pictures, in ``time_base``.
         options: of the encoder. mux: of the container.
         rotation_deg: clockwise turn that makes the stored picture upright. mirrored: after it.
-        colour_tags: primaries and transfer function by their numbers (ITU-T H.273).
+        color_tags: primaries and transfer function by their numbers (ITU-T H.273).
         tagged: whether the stream names its matrix.
         audio: encoder of a tone of ``audio_s`` seconds.
         second_size: of the pictures in the second half.
@@ -49,7 +49,7 @@ class Recipe:
     aspect_in_container: bool = True
     colorspace: Colorspace = Colorspace.ITU709
     full_range: bool = False
-    colour_tags: tuple[int, int] | None = None
+    color_tags: tuple[int, int] | None = None
     tagged: bool = True
     audio: str | None = None
     audio_s: float = 0.8
@@ -131,8 +131,8 @@ def _configure(context, recipe: Recipe, size: tuple[int, int]) -> None:
     if recipe.tagged:
         context.colorspace = _TAGS[recipe.colorspace]
         context.color_range = ColorRange.JPEG if recipe.full_range else ColorRange.MPEG
-    if recipe.colour_tags:
-        context.color_primaries, context.color_trc = recipe.colour_tags
+    if recipe.color_tags:
+        context.color_primaries, context.color_trc = recipe.color_tags
     if recipe.sample_aspect and recipe.aspect_in_container:
         context.sample_aspect_ratio = recipe.sample_aspect
 

@@ -1,7 +1,7 @@
 """Small networks with known answers: the keypoints of a picture are where its red dot is.
 
 Keypoint k of a dot at (x, y) is at (x + k / 2, y). The score of every one is 0.3 times the dot's
-normalised red, so that order and normalisation of the channels show.
+normalized red, so that order and normalization of the channels show.
 """
 
 import numpy as np
@@ -63,7 +63,7 @@ def placed(pixels, shift):
 
 
 class DotNetwork(torch.nn.Module):
-    """As MMPose's estimators are called: normalised RGB in, responses of both axes out."""
+    """As MMPose's estimators are called: normalized RGB in, responses of both axes out."""
 
     def __init__(self):
         super().__init__()
@@ -113,7 +113,7 @@ def write_pose(
 def write_detector(path, rows, labels):
     """An ONNX file as MMDeploy exports RTMDet: always the same ``rows`` (n, 5) and ``labels``.
 
-    But the first value of the first row is more by the normalised blue of the bluest pixel.
+    But the first value of the first row is more by the normalized blue of the bluest pixel.
     """
     mask = np.zeros((1, len(rows), 5), np.float32)
     mask[0, 0, 0] = 1

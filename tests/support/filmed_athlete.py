@@ -5,11 +5,11 @@ import json
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from biomech.config import NO_CONTEXT, BmConfig, Subject
+from biomech.config import NO_CONTEXT, BiomechanicsConfig, Subject
 from biomech.kinematics.curves import curves_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.skeleton import INDEX
-from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.clip_analysis import analyze
 from serve_app.results.summary_schema import PersonSummary
 from tests.support.clips import dense_clip
 from tests.support.stick_figure import seen
@@ -62,7 +62,7 @@ def filmed(
 
 def metrics_and_curves(track, *, height_m=None, **config):
     """Metrics of the track and its curves."""
-    setting = BmConfig(**config)
+    setting = BiomechanicsConfig(**config)
     metrics = person_metrics(track, setting, Subject(height_m=height_m))
     return metrics, curves_of(metrics, setting)
 
@@ -101,6 +101,6 @@ def clip_of(track):
 
 def summarised(track, context=NO_CONTEXT, **options):
     """The summary of one person, by the whole stage, held against its schema."""
-    (told,) = analyse(clip_of(track), 0.3, context=context, written=0, **options).summary
+    (told,) = analyze(clip_of(track), 0.3, context=context, written=0, **options).summary
     schema.validate(told)
     return json.loads(json.dumps(told, allow_nan=False))

@@ -1,7 +1,7 @@
 """Two people who walk through the numbered pictures, and models that find them without a network.
 
 The detector reads a picture's number and answers where both are then; the pose model answers by the
-colours of a crop. Both are pure functions of the pixels, as real ones are.
+colors of a crop. Both are pure functions of the pixels, as real ones are.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def people_in(thumbnail: np.ndarray) -> Detections:
 
 
 def poses_in(crops: np.ndarray) -> CropPoses:
-    """Keypoints, scores and deviations of crops (n, h, w, 3), told by their colours."""
+    """Keypoints, scores and deviations of crops (n, h, w, 3), told by their colors."""
     n, h = crops.shape[:2]
     rows = np.linspace(0, h - 1, POINTS).astype(int)
     columns = crops[:, rows].astype(np.float32).mean(axis=3)  # (n, 17, w)

@@ -1,6 +1,6 @@
-"""A figure of coloured discs, and two real networks that find it: every point's truth is known.
+"""A figure of colored discs, and two real networks that find it: every point's truth is known.
 
-The networks are small ONNX graphs with the interfaces of exported RTMPose and RTMDet: colours are
+The networks are small ONNX graphs with the interfaces of exported RTMPose and RTMDet: colors are
 compared, smoothed, and the best row and column taken. With them the whole service runs anywhere,
 without any trained weights, and what comes out can be held against what was drawn.
 """
@@ -25,12 +25,12 @@ Array = np.ndarray[Any, Any]
 BACKGROUND = 110  # grey: no saturation
 RADIUS = 0.022  # of a disc, of the figure's height
 _SATURATED = 70.0
-_COLOUR_SPAN = 110.0  # difference of colour, summed over channels, at which the response is 0
+_COLOR_SPAN = 110.0  # difference of color, summed over channels, at which the response is 0
 _POOL = 9
 _RGB_MEAN, _RGB_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
-def _colours() -> Array:
+def _colors() -> Array:
     """(17, 3) RGB of the keypoints: hues all round, bright and dim in turn."""
     return np.array(
         [
@@ -40,7 +40,7 @@ def _colours() -> Array:
     )
 
 
-COLOURS = _colours()
+COLORS = _colors()
 
 
 def squat(frames: int, fps: float = 30.0) -> Array:
@@ -67,12 +67,12 @@ def draw(xy: Array, size: tuple[int, int]) -> Array:
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
     for person in np.asarray(xy, float).reshape(-1, 17, 2):
         span = np.nanmax(person[:, 1]) - np.nanmin(person[:, 1])
-        for point, colour in zip(person, COLOURS, strict=True):
+        for point, color in zip(person, COLORS, strict=True):
             if np.isfinite(point).all():
-                centre = tuple(np.round(point * 16).astype(int).tolist())
-                bgr = tuple(colour[::-1].tolist())
+                center = tuple(np.round(point * 16).astype(int).tolist())
+                bgr = tuple(color[::-1].tolist())
                 radius = round(RADIUS * span * 16)
-                cv2.circle(picture, centre, radius, bgr, -1, cv2.LINE_AA, 4)
+                cv2.circle(picture, center, radius, bgr, -1, cv2.LINE_AA, 4)
     return picture
 
 
@@ -121,16 +121,16 @@ def write_models(folder: Path) -> Path:
 
 
 def pose_network(width: int = 192, height: int = 256) -> onnx.ModelProto:
-    """Crops (n,3,h,w), RGB normalised -> SimCC of the keypoints, two bins a pixel."""
+    """Crops (n,3,h,w), RGB normalized -> SimCC of the keypoints, two bins a pixel."""
     g = _Graph()
-    scaled = g.unnormalised("input", _RGB_MEAN, _RGB_STD)
-    colours = []
-    for k, colour in enumerate(COLOURS):
-        apart = g("Abs", g("Sub", scaled, g.constant(colour.reshape(1, 3, 1, 1))))
+    scaled = g.unnormalized("input", _RGB_MEAN, _RGB_STD)
+    colors = []
+    for k, color in enumerate(COLORS):
+        apart = g("Abs", g("Sub", scaled, g.constant(color.reshape(1, 3, 1, 1))))
         total = g("ReduceSum", apart, g.indices(1), keepdims=1)
-        share = g("Div", total, g.constant(np.array(_COLOUR_SPAN)))
-        colours.append(g("Relu", g("Sub", g.constant(np.array(1.0)), share), out=f"map{k}"))
-    maps = g("Concat", *colours, axis=1)
+        share = g("Div", total, g.constant(np.array(_COLOR_SPAN)))
+        colors.append(g("Relu", g("Sub", g.constant(np.array(1.0)), share), out=f"map{k}"))
+    maps = g("Concat", *colors, axis=1)
     half = _POOL // 2
     peaks = g("AveragePool", maps, kernel_shape=[_POOL] * 2, pads=[half] * 4, strides=[1, 1])
     for axis, name in ((2, "simcc_x"), (3, "simcc_y")):
@@ -144,12 +144,12 @@ def pose_network(width: int = 192, height: int = 256) -> onnx.ModelProto:
 
 
 def detector_network(size: int = 320) -> onnx.ModelProto:
-    """Pictures (1,3,s,s), BGR normalised -> the box about everything colourful, as one person."""
+    """Pictures (1,3,s,s), BGR normalized -> the box about everything colorful, as one person."""
     g = _Graph()
-    scaled = g.unnormalised("input", _RGB_MEAN[::-1], _RGB_STD[::-1])
+    scaled = g.unnormalized("input", _RGB_MEAN[::-1], _RGB_STD[::-1])
     most, least = (g(f, scaled, g.indices(1), keepdims=1) for f in ("ReduceMax", "ReduceMin"))
-    colourful = g("Greater", g("Sub", most, least), g.constant(np.array(_SATURATED)))
-    mask = g("Cast", colourful, to=TensorProto.FLOAT)
+    colorful = g("Greater", g("Sub", most, least), g.constant(np.array(_SATURATED)))
+    mask = g("Cast", colorful, to=TensorProto.FLOAT)
     edges = []
     for axis in (2, 3):  # x from the columns, y from the rows
         line = g("ReduceMax", mask, g.indices(1, axis), keepdims=0)
@@ -189,7 +189,7 @@ class _Graph:
     def indices(self, *values: int) -> str:
         return self.constant(np.array(values), np.int64)
 
-    def unnormalised(self, name: str, mean: Any, std: Any) -> str:
+    def unnormalized(self, name: str, mean: Any, std: Any) -> str:
         spread, middle = (self.constant(np.reshape(v, (1, 3, 1, 1))) for v in (std, mean))
         return self("Add", self("Mul", name, spread), middle)
 

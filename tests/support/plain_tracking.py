@@ -80,7 +80,7 @@ def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> list[int]:
     ]
 
 
-_TOUCHING = 0.15  # body sizes between the centres
+_TOUCHING = 0.15  # body sizes between the centers
 _SPEED_OVER_S = 0.2
 _CLEARLY_NEARER = 0.5
 _MARGIN_S = 0.1  # around a meeting
@@ -125,10 +125,10 @@ def _meeting(rows: ClipRows, track: I64) -> Bools:
     That near is the distance of two people each of whom goes half of what separates them from one
     detection to the next: nearer ones may have passed one another unseen.
     """
-    frame, centre, size, owner, step = _with_hidden(rows, track)
+    frame, center, size, owner, step = _with_hidden(rows, track)
     order = np.argsort(frame, kind="stable")
     a, b = (order[side] for side in pairs_in_frame(frame[order]))
-    apart = np.linalg.norm(centre[a] - centre[b], axis=1)
+    apart = np.linalg.norm(center[a] - center[b], axis=1)
     limit = _TOUCHING * (size[a] + size[b]) / 2 + (step[a] + step[b]) / 2
     near = (apart < limit) & (owner[a] != owner[b])
     meeting = np.zeros(len(frame), np.bool_)
@@ -137,7 +137,7 @@ def _meeting(rows: ClipRows, track: I64) -> Bools:
 
 
 def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, I64, F64]:
-    """Frame, centre, size, track and step of all rows, and of people shortly before and after.
+    """Frame, center, size, track and step of all rows, and of people shortly before and after.
 
     Whoever is hidden behind another person has no box; the rows added after the end of each track,
     and before its start, are where constant velocity leads. The step is what a person goes from one
@@ -160,23 +160,23 @@ def _with_hidden(rows: ClipRows, track: I64) -> tuple[I64, F64, F64, I64, F64]:
             parts.append(
                 (
                     frames[hidden].astype(np.int64),
-                    rows.centre[at] + ahead,
+                    rows.center[at] + ahead,
                     np.full(len(hidden), rows.size[at]),
                     np.full(len(hidden), number),
                     np.full(len(hidden), steps[at]),
                 )
             )
-    parts.insert(0, (rows.frame.astype(np.int64), rows.centre, rows.size, track, steps))
-    frame, centre, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
-    return frame, centre, size, owner, step
+    parts.insert(0, (rows.frame.astype(np.int64), rows.center, rows.size, track, steps))
+    frame, center, size, owner, step = (np.concatenate(p) for p in zip(*parts, strict=True))
+    return frame, center, size, owner, step
 
 
 def _speed(rows: ClipRows, members: I64) -> F64:
     """(k,) highest speed around each row of a track, pixels a second."""
-    times, centre = rows.time_s[members], rows.centre[members]
+    times, center = rows.time_s[members], rows.center[members]
     back = np.searchsorted(times, times - _SPEED_OVER_S)
     span = times - times[back]
-    gone = np.linalg.norm(centre - centre[back], axis=1)
+    gone = np.linalg.norm(center - center[back], axis=1)
     speed = np.divide(gone, span, out=np.zeros(len(span)), where=span >= _SPEED_OVER_S / 2)
     start = np.searchsorted(times, times - _AROUND_S, side="left")
     stop = np.searchsorted(times, times + _AROUND_S, side="right")
@@ -271,9 +271,9 @@ def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: list[I64]
 def _off_path(rows: ClipRows, some: I64, path: I64) -> F64:
     """Distance of rows from the way through the rows of ``path``, in body sizes."""
     x, y = (
-        np.interp(rows.time_s[some], rows.time_s[path], rows.centre[path, axis]) for axis in (0, 1)
+        np.interp(rows.time_s[some], rows.time_s[path], rows.center[path, axis]) for axis in (0, 1)
     )
-    off: F64 = np.hypot(rows.centre[some, 0] - x, rows.centre[some, 1] - y) / rows.size[some]
+    off: F64 = np.hypot(rows.center[some, 0] - x, rows.center[some, 1] - y) / rows.size[some]
     return off
 
 
@@ -312,13 +312,13 @@ class End:
     """One end of a fragment, seen from its last rows.
 
     Attributes:
-        time_s: of the last row. centre: (2,) there, pixels. size: pixels.
+        time_s: of the last row. center: (2,) there, pixels. size: pixels.
         velocity: (2,) pixels a second; None if the fragment is too short to tell.
-        pose: (17,2) keypoints about the centre in body sizes, NaN where not seen.
+        pose: (17,2) keypoints about the center in body sizes, NaN where not seen.
     """
 
     time_s: float
-    centre: F64
+    center: F64
     size: float
     velocity: F64 | None
     pose: F64
@@ -364,7 +364,7 @@ def link_price(before: End, after: End) -> float:
     known = [v for v in (before.velocity, after.velocity) if v is not None]
     spread = _POSITION if len(known) == 2 else _POSITION_UNKNOWN_SPEED
     position = _deviation(spread, gap) * size
-    step = after.centre - before.centre
+    step = after.center - before.center
     missed = [step - v * gap for v in known] or [step]
     price = sum(float(m @ m) for m in missed) / len(missed) / position**2
     if len(known) == 2:
@@ -410,10 +410,10 @@ def end_of(rows: ClipRows, members: I64, at: np.int64) -> End:
     time = rows.time_s[members] - rows.time_s[at]
     near = np.abs(time) <= _WINDOW_S
     members, time = members[near], time[near]
-    centre, velocity = rows.centre[at], None
+    center, velocity = rows.center[at], None
     if np.ptp(time) >= _MIN_SPAN_S:
-        slope, offset = np.polynomial.polynomial.polyfit(time, rows.centre[members], 1)[::-1]
-        centre, velocity = offset, slope
+        slope, offset = np.polynomial.polynomial.polyfit(time, rows.center[members], 1)[::-1]
+        center, velocity = offset, slope
     size = float(np.median(rows.size[members]))
-    pose = (rows.seen_keypoints(np.array([at]))[0] - rows.centre[at]) / size
-    return End(float(rows.time_s[at]), centre, size, velocity, pose)
+    pose = (rows.seen_keypoints(np.array([at]))[0] - rows.center[at]) / size
+    return End(float(rows.time_s[at]), center, size, velocity, pose)

@@ -57,7 +57,7 @@ def random_pose_network(entry, crops, seed=3):
     torch.manual_seed(seed)
     with quiet():
         network = mmpose.init_model(config_of(entry), None, device="cpu")
-    inputs = normalised(network, crops)
+    inputs = normalized(network, crops)
     calibrate(network, lambda: network.head(network.extract_feat(inputs)))
     last = ["cls_x", "cls_y"] if entry.codec == "simcc" else ["final_layer"]
     with torch.no_grad(), quiet():
@@ -82,7 +82,7 @@ def random_detector(entry, images, seed=3):
         with scope("mmdet"):
             network = revert_sync_batchnorm(MODELS.build(config.model))
     network.cfg = config  # which ``inference_detector`` asks for
-    head, inputs = network.bbox_head, normalised(network, images)
+    head, inputs = network.bbox_head, normalized(network, images)
     calibrate(network, lambda: head(network.extract_feat(inputs)))
     with torch.no_grad(), quiet():
         for layer in (*head.rtm_cls, *head.rtm_reg):
@@ -101,7 +101,7 @@ def random_detector(entry, images, seed=3):
     return network
 
 
-def normalised(network, pictures):
+def normalized(network, pictures):
     """Uint8 BGR pictures (n, h, w, 3) by the network's own preprocessor."""
     preprocessor = network.data_preprocessor
     images = [torch.from_numpy(p.transpose(2, 0, 1).copy()).float() for p in pictures]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from biomech.config import NO_CONTEXT, Context, Subject
-from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.clip_analysis import analyze
 from deployments.messages import MediaInfo, ModelStatus
 from serve_app.pipeline import Outcome
 from serve_app.results.response_schema import PoseOptions
@@ -70,7 +70,7 @@ def saved(
     )
     pts = np.arange(frames)
     media = MediaInfo("v.mp4", "mov", "h264", "yuv420p", *SIZE, 0, (1, 30), pts, pts[:1])
-    outcome = Outcome(media, clip, analyse(clip, 0.3, context=context), None, 1, {"total": 1.0}, ())
+    outcome = Outcome(media, clip, analyze(clip, 0.3, context=context), None, 1, {"total": 1.0}, ())
     models = {MODEL: ModelStatus(role="rtmpose", loaded=True, name=MODEL, calibrated=calibrated)}
     people_asked = "all" if count > 1 else "primary"
     asked = PoseOptions(people=people_asked, **options)

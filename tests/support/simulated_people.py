@@ -67,7 +67,7 @@ def observe(
     noise: float = 0.01,
     seed: int = 0,
 ) -> SegmentPoses:
-    """What analysing the whole video as one segment would give.
+    """What analyzing the whole video as one segment would give.
 
     Args:
         walkers: the one in front first.

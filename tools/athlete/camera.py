@@ -43,7 +43,7 @@ class Camera:
         y = relative @ down * scale
         a = np.radians(self.roll)
         turned = np.stack([x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)], axis=-1)
-        # A pixel's centre is at its whole coordinate.
+        # A pixel's center is at its whole coordinate.
         middle = (np.array(self.size) - 1) / 2 + self.shift
         return turned + middle, (depth - self.distance) * self.height_px
 

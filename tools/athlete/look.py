@@ -11,14 +11,14 @@ from tools.athlete.body import Array
 
 @dataclass(frozen=True, slots=True)
 class Cloth:
-    """A colour (3,) RGB 0-1, and a pattern over it.
+    """A color (3,) RGB 0-1, and a pattern over it.
 
     Attributes:
-        pattern: ``plain``, ``rings``, ``stripes`` or ``checks``; ``second`` is its other colour.
+        pattern: ``plain``, ``rings``, ``stripes`` or ``checks``; ``second`` is its other color.
         pitch: of the pattern, shares of a segment's length.
     """
 
-    colour: tuple[float, float, float]
+    color: tuple[float, float, float]
     pattern: str = "plain"
     second: tuple[float, float, float] = (1.0, 1.0, 1.0)
     pitch: float = 0.2
@@ -26,7 +26,7 @@ class Cloth:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Colours of an athlete.
+    """Colors of an athlete.
 
     Attributes:
         sleeve: share of the upper arm that the shirt covers; over 1, of the forearm too.
@@ -51,7 +51,7 @@ class Look:
 
     @staticmethod
     def sample(random: np.random.Generator) -> "Look":
-        """Any skin, clothes of any colour and pattern, any light."""
+        """Any skin, clothes of any color and pattern, any light."""
         light = random.normal(0, 1, 3) * (1, 0.6, 0.5) + (0, -0.7, -0.6)
         return Look(
             skin=Cloth(_skin(random)),
@@ -74,10 +74,10 @@ def background(size: tuple[int, int], random: np.random.Generator) -> Array:
     width, height = size
     picture = np.empty((height, width, 3), np.float32)
     horizon = round(height * random.uniform(0.45, 0.85))
-    for rows, colour in ((slice(0, horizon), _any(random)), (slice(horizon, None), _any(random))):
+    for rows, color in ((slice(0, horizon), _any(random)), (slice(horizon, None), _any(random))):
         part = picture[rows]
         fade = np.linspace(random.uniform(0.7, 1.2), random.uniform(0.7, 1.2), len(part))
-        part[:] = np.array(colour, np.float32) * fade[:, None, None].astype(np.float32)
+        part[:] = np.array(color, np.float32) * fade[:, None, None].astype(np.float32)
     for _ in range(random.integers(0, 14)):
         _shape(picture, random)
     for cells in (4, 16, 64):
@@ -91,17 +91,17 @@ def background(size: tuple[int, int], random: np.random.Generator) -> Array:
 def _shape(picture: Array, random: np.random.Generator) -> None:
     height, width = picture.shape[:2]
     a, b = (random.uniform(-0.1, 1.1, 2) * (width, height) for _ in range(2))
-    colour, kind = _any(random), random.integers(4)
+    color, kind = _any(random), random.integers(4)
     p, q = tuple(a.astype(int).tolist()), tuple(b.astype(int).tolist())
     size = int(random.uniform(0.01, 0.2) * height) + 1
     if kind == 0:
-        cv2.rectangle(picture, p, q, colour, -1)
+        cv2.rectangle(picture, p, q, color, -1)
     elif kind == 1:
-        cv2.line(picture, p, q, colour, max(size // 3, 1), cv2.LINE_AA)
+        cv2.line(picture, p, q, color, max(size // 3, 1), cv2.LINE_AA)
     elif kind == 2:
-        cv2.circle(picture, p, size, colour, -1, cv2.LINE_AA)
+        cv2.circle(picture, p, size, color, -1, cv2.LINE_AA)
     else:  # a limb-like thing that is none
-        cv2.line(picture, p, q, colour, size // 2 + 1, cv2.LINE_AA)
+        cv2.line(picture, p, q, color, size // 2 + 1, cv2.LINE_AA)
 
 
 def _cloth(random: np.random.Generator) -> Cloth:

@@ -49,7 +49,7 @@ def draw_parts(
 
 def _occlude(picture: Array, depth: Array, drawn: Array, stature_px: float) -> None:
     """Darken what lies close behind something else, as ambient light does: it tells the near
-    leg from the far one where both have one colour."""
+    leg from the far one where both have one color."""
     reach = 2 * max(round(_REACH * stature_px), 1) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     front = cv2.erode(np.where(drawn, depth, np.float32(1e9)), disc)
@@ -101,20 +101,20 @@ def _draw(
     around = normal[0] * uy - normal[1] * ux
     if square > 1e-6:
         around = around / np.sqrt(square, dtype=f)
-    colour = _colour(part, t[shown], around)
-    picture[top:bottom, left:right][shown] = np.minimum(colour * bright[:, None], f(1))
+    color = _color(part, t[shown], around)
+    picture[top:bottom, left:right][shown] = np.minimum(color * bright[:, None], f(1))
 
 
-def _colour(part: Part, along: Array, around: Array) -> Array:
+def _color(part: Part, along: Array, around: Array) -> Array:
     """(n,3) by the share of the way along a part, and from one edge (-1) to the other (1)."""
-    colour = _woven(part.cloth, along, around)
+    color = _woven(part.cloth, along, around)
     if part.upper is None or part.split <= 0:
-        return colour
-    return np.where((along < part.split)[:, None], _woven(part.upper, along, around), colour)
+        return color
+    return np.where((along < part.split)[:, None], _woven(part.upper, along, around), color)
 
 
 def _woven(cloth: Cloth, along: Array, around: Array) -> Array:
-    first = np.array(cloth.colour, np.float32)
+    first = np.array(cloth.color, np.float32)
     if cloth.pattern == "plain":
         return np.broadcast_to(first, (len(along), 3))
     rings = np.floor(along / np.float32(cloth.pitch)) % 2

@@ -128,13 +128,13 @@ def _hide(picture: Array, box: Array, random: np.random.Generator) -> None:
     extent = box[2:] - box[:2]
     middle = box[:2] + random.uniform(0, 1, 2) * extent
     half = random.uniform(0.06, 0.25, 2) * extent.max()
-    colour = tuple(random.uniform(0, 1, 3).tolist())
+    color = tuple(random.uniform(0, 1, 3).tolist())
     a, b = (middle - half).astype(int).tolist(), (middle + half).astype(int).tolist()
     if random.random() < 0.5:
-        cv2.rectangle(picture, a, b, colour, -1)
+        cv2.rectangle(picture, a, b, color, -1)
     else:
-        centre, axes = middle.astype(int).tolist(), np.maximum(half, 1).astype(int).tolist()
-        cv2.ellipse(picture, centre, axes, random.uniform(0, 180), 0, 360, colour, -1)
+        center, axes = middle.astype(int).tolist(), np.maximum(half, 1).astype(int).tolist()
+        cv2.ellipse(picture, center, axes, random.uniform(0, 180), 0, 360, color, -1)
 
 
 def _damaged(picture: Array, random: np.random.Generator, share: float) -> Array:

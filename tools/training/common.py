@@ -1,4 +1,4 @@
-"""Parts of the training."""
+"""Provide parts of the training."""
 
 import importlib.util
 import os
@@ -18,7 +18,7 @@ from deployments.pose import compat
 from tools.torchvision_stub import declare_torchvision
 
 MOST = 4
-"""Processes: each normalises by its own part of a batch, which must not be small."""
+"""Processes: each normalizes by its own part of a batch, which must not be small."""
 
 
 def backbone_type() -> str:

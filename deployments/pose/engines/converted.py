@@ -46,11 +46,11 @@ class PoseSource:
     """A pose network that OpenVINO can compile.
 
     Attributes:
-        model: takes normalised (n, 3, h, w).
+        model: takes normalized (n, 3, h, w).
         places: of the codec's responses among the outputs.
         codec: how they are decoded.
         reverse_channels: whether it takes RGB.
-        mean, std: of the normalisation, in the order of its channels.
+        mean, std: of the normalization, in the order of its channels.
         quantized: whether the model is in int8, but for its last operations.
     """
 
@@ -66,8 +66,8 @@ class PoseSource:
         """Return the model's input for BGR pictures (n, h, w, 3)."""
         ordered = crops[..., ::-1] if self.reverse_channels else crops
         mean, std = (np.array(values, np.float32) for values in (self.mean, self.std))
-        normalised: F32 = ((ordered - mean) / std).transpose(0, 3, 1, 2)
-        return normalised
+        normalized: F32 = ((ordered - mean) / std).transpose(0, 3, 1, 2)
+        return normalized
 
 
 def converted_pose(
@@ -89,14 +89,14 @@ def converted_pose(
     model = quantized
     if model is None:
         model = _kept(entry, checkpoint, options.cache_dir, build)
-    normalisation = config.data_preprocessor
+    normalization = config.data_preprocessor
     return PoseSource(
         model=model,
         places=tuple(range(len(model.outputs))),
         codec=codec,
-        reverse_channels=bool(normalisation.get("bgr_to_rgb", False)),
-        mean=normalisation.mean,
-        std=normalisation.std,
+        reverse_channels=bool(normalization.get("bgr_to_rgb", False)),
+        mean=normalization.mean,
+        std=normalization.std,
         quantized=quantized is not None,
     )
 

@@ -37,7 +37,7 @@ class CompiledNetwork:
     """A network compiled for this CPU.
 
     Pictures are cut into small parts, each on another stream at the same time:
-    threads that share a part wait for each other after every layer. Parts of up to
+    threads that share a part wait for each other after every layer. EnabledOutputs of up to
     ``CALLS_AT_ONCE`` calls take turns, so that a stream that one call has no part for has the
     next one's.
 
@@ -99,10 +99,10 @@ def compile_network(
     """A network that takes uint8 BGR pictures (n, h, w, 3).
 
     Args:
-        model: takes normalised (n, 3, h, w).
+        model: takes normalized (n, 3, h, w).
         checkpoint: its file, for messages. options: threads, batch and precision.
         reverse_channels: whether it takes RGB.
-        mean, std: of the normalisation, in the order of the model's channels.
+        mean, std: of the normalization, in the order of the model's channels.
 
     Raises:
         WeightsCorruptError: OpenVINO cannot run it.

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 
 class _Runner:
-    """A network on its device, with its normalisation and precision."""
+    """A network on its device, with its normalization and precision."""
 
     def __init__(self, network: Network, entry: ModelEntry, options: EngineOptions) -> None:
         self.device = choose_device(options.device)
@@ -102,7 +102,7 @@ class _Runner:
             torch.cuda.empty_cache()
         return answers
 
-    def normalise(self, pictures: U8) -> Tensor:
+    def normalize(self, pictures: U8) -> Tensor:
         """Pictures (n, h, w, 3) uint8 BGR as the network's input (n, 3, h, w), on the device."""
         # A copy: arrays out of the object store are read-only, which torch does not allow.
         batch = torch.from_numpy(np.array(pictures)).to(self.device)
@@ -147,7 +147,7 @@ class TorchPose:
 
     @torch.inference_mode()
     def _batch(self, crops: U8) -> CropPoses:
-        inputs = self._runner.normalise(crops)
+        inputs = self._runner.normalize(crops)
         responses = self._forward(inputs)
         if self._options.flip_test:
             mirrored = self._codec.mirror(self._forward(inputs.flip(-1)))
@@ -193,7 +193,7 @@ class TorchDetector:
     @torch.inference_mode()
     def _batch(self, images: U8) -> list[Detections]:
         module = self._runner.module
-        inputs = self._runner.normalise(images)
+        inputs = self._runner.normalize(images)
         with self._runner.autocast():
             levels = module.bbox_head(module.extract_feat(inputs))
         return people_of(module.bbox_head, levels, images.shape[1:3])

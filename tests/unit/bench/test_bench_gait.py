@@ -12,8 +12,8 @@ from tests.support.saved_results import SIZE, saved, squatting
 
 def test_a_walk_becomes_a_picture(tmp_path):
     track = filmed("gait", fps=30.0, seconds=5.0, seed=2, treadmill=True)[1]
-    centred = track.xy - track.centre + np.array(SIZE) / 2
-    response = PoseResponse.model_validate_json(saved(centred))
+    centered = track.xy - track.center + np.array(SIZE) / 2
+    response = PoseResponse.model_validate_json(saved(centered))
     draw(response, tmp_path / "gait.png")
     picture = cv2.imread(str(tmp_path / "gait.png"))
     assert picture.shape[1] > 2 * picture.shape[0] > 500

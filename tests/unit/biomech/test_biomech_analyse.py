@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biomech.config import Camera, Context, Parts, Subject
+from biomech.config import Camera, Context, EnabledOutputs, Subject
 from biomech.results.frame_blocks import FIELDS
-from deployments.biomechanics.clip_analysis import analyse, track_of
+from deployments.biomechanics.clip_analysis import analyze, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
 from tests.support.clips import dense_clip
 from tests.support.filmed_athlete import clip_of as filmed_clip
@@ -51,7 +51,7 @@ def plain(result):
 
 
 def test_a_single_picture_gives_the_oracle():
-    result = analyse(clip_of(FIGURE), 0.3)
+    result = analyze(clip_of(FIGURE), 0.3)
     (obj,) = result.frames[0]
     assert obj["movement_analysis"] == {
         "pose_quality": 90.0,
@@ -73,7 +73,7 @@ def test_people_come_and_go():
     present[:4, 1] = present[8:, 1] = False
     present[3:, 2] = False
     side = from_the_side(knee=30.0, hip=10.0, at=(200.0, 350.0))
-    result = analyse(clip_of(FIGURE, side, side + 50, frames=frames, present=present), 0.3)
+    result = analyze(clip_of(FIGURE, side, side + 50, frames=frames, present=present), 0.3)
     assert [[obj is not None for obj in column] for column in result.frames] == (present.T.tolist())
     assert np.array_equal(np.isfinite(result.angles_deg).all(1), present[:, 0])
     assert result.frames[1][5]["joint_angles"]["left_knee"] == pytest.approx(150, abs=1e-3)
@@ -85,22 +85,22 @@ def test_people_come_and_go():
 def test_a_person_is_judged_without_the_others():
     side = from_the_side(knee=30.0, hip=10.0)
     both, alone = (
-        analyse(clip_of(FIGURE, side, frames=9), 0.3),
-        analyse(clip_of(side, frames=9), 0.3),
+        analyze(clip_of(FIGURE, side, frames=9), 0.3),
+        analyze(clip_of(side, frames=9), 0.3),
     )
     assert list(both.frames[1]) == list(alone.frames[0])
     assert both.summary[1] | {"person_id": 1, "quality": []} == alone.summary[0]
 
 
 def test_nobody_in_the_clip_is_an_empty_result():
-    result = analyse(clip_of(frames=5), 0.3)
+    result = analyze(clip_of(frames=5), 0.3)
     assert result.frames == []
     assert result.summary == []
     assert result.angles_deg.shape == (5, 6)
 
 
 def test_someone_of_whom_nothing_is_seen_is_null_for_that_reason():
-    result = analyse(clip_of(FIGURE, frames=3, score=0.1), 0.3)
+    result = analyze(clip_of(FIGURE, frames=3, score=0.1), 0.3)
     for obj in result.frames[0]:
         assert obj["movement_analysis"]["pose_quality"] == 0.0
         fields = {n for names in FIELDS.values() for n in names} - {"pose_quality"}
@@ -111,18 +111,18 @@ def test_someone_of_whom_nothing_is_seen_is_null_for_that_reason():
 
 def test_the_threshold_decides_what_is_missing():
     clip = clip_of(FIGURE, score=0.5)
-    assert analyse(clip, 0.5).frames[0][0]["joint_angles"]["left_knee"] is not None
-    assert analyse(clip, 0.51).frames[0][0]["joint_angles"]["left_knee"] is None
+    assert analyze(clip, 0.5).frames[0][0]["joint_angles"]["left_knee"] is not None
+    assert analyze(clip, 0.51).frames[0][0]["joint_angles"]["left_knee"] is None
 
 
 @pytest.mark.parametrize("threshold", [-0.1, float("nan")])
 def test_a_wrong_threshold_is_refused(threshold):
     with pytest.raises(ValueError, match="min_score"):
-        analyse(clip_of(FIGURE), threshold)
+        analyze(clip_of(FIGURE), threshold)
 
 
 def test_what_is_known_of_the_subject_is_of_the_primary_person():
-    result = analyse(
+    result = analyze(
         clip_of(FIGURE, FIGURE + 5, frames=2), 0.3, context=Context(subject=Subject(height_m=1.8))
     )
     assert [told["height_m"] for told in result.summary] == [1.8, None]
@@ -130,8 +130,8 @@ def test_what_is_known_of_the_subject_is_of_the_primary_person():
 
 def test_a_known_roll_is_taken_out_of_angles_and_not_of_keypoints():
     clip = clip_of(rotated(FIGURE, 10.0, about=(319.5, 319.5)))
-    level = analyse(clip_of(FIGURE), 0.3).frames[0][0]
-    rolled = analyse(clip, 0.3, context=Context(camera=Camera(roll_deg=10.0)))
+    level = analyze(clip_of(FIGURE), 0.3).frames[0][0]
+    rolled = analyze(clip, 0.3, context=Context(camera=Camera(roll_deg=10.0)))
     (obj,) = rolled.frames[0]
     assert obj["body_alignment"] == pytest.approx(level["body_alignment"], abs=2e-3)
     assert obj["detail"]["flags"] == ["unsmoothed"]
@@ -139,7 +139,7 @@ def test_a_known_roll_is_taken_out_of_angles_and_not_of_keypoints():
     assert rolled.summary[0]["camera"] == {
         "roll_deg": 10.0, "roll_source": "request", "slowmo_factor": 1.0,
     }  # fmt: skip
-    assumed = analyse(clip, 0.3)
+    assumed = analyze(clip, 0.3)
     assert assumed.frames[0][0]["body_alignment"]["spine_angle"] == pytest.approx(10, abs=1e-3)
     assert assumed.summary[0]["flags"] == ["roll_assumed_level"]
     # A known roll leaves less doubt in what is measured against the vertical.
@@ -150,15 +150,15 @@ def test_a_known_roll_is_taken_out_of_angles_and_not_of_keypoints():
 
 def test_slow_motion_is_seen_in_the_time_of_the_world():
     clip = clip_of(FIGURE, frames=40)
-    slowed = analyse(clip, 0.3, context=Context(camera=Camera(slowmo_factor=4.0))).summary[0]
+    slowed = analyze(clip, 0.3, context=Context(camera=Camera(slowmo_factor=4.0))).summary[0]
     assert slowed["filter"]["fs_hz"] == pytest.approx(120.0)
-    assert analyse(clip, 0.3).summary[0]["filter"]["fs_hz"] == pytest.approx(30.0)
+    assert analyze(clip, 0.3).summary[0]["filter"]["fs_hz"] == pytest.approx(30.0)
 
 
 def test_a_movement_is_filtered_as_it_needs():
     clip = clip_of(FIGURE, frames=40)
     told = [
-        analyse(clip, 0.3, context=context).summary[0]
+        analyze(clip, 0.3, context=context).summary[0]
         for context in (Context("run"), Context("run", cutoff_hz=5.0), Context("throw"))
     ]
     assert [s["filter"]["cutoff_hz"] for s in told] == [10.0, 5.0, 12.0]
@@ -167,7 +167,7 @@ def test_a_movement_is_filtered_as_it_needs():
 
 def test_switched_off_everything_is_null_with_the_reason():
     present = np.array([[True, False], [True, True]])
-    result = analyse(clip_of(FIGURE, FIGURE, frames=2, present=present), 0.3, enabled=False)
+    result = analyze(clip_of(FIGURE, FIGURE, frames=2, present=present), 0.3, enabled=False)
     assert [[obj is not None for obj in column] for column in result.frames] == present.T.tolist()
     obj = result.frames[0][0]
     assert {v for name in FIELDS for v in obj[name].values()} == {None}
@@ -179,7 +179,7 @@ def test_switched_off_everything_is_null_with_the_reason():
 
 
 def test_parts_left_out_are_null_and_not_drawn():
-    result = analyse(clip_of(FIGURE), 0.3, parts=Parts(joint_angle_analysis=False))
+    result = analyze(clip_of(FIGURE), 0.3, parts=EnabledOutputs(joint_angle_analysis=False))
     obj = result.frames[0][0]
     assert set(obj["joint_angles"].values()) == set(obj["body_alignment"].values()) == {None}
     assert obj["movement_analysis"]["symmetry_index"] == 0.712
@@ -191,13 +191,13 @@ def test_parts_left_out_are_null_and_not_drawn():
     ("arguments", "angle", "stability"),
     [
         ((True,), 171.427, 99.729),
-        ((True, Parts(stability_assessment=False)), 171.427, None),
+        ((True, EnabledOutputs(stability_assessment=False)), 171.427, None),
         ((False,), None, None),
     ],
     ids=["on", "without stability", "off"],
 )
 def test_a_replica_gives_what_it_was_made_for(arguments, angle, stability):
-    result = asyncio.run(BiomechanicsReplica(*arguments).analyse(clip_of(FIGURE), 0.3))
+    result = asyncio.run(BiomechanicsReplica(*arguments).analyze(clip_of(FIGURE), 0.3))
     obj = result.frames[0][0]
     assert obj["joint_angles"]["left_knee"] == angle
     assert obj["movement_analysis"]["stability_score"] == stability
@@ -207,7 +207,7 @@ def test_read_only_arrays_of_the_object_store_will_do():
     clip = clip_of(FIGURE, from_the_side(), frames=5, present=np.arange(10).reshape(5, 2) % 3 > 0)
     for name in ("keypoints", "score", "sigma", "box", "model", "times_s"):
         getattr(clip, name).flags.writeable = False
-    assert plain(analyse(clip, 0.3))
+    assert plain(analyze(clip, 0.3))
 
 
 def test_a_track_is_nan_where_the_person_is_absent():
@@ -246,7 +246,7 @@ def test_how_long_the_clip_goes_on_without_somebody_changes_nothing_of_them(move
     row = np.full((frames, 1), -1, np.int32)
     row[before:-after] = alone.row
     longer = replace(alone, times_s=np.arange(frames) / 30, row=row, decoded=np.ones(frames, bool))
-    short, long = analyse(alone, 0.3), analyse(longer, 0.3)
+    short, long = analyze(alone, 0.3), analyze(longer, 0.3)
     assert any(short.summary[0][name] for name in ("reps", "gait", "jumps"))
     # Thirty frames a second are few for a jump.
     assert bool(short.summary[0]["quality"]) == (movement in {"cautions", "jump"})

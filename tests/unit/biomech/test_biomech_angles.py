@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import ANGLES, TRUNK, keypoints_of, trunk_line
 from biomech.kinematics.joint_angles import AngleMaker, magnitude
 from biomech.kinematics.uncertainty import oks_sigma
@@ -12,7 +12,7 @@ from biomech.preprocessing.visibility import gate
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 
 
 def angles(xy, *, sigma=3.0, trunk=TRUNK, **track):

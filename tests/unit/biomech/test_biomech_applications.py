@@ -14,8 +14,8 @@ from biomech.applications.fatigue import MOST_VALUES, fatigue
 from biomech.applications.norms import against_norms, percentile_of
 from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, NO_LIMIT, Limit, Norm
 from biomech.applications.outcome import SINGLE_VALUE
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.events.measures import Measure, measures_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.statistics.inference import mann_kendall, theil_sen
@@ -50,7 +50,7 @@ def difference(left, right, **options):
 
 def performed(movement, **options):
     track = filmed(movement, **options)[1]
-    return performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
+    return clip_events_of(person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto")
 
 
 def test_the_oracle_of_the_sides():
@@ -127,10 +127,12 @@ def test_a_symmetric_movement_beside_the_camera_is_not_asymmetric(movement, off_
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HEADING, view, straight + off_deg)
         track = filmed(movement, view=view, fps=60.0, noise_px=0.2)[1]
-    performance = performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
+    clip_events = clip_events_of(
+        person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto"
+    )
     limits = load_guidelines(mdc=ROOT / "config" / "mdc.yaml").limits
     strict = {name: replace(limit, mdc=limit.mdc and 0.5) for name, limit in limits.items()}
-    told = asymmetry(measures_of(performance), None, strict, None, performance.view)
+    told = asymmetry(measures_of(clip_events), None, strict, None, clip_events.view)
     assert any(abs(item["diff"]) > 2.0 for item in told["differences"])
     assert [item["metric"] for item in told["differences"] if item["real"]] == []
     for item in told["differences"]:
@@ -245,11 +247,11 @@ def test_the_trend_of_very_many_values_is_that_of_their_means():
 
 
 def test_load_counts_and_adds_up():
-    performance = performed("squat", fps=60.0, seconds=8.0, noise_px=0.5)
-    told = load(performance, BmConfig())
+    clip_events = performed("squat", fps=60.0, seconds=8.0, noise_px=0.5)
+    told = load(clip_events, BiomechanicsConfig())
     assert (told["repetitions"], told["steps"], told["jumps"]) == (4, 0, 0)
     knee = told["joints"]["left_knee"]
-    signal, times = performance.curves.flexion["left_knee"], performance.curves.times_s
+    signal, times = clip_events.curves.flexion["left_knee"], clip_events.curves.times_s
     speed = np.abs(np.gradient(signal, times))
     assert knee["travel_deg"] == pytest.approx(trapezoid(speed, times), rel=0.01)
     assert knee["travel_deg"] == pytest.approx(4 * 2 * 100, rel=0.1)
@@ -262,8 +264,10 @@ def test_load_counts_and_adds_up():
 def test_time_without_the_person_is_no_load():
     track = filmed("squat", fps=60.0, seconds=8.0, noise_px=0.5)[1]
     track.xy[(track.times_s > 3) & (track.times_s < 5)] = np.nan
-    performance = performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
-    told = load(performance, BmConfig())
+    clip_events = clip_events_of(
+        person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto"
+    )
+    told = load(clip_events, BiomechanicsConfig())
     assert sum(told["joints"]["left_knee"]["zones_s"]) == pytest.approx(6.0, abs=0.1)
 
 
@@ -290,8 +294,10 @@ def test_strides_have_the_smoothness_of_their_knees():
 def test_somebody_who_stands_has_no_smoothness():
     track = filmed("squat", seconds=4.0)[1]
     track.xy[:] = track.xy[0] + np.random.default_rng(2).normal(0, 2, track.xy.shape)
-    performance = performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
-    assert efficiency(performance)["status"] == "insufficient_data"
+    clip_events = clip_events_of(
+        person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto"
+    )
+    assert efficiency(clip_events)["status"] == "insufficient_data"
 
 
 NORMAL = Norm("rom", None, 65.0, 5.0, None, 120, "runners", None, "a study")

@@ -1,12 +1,12 @@
-"""Centre of mass and balance: the oracle, mass tables, contacts, base, sway, what is unknown."""
+"""Center of mass and balance: the oracle, mass tables, contacts, base, sway, what is unknown."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.config import BmConfig
-from biomech.kinematics.center_of_mass import centre_of_mass, segment_masses, velocity_of_mass
+from biomech.config import BiomechanicsConfig
+from biomech.kinematics.center_of_mass import center_of_mass, segment_masses, velocity_of_mass
 from biomech.kinematics.view import stature_px, view_of
 from biomech.scores.balance import (
     Size,
@@ -20,7 +20,7 @@ from biomech.scores.balance import (
 from biomech.skeleton import INDEX, KEYPOINTS
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, without
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 STATURE_PX = 436.639550
 ANKLES = [INDEX["left_ankle"], INDEX["right_ankle"]]
 
@@ -37,9 +37,9 @@ def shifted(dx, frames=31):
     return FIGURE + np.stack([np.broadcast_to(dx, frames), np.zeros(frames)], -1)[:, None]
 
 
-def test_oracle_centre_of_mass():
-    centre, mass = centre_of_mass(FIGURE)
-    assert centre == pytest.approx([320.227633, 273.134215], abs=5e-7)
+def test_oracle_center_of_mass():
+    center, mass = center_of_mass(FIGURE)
+    assert center == pytest.approx([320.227633, 273.134215], abs=5e-7)
     assert mass == pytest.approx(1.0)
 
 
@@ -54,24 +54,24 @@ def test_a_body_of_all_segments_is_whole(sex):
 
 
 def test_the_mean_of_the_sexes_lies_between_them():
-    male, female, mean = (centre_of_mass(FIGURE, sex)[0] for sex in ("male", "female", None))
+    male, female, mean = (center_of_mass(FIGURE, sex)[0] for sex in ("male", "female", None))
     assert female[1] != male[1]
     assert min(male[1], female[1]) < mean[1] < max(male[1], female[1])
 
 
-def test_a_trunk_alone_has_its_centre_at_de_levas_share():
+def test_a_trunk_alone_has_its_center_at_de_levas_share():
     hips_and_shoulders = [f"{s}_{p}" for s in ("left", "right") for p in ("hip", "shoulder")]
     xy = without(FIGURE, *(kp for kp in KEYPOINTS if kp not in hips_and_shoulders))
-    centre, mass = centre_of_mass(xy, "male")
-    assert centre == pytest.approx([320.0, 160 + 0.431 * 142])
+    center, mass = center_of_mass(xy, "male")
+    assert center == pytest.approx([320.0, 160 + 0.431 * 142])
     assert mass == pytest.approx(0.4346, abs=0.001)
 
 
 def test_a_hidden_ear_is_where_the_other_is():
     moved = FIGURE.copy()
     moved[INDEX["right_ear"]] = moved[INDEX["left_ear"]]
-    one_ear = centre_of_mass(without(FIGURE, "right_ear"))
-    assert one_ear[0] == pytest.approx(centre_of_mass(moved)[0])
+    one_ear = center_of_mass(without(FIGURE, "right_ear"))
+    assert one_ear[0] == pytest.approx(center_of_mass(moved)[0])
     assert one_ear[1] == pytest.approx(1.0)
 
 
@@ -86,22 +86,22 @@ def test_a_hidden_ear_is_where_the_other_is():
     ids=str,
 )
 def test_segments_without_both_ends_have_no_mass(lost, share):
-    _, mass = centre_of_mass(without(FIGURE, *lost))
+    _, mass = center_of_mass(without(FIGURE, *lost))
     assert mass == pytest.approx(1 - share, abs=5e-4)
 
 
-def test_nothing_seen_has_no_centre():
-    centre, mass = centre_of_mass(np.full((17, 2), np.nan))
-    assert np.isnan(centre).all()
+def test_nothing_seen_has_no_center():
+    center, mass = center_of_mass(np.full((17, 2), np.nan))
+    assert np.isnan(center).all()
     assert mass == 0
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.floats(-500, 500), st.floats(-500, 500), st.floats(0.1, 10))
-def test_the_centre_moves_with_the_body(dx, dy, scale):
-    centre, _ = centre_of_mass(FIGURE * scale + [dx, dy])
-    assert centre == pytest.approx(centre_of_mass(FIGURE)[0] * scale + [dx, dy])
-    assert centre_of_mass(mirrored(FIGURE))[0][0] == pytest.approx(640 - 320.227633, abs=1e-6)
+def test_the_center_moves_with_the_body(dx, dy, scale):
+    center, _ = center_of_mass(FIGURE * scale + [dx, dy])
+    assert center == pytest.approx(center_of_mass(FIGURE)[0] * scale + [dx, dy])
+    assert center_of_mass(mirrored(FIGURE))[0][0] == pytest.approx(640 - 320.227633, abs=1e-6)
 
 
 def test_velocity_does_not_jump_where_a_segment_is_lost():
@@ -112,9 +112,9 @@ def test_velocity_does_not_jump_where_a_segment_is_lost():
     assert velocity == pytest.approx(np.tile([90.0, 0.0], (20, 1)))
     assert mass[0] == pytest.approx(1.0)
     assert mass[7] == pytest.approx(1 - 0.02085, abs=5e-4)
-    # The centre itself does jump: its derivative is not the velocity.
-    centre, _ = centre_of_mass(xy)
-    assert np.abs(np.diff(centre[:, 0]) * 30 - 90).max() > 20
+    # The center itself does jump: its derivative is not the velocity.
+    center, _ = center_of_mass(xy)
+    assert np.abs(np.diff(center[:, 0]) * 30 - 90).max() > 20
 
 
 def test_oracle_of_a_single_picture():
@@ -206,7 +206,7 @@ def test_on_one_leg_the_base_is_under_it():
     xy[INDEX["left_ankle"]] -= [0, 60]
     balance = judged(xy[None])
     assert not balance.grounded.any()  # nor can that foot alone carry
-    assert balance.margin[0] < 0.5  # the centre of mass is not over the right foot
+    assert balance.margin[0] < 0.5  # the center of mass is not over the right foot
 
 
 def test_sway_is_about_the_mean_speed_so_gliding_is_not_sway():
@@ -230,7 +230,7 @@ def test_sway_is_the_rms_speed_whatever_the_frame_rate():
 
 
 def test_the_margin_leads_by_the_velocity():
-    # 30 px/s to the right at 3.2 rad/s: 9.4 px ahead of the centre, over a half base of 42 px.
+    # 30 px/s to the right at 3.2 rad/s: 9.4 px ahead of the center, over a half base of 42 px.
     times = np.arange(31) / 30.0
     still, moving = judged(shifted(0.0)), judged(shifted(30.0 * times))
     lost = np.full(31, 30 / 3.2 / 42.007588 / 2)

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.geometry import SIDES, fppa
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.kinematics.view import view_of
 from biomech.results.frame_blocks import frame_blocks
-from biomech.results.person_summary import Occasion, summary
+from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX, KEYPOINTS, MIRROR
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
 from tests.support.moving_figure import walk
 from tests.support.stick_figure import FIGURE, from_the_side, rotated, seen, without
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 SIZE = (4000, 4000)
 MIDDLE = (2000.0, 2000.0)
 FACE = tuple(name for name in KEYPOINTS if INDEX[name] < 5)
@@ -36,9 +36,9 @@ def measured(xy, fps=30.0, **track):
 
 
 def told(metrics):
-    """Performance, and summary as the service makes it."""
-    done = performance_of(metrics, CONFIG, "auto")
-    return done, summary(1, metrics, done, Occasion(CONFIG, guidelines=GUIDELINES, model="m"))
+    """ClipEvents, and summary as the service makes it."""
+    done = clip_events_of(metrics, CONFIG, "auto")
+    return done, summary(1, metrics, done, SummaryInputs(CONFIG, guidelines=GUIDELINES, model="m"))
 
 
 def alerts(metrics):

@@ -10,11 +10,11 @@ from biomech.preprocessing.repair import (
     LIMB_PAIRS,
     Swap,
     SwapCosts,
+    bone_length_outliers,
     exchange,
     fill_gaps,
     find_swaps,
-    off_length,
-    stray_points,
+    hampel_outliers,
 )
 from biomech.skeleton import INDEX
 from tests.support.moving_figure import STATURE, frames, walk
@@ -106,7 +106,7 @@ def stray(xy, suspect=True, times=None):
     whole[:, INDEX["left_wrist"]] = xy
     times = np.arange(len(xy)) / 30.0 if times is None else times
     tested = np.broadcast_to(suspect, whole.shape[:2])
-    found = stray_points(times, whole, tested, 0.117, 3.0, 0.5)
+    found = hampel_outliers(times, whole, tested, 0.117, 3.0, 0.5)
     assert not np.delete(found, INDEX["left_wrist"], axis=1).any()
     return np.flatnonzero(found[:, INDEX["left_wrist"]]).tolist()
 
@@ -154,14 +154,14 @@ def test_limbs_off_their_length_are_suspect_at_both_ends():
     xy = np.repeat(FIGURE[None], 40, 0)
     elbow, wrist = INDEX["left_elbow"], INDEX["left_wrist"]
     xy[7, wrist] = xy[7, elbow] + 1.4 * (xy[7, wrist] - xy[7, elbow])
-    off = off_length(xy, 0.30)
+    off = bone_length_outliers(xy, 0.30)
     assert {(f, p) for f, p in np.argwhere(off).tolist()} == {(7, elbow), (7, wrist)}
-    assert not off_length(xy, 0.45).any()
+    assert not bone_length_outliers(xy, 0.45).any()
 
 
 def test_lengths_follow_the_distance_from_the_camera():
     nearer = FIGURE * np.linspace(1, 4, 40)[:, None, None]
-    assert not off_length(nearer, 0.30).any()
+    assert not bone_length_outliers(nearer, 0.30).any()
 
 
 def filled(there, times=None, longest=0.2):

@@ -5,9 +5,9 @@ from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import pytest
 
-from biomech.config import ALL_PARTS, BmConfig, Camera, Context, Parts, Subject
+from biomech.config import ALL_OUTPUTS, BiomechanicsConfig, Camera, Context, EnabledOutputs, Subject
 
-DEFAULT = BmConfig()
+DEFAULT = BiomechanicsConfig()
 
 
 def test_defaults_are_those_of_the_definitions():
@@ -36,7 +36,7 @@ def test_defaults_are_those_of_the_definitions():
     assert (DEFAULT.symmetry_span_deg, DEFAULT.lean_span_deg, DEFAULT.tilt_span_deg) == (60, 20, 10)
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(BmConfig)])
+@pytest.mark.parametrize("name", [f.name for f in fields(BiomechanicsConfig)])
 @pytest.mark.parametrize("bad", [-0.01, float("nan")], ids=["negative", "nan"])
 def test_every_field_refuses_what_is_no_amount(name, bad):
     value = getattr(DEFAULT, name)
@@ -59,10 +59,13 @@ def test_divisors_are_not_zero(name):
 )
 def test_views_leave_room_for_their_hysteresis(frontal, sagittal, accepted):
     if accepted:
-        assert BmConfig(frontal_ratio=frontal, sagittal_ratio=sagittal).frontal_ratio == frontal
+        assert (
+            BiomechanicsConfig(frontal_ratio=frontal, sagittal_ratio=sagittal).frontal_ratio
+            == frontal
+        )
     else:
         with pytest.raises(ValueError, match="leave no room"):
-            BmConfig(frontal_ratio=frontal, sagittal_ratio=sagittal)
+            BiomechanicsConfig(frontal_ratio=frontal, sagittal_ratio=sagittal)
 
 
 @pytest.mark.parametrize(
@@ -140,5 +143,5 @@ def test_what_cannot_be_is_refused_by_name(make, says):
 
 
 def test_all_parts_are_given_unless_told():
-    assert all(asdict(ALL_PARTS).values())
-    assert Parts() == ALL_PARTS
+    assert all(asdict(ALL_OUTPUTS).values())
+    assert EnabledOutputs() == ALL_OUTPUTS

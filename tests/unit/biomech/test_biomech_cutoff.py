@@ -6,8 +6,8 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import find_peaks
 
 import biomech.events.clip_events
-from biomech.config import BmConfig, Context
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig, Context
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from tests.support.filmed_athlete import filmed, summarised
 from tests.support.moving_figure import frames, jumps, squats, walk
@@ -37,24 +37,24 @@ def sprint(rate=60.0):
 
 def performed(track, context=None):
     config = (context or Context()).config(0.3)
-    return performance_of(person_metrics(track, config), config, "auto")
+    return clip_events_of(person_metrics(track, config), config, "auto")
 
 
-def stance_peak(performance):
+def stance_peak(clip_events):
     """Degrees by which the knee yields on the ground, the lower of both peaks of a stride."""
-    knee = performance.curves.flexion["left_knee"][60:-60]
+    knee = clip_events.curves.flexion["left_knee"][60:-60]
     peaks = knee[find_peaks(knee, prominence=3.0)[0]]
     return float(np.median(peaks[peaks < 60]))
 
 
 def test_a_sprint_is_filtered_as_a_run():
-    """(F18) Six hertz of a sprint that had been recognised read 38 degrees as 32."""
+    """(F18) Six hertz of a sprint that had been recognized read 38 degrees as 32."""
     dense = cycle(KNEE, np.arange(0, STRIDE_S, 1e-4))
     true = dense[: len(dense) // 5].max()
-    performance = performed(sprint())
-    used = performance.metrics.points.filter
-    assert (used.cutoff_hz, used.source) == (10.0, "recognised")
-    assert stance_peak(performance) == pytest.approx(true, abs=2.5)
+    clip_events = performed(sprint())
+    used = clip_events.metrics.points.filter
+    assert (used.cutoff_hz, used.source) == (10.0, "recognized")
+    assert stance_peak(clip_events) == pytest.approx(true, abs=2.5)
     smoothed = performed(sprint(), Context(cutoff_hz=6.0))
     assert smoothed.metrics.points.filter.source == "request"
     assert stance_peak(smoothed) < true - 5.0
@@ -63,11 +63,11 @@ def test_a_sprint_is_filtered_as_a_run():
 @pytest.mark.parametrize(
     ("track", "cutoff_hz", "source"),
     [
-        (filmed("jump", fps=60.0, noise_px=1.0, seed=3)[1], 10.0, "recognised"),
+        (filmed("jump", fps=60.0, noise_px=1.0, seed=3)[1], 10.0, "recognized"),
         (filmed("squat", fps=60.0, seed=3)[1], 6.0, "default"),
         (filmed("gait", fps=60.0, seed=3)[1], 6.0, "default"),
         (filmed("jump", fps=15.0, noise_px=1.0, seed=3)[1], 6.0, "default"),
-        (filmed("jump", fps=20.0, noise_px=1.0, seed=3)[1], 8.0, "recognised"),
+        (filmed("jump", fps=20.0, noise_px=1.0, seed=3)[1], 8.0, "recognized"),
     ],
 )
 def test_the_summary_says_the_cutoff_and_why(track, cutoff_hz, source):
@@ -96,7 +96,7 @@ def test_a_clip_that_is_not_filtered_has_no_cutoff_and_no_source():
     assert (told["cutoff_hz"], told["cutoff_source"]) == (None, None)
 
 
-def test_all_is_measured_again_once_and_only_where_something_was_recognised(monkeypatch):
+def test_all_is_measured_again_once_and_only_where_something_was_recognized(monkeypatch):
     made = []
 
     def counted(*args):
@@ -112,7 +112,7 @@ def test_all_is_measured_again_once_and_only_where_something_was_recognised(monk
     ):
         made.clear()
         track = seen(motion.xy, times_s=times, sigma=1.0, size=(900, 900))
-        performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
+        clip_events_of(person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto")
         assert len(made) == passes
 
 

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biomech.config import BmConfig, Parts, Subject
+from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.results.frame_blocks import FIELDS, disabled_block, frame_blocks
-from biomech.results.person_summary import Occasion, summary
+from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX, JOINT_ANGLES
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 
 
-def blocks(xy, *, subject=None, parts=Parts(), **track):  # noqa: B008  frozen
+def blocks(xy, *, subject=None, parts=EnabledOutputs(), **track):  # noqa: B008  frozen
     track = seen(xy, **track)
     made = person_metrics(track, CONFIG, subject).only(parts)
     return frame_blocks(made, track.present)
@@ -286,7 +286,10 @@ def test_a_disabled_object_is_null_throughout():
     ],
 )
 def test_a_part_left_out_is_null_with_the_reason_and_has_no_details(part, fields):
-    whole, obj = block(FIGURE, sigma=2.0), block(FIGURE, sigma=2.0, parts=Parts(**{part: False}))
+    whole, obj = (
+        block(FIGURE, sigma=2.0),
+        block(FIGURE, sigma=2.0, parts=EnabledOutputs(**{part: False})),
+    )
     assert nulls(obj) == fields
     assert obj["detail"]["nulls"] == dict.fromkeys(fields, "disabled")
     for name in FIELDS:
@@ -301,7 +304,7 @@ def test_a_part_left_out_is_null_with_the_reason_and_has_no_details(part, fields
 def test_the_summary_of_a_clip():
     track = seen(np.stack([FIGURE] * 5), sigma=2.0)
     made = person_metrics(track, CONFIG, Subject(height_m=1.75))
-    told = summary(7, made, None, Occasion(CONFIG))
+    told = summary(7, made, None, SummaryInputs(CONFIG))
     assert json.loads(json.dumps(told, allow_nan=False))["config"]["min_score"] == 0.3
     assert told["person_id"] == 7
     assert told["definitions"] == "bm-2"
@@ -325,14 +328,16 @@ def test_the_summary_of_a_clip():
 
 
 def test_the_summary_of_someone_hardly_seen():
-    told = summary(1, person_metrics(seen(FIGURE, score=0.1), CONFIG), None, Occasion(CONFIG))
+    told = summary(1, person_metrics(seen(FIGURE, score=0.1), CONFIG), None, SummaryInputs(CONFIG))
     assert (told["view"], told["stature_px"], told["sigma_source"]) == (None, None, None)
 
 
 def test_the_summary_says_that_the_scale_drifts():
     nearer = FIGURE * np.linspace(1, 3, 40)[:, None, None]
     track = seen(nearer, size=(4000, 4000))
-    told = summary(1, person_metrics(track, CONFIG, Subject(height_m=1.75)), None, Occasion(CONFIG))
+    told = summary(
+        1, person_metrics(track, CONFIG, Subject(height_m=1.75)), None, SummaryInputs(CONFIG)
+    )
     assert told["flags"] == ["roll_assumed_level", "scale_drift"]
     assert told["height_m"] is None
     assert told["sigma_source"] == "oks_prior"

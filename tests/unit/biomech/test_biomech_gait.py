@@ -156,7 +156,7 @@ def test_stance_and_step_length_of_a_runner_are_not_given(speed, treadmill, fps)
 
 
 @pytest.mark.parametrize("speed", RUNS)
-def test_running_is_recognised_by_feet_in_the_air(speed):
+def test_running_is_recognized_by_feet_in_the_air(speed):
     speed_m_s, stride_s, duty = speed
     figure = locomotion(run=True, speed_m_s=speed_m_s, stride_s=stride_s, duty=duty, fps=60.0)
     assert gone(figure, "auto")["gait"]["running"]

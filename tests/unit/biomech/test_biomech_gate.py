@@ -53,7 +53,7 @@ def test_a_score_at_the_threshold_is_enough(score, word):
     ],
     ids=str,
 )
-def test_pixels_are_centred_at_whole_numbers(point, word):
+def test_pixels_are_centered_at_whole_numbers(point, word):
     result = gated(point=point)
     assert result.reason[0, NOSE] == word
     assert np.isnan(result.xy[0, NOSE]).all() == (word != "")

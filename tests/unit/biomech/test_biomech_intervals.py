@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import LEVELS, TRUNK, trunk_line
 from biomech.kinematics.joint_angles import AngleMaker
-from biomech.kinematics.uncertainty import drawn_intervals
+from biomech.kinematics.uncertainty import monte_carlo_intervals
 from biomech.kinematics.view import View
-from biomech.preprocessing.visibility import Gated
+from biomech.preprocessing.visibility import VisibleKeypoints
 from biomech.skeleton import INDEX, KEYPOINTS
 from tests.support.stick_figure import FIGURE, from_the_side, rotated
 
 DRAWS = 10_000
-LEVEL = BmConfig(sigma_roll_deg=0.0)
+LEVEL = BiomechanicsConfig(sigma_roll_deg=0.0)
 ABDUCTED = FIGURE.copy()  # arms and legs out and bent: no angle near an end of its range
 for _name, _point in {
     "left_elbow": (432, 200),
@@ -47,7 +47,7 @@ def maker(xy, sigma, *, config=LEVEL, from_model=True, kind="frontal"):
         axis=np.tile([0.0, -1.0], (frames, 1)),
         inferred=np.zeros(frames, bool),
     )
-    gated = Gated(xy, np.full((frames, 17), "", "<U24"))
+    gated = VisibleKeypoints(xy, np.full((frames, 17), "", "<U24"))
     return AngleMaker(gated, sigma, sigma * from_model, view, TRUNK, config)
 
 
@@ -95,7 +95,7 @@ def test_an_unknown_roll_of_two_degrees_is_in_the_intervals_of_what_is_vertical_
     turned = np.stack(
         [rotated(xy, roll) for xy, roll in zip(noisy(ABDUCTED, UNEVEN), rolls, strict=True)]
     )
-    made = all_angles(maker(turned, UNEVEN, config=BmConfig()))
+    made = all_angles(maker(turned, UNEVEN, config=BiomechanicsConfig()))
     truth = all_angles(maker(ABDUCTED, UNEVEN))
     for name, share in coverage(truth, made).items():
         assert 0.93 <= share <= 0.97, (name, share)
@@ -129,7 +129,9 @@ def test_the_interval_of_a_short_arm_is_drawn_and_holds_the_truth():
     low, high = one.interval()[0]
     assert low < one.value[0] < high
     assert high - low > 60
-    wide = BmConfig(min_segment_sigmas=0.0, min_segment_share=0.0, interval_segment_sigmas=99.0)
+    wide = BiomechanicsConfig(
+        min_segment_sigmas=0.0, min_segment_share=0.0, interval_segment_sigmas=99.0
+    )
     made = maker(noisy(xy, 6.0)[:2000], 6.0, config=wide).unsigned["left_elbow"]
     truth = one.value[0]
     held = (made.interval()[:, 0] <= truth) & (truth <= made.interval()[:, 1])
@@ -140,8 +142,8 @@ def test_drawn_intervals_are_those_of_the_closed_form_where_it_holds():
     made, drawn = (
         all_angles(maker(ABDUCTED, UNEVEN, config=config))
         for config in (
-            BmConfig(),
-            BmConfig(interval_segment_sigmas=1e9),
+            BiomechanicsConfig(),
+            BiomechanicsConfig(interval_segment_sigmas=1e9),
         )
     )
     for name, angle in made.items():
@@ -171,7 +173,7 @@ def test_draws_of_the_roll_widen_what_is_absolute():
     xy, sigma = FIGURE[None], np.full((1, 17, 2), 0.01)
 
     def width(roll):
-        low, high = drawn_intervals(terms, lambda d: d, xy, sigma, roll)[0]
+        low, high = monte_carlo_intervals(terms, lambda d: d, xy, sigma, roll)[0]
         return high - low
 
     assert width(2.0) == pytest.approx(2 * 1.96 * 2.0, rel=0.06)
@@ -181,7 +183,7 @@ def test_draws_of_the_roll_widen_what_is_absolute():
 @pytest.mark.parametrize("part", LEVELS)
 def test_level_differences_near_nought_are_folded_not_negative(part):
     sigma = np.full((17, 2), 15.0)
-    made = maker(FIGURE, sigma, config=BmConfig(min_segment_sigmas=2.0))
+    made = maker(FIGURE, sigma, config=BiomechanicsConfig(min_segment_sigmas=2.0))
     angle = made.body_alignment(made.lean(), made.tilts())[f"{part}_level_difference"]
     low, high = angle.interval()[0]
     assert 0.0 <= low <= angle.value[0] <= high <= 90.0

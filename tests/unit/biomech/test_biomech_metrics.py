@@ -6,12 +6,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech.config import BmConfig, Parts, Subject
+from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.skeleton import INDEX, JOINT_ANGLES
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, seen, without
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 SCORES = ("pose_quality", "stability_score", "symmetry_index", "athletic_readiness")
 
 
@@ -211,7 +211,7 @@ def test_a_known_height_sets_the_pendulum_and_drifting_scale_unsets_it():
     assert drifting.balance.omega0_source == "default"
 
 
-def test_the_sex_moves_the_centre_of_mass():
+def test_the_sex_moves_the_center_of_mass():
     both = [metrics(FIGURE, subject=Subject(sex=sex)).balance.margin for sex in ("male", "female")]
     assert both[0] != pytest.approx(both[1], abs=1e-6)
 
@@ -248,7 +248,7 @@ GOVERNED = {
 @pytest.mark.parametrize("part", GOVERNED)
 def test_a_part_left_out_nulls_its_own_fields_and_no_other(part):
     whole = metrics(FIGURE)
-    rest = whole.only(Parts(**{part: False}))
+    rest = whole.only(EnabledOutputs(**{part: False}))
     for block in ("joint_angles", "body_alignment", "movement"):
         before, after = getattr(whole, block), getattr(rest, block)
         assert before.keys() == after.keys()
@@ -263,5 +263,5 @@ def test_a_part_left_out_nulls_its_own_fields_and_no_other(part):
 
 def test_all_parts_are_the_metrics_themselves():
     whole = metrics(FIGURE)
-    assert movement(whole.only(Parts())) == movement(whole)
-    assert whole.only(Parts()).joint_angles is whole.joint_angles
+    assert movement(whole.only(EnabledOutputs())) == movement(whole)
+    assert whole.only(EnabledOutputs()).joint_angles is whole.joint_angles

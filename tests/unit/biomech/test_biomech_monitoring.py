@@ -10,8 +10,8 @@ from scipy.stats import norm
 
 from biomech.applications.monitoring import _exceeds, monitoring
 from biomech.applications.norms_and_limits import Rule
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
@@ -26,7 +26,7 @@ SHIPPED = load_guidelines(ROOT / "config" / "rules.yaml").rules
 
 
 def performed(track):
-    return performance_of(person_metrics(track, BmConfig()), BmConfig(), "auto")
+    return clip_events_of(person_metrics(track, BiomechanicsConfig()), BiomechanicsConfig(), "auto")
 
 
 def kneeling(knee, sigma=1.0):
@@ -43,8 +43,8 @@ def held(frames_bent, degrees=80.0, frames=120):
     return 10 + (degrees - 10) * (0.5 - 0.5 * np.cos(np.pi * way))
 
 
-def alerts(performance, *rules, sex=None):
-    return monitoring(performance, rules, sex)["alerts"]
+def alerts(clip_events, *rules, sex=None):
+    return monitoring(clip_events, rules, sex)["alerts"]
 
 
 def test_the_oracle_of_the_probability():
@@ -112,15 +112,15 @@ def test_without_rules_nothing_is_supplied():
 
 
 def test_a_rule_of_the_peak_is_held_against_every_repetition():
-    performance = performed(filmed("squat", fps=60.0, seed=2)[1])
-    told = monitoring(performance, (replace(RULE, phase="peak"),), None)
+    clip_events = performed(filmed("squat", fps=60.0, seed=2)[1])
+    told = monitoring(clip_events, (replace(RULE, phase="peak"),), None)
     assert told["checked"][0]["checked"] == 8  # four squats, two knees
     assert len(told["alerts"]) == 8
 
 
 def test_stiff_landings_are_told_by_the_shipped_rules():
-    performance = performed(filmed("jump", fps=60.0, seed=3, noise_px=1.0)[1])
-    told = monitoring(performance, SHIPPED, None)
+    clip_events = performed(filmed("jump", fps=60.0, seed=3, noise_px=1.0)[1])
+    told = monitoring(clip_events, SHIPPED, None)
     checked = {item["rule"]: item["checked"] for item in told["checked"]}
     assert checked["landing_knee_stiff"] == 6  # three landings, two knees
     stiff = [a for a in told["alerts"] if a["rule"] == "landing_knee_stiff"]

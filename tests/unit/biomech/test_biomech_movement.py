@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.events.repetitions import repetitions
 from biomech.kinematics.person_metrics import person_metrics
-from biomech.results.person_summary import Occasion, summary
+from biomech.results.person_summary import SummaryInputs, summary
 from tests.support.autoregression import autoregressive
 from tests.support.moving_figure import GROUND, arm_raises, bump, frames, squats, standing_on, walk
 from tests.support.stick_figure import from_the_side, seen
@@ -21,9 +21,9 @@ def summed(xy, times_s=None, *, noise=0.0, seed=0, rate=30.0):
     times = np.arange(len(xy)) / rate if times_s is None else times_s
     made = autoregressive(np.random.default_rng(seed), 0.5, xy.shape)
     track = seen(xy + noise * made, times_s=times, sigma=max(noise, 0.5), size=WIDE)
-    metrics = person_metrics(track, BmConfig())
-    performance = performance_of(metrics, BmConfig(), "auto")
-    return summary(1, performance.metrics, performance, Occasion(BmConfig()))
+    metrics = person_metrics(track, BiomechanicsConfig())
+    clip_events = clip_events_of(metrics, BiomechanicsConfig(), "auto")
+    return summary(1, clip_events.metrics, clip_events, SummaryInputs(BiomechanicsConfig()))
 
 
 def still(xy, before, after, rate=30.0):

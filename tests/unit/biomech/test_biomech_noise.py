@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig, Subject
+from biomech.config import BiomechanicsConfig, Subject
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.filters import lowpass, noise_gains
 from biomech.preprocessing.noise import noise_of
@@ -38,7 +38,7 @@ def noisy(movement, rate, correlation, seconds, seed):
 
 def metrics(times, xy, sigma):
     track = seen(xy, times_s=times, sigma=sigma, size=WIDE)
-    return person_metrics(track, BmConfig(), Subject(), 0.0)
+    return person_metrics(track, BiomechanicsConfig(), Subject(), 0.0)
 
 
 @pytest.mark.parametrize("told", [LEVEL, LEVEL / 2], ids=["told right", "told half"])

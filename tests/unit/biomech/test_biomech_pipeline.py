@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.geometry import flexion
 from biomech.preprocessing.preprocess import choose_filter, preprocess
 from biomech.preprocessing.repair import Swap, exchange
@@ -13,7 +13,7 @@ from biomech.skeleton import INDEX, KEYPOINTS
 from tests.support.moving_figure import frames, squats, walk
 from tests.support.stick_figure import FIGURE, seen
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 WRIST, KNEE = INDEX["left_wrist"], INDEX["left_knee"]
 WIDE = (2000, 2000)
 
@@ -143,7 +143,7 @@ def test_someone_seen_only_in_snatches_is_not_smoothed_and_says_so(walker):
     [(30, 6.0, 6.0, False), (30, 12.0, 12.0, False), (25, 12.0, 10.0, True), (10, 6.0, 4.0, True)],
 )
 def test_the_cut_off_follows_the_frame_rate(fps, asked, cutoff, limited):
-    chosen = choose_filter(np.arange(40) / fps, BmConfig(cutoff_hz=asked))
+    chosen = choose_filter(np.arange(40) / fps, BiomechanicsConfig(cutoff_hz=asked))
     assert chosen.cutoff_hz == pytest.approx(cutoff)
     assert chosen.limited is limited
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig, Context
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig, Context
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.results.cautions import MAX_BLUR, cautions_of, ranges
 from tests.support.filmed_athlete import filmed, summarised
@@ -18,10 +18,10 @@ STANDING = from_the_side(knee=np.full(FRAMES, 12.0))
 
 def cautions(track, movement="auto", others=None):
     """Frames by code."""
-    metrics = person_metrics(track, BmConfig())
-    performance = performance_of(metrics, BmConfig(), movement)
+    metrics = person_metrics(track, BiomechanicsConfig())
+    clip_events = clip_events_of(metrics, BiomechanicsConfig(), movement)
     nobody = np.zeros(len(track.times_s), bool)
-    found = cautions_of(metrics, performance, movement, nobody if others is None else others)
+    found = cautions_of(metrics, clip_events, movement, nobody if others is None else others)
     return {caution.code: np.flatnonzero(caution.frames).tolist() for caution in found}
 
 

@@ -3,24 +3,24 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.scores.readiness import pace_of, smoothness_of, with_smoothness
 from tests.support.filmed_athlete import filmed
 from tests.support.stick_figure import from_the_side, seen
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 
 
 def performed(track):
-    return performance_of(person_metrics(track, CONFIG), CONFIG, "auto")
+    return clip_events_of(person_metrics(track, CONFIG), CONFIG, "auto")
 
 
 def test_smoothness_is_that_of_the_phase_which_holds_the_frame():
-    performance = performed(filmed("squat", fps=60.0, noise_px=0.5)[1])
-    smooth, times = smoothness_of(performance), performance.curves.times_s
-    reps = performance.repetitions.items
+    clip_events = performed(filmed("squat", fps=60.0, noise_px=0.5)[1])
+    smooth, times = smoothness_of(clip_events), clip_events.curves.times_s
+    reps = clip_events.repetitions.items
     inside = np.any([(times > r.start_s) & (times < r.stop_s) for r in reps], axis=0)
     assert np.array_equal(np.isfinite(smooth), inside)
     # SPARC of a smooth bend is -1.4 to -2: 0.77 to 1 of all there is.
@@ -28,15 +28,15 @@ def test_smoothness_is_that_of_the_phase_which_holds_the_frame():
 
 
 def test_readiness_weighs_smoothness_where_it_is_known():
-    performance = performed(filmed("squat", view="from the front", noise_px=0.5)[1])
-    before = performance.metrics.movement["athletic_readiness"]
-    after = with_smoothness(performance, CONFIG).movement["athletic_readiness"]
-    smooth = smoothness_of(performance)
+    clip_events = performed(filmed("squat", view="from the front", noise_px=0.5)[1])
+    before = clip_events.metrics.movement["athletic_readiness"]
+    after = with_smoothness(clip_events, CONFIG).movement["athletic_readiness"]
+    smooth = smoothness_of(clip_events)
     inside = np.isfinite(smooth)
     assert inside.any()
     assert not inside.all()
     assert np.array_equal(after.value[~inside], before.value[~inside], equal_nan=True)
-    pace = pace_of(performance, CONFIG)
+    pace = pace_of(clip_events, CONFIG)
     assert np.array_equal(np.isfinite(pace), inside)
     assert after.coverage[inside] == pytest.approx(before.coverage[inside] + 0.36)
     both = inside & np.isfinite(before.value)
@@ -58,15 +58,15 @@ def test_a_movement_in_jerks_is_less_ready():
 def test_somebody_poorly_seen_stays_without_a_score():
     track = filmed("squat", noise_px=0.5)[1]
     poor = seen(track.xy, score=0.35, sigma=0.5, size=track.size)
-    performance = performed(poor)
-    after = with_smoothness(performance, CONFIG).movement["athletic_readiness"]
+    clip_events = performed(poor)
+    after = with_smoothness(clip_events, CONFIG).movement["athletic_readiness"]
     assert np.isnan(after.value).all()
     assert set(after.reason.tolist()) == {"low_confidence"}
 
 
 def test_strides_of_both_sides_share_a_frame():
-    performance = performed(filmed("gait", fps=60.0, seconds=6.0, noise_px=0.5)[1])
-    smooth = smoothness_of(performance)
+    clip_events = performed(filmed("gait", fps=60.0, seconds=6.0, noise_px=0.5)[1])
+    smooth = smoothness_of(clip_events)
     assert np.isfinite(smooth).mean() > 0.7
     assert 0.3 < np.nanmean(smooth) < 1.0
 
@@ -76,8 +76,8 @@ def test_pace_falls_with_the_speed_of_the_repetitions():
     t = np.arange(360) / 30
     slower = np.interp(t, [0, 12], [2.0, 1.2])
     phase = np.cumsum(slower) * np.pi / 30
-    performance = performed(seen(from_the_side(knee=50 - 40 * np.cos(phase), hip=10.0), sigma=0.5))
-    pace, reps = pace_of(performance, CONFIG), performance.repetitions.items
+    clip_events = performed(seen(from_the_side(knee=50 - 40 * np.cos(phase), hip=10.0), sigma=0.5))
+    pace, reps = pace_of(clip_events, CONFIG), clip_events.repetitions.items
     by_repetition = [float(np.nanmean(pace[rep.start : rep.stop])) for rep in reps]
     assert len(reps) >= 5
     assert by_repetition == sorted(by_repetition, reverse=True)

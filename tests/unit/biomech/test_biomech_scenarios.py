@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.scores.clip_scores import clip_scores
 from biomech.scores.readiness import with_smoothness
@@ -13,7 +13,7 @@ from tests.support.filmed_athlete import summarised
 from tests.support.scenario_figures import FPS, SCENARIOS, SIZE, scenario
 from tests.support.stick_figure import mirrored, seen
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 STABILITY, SYMMETRY, READINESS = "stability_score", "symmetry_index", "athletic_readiness"
 
 # (pixels, correlation of neighbouring frames) of the noise; a stature is about 400 pixels.
@@ -50,8 +50,8 @@ def scored(name, noise="exact", seed=0):
     level, correlation = NOISES[noise]
     track = scenario(name, noise_px=level, correlation=correlation, seed=seed)
     metrics = person_metrics(track, CONFIG)
-    performance = performance_of(metrics, CONFIG, "auto")
-    metrics = with_smoothness(performance, CONFIG)
+    clip_events = clip_events_of(metrics, CONFIG, "auto")
+    metrics = with_smoothness(clip_events, CONFIG)
     return metrics, clip_scores(metrics.movement, track.present, CONFIG)
 
 
@@ -185,7 +185,7 @@ def test_noise_above_the_sway_gives_no_sway():
 def clip_of(track):
     """Scores of the clip of a track."""
     metrics = person_metrics(track, CONFIG)
-    metrics = with_smoothness(performance_of(metrics, CONFIG, "auto"), CONFIG)
+    metrics = with_smoothness(clip_events_of(metrics, CONFIG, "auto"), CONFIG)
     return clip_scores(metrics.movement, track.present, CONFIG)
 
 

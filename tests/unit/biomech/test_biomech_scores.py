@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from biomech import reasons
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.view import View
 from biomech.scores.balance import Balance
 from biomech.scores.frame_scores import (
@@ -19,7 +19,7 @@ from biomech.scores.frame_scores import (
 )
 from biomech.skeleton import INDEX
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 WEIGHTS = (0.3, 0.3, 0.2, 0.2)
 JOINTS = ("elbow", "shoulder", "hip", "knee")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig, Camera, Context, Subject
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig, Camera, Context, Subject
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.results.cautions import cautions_of
 from tests.support.filmed_athlete import filmed, summarised
@@ -17,10 +17,10 @@ SIZE = (900, 900)
 def suspected(xy, times_s, height_m=None):
     """(factor, first frame, last frame) of the caution, None without one."""
     track = seen(xy, times_s=times_s, sigma=1.0, size=SIZE)
-    metrics = person_metrics(track, BmConfig(), Subject(height_m=height_m))
-    performance = performance_of(metrics, BmConfig(), "auto")
+    metrics = person_metrics(track, BiomechanicsConfig(), Subject(height_m=height_m))
+    clip_events = clip_events_of(metrics, BiomechanicsConfig(), "auto")
     nobody = np.zeros(len(xy), bool)
-    for caution in cautions_of(metrics, performance, "auto", nobody):
+    for caution in cautions_of(metrics, clip_events, "auto", nobody):
         if caution.code == "slow_motion_suspected":
             at = np.flatnonzero(caution.frames)
             return caution.value, int(at[0]), int(at[-1])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from biomech.applications.external_load import load
-from biomech.config import BmConfig, Subject
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig, Subject
+from biomech.events.clip_events import clip_events_of
 from biomech.events.repetitions import HIP_HEIGHT
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.filters import lowpass
@@ -15,7 +15,7 @@ from biomech.preprocessing.noise import Noise
 from tests.support.autoregression import autoregressive
 from tests.support.stick_figure import FIGURE, from_the_side, seen
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 WIDE = (2000, 2000)
 STILL = {
     "straight": from_the_side()[None],
@@ -27,7 +27,7 @@ CORRELATIONS = (0.0, 0.5, 0.8, 0.9)
 
 def performed(xy, rate=30.0):
     track = seen(xy, times_s=np.arange(len(xy)) / rate, sigma=3.0, size=WIDE)
-    made = performance_of(person_metrics(track, CONFIG, Subject(), 0.0), CONFIG, "auto")
+    made = clip_events_of(person_metrics(track, CONFIG, Subject(), 0.0), CONFIG, "auto")
     assert made is not None
     return made
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biomech.config import Camera, Context, Parts, Subject
+from biomech.config import Camera, Context, EnabledOutputs, Subject
 from biomech.kinematics.geometry import flexion
 from biomech.results.person_summary import APPLICATIONS, LIMITS
 from deployments.biomechanics.guideline_files import load_guidelines
@@ -154,7 +154,7 @@ def test_limits_and_thresholds_are_in_every_result(squats):
 def test_parts_that_are_off_leave_their_applications_out():
     track = filmed("squat", seconds=6.0)[1]
     told = summarised(
-        track, parts=Parts(joint_angle_analysis=False, symmetry_detection=False,
+        track, parts=EnabledOutputs(joint_angle_analysis=False, symmetry_detection=False,
                            movement_quality=False), guidelines=GUIDELINES,
     )  # fmt: skip
     assert told["joints"] == {}

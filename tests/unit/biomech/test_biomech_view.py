@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from biomech.config import BmConfig
+from biomech.config import BiomechanicsConfig
 from biomech.kinematics.view import (
     apparent_size,
     classify,
@@ -25,7 +25,7 @@ from tests.support.stick_figure import (
     without,
 )
 
-CONFIG = BmConfig()
+CONFIG = BiomechanicsConfig()
 FACE = ("nose", "left_ear", "right_ear", "left_eye", "right_eye")
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from biomech.config import BmConfig
-from biomech.events.clip_events import performance_of
+from biomech.config import BiomechanicsConfig
+from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.skeleton import INDEX
 from tests.support.filmed_athlete import summarised
@@ -85,5 +85,5 @@ def test_a_part_that_is_hidden_where_it_could_be_seen_is_null():
 
 def test_signs_are_of_the_clip_only_where_most_of_it_is_from_the_side():
     for share, expected in ((0.58, False), (0.85, True)):
-        metrics = person_metrics(turning(share), BmConfig())
-        assert performance_of(metrics, BmConfig(), "auto").curves.signed is expected
+        metrics = person_metrics(turning(share), BiomechanicsConfig())
+        assert clip_events_of(metrics, BiomechanicsConfig(), "auto").curves.signed is expected

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from deployments.decode import detection_intervals
 from deployments.decode.blur import blur_of
 from deployments.decode.detection_intervals import detection_frames
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions, CropPoses, Detections, SegmentPoses
 from deployments.tracking.tracks import merge
@@ -22,17 +22,17 @@ from tests.support.made_up_people import Model, boxes_at, detector, people_in, p
 OPTIONS = AnalysisOptions(pose_input=(48, 64), detector_input=(96, 96), batch=5)
 
 
-def analyse(segment, options=OPTIONS, detect=None, estimate=None) -> SegmentPoses:
+def analyze(segment, options=OPTIONS, detect=None, estimate=None) -> SegmentPoses:
     return asyncio.run(
-        analyse_segment(segment, options, detect or detector(), estimate or pose_model())
+        analyze_segment(segment, options, detect or detector(), estimate or pose_model())
     )
 
 
-def analyse_in_parts(media, starts, options):
+def analyze_in_parts(media, starts, options):
     """The clip, from segments that start at these frames."""
     stops = [*starts[1:], media.frame_count]
     segments = [cut(media, a, b, i) for i, (a, b) in enumerate(zip(starts, stops, strict=True))]
-    return [analyse(s, options) for s in segments]
+    return [analyze(s, options) for s in segments]
 
 
 def without(monkeypatch, *lost):
@@ -67,8 +67,8 @@ def test_the_clip_is_the_same_wherever_it_is_cut(name, stride, finest, cuts):
     options = replace(OPTIONS, detector_stride=stride, finest_stride=finest)
     starts = sorted({0, *(c * stride for c in cuts if c * stride < media.frame_count)})
 
-    parts = analyse_in_parts(media, starts, options)
-    (whole,) = analyse_in_parts(media, [0], options)
+    parts = analyze_in_parts(media, starts, options)
+    (whole,) = analyze_in_parts(media, [0], options)
 
     for name in ("frame", "box", "box_score", "detected"):
         joined = np.concatenate([getattr(part, name) for part in parts])
@@ -81,7 +81,7 @@ def test_the_clip_is_the_same_wherever_it_is_cut(name, stride, finest, cuts):
 def test_boxes_are_where_the_people_are(stride):
     """They move evenly: interpolated boxes are exact too, within the rounding of a thumbnail."""
     media = probed("h264")
-    found = analyse(cut(media), replace(OPTIONS, detector_stride=stride))
+    found = analyze(cut(media), replace(OPTIONS, detector_stride=stride))
 
     for frame in range(20):
         boxes = found.box[found.frame == frame]
@@ -94,7 +94,7 @@ def test_boxes_are_where_the_people_are(stride):
 
 
 def test_rows_are_in_the_order_of_frames_and_of_one_tracklet_a_person():
-    found = analyse(cut(probed("h264")))
+    found = analyze(cut(probed("h264")))
 
     assert_array_equal(found.frame, np.sort(found.frame))
     assert set(found.tracklet[found.frame == 0]) == {found.tracklet[0]}
@@ -113,7 +113,7 @@ def test_poses_belong_to_their_rows_whatever_the_batches(batch, window):
     media = probed("h264")
     options = replace(OPTIONS, batch=batch, window=window)
 
-    found = analyse(cut(media), options)
+    found = analyze(cut(media), options)
 
     pictures = list(read(cut(media)))
     for row in range(len(found.frame)):
@@ -135,8 +135,8 @@ def test_calls_that_answer_in_another_order_change_nothing():
     async def later(number):
         await asyncio.sleep(0.002 * (7 - number % 8))
 
-    plain = analyse(cut(probed("h264")))
-    mixed = analyse(
+    plain = analyze(cut(probed("h264")))
+    mixed = analyze(
         cut(probed("h264")), detect=detector(wait=later), estimate=pose_model(wait=later)
     )
 
@@ -147,7 +147,7 @@ def test_each_row_names_the_model_that_answered():
     """The second one takes over for a while."""
     calls = iter(["B", "A", "A", "B"] + ["A"] * 99)
 
-    found = analyse(
+    found = analyze(
         cut(probed("h264")),
         estimate=Model(lambda crops: (next(calls), poses_in(crops))),
         options=replace(OPTIONS, window=1),
@@ -160,7 +160,7 @@ def test_each_row_names_the_model_that_answered():
 
 @pytest.mark.parametrize("stop", [8, 20])
 def test_nobody_there(stop):
-    found = analyse(
+    found = analyze(
         cut(probed("h264"), 0, stop),
         detect=Model(
             lambda batch: (
@@ -184,7 +184,7 @@ def test_unlikely_and_empty_boxes_are_nobody(score, kept):
     boxes = np.array([[10, 10, 30, 60], [50, 10, 50, 60], [200, 10, 230, 60]], np.float32)
     scores = np.array([score, 0.9, 0.9], np.float32)
 
-    found = analyse(
+    found = analyze(
         cut(probed("h264")), detect=Model(lambda batch: [Detections(boxes, scores)] * len(batch))
     )
 
@@ -194,7 +194,7 @@ def test_unlikely_and_empty_boxes_are_nobody(score, kept):
 def test_boxes_end_at_the_edges_of_the_picture():
     boxes = np.array([[-20, -5, 40, 500]], np.float32)
 
-    found = analyse(
+    found = analyze(
         cut(probed("h264")),
         detect=Model(lambda batch: [Detections(boxes, np.ones(1, np.float32))] * len(batch)),
     )
@@ -203,7 +203,7 @@ def test_boxes_end_at_the_edges_of_the_picture():
 
 
 def test_no_more_people_than_asked_for():
-    found = analyse(cut(probed("h264")), replace(OPTIONS, max_people=1, detector_stride=1))
+    found = analyze(cut(probed("h264")), replace(OPTIONS, max_people=1, detector_stride=1))
 
     assert found.frame.tolist() == list(range(20))
 
@@ -225,7 +225,7 @@ def test_pictures_that_do_not_decode_have_no_people(monkeypatch, lost, nobody):
     """People are held or interpolated across them, whether or not they are detection frames."""
     without(monkeypatch, *lost)
 
-    found = analyse(cut(probed("h264")))
+    found = analyze(cut(probed("h264")))
 
     assert np.flatnonzero(~found.decoded).tolist() == list(lost)
     there = sorted(set(range(20)) - {*lost, *nobody})
@@ -242,8 +242,8 @@ def test_cuts_beside_pictures_that_do_not_decode_change_nothing(monkeypatch, los
     without(monkeypatch, *lost)
 
     for starts in ([0, 8], [0, 4, 8, 12], [0, 12]):
-        parts = analyse_in_parts(media, starts, OPTIONS)
-        (whole,) = analyse_in_parts(media, [0], OPTIONS)
+        parts = analyze_in_parts(media, starts, OPTIONS)
+        (whole,) = analyze_in_parts(media, [0], OPTIONS)
         for name in ("decoded", "frame", "box", "detected"):
             joined = np.concatenate([getattr(part, name) for part in parts])
             assert_array_equal(joined, getattr(whole, name), err_msg=name)
@@ -252,7 +252,7 @@ def test_cuts_beside_pictures_that_do_not_decode_change_nothing(monkeypatch, los
 
 def test_the_closing_frame_tells_who_goes_on():
     media = probed("h264")
-    left, right = analyse(cut(media, 0, 8)), analyse(cut(media, 8))
+    left, right = analyze(cut(media, 0, 8)), analyze(cut(media, 8))
 
     first = right.frame == 8
     assert_array_equal(left.closing_box, right.box[first])
@@ -265,7 +265,7 @@ def test_time_is_told_by_stage():
     async def a_while(_):
         await asyncio.sleep(0.01)
 
-    found = analyse(cut(probed("h264")), detect=detector(wait=a_while))
+    found = analyze(cut(probed("h264")), detect=detector(wait=a_while))
 
     assert set(found.timings_s) == {"decode", "detect", "crop", "pose"}
     assert all(seconds > 0 for seconds in found.timings_s.values())
@@ -276,7 +276,7 @@ def test_thumbnails_are_the_letterboxed_pictures_of_the_detection_frames():
     seen = []
     media = probed("h264")
 
-    analyse(
+    analyze(
         cut(media),
         detect=Model(lambda batch: seen.extend(batch) or [people_in(t) for t in batch]),
     )

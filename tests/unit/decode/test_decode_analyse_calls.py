@@ -1,4 +1,4 @@
-"""How a segment is analysed: calls in full batches and few at once, errors, cancelling, memory."""
+"""How a segment is analyzed: calls in full batches and few at once, errors, cancelling, memory."""
 
 import asyncio
 import threading
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deployments.decode import detection_intervals
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import InferenceError, MediaError, NotAVideoError
 from deployments.media.picture import Picture
 from deployments.messages import AnalysisOptions, Detections, Segment
@@ -80,9 +80,9 @@ def one_person(batch):
     return [Detections(box, np.ones(1, np.float32)) for _ in batch]
 
 
-def analyse(segment, options=OPTIONS, detect=None, estimate=None):
+def analyze(segment, options=OPTIONS, detect=None, estimate=None):
     return asyncio.run(
-        analyse_segment(segment, options, detect or Model(one_person), estimate or pose_model())
+        analyze_segment(segment, options, detect or Model(one_person), estimate or pose_model())
     )
 
 
@@ -98,7 +98,7 @@ async def a_moment(_):
 def test_pose_calls_have_full_batches_but_for_the_last(batch):
     estimate = pose_model()
 
-    found = analyse(cut(probed("h264")), replace(OPTIONS, batch=batch), detector(), estimate)
+    found = analyze(cut(probed("h264")), replace(OPTIONS, batch=batch), detector(), estimate)
 
     count = len(found.frame)
     assert estimate.sizes == [batch] * (count // batch) + ([count % batch] if count % batch else [])
@@ -117,7 +117,7 @@ def test_no_more_pose_calls_at_once_than_the_window(pictures, window):
 
     estimate.wait = for_one_another
 
-    analyse(segment_of(), replace(OPTIONS, window=window), estimate=estimate)
+    analyze(segment_of(), replace(OPTIONS, window=window), estimate=estimate)
 
     assert estimate.most_running == window
     assert sum(estimate.sizes) == 240
@@ -126,7 +126,7 @@ def test_no_more_pose_calls_at_once_than_the_window(pictures, window):
 def test_two_detector_calls_at_once_each_of_a_few_pictures(pictures):
     detect = Model(one_person, wait=a_moment)
 
-    analyse(segment_of(), detect=detect)
+    analyze(segment_of(), detect=detect)
 
     assert detect.most_running == 2
     assert sum(detect.sizes) == 240 / 2 + 1  # every second one, and the last
@@ -142,7 +142,7 @@ def test_next_pictures_are_read_while_the_models_work(pictures):
             await asyncio.sleep(0.2)
             read_at_first_answer.append(pictures.read)
 
-    analyse(segment_of(), detect=Model(one_person, wait=wait))
+    analyze(segment_of(), detect=Model(one_person, wait=wait))
 
     assert read_at_first_answer[0] >= 2 * 4 * OPTIONS.detector_stride
 
@@ -163,14 +163,14 @@ def test_few_pictures_are_held_whoever_is_slow(pictures, size, most, slow):
     detect = Model(one_person, **({"wait": slowly} if slow == "detect" else {}))
     estimate = pose_model(**({"wait": slowly} if slow == "estimate" else {}))
 
-    analyse(segment_of(120, size), detect=detect, estimate=estimate)
+    analyze(segment_of(120, size), detect=detect, estimate=estimate)
 
     assert pictures.read == 120
     assert pictures.most_alive <= most
 
 
 def test_no_picture_is_held_afterwards(pictures):
-    analyse(segment_of())
+    analyze(segment_of())
 
     assert pictures.closed
     assert len(pictures._alive) == 0
@@ -197,7 +197,7 @@ def test_the_error_of_a_call_is_raised_and_the_others_cancelled(pictures, who, n
     estimate = pose_model(wait=failing_at(number, error) if who == "estimate" else a_moment)
 
     with pytest.raises(OwnError, match="why") as caught:
-        analyse(segment_of(), detect=detect, estimate=estimate)
+        analyze(segment_of(), detect=detect, estimate=estimate)
 
     assert caught.value is error
     assert detect.running == estimate.running == 0
@@ -212,7 +212,7 @@ def test_an_error_cancels_calls_that_are_under_way(pictures):
     estimate = pose_model(wait=wait)
 
     with pytest.raises(OwnError):
-        analyse(segment_of(), estimate=estimate)
+        analyze(segment_of(), estimate=estimate)
 
     assert estimate.cancelled == 1
 
@@ -222,7 +222,7 @@ def test_a_detector_that_answers_another_number_of_pictures(pictures, answers):
     detect = Model(lambda batch: one_person(range(len(batch) + answers)))
 
     with pytest.raises(InferenceError, match="detector answered"):
-        analyse(segment_of(), detect=detect)
+        analyze(segment_of(), detect=detect)
 
 
 @pytest.mark.parametrize("answers", [-1, 1])
@@ -231,7 +231,7 @@ def test_a_pose_model_that_answers_another_number_of_crops(pictures, answers):
         return "Wrong", poses_in(np.repeat(crops[:1], len(crops) + answers, axis=0))
 
     with pytest.raises(InferenceError, match="Wrong answered"):
-        analyse(segment_of(), estimate=Model(estimate))
+        analyze(segment_of(), estimate=Model(estimate))
 
 
 def test_an_error_of_reading_is_raised_and_calls_are_cancelled(monkeypatch):
@@ -243,7 +243,7 @@ def test_an_error_of_reading_is_raised_and_calls_are_cancelled(monkeypatch):
     monkeypatch.setattr(detection_intervals, "read", source)
 
     with pytest.raises(MediaError, match="cannot be converted"):
-        analyse(segment_of(), detect=Model(one_person, wait=a_moment))
+        analyze(segment_of(), detect=Model(one_person, wait=a_moment))
 
     assert source.read == 100
     assert source.closed
@@ -254,11 +254,11 @@ def test_a_file_that_is_no_longer_a_video(tmp_path):
     path.write_text("no video")
 
     with pytest.raises(NotAVideoError):
-        analyse(replace(cut(probed("h264")), path=str(path)))
+        analyze(replace(cut(probed("h264")), path=str(path)))
 
 
 async def cancelled_after(seconds, segment, detect, estimate, options=OPTIONS):
-    task = asyncio.create_task(analyse_segment(segment, options, detect, estimate))
+    task = asyncio.create_task(analyze_segment(segment, options, detect, estimate))
     await asyncio.sleep(seconds)
     assert not task.done()
     task.cancel()
@@ -293,7 +293,7 @@ def test_cancelling_stops_reading_after_the_picture_under_way(monkeypatch):
 
     async def main():
         task = asyncio.create_task(
-            analyse_segment(segment_of(), OPTIONS, Model(one_person), pose_model())
+            analyze_segment(segment_of(), OPTIONS, Model(one_person), pose_model())
         )
         await asyncio.to_thread(reading.wait)
         task.cancel()
@@ -314,10 +314,10 @@ def test_segments_side_by_side_do_not_disturb_one_another():
 
     async def main():
         return await asyncio.gather(
-            *(analyse_segment(s, OPTIONS, detector(), pose_model()) for s in segments)
+            *(analyze_segment(s, OPTIONS, detector(), pose_model()) for s in segments)
         )
 
     for together, segment in zip(asyncio.run(main()), segments, strict=True):
-        alone = analyse(segment, detect=Model(lambda b: [people_in(t) for t in b]))
+        alone = analyze(segment, detect=Model(lambda b: [people_in(t) for t in b]))
         np.testing.assert_array_equal(together.box, alone.box)
         np.testing.assert_array_equal(together.poses.keypoints, alone.poses.keypoints)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deployments.decode.probe import probe
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.media.reader import read
 from deployments.messages import AnalysisOptions
 from tests.support.corpus import ROOMY, cut
@@ -65,7 +65,7 @@ def test_damaged_pictures_measure_nothing(tmp_path_factory):
     damaged = [p.index for p in read(cut(media)) if p.damaged]
     options = AnalysisOptions(pose_input=(48, 64), detector_input=(96, 96))
 
-    poses = asyncio.run(analyse_segment(cut(media), options, detector(), pose_model()))
+    poses = asyncio.run(analyze_segment(cut(media), options, detector(), pose_model()))
 
     assert damaged
     assert list(poses.damaged) == damaged

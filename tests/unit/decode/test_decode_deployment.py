@@ -17,7 +17,7 @@ def replica(monkeypatch):
     """A replica whose segments are numbers and take turns of the loop; the third one fails."""
     running, most, order = [], [], []
 
-    async def analyse_segment(segment, options, detect, estimate):
+    async def analyze_segment(segment, options, detect, estimate):
         running.append(segment)
         most.append(len(running))
         order.append(segment)
@@ -27,7 +27,7 @@ def replica(monkeypatch):
             raise MediaError("damaged")
         return segment
 
-    monkeypatch.setattr(deployment, "analyse_segment", analyse_segment)
+    monkeypatch.setattr(deployment, "analyze_segment", analyze_segment)
     made = deployment.DecodeReplica(MediaLimits(1, 1.0, 1, 1), SimpleNamespace(), {})
     made.most, made.order = most, order
     return made
@@ -35,7 +35,7 @@ def replica(monkeypatch):
 
 def test_a_few_segments_at_once_in_order_and_a_failure_frees_its_place(replica):
     async def all_of_them():
-        calls = (replica.analyse(i, AnalysisOptions()) for i in range(12))
+        calls = (replica.analyze(i, AnalysisOptions()) for i in range(12))
         return await asyncio.gather(*calls, return_exceptions=True)
 
     outcomes = asyncio.run(all_of_them())
@@ -47,7 +47,7 @@ def test_a_few_segments_at_once_in_order_and_a_failure_frees_its_place(replica):
 
 def test_a_caller_who_goes_while_he_waits_takes_no_place(replica):
     async def some_go():
-        calls = [asyncio.create_task(replica.analyse(i, AnalysisOptions())) for i in range(4, 14)]
+        calls = [asyncio.create_task(replica.analyze(i, AnalysisOptions())) for i in range(4, 14)]
         await asyncio.sleep(0)
         for waiting in calls[5:8]:
             waiting.cancel()
@@ -63,10 +63,10 @@ def test_a_caller_who_goes_while_he_waits_takes_no_place(replica):
     [(16, 4, 32, 2), (1, 4, 32, 1), (12, 4, 36, 2), (32, 4, 32, 4), (64, 3, 64, 3)],
 )
 def test_small_batches_go_several_in_a_call(replica, monkeypatch, batch, window, crops, at_once):
-    async def analyse_segment(segment, options, detect, estimate):
+    async def analyze_segment(segment, options, detect, estimate):
         return options
 
-    monkeypatch.setattr(deployment, "analyse_segment", analyse_segment)
+    monkeypatch.setattr(deployment, "analyze_segment", analyze_segment)
     options = AnalysisOptions(batch=batch, window=window, max_people=3)
-    asked = asyncio.run(replica.analyse(0, options))
+    asked = asyncio.run(replica.analyze(0, options))
     assert asked == replace(options, batch=crops, window=at_once)

@@ -13,7 +13,7 @@ from deployments.decode.detection_intervals import Interval
 from deployments.messages import AnalysisOptions, Detections
 from tests.support.corpus import cut, probed
 from tests.support.made_up_people import detector
-from tests.unit.decode.test_decode_analyse import analyse
+from tests.unit.decode.test_decode_analyze import analyze
 
 SIZE = 100.0
 
@@ -113,10 +113,10 @@ def test_somebody_is_there_from_the_picture_in_which_he_comes_to_that_in_which_h
         pose_input=(48, 64), detector_input=(96, 96), detector_stride=4, finest_stride=1
     )
     model = detector()
-    found = analyse(cut(probed("h264")), options, model)
+    found = analyze(cut(probed("h264")), options, model)
     frames, people_ = np.unique(found.frame, return_counts=True)
     assert frames.tolist() == list(range(20))
     assert people_.tolist() == [2 if 6 <= frame < 14 else 1 for frame in range(20)]
-    everywhere = analyse(cut(probed("h264")), replace(options, detector_stride=1))
+    everywhere = analyze(cut(probed("h264")), replace(options, detector_stride=1))
     assert sum(model.sizes) < 20
     assert np.abs(found.box - everywhere.box).max() < 0.2

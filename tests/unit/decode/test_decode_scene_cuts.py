@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from deployments.decode.probe import probe
-from deployments.decode.segment_analysis import analyse_segment
+from deployments.decode.segment_analysis import analyze_segment
 from deployments.messages import AnalysisOptions, Detections
 from deployments.tracking.tracks import merge
 from serve_app.pipeline import _scene_cuts
@@ -70,7 +70,7 @@ def people(media, starts, options=OPTIONS):
     detect = Model(lambda batch: [somebody(t) for t in batch])
     estimate = Model(lambda crops: ("Made up", poses_in(crops)))
     parts = [
-        asyncio.run(analyse_segment(cut(media, a, b, i), options, detect, estimate))
+        asyncio.run(analyze_segment(cut(media, a, b, i), options, detect, estimate))
         for i, (a, b) in enumerate(zip(starts, stops, strict=True))
     ]
     return merge(parts, media)

@@ -55,7 +55,7 @@ def test_a_result_comes_back_as_a_file_though_no_model_is_loaded(
     [
         ({}, 422, "bad_parameter", "format"),
         ({"format": "xlsx"}, 422, "bad_parameter", "format"),
-        ({"format": "csv", "colour": "red"}, 422, "bad_parameter", "colour"),
+        ({"format": "csv", "color": "red"}, 422, "bad_parameter", "color"),
         ({"format": "trc", "height_m": "9"}, 422, "bad_parameter", "height_m"),
         ({"format": "trc", "person": "2"}, 422, "bad_parameter", "no person 2"),
         ({"format": "csv", "run_id": "a\nb"}, 422, "bad_parameter", "run_id"),

@@ -63,7 +63,7 @@ def test_options_are_those_of_the_query(client, run):
     ("kind", "options", "says"),
     [
         ("xlsx", {}, "format"),
-        ("csv", {"colour": "red"}, "colour"),
+        ("csv", {"color": "red"}, "color"),
         ("trc", {"height_m": 175}, "height_m"),
     ],
 )

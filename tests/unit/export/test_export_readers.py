@@ -8,7 +8,7 @@ import pytest
 from biomech.skeleton import INDEX
 from serve_app.export.formats import ExportOptions, export
 from serve_app.export.points import MARKERS
-from serve_app.export.resampling import EvenTimes
+from serve_app.export.resampling import UniformTimebase
 from serve_app.export.saved_clip import read_result
 from tests.support.saved_results import RATE, height_of, saved, squatting
 from tests.support.stick_figure import without
@@ -142,7 +142,7 @@ def test_ezc3d_reads_points_in_millimetres_at_the_rate(written, clip):
 @pytest.mark.parametrize("frames", [90, 900, 100_000])
 def test_a_rate_is_the_one_that_times_were_rounded_from(clip, tick_s, frames):
     times = np.round(np.round(np.arange(frames) / clip.hz / tick_s) * tick_s, 6)
-    even = EvenTimes.of(times)
+    even = UniformTimebase.of(times)
     assert even.exact
     assert len(even.times_s) == frames
     assert even.rate_hz == clip.decimals

@@ -28,7 +28,7 @@ def frames_of(document):
     return document["data"]["poses_per_frame"]
 
 
-def test_the_arrays_are_those_that_were_analysed(squat):
+def test_the_arrays_are_those_that_were_analyzed(squat):
     result = read_result(squat)
     track = result.track(result.person())
     wanted = squatting()

@@ -33,7 +33,7 @@ def test_reference_white_is_white_and_greys_keep_their_order(transfer):
         shown = [converter.picture(grey_frame(s, transfer), 0).bgr()[32, 48] for s in signals]
 
     black, dark, grey, light, white, brighter = (int(p.mean()) for p in shown)
-    assert all(np.ptp(p.astype(int)) <= 1 for p in shown)  # no colour comes in
+    assert all(np.ptp(p.astype(int)) <= 1 for p in shown)  # no color comes in
     assert black == 0
     assert 0 < dark < grey < light < white <= brighter
     assert 95 <= grey <= 125  # 18 % in BT.709: 0.18**0.45 to 0.18**(1 / 2.4) of 255, less the knee
@@ -52,7 +52,7 @@ def test_sdr_of_wide_gamut_is_no_hdr():
     assert abs(int(converted.bgr()[32, 48].mean()) - 128) <= 2
 
 
-def test_the_table_of_colours_is_worked_out_once_for_many_segments(monkeypatch):
+def test_the_table_of_colors_is_worked_out_once_for_many_segments(monkeypatch):
     """It takes seconds."""
     made = []
     new = picture.VideoReformatter

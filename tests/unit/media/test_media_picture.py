@@ -20,7 +20,7 @@ _TAG = {Colorspace.ITU709: 1, Colorspace.ITU601: 6}
 
 
 def scene(width, height, seed=3):
-    """(h, w, 3) BGR with shapes of many colours, smooth enough for 4:2:0."""
+    """(h, w, 3) BGR with shapes of many colors, smooth enough for 4:2:0."""
     rng = np.random.default_rng(seed)
     small = rng.integers(40, 216, (max(height // 24, 2), max(width // 24, 2), 3)).astype(np.uint8)
     return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
@@ -70,7 +70,7 @@ def test_pictures_of_a_gpus_decoder_are_those_of_software(colorspace, color_rang
 
 @pytest.mark.parametrize("size", [(320, 240), (97, 65)], ids=str)
 @pytest.mark.parametrize(("colorspace", "color_range"), SOURCES)
-def test_whole_picture_has_the_colours_that_were_stored(colorspace, color_range, size):
+def test_whole_picture_has_the_colors_that_were_stored(colorspace, color_range, size):
     bgr = scene(*size)
 
     mean, most = differences(picture_of(bgr, colorspace, color_range).bgr(), bgr)

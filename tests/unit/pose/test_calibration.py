@@ -189,14 +189,14 @@ def test_the_setting_puts_a_calibration_to_use(marker_config, tmp_path):
     )
     save_calibration(own, path)
 
-    def analysed(settings):
+    def analyzed(settings):
         with local_service(settings) as service:
             options = PoseOptions(video=False)
             done = service.analyze_file(video, tmp_path, options, "id")
             return asyncio.run(done).response().data
 
-    plain = analysed(settings)
-    told = analysed(settings.model_copy(update={"calibration": path}))
+    plain = analyzed(settings)
+    told = analyzed(settings.model_copy(update={"calibration": path}))
     assert plain.biomechanics_summary[0].sigma_calibrated is False
     assert told.biomechanics_summary[0].sigma_calibrated is True
     for before, after in zip(plain.poses_per_frame, told.poses_per_frame, strict=True):

@@ -22,7 +22,7 @@ NAME = "net-0a1b2c3d.pth"
 
 
 @dataclass
-class Behaviour:
+class Behavior:
     """How the server answers, and what it was asked."""
 
     body: bytes = BODY
@@ -42,7 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        does: Behaviour = self.server.behaviour
+        does: Behavior = self.server.behavior
         wanted = self.headers["Range"]
         does.asked.append(wanted)
         if does.statuses:
@@ -63,7 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        if self.server.behaviour.chunked:
+        if self.server.behavior.chunked:
             self.send_header("Transfer-Encoding", "chunked")
             body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
         else:
@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.behaviour = Behaviour()
+        running.behavior = Behavior()
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield running
@@ -117,7 +117,7 @@ def test_fetches_into_a_new_folder_and_tells_progress(server, asset, tmp_path):
 def test_does_not_ask_for_a_file_that_is_there(server, asset, tmp_path):
     (tmp_path / NAME).write_bytes(BODY)
     assert fetch(asset, tmp_path) == tmp_path / NAME
-    assert server.behaviour.asked == []
+    assert server.behavior.asked == []
 
 
 def test_replaces_a_file_of_another_digest(server, asset, tmp_path):
@@ -128,14 +128,14 @@ def test_replaces_a_file_of_another_digest(server, asset, tmp_path):
 @pytest.mark.parametrize(
     "does",
     [
-        Behaviour(cuts=[100_000, 50_000]),
-        Behaviour(cuts=[100_000, 50_000], etag=None, date="Tue, 18 Apr 2023 08:00:00 GMT"),
-        Behaviour(cuts=[100_000, 50_000], etag='W/"weak"', date="Tue, 18 Apr 2023 08:00:00 GMT"),
+        Behavior(cuts=[100_000, 50_000]),
+        Behavior(cuts=[100_000, 50_000], etag=None, date="Tue, 18 Apr 2023 08:00:00 GMT"),
+        Behavior(cuts=[100_000, 50_000], etag='W/"weak"', date="Tue, 18 Apr 2023 08:00:00 GMT"),
     ],
     ids=["etag", "date", "weak etag and date"],
 )
 def test_goes_on_after_a_break(server, asset, tmp_path, does):
-    server.behaviour = does
+    server.behavior = does
     assert fetch(asset, tmp_path).read_bytes() == BODY
     assert does.asked == [None, "bytes=100000-", "bytes=150000-"]
 
@@ -143,20 +143,20 @@ def test_goes_on_after_a_break(server, asset, tmp_path, does):
 @pytest.mark.parametrize(
     "does",
     [
-        Behaviour(cuts=[100_000], ranges=False),
-        Behaviour(cuts=[100_000], etag=None),
-        Behaviour(cuts=[100_000], etag='"\xe9"'),
+        Behavior(cuts=[100_000], ranges=False),
+        Behavior(cuts=[100_000], etag=None),
+        Behavior(cuts=[100_000], etag='"\xe9"'),
     ],
     ids=["no ranges", "nothing to tell versions by", "an ETag that cannot be sent"],
 )
 def test_begins_anew_where_it_cannot_go_on(server, asset, tmp_path, does):
-    server.behaviour = does
+    server.behavior = does
     assert fetch(asset, tmp_path).read_bytes() == BODY
     assert len(does.asked) == 2
 
 
 def test_takes_a_body_of_unknown_length(server, asset, tmp_path):
-    server.behaviour.chunked = True
+    server.behavior.chunked = True
     told = []
     path = fetch(asset, tmp_path, progress=lambda done, total: told.append(total))
     assert path.read_bytes() == BODY
@@ -164,23 +164,23 @@ def test_takes_a_body_of_unknown_length(server, asset, tmp_path):
 
 
 def test_a_later_call_goes_on_where_an_earlier_one_gave_up(server, asset, tmp_path):
-    server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
+    server.behavior.cuts = [100_000, *[0] * ATTEMPTS]
     with pytest.raises(DownloadError, match="given up after"):
         fetch(asset, tmp_path)
     assert not (tmp_path / NAME).exists()
-    asked = len(server.behaviour.asked)
-    server.behaviour.cuts = []
+    asked = len(server.behavior.asked)
+    server.behavior.cuts = []
     assert fetch(asset, tmp_path).read_bytes() == BODY
-    assert server.behaviour.asked[asked:] == ["bytes=100000-"]
+    assert server.behavior.asked[asked:] == ["bytes=100000-"]
     assert leftovers(tmp_path) == []
 
 
 def test_of_several_calls_at_once_one_fetches(server, asset, tmp_path):
-    server.behaviour.cuts = [100_000]
+    server.behavior.cuts = [100_000]
     with ThreadPoolExecutor(4) as pool:
         paths = set(pool.map(lambda _: fetch(asset, tmp_path), range(4)))
     assert {path.read_bytes() for path in paths} == {BODY}
-    assert server.behaviour.asked == [None, "bytes=100000-"]
+    assert server.behavior.asked == [None, "bytes=100000-"]
     assert leftovers(tmp_path) == []
 
 
@@ -193,11 +193,11 @@ def test_fetches_where_folders_cannot_be_locked(server, asset, tmp_path, monkeyp
 
 
 def test_does_not_join_two_versions(server, asset, tmp_path):
-    server.behaviour.cuts = [100_000, *[0] * ATTEMPTS]
-    server.behaviour.body = bytes(len(BODY))
+    server.behavior.cuts = [100_000, *[0] * ATTEMPTS]
+    server.behavior.body = bytes(len(BODY))
     with pytest.raises(DownloadError):
         fetch(asset, tmp_path)
-    server.behaviour = Behaviour(etag='"two"')
+    server.behavior = Behavior(etag='"two"')
     assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
@@ -205,7 +205,7 @@ def test_a_whole_part_needs_no_more_bytes(server, asset, tmp_path):
     (tmp_path / f"{NAME}.part").write_bytes(BODY)
     (tmp_path / f"{NAME}.part.validator").write_text('"one"')
     assert fetch(asset, tmp_path).read_bytes() == BODY
-    assert server.behaviour.asked == [f"bytes={len(BODY)}-"]
+    assert server.behavior.asked == [f"bytes={len(BODY)}-"]
 
 
 @pytest.mark.parametrize("note", [b"\xff\xfe", b'"\0one"', b"\n", b""])
@@ -213,7 +213,7 @@ def test_a_damaged_note_of_a_part_begins_anew(server, asset, tmp_path, note):
     (tmp_path / f"{NAME}.part").write_bytes(BODY[:1000])
     (tmp_path / f"{NAME}.part.validator").write_bytes(note)
     assert fetch(asset, tmp_path).read_bytes() == BODY
-    assert server.behaviour.asked == [None]
+    assert server.behavior.asked == [None]
     assert leftovers(tmp_path) == []
 
 
@@ -221,27 +221,27 @@ def test_a_part_longer_than_the_file_is_thrown_away(server, asset, tmp_path):
     (tmp_path / f"{NAME}.part").write_bytes(BODY + b"more")
     (tmp_path / f"{NAME}.part.validator").write_text('"one"')
     assert fetch(asset, tmp_path).read_bytes() == BODY
-    assert server.behaviour.asked == [f"bytes={len(BODY) + 4}-", None]
+    assert server.behavior.asked == [f"bytes={len(BODY) + 4}-", None]
 
 
 def test_waits_out_a_passing_error(server, asset, tmp_path):
-    server.behaviour.statuses = [503, 429, 502]
+    server.behavior.statuses = [503, 429, 502]
     assert fetch(asset, tmp_path).read_bytes() == BODY
 
 
 @pytest.mark.parametrize(("status", "tries"), [(404, 1), (403, 1), (503, ATTEMPTS)])
 def test_gives_up_naming_address_and_place(server, asset, tmp_path, status, tries):
-    server.behaviour.statuses = [status] * 10
+    server.behavior.statuses = [status] * 10
     with pytest.raises(DownloadError, match=str(status)) as caught:
         fetch(asset, tmp_path)
-    assert len(server.behaviour.asked) == tries
+    assert len(server.behavior.asked) == tries
     assert str(asset.sources[0]) in caught.value.detail
     assert str(tmp_path / NAME) in caught.value.hint
     assert caught.value.retryable is (status == 503)
 
 
 def test_refuses_the_wrong_bytes_and_keeps_none(server, asset, tmp_path):
-    server.behaviour.body = b"<html>Log in to the network</html>"
+    server.behavior.body = b"<html>Log in to the network</html>"
     with pytest.raises(DownloadError, match=DIGEST) as caught:
         fetch(asset, tmp_path)
     assert str(asset.sources[0]) in caught.value.detail

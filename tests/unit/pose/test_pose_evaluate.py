@@ -31,7 +31,7 @@ def pattern(picture):
 
 
 class PatternModel:
-    """Tells the picture of a crop by its colour, and answers with that picture's pattern."""
+    """Tells the picture of a crop by its color, and answers with that picture's pattern."""
 
     def __init__(self, shift=0.0, score=0.9):
         self.status = ModelStatus(role="rtmpose", loaded=True, name="Pattern", input_size=SIZE)
@@ -39,8 +39,8 @@ class PatternModel:
 
     def infer(self, crops):
         self.calls.append(len(crops))
-        colours = crops[:, SIZE[1] // 2, SIZE[0] // 2, 0].astype(int)
-        points = np.array([pattern(c // 20 - 1) for c in colours]).reshape(-1, 17, 2) + self.shift
+        colors = crops[:, SIZE[1] // 2, SIZE[0] // 2, 0].astype(int)
+        points = np.array([pattern(c // 20 - 1) for c in colors]).reshape(-1, 17, 2) + self.shift
         score = np.full(points.shape[:2], self.score, np.float32)
         return CropPoses(points.astype(np.float32), score, score, points * np.float32(np.nan))
 
@@ -61,7 +61,7 @@ class TrueBoxes:
 
 @pytest.fixture
 def coco(tmp_path):
-    """A copy of COCO of one colour a picture; (folder, boxes of each picture)."""
+    """A copy of COCO of one color a picture; (folder, boxes of each picture)."""
     rng = np.random.default_rng(3)
     images, labels, boxes = [], [], []
     for picture, count in enumerate(PEOPLE):

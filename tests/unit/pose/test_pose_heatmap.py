@@ -37,8 +37,8 @@ def noise(seed, people=2, step=0.0, shift=0.0):
 def bump(at, width=(1.0, 1.0), height=1.0):
     """Gaussian heatmaps (1, 17, h, w) about ``at``, ``width`` times as wide as the target."""
     x, y = (
-        np.exp(-0.5 * ((np.arange(size) - centre) / (TARGET * wide)) ** 2)
-        for size, centre, wide in zip(SIZE, at, width, strict=True)
+        np.exp(-0.5 * ((np.arange(size) - center) / (TARGET * wide)) ** 2)
+        for size, center, wide in zip(SIZE, at, width, strict=True)
     )
     one = (height * np.outer(y, x)).astype(np.float32)
     return [torch.from_numpy(np.tile(one, (1, 17, 1, 1)))]

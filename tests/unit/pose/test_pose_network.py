@@ -1,4 +1,4 @@
-"""Networks from their own configs: built, normalised as stated, filled with their own weights."""
+"""Networks from their own configs: built, normalized as stated, filled with their own weights."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_nothing_is_left_to_be_fetched(small):
     assert "download" not in str(network.model_config)
 
 
-def test_normalisation_is_the_configs(small, tmp_path):
+def test_normalization_is_the_configs(small, tmp_path):
     network = load_network(SMALL, small[0])
     assert_array_equal(network.mean, torch.tensor(RGB_MEAN))
     assert_array_equal(network.std, torch.tensor(RGB_STD))

@@ -54,7 +54,7 @@ def test_points_are_where_the_dot_is(model):
 
 
 @pytest.mark.parametrize("red", [140, 200, 255])
-def test_red_comes_first_and_is_normalised(model, red):
+def test_red_comes_first_and_is_normalized(model, red):
     poses = model.infer(pictures(DOTS[:1], red))
     assert_allclose(poses.raw_score, score(red), rtol=1e-5)
     assert_allclose(poses.score, min(score(red), 1), rtol=1e-5)

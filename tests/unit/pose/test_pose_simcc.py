@@ -42,8 +42,8 @@ def noise(seed, people=2, step=0.0, shift=0.0):
 def bump(at, sigma, height=1.0, target=TARGET):
     """Gaussian responses (1, 17, bins) of both axes about bins ``at``, ``sigma`` times as wide."""
     axes = []
-    for bins, centre, width in zip(BINS, at, target, strict=True):
-        line = height * np.exp(-0.5 * ((np.arange(bins) - centre) / (width * sigma)) ** 2)
+    for bins, center, width in zip(BINS, at, target, strict=True):
+        line = height * np.exp(-0.5 * ((np.arange(bins) - center) / (width * sigma)) ** 2)
         axes.append(torch.from_numpy(np.tile(line.astype(np.float32), (1, 17, 1))))
     return axes
 

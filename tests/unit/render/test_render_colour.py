@@ -1,4 +1,4 @@
-"""Colour of the annotated video, against FFmpeg's own conversions."""
+"""Color of the annotated video, against FFmpeg's own conversions."""
 
 import av
 import numpy as np
@@ -36,12 +36,12 @@ def planes_of(rgb, colorspace, color_range):
 
 
 def patches():
-    """Blocks of 8x8 pixels, one a colour."""
+    """Blocks of 8x8 pixels, one a color."""
     return np.kron(PATCHES.reshape(6, 5, 3), np.ones((8, 8, 1), np.uint8))
 
 
 @pytest.mark.parametrize("rgb", [tuple(int(c) for c in patch) for patch in PATCHES])
-def test_colours_are_what_ffmpeg_reads(rgb):
+def test_colors_are_what_ffmpeg_reads(rgb):
     y, u, v = yuv(rgb)
 
     out = rgb_of_planes(
@@ -52,7 +52,7 @@ def test_colours_are_what_ffmpeg_reads(rgb):
 
 
 @pytest.mark.parametrize(("colorspace", "color_range"), SOURCES)
-def test_conversion_keeps_colours(colorspace, color_range):
+def test_conversion_keeps_colors(colorspace, color_range):
     rgb = patches()
     y, u, v = planes_of(rgb, colorspace, color_range)
 

@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 from biomech.skeleton import INDEX, JOINT_ANGLES
 from deployments.render import draw as draw_module
 from deployments.render.draw import (
-    CENTRE_RGB,
+    CENTER_RGB,
     LEFT_RGB,
     OTHER_RGB,
     RIGHT_RGB,
@@ -92,18 +92,18 @@ def labels_of(monkeypatch, size, overlay):
         (("right_shoulder", "right_elbow"), RIGHT_RGB),
         (("right_hip", "right_knee"), RIGHT_RGB),
         (("right_knee", "right_ankle"), RIGHT_RGB),
-        (("left_shoulder", "right_shoulder"), CENTRE_RGB),
-        (("left_hip", "right_hip"), CENTRE_RGB),
+        (("left_shoulder", "right_shoulder"), CENTER_RGB),
+        (("left_hip", "right_hip"), CENTER_RGB),
     ],
 )
 @pytest.mark.parametrize("size", [SIZES["1080p"], SIZES["2160p"]], ids=["1080p", "2160p"])
-def test_limbs_are_coloured_by_side(size, limb, rgb):
+def test_limbs_are_colored_by_side(size, limb, rgb):
     pixel = drawn(size, one_person(size))[middle_of(size, *limb)]
 
     assert np.abs(pixel - rgb).max() <= 12
 
 
-def test_colours_stay_apart_at_360p():
+def test_colors_stay_apart_at_360p():
     size = SIZES["360p"]
     image = drawn(size, one_person(size))
 

@@ -1,4 +1,4 @@
-"""One segment drawn and encoded: times, sizes, colours, headers, failures."""
+"""One segment drawn and encoded: times, sizes, colors, headers, failures."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -178,7 +178,7 @@ def test_pictures_are_not_changed_and_drawn_on_by_index(tmp_path):
 @pytest.mark.parametrize(
     ("bt709", "full_range"), [(True, False), (False, False), (False, True)], ids=str
 )
-def test_sides_have_their_colours_after_decoding(tmp_path, options, bt709, full_range):
+def test_sides_have_their_colors_after_decoding(tmp_path, options, bt709, full_range):
     size = (640, 480)
     overlay = nothing(2, people=1)
     overlay.score[:] = 1

@@ -73,7 +73,7 @@ def test_text_keeps_a_margin_to_the_edge_of_its_plate(size, text):
 
 
 @pytest.mark.parametrize("luma", [16, 90, 235])
-def test_colour_of_a_label_is_that_of_its_lower_edge(luma):
+def test_color_of_a_label_is_that_of_its_lower_edge(luma):
     size = SIZES["1080p"]
     planes, (plate,) = write(size, [Label("90°", 500, 500, RGB)], luma)
     x1, _, x2, y2 = plate
@@ -120,7 +120,7 @@ def test_nothing_is_changed_outside_the_plates(size, labels):
     outside = np.ones(y.shape, bool)
     for x1, y1, x2, y2 in plates:
         outside[y1:y2, x1:x2] = False
-    # A colour sample is of four pixels.
+    # A color sample is of four pixels.
     fully = outside.reshape(size[1] // 2, 2, size[0] // 2, 2).all(axis=(1, 3))
     assert (y[outside] == GREY).all()
     assert (u[fully] == 128).all()

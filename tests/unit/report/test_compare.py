@@ -143,7 +143,7 @@ def test_results_of_different_definitions_are_not_mixed(folder, order, form):
     assert done.exit_code == 1
     assert "earlier.json has definitions bm-1" in done.stderr
     assert f"after.json has definitions {DEFINITIONS}" in done.stderr
-    assert "Analyse the older video again" in done.stderr
+    assert "Analyze the older video again" in done.stderr
     assert not done.stdout
     with pytest.raises(DefinitionsDifferError, match="bm-1"):
         compare.callback(*(folder / name for name in order), people=None, as_json=bool(form))

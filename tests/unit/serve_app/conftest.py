@@ -1,4 +1,4 @@
-"""A whole service in this process, on networks that find coloured discs."""
+"""A whole service in this process, on networks that find colored discs."""
 
 import httpx
 import pytest

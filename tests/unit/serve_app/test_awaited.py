@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from serve_app.run_async import awaited
+from serve_app.run_async import run_async
 
 
 class Large:
@@ -22,7 +22,7 @@ def test_a_result_is_given_without_a_text_of_it():
         await asyncio.sleep(0)
         return large
 
-    assert awaited(made()) is large
+    assert run_async(made()) is large
     assert large.texts == 0
 
 
@@ -31,4 +31,4 @@ def test_errors_are_those_of_the_work():
         raise KeyError("it")
 
     with pytest.raises(KeyError, match="it"):
-        awaited(fails())
+        run_async(fails())

@@ -344,7 +344,7 @@ def test_the_accuracy_on_the_photographs_is_measured_beside_the_published_one(cl
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert (figures["images"], figures["people"], figures["published_ap"]) == (4, 12, None)
-    assert figures["ap"] < 0.05  # a network that looks for coloured discs finds no people
+    assert figures["ap"] < 0.05  # a network that looks for colored discs finds no people
 
 
 def test_every_command_is_found_under_its_name_and_listed(cli):
@@ -357,7 +357,7 @@ def test_every_command_is_found_under_its_name_and_listed(cli):
     assert all(f"\n  {name} " in listed for name in names)
     unknown = cli("analyse")
     assert unknown.exit_code == 2
-    assert "No such command 'analyse'" in unknown.stderr
+    assert "No such command 'analyze'" in unknown.stderr
 
 
 def test_a_package_that_a_command_misses_as_it_runs_is_named(

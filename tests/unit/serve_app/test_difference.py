@@ -1,4 +1,4 @@
-"""How far two analyses are apart, by hand-made rows with known answers."""
+"""How far two analyzes are apart, by hand-made rows with known answers."""
 
 import numpy as np
 import pytest

@@ -57,7 +57,7 @@ def test_a_wrong_value_is_refused_by_its_name(field, value, says):
         parse_options(PoseOptions, {field: value})
 
 
-def test_a_cut_off_too_high_for_the_video_is_refused_before_anything_is_analysed(http, squat_video):
+def test_a_cut_off_too_high_for_the_video_is_refused_before_anything_is_analyzed(http, squat_video):
     form = {"cutoff_hz": "12.5", "video": "false"}
     answer = http.post("/pose", files={"file": squat_video.read_bytes()}, data=form)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_parameter")

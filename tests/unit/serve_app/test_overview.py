@@ -148,7 +148,7 @@ def test_repetitions_from_a_seat_are_straightest_at_their_peak_and_may_be_partia
     ("source", "says"),
     [
         ("default", "10 Hz"), (None, "10 Hz"), ("request", "10 Hz (as asked for)"),
-        ("recognised", "10 Hz (for the movement recognised)"),
+        ("recognized", "10 Hz (for the movement recognized)"),
     ],
 )  # fmt: skip
 def test_the_cutoff_is_told_with_who_chose_it(printed, squats, source, says):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biomech.kinematics.geometry import flexion, unsigned
-from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.clip_analysis import analyze
 from deployments.errors import MediaError, NoFramesError, StageFailedError
 from deployments.messages import AnalysisOptions, EncodeOptions
 from serve_app import pipeline
@@ -119,7 +119,7 @@ def test_without_a_video_nothing_is_drawn_and_progress_is_told(service, squat_vi
     outcome = asyncio.run(run(job, service.stages, lambda *report: told.append(report)))
     assert outcome.stored is None
     assert "encode" not in outcome.timings_s
-    assert told == [("analyse", done, outcome.segments) for done in range(outcome.segments + 1)]
+    assert told == [("analyze", done, outcome.segments) for done in range(outcome.segments + 1)]
 
 
 def test_a_video_that_gpus_encoded_in_part_is_encoded_by_x264_throughout(
@@ -155,8 +155,8 @@ def test_a_video_of_which_nothing_decodes_has_no_frames(service, squat_video, tm
         def __getattr__(self, name):
             return getattr(service.stages, name)
 
-        async def analyse(self, segment, options):
-            part = await service.stages.analyse(segment, options)
+        async def analyze(self, segment, options):
+            part = await service.stages.analyze(segment, options)
             return replace(part, decoded=np.zeros_like(part.decoded))
 
     with pytest.raises(NoFramesError):
@@ -172,7 +172,7 @@ def test_the_primary_person_is_drawn_as_the_angles_are_and_the_others_as_measure
     score[:, :, 9] = 0.1
     clip = clip_of(xy, score)
     segment = segment_of(range(30, 40), (640, 640), first_frame=30)
-    whole = analyse(clip, 0.3)
+    whole = analyze(clip, 0.3)
     drawn = overlay_of(segment, clip, whole, 0.3)
     assert np.array_equal(drawn.keypoints[:, 1], xy[30:, 1])
     assert np.array_equal(drawn.score[:, 1], score[30:, 1])
@@ -181,7 +181,7 @@ def test_the_primary_person_is_drawn_as_the_angles_are_and_the_others_as_measure
     knee = included_knee(drawn.keypoints[:, 0].astype(float))
     assert knee == pytest.approx(whole.angles_deg[30:, 2], abs=1e-3)
     assert knee != pytest.approx(included_knee(xy[30:, 0].astype(float)), abs=0.5)
-    raw = overlay_of(segment, clip, analyse(clip, 0.3, enabled=False), 0.3)
+    raw = overlay_of(segment, clip, analyze(clip, 0.3, enabled=False), 0.3)
     assert np.array_equal(raw.keypoints, xy[30:])
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.skeleton import KEYPOINTS
-from deployments.biomechanics.clip_analysis import analyse
+from deployments.biomechanics.clip_analysis import analyze
 from deployments.messages import MediaInfo, ModelStatus, StoredVideo
 from serve_app.pipeline import Outcome, _other_passes
 from serve_app.results.response_schema import PoseOptions, PoseResponse
@@ -53,7 +53,7 @@ def outcome_of(clip, stored=None, warnings=()):
     pts = np.arange(len(clip.times_s))
     media = MediaInfo("v.mp4", "mov", "h264", "yuv420p", 640, 640, 0, (1, 25), pts, pts[:1])
     timings = {"total": 1.23456789}
-    return Outcome(media, clip, analyse(clip, 0.3), stored, 1, timings, warnings)
+    return Outcome(media, clip, analyze(clip, 0.3), stored, 1, timings, warnings)
 
 
 def made(clip, models=MODELS, outcome=None, **options):

@@ -37,7 +37,7 @@ JSON = {"content-type": "application/json"}
 
 @pytest.fixture(scope="module")
 def earlier(squat_answer):
-    """An earlier answer, whose athlete moves as the one who is analysed."""
+    """An earlier answer, whose athlete moves as the one who is analyzed."""
     return squat_answer
 
 
@@ -230,7 +230,7 @@ def test_the_command_line_reads_them_from_files(cli, squat_video, tmp_path):
         (["--reference", "old.json"], 1, "reference has definitions bm-1"),
     ],
 )
-def test_the_command_line_names_the_file_before_anything_is_analysed(
+def test_the_command_line_names_the_file_before_anything_is_analyzed(
     cli, squat_video, tmp_path, arguments, code, says
 ):
     done = cli("analyze", squat_video, "--no-video", "--out", "out", *arguments)
@@ -271,9 +271,9 @@ def test_they_travel_to_the_last_stage_alone_and_once(service, squat_video, tmp_
         def __getattr__(self, name):
             return getattr(service.stages, name)
 
-        async def analyse(self, segment, options):
+        async def analyze(self, segment, options):
             segments.append(len(pickle.dumps((segment, options))))
-            return await service.stages.analyse(segment, options)
+            return await service.stages.analyze(segment, options)
 
         async def biomechanics(self, clip, min_score, written, context):
             calls.append(context)

@@ -41,7 +41,7 @@ def collected(segments, info=INFO):
         for n in ("frame", "time_s", "box", "box_score", "detected", "blur", "model")
     ]
     arrays += [getattr(rows.poses, n) for n in ("keypoints", "score", "raw_score", "sigma")]
-    return [*arrays, rows.centre, rows.size, track], rows.models
+    return [*arrays, rows.center, rows.size, track], rows.models
 
 
 @settings(deadline=None, max_examples=40)
@@ -109,18 +109,18 @@ def test_segments_that_do_not_make_up_the_video_are_refused(whole, wrong):
         collect(wrong(cut(whole, [24, 60])), INFO)
 
 
-def test_the_centre_is_of_the_torso_and_of_the_box_where_that_is_hidden(whole):
+def test_the_center_is_of_the_torso_and_of_the_box_where_that_is_hidden(whole):
     torso = [INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "hip")]
     rows, _ = collect([whole], INFO)
     seen = np.isfinite(rows.poses.keypoints).all((1, 2))
     assert 0.9 < seen.mean() < 1
     of_torso = rows.poses.keypoints[:, torso].mean(1)
-    assert rows.centre[seen] == pytest.approx(of_torso[seen], abs=1e-3)
+    assert rows.center[seen] == pytest.approx(of_torso[seen], abs=1e-3)
     score = whole.poses.score.copy()
     score[:, torso[:2]] = 0.29
     hidden, _ = collect([replace(whole, poses=replace(whole.poses, score=score))], INFO)
     of_box = (hidden.box[:, :2] + hidden.box[:, 2:]) / 2
-    assert hidden.centre == pytest.approx(of_box, abs=1e-3)
+    assert hidden.center == pytest.approx(of_box, abs=1e-3)
     assert hidden.size == pytest.approx((hidden.box[:, 2:] - hidden.box[:, :2]).max(1))
 
 

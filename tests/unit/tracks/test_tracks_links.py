@@ -78,7 +78,7 @@ def test_each_term_costs_a_half_at_its_deviation(other):
     assert link_price(before, other) == pytest.approx(0.5, rel=0.01)
     doubled = replace(
         other,
-        centre=2 * other.centre - before.centre,
+        center=2 * other.center - before.center,
         velocity=2 * other.velocity,
         size=before.size * (other.size / before.size) ** 2,
         pose=2 * other.pose - POSE,
@@ -140,7 +140,7 @@ def test_prices_do_not_depend_on_place_and_scale(before, after, gap, scale, shif
     moved = [
         replace(
             state,
-            centre=state.centre * scale + shift,
+            center=state.center * scale + shift,
             size=state.size * scale,
             velocity=state.velocity * scale,
         )
@@ -229,13 +229,13 @@ def test_ends_have_the_velocity_of_their_last_rows(walk):
     assert made.first.velocity[0] == pytest.approx([150.0, 0.0], abs=1.0)
     assert made.last.velocity[0] == pytest.approx([0.0, 0.0], abs=1.0)
     assert (made.first.time_s, made.last.time_s) == (0.0, 4.0)
-    assert made.first.centre[0] == pytest.approx(walk.centre[0], abs=1.0)
+    assert made.first.center[0] == pytest.approx(walk.center[0], abs=1.0)
     assert made.last.size == pytest.approx(np.median(walk.size[-12:]))
 
 
-def test_a_pose_is_about_the_centre_in_body_sizes(walk):
+def test_a_pose_is_about_the_center_in_body_sizes(walk):
     state = ends_of(walk, first_rows(walk, 30), np.array([0]))
-    expected = (walk.poses.keypoints[0] - walk.centre[0]) / state.size
+    expected = (walk.poses.keypoints[0] - walk.center[0]) / state.size
     assert state.pose[0] == pytest.approx(expected, abs=1e-6)
 
 

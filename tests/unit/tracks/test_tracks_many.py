@@ -99,7 +99,7 @@ def elements(frames):
     """Elements that finding the identities of a clip looks at."""
     segment, info = crowd(anywhere, frames)
     rows, track = collect([segment], info)
-    names = ("frame", "time_s", "centre", "size")
+    names = ("frame", "time_s", "center", "size")
     counted = {name: getattr(rows, name).view(Counted) for name in names}
     Counted.elements = 0
     resolve(replace(rows, **counted), track.view(Counted))

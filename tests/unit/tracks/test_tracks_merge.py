@@ -213,7 +213,7 @@ def test_two_people_close_together_stay_two():
         ([Walker(straight(960, Y, 0), 400, to_s=1.0), Walker(straight(500, Y, 0), 300)], 1),
         ([Walker(straight(300, Y, 250), 300), Walker(straight(960, 200, 0), 200)], 0),
     ],
-    ids=["larger", "nearer the centre", "there for longer", "passes through"],
+    ids=["larger", "nearer the center", "there for longer", "passes through"],
 )
 def test_the_primary_person_is_the_most_important_over_the_whole_clip(walkers, primary):
     clip = merge([observe(walkers, INFO)], INFO)

@@ -22,7 +22,7 @@ HUMAN = np.array([0, 1, 0])
 """Which of both people each of the peer's tracks is of."""
 
 
-async def analysed(path, *lengths_s):
+async def analyzed(path, *lengths_s):
     """For each length of segment, the media and the clip."""
     settings = load_settings({}, {})
     stages = LocalStages(plan_models(settings), settings.media_limits, None)
@@ -37,7 +37,7 @@ async def analysed(path, *lengths_s):
         clips = []
         for length_s in lengths_s:
             segments = split(media, STRIDE, length_s)
-            parts = [await stages.analyse(segment, options) for segment in segments]
+            parts = [await stages.analyze(segment, options) for segment in segments]
             clips.append((len(segments), merge(parts, media)))
         return clips
     finally:
@@ -46,7 +46,7 @@ async def analysed(path, *lengths_s):
 
 @pytest.fixture(scope="module")
 def clips(demo_video, movenet):
-    return asyncio.run(analysed(demo_video, 60.0, 1.5))
+    return asyncio.run(analyzed(demo_video, 60.0, 1.5))
 
 
 @pytest.fixture(scope="module")
