@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import CONSOLE, RESULTS, in_words, machine, save, table
+from bench.harness import CONSOLE, RESULTS, in_words, machine, save, table
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.biomechanics.guideline_files import load_guidelines

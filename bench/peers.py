@@ -23,7 +23,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.common import CONSOLE, in_words, machine, save, shared, table
+from bench.harness import CONSOLE, in_words, machine, save, shared, table
 from bench.peer_table import picture
 from bench.peer_weights import FOLDER, KEY, STAND_INS, WEIGHTS, in_int8, long_clip, rtmpose_m
 from serve_app.settings import ROOT
@@ -151,7 +151,7 @@ def crop_runs(data: Path, pythons: Mapping[str, str | None]) -> Iterator[Run]:
         command = (sys.executable, "-m", "bench.peer_scripts.our_crops", image)
         yield Run(f"ours, {precision}", "RTMPose-m", "a crop", False, command, chosen)
     if python := pythons["rtmlib"]:
-        command = (python, str(SCRIPTS / "crops.py"), str(export), image)
+        command = (python, str(SCRIPTS / "rtmlib_crops.py"), str(export), image)
         yield Run("rtmlib 0.0.16", "RTMPose-m", "a crop", False, command)
 
 

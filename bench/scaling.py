@@ -18,8 +18,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from bench.cluster import Cluster, Costs, Outcome, process, video
-from bench.common import CONSOLE, RESULTS, machine, save, table
+from bench.cluster_simulation import Cluster, Costs, Outcome, process, video
+from bench.harness import CONSOLE, RESULTS, machine, save, table
 from bench.virtual_time import simulate
 from deployments.decode.deployment import in_calls
 from deployments.messages import AnalysisOptions

@@ -26,9 +26,8 @@ from typing import Any
 import httpx
 import yaml
 
-from bench.bare_network import bare_rates
-from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
-from bench.graph_handles import connected, first_segment, replica_rates
+from bench.graph_handles import bare_rates, connected, first_segment, replica_rates
+from bench.harness import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
 from bench.histograms import Histogram, read_histogram, since
 from bench.serve_table import rows
 from serve_app.local import LocalStages

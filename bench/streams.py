@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save
+from bench.harness import CONSOLE, crop_cost, in_words, machine, medians, save
 from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
 from deployments.pose.loading import load_pose_model

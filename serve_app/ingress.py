@@ -25,7 +25,7 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.preload_scipy import ASSIGNING, load_scipy
+from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.serve_handles import answer, log_as_serve
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -21,7 +22,6 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
-from deployments.threads import in_thread
 from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order

@@ -8,7 +8,7 @@ from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.messages import ClipBiomechanics, ClipPoses
-from deployments.preload_scipy import BIOMECHANICS, load_scipy
+from deployments.process_setup import BIOMECHANICS, load_scipy
 
 
 class BiomechanicsReplica:

@@ -8,10 +8,10 @@ from typing import Any
 import ray
 from ray import serve
 
+from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import ModelError, NotReadyError, ServiceError
-from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -21,9 +21,8 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
-from deployments.preload_scipy import ASSIGNING, load_scipy
+from deployments.process_setup import ASSIGNING, SharedHeap, load_scipy
 from deployments.serve_handles import answer, log_as_serve
-from deployments.threads import in_thread
 
 _MOST_AT_ONCE = 4
 _LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from biomech.events.repetitions import HIP_HEIGHT
-from serve_app.report.cautions import cautions, listed
+from serve_app.report.caution_sentences import cautions, listed
 from serve_app.report.saved_summary import Measure, PersonSummary, read_summary
 from serve_app.report.tables import findings, number, smoothing, technique, words
 from serve_app.results.response_schema import PoseResponse

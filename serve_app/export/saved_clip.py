@@ -12,8 +12,8 @@ from biomech.kinematics.geometry import Array
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, never, while_wanted
 from serve_app.results.saved_result import (
     HINT,
     Camera,

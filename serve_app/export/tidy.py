@@ -14,8 +14,8 @@ from biomech.results.frame_blocks import FIELDS
 from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS
 from biomech.statistics.inference import Z95
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import TooLargeError
-from deployments.threads import Cancelled, never, while_wanted
 from serve_app.export.angle_intervals import Spread, frames_around, spreads_of
 from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.results.saved_result import HINT

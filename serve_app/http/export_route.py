@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.threads import Cancelled
+from deployments.concurrency import Cancelled
 from serve_app.export.formats import ExportedFile, ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.http.export_query import ExportQuery

@@ -1,4 +1,4 @@
-"""Choose the angles that a report shows over time, by the view."""
+"""Choose the angles that a report shows over time, by the view, and mark events on them."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,8 +11,13 @@ from biomech.kinematics.view import FRONTAL, SAGITTAL
 from serve_app.export.angle_intervals import Spread, spreads_of
 from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.report.chart import Chart, Mark, Series, draw
+from serve_app.report.saved_summary import PersonSummary
 
 MOST: Final = 6
+
+PEAK: Final = "peak of a repetition"
+CONTACT: Final = "contact with the ground"
+FLIGHT: Final = "flight"
 
 _Shown = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -79,3 +84,14 @@ def _values(person: Person, name: str, spread: Spread | None) -> tuple[Array, Ar
 def _side(name: str) -> str:
     side = name.partition("_")[0]
     return side if side in ("left", "right") else "both"
+
+
+def marks_of(summary: PersonSummary) -> Iterator[Mark]:
+    """Contacts where the person walks, else peaks of repetitions; and flights."""
+    contacts = [e for e in summary.gait.events if e.kind == "contact"] if summary.gait else []
+    for event in contacts:
+        yield Mark(event.t_s, event.t_s, CONTACT, event.side)
+    for rep in () if contacts else summary.reps:
+        yield Mark(rep.t_peak_s, rep.t_peak_s, PEAK)
+    for jump in summary.jumps:
+        yield Mark(jump.t_takeoff_s, jump.t_landing_s, FLIGHT)

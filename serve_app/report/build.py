@@ -9,10 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from biomech.results.person_summary import LIMITS
 from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.report import chart, tables
-from serve_app.report.angle_series import charts_of
-from serve_app.report.cautions import LONGEST, cautions, expected_error, listed
+from serve_app.report.angle_series import charts_of, marks_of
+from serve_app.report.caution_sentences import LONGEST, cautions, expected_error, listed
 from serve_app.report.chart import Chart
-from serve_app.report.event_marks import marks_of
 from serve_app.report.key_pictures import Picture, key_frames
 from serve_app.report.saved_summary import PersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version

@@ -1,15 +1,24 @@
 """The schema of a person's ``applications``: what the figures of a clip are used for."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from biomech.applications.outcome import Status
-from serve_app.results.response_model import FINITE
+
+FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
+"""Finite numbers only. Free-form fields are serialized without validation: a number there that is
+not finite is written as such, so that it is seen and refused."""
 
 Number = float | None
 Side = Literal["left", "right"] | None
 Interval = tuple[float | None, float | None]
+
+
+class ResponseModel(BaseModel):
+    """Base of the models of an answer."""
+
+    model_config = FINITE
 
 
 class StrictModel(BaseModel):

@@ -12,8 +12,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import from_json
 
 from biomech.skeleton import KEYPOINTS
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, never, while_wanted
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from deployments.cpus import usable_cpus
+from deployments.process_setup import usable_cpus
 
 
 @pytest.mark.parametrize(

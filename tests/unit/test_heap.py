@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments import malloc_tuning as heap_module
-from deployments.cpus import usable_cpus
-from deployments.malloc_tuning import SharedHeap
+from deployments import process_setup as heap_module
+from deployments.process_setup import SharedHeap, usable_cpus
 
 ARENAS = """
 import ctypes, sys, tempfile, threading
-from deployments.malloc_tuning import SharedHeap
+from deployments.process_setup import SharedHeap
 
 libc = ctypes.CDLL(None)
 if not hasattr(libc, "malloc_info"):
@@ -63,7 +62,7 @@ def test_what_the_user_says_of_arenas_counts():
 
 PICTURES = """
 import ctypes, resource, sys
-from deployments.malloc_tuning import SharedHeap
+from deployments.process_setup import SharedHeap
 
 if not hasattr(ctypes.CDLL(None), "mallopt"):
     sys.exit(77)

@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from deployments.concurrency import WorkCancelledError, in_thread
 from deployments.decode.probe import probe
 from deployments.media.reader import read
 from deployments.messages import EncodeOptions
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
 from deployments.serve_handles import answer
-from deployments.threads import WorkCancelledError, in_thread
 from tests.support.annotated import nothing
 from tests.support.corpus import ROOMY, cut, probed
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cluster import Cluster, Costs, Pool, process, video
+from bench.cluster_simulation import Cluster, Costs, Pool, process, video
 from bench.virtual_time import simulate
 
 COSTS = Costs(

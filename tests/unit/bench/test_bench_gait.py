@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.gait import draw
+from bench.gait_figure import draw
 from serve_app.results.response_schema import PoseResponse
 from tests.support.filmed_athlete import filmed
 from tests.support.saved_results import SIZE, saved, squatting

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.auth.exceptions import DefaultCredentialsError
 
+from deployments.concurrency import WorkCancelledError
 from deployments.errors import (
     AddressNotAllowedError,
     SourceError,
@@ -18,7 +19,6 @@ from deployments.errors import (
 from deployments.fetch import guarded_fetch as fetch_module
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.threads import WorkCancelledError
 from tests.support.gcs_emulator import GcsEmulator, StoredObject
 from tests.support.loopback_server import closed_port
 

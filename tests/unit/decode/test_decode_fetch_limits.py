@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.concurrency import WorkCancelledError
 from deployments.errors import (
     TooLargeError,
     UnreachableError,
@@ -14,7 +15,6 @@ from deployments.errors import (
 from deployments.fetch.guarded_connection import Budget
 from deployments.fetch.guarded_fetch import FetchLimits
 from deployments.fetch.spool import Sink
-from deployments.threads import WorkCancelledError
 from tests.support.downloads import BODY, LIMITS, refused
 from tests.support.loopback_server import Server, forever, reply
 

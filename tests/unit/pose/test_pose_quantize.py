@@ -28,7 +28,7 @@ from tests.support import markers
 from tests.support.dot_networks import entry as dot
 from tests.support.dot_networks import pictures, write_pose
 from tools.athlete.clip import Take, film
-from tools.athlete.network import KEY, SETTINGS
+from tools.athlete.trained_network import KEY, SETTINGS
 
 DETECTOR = "movenet_multipose_detector"
 

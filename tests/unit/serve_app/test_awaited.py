@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from serve_app.run_async import run_async
+from deployments.concurrency import run_async
 
 
 class Large:

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from serve_app.cli import downloads
+from serve_app.cli.downloads import DEMO_VIDEO, demo_video_folders, find_demo_video
 from serve_app.cli.main import main
-from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
 from tests.support.loopback_server import Server, closed_port, reply
 from tests.support.wheels import make_wheel, offer_only
 

@@ -1,10 +1,10 @@
 """Measure how known blur is recognized: the figures behind the caution `blur`.
 
-    python -m bench.blur
+    python -m bench.blur_recognition
 
 People of the shared photographs, by their labels, and athletes of ``tools.athlete`` are blurred in
 the picture, by a Gaussian or an even motion sideways, as large as a share of the box's height, and
-judged as the service judges a crop. ResponseModel is the share of people beyond the threshold.
+judged as the service judges a crop. Printed is the share of people beyond the threshold.
 """
 
 import time
@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.common import in_words, machine, shared, table
+from bench.harness import in_words, machine, shared, table
 from biomech.results.cautions import MAX_BLUR
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of

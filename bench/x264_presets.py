@@ -1,4 +1,4 @@
-"""Compare x264's presets on a video: python -m bench.encode [VIDEO]
+"""Compare x264's presets on a video: python -m bench.x264_presets [VIDEO]
 
 The first four seconds of the video through the service's own encoder, nothing drawn on them:
 processor time and bytes a frame, and how far the picture is from the one that went in.
@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 
-from bench.common import CONSOLE, in_words, machine, save, shared, table
+from bench.harness import CONSOLE, in_words, machine, save, shared, table
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture

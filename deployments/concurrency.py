@@ -1,11 +1,14 @@
-"""Work in threads, which do not end with the task that waits for them."""
+"""Run threads from asynchronous code, and asynchronous work from code that is not.
+
+Threads do not end with the task that waits for them.
+"""
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Executor
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -46,3 +49,18 @@ async def in_thread(work: Callable[[Cancelled], Result], pool: Executor | None =
         return await asyncio.get_running_loop().run_in_executor(pool, call, work, gone.is_set)
     finally:
         gone.set()
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run ``work`` in a new event loop: ``asyncio.run`` for large results.
+
+    That one asks at its end whether its handler of SIGINT is still in place, and for a handler that
+    is no number, Python writes, twice, an error that it drops, with the whole text of the result.
+    """
+    results: list[Result] = []
+
+    async def kept() -> None:
+        results.append(await work)
+
+    asyncio.run(kept())
+    return results[0]

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from deployments.cpus import usable_cpus
 from deployments.pose import compat
+from deployments.process_setup import usable_cpus
 from tools.torchvision_stub import declare_torchvision
 
 MOST = 4

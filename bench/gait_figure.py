@@ -1,7 +1,7 @@
 """Picture of the knees of somebody who walks: both sides, intervals and steps.
 
 mmpose-service analyze --no-video --out out shared/videos/sports2d_demo.mp4
-python -m bench.gait out/sports2d_demo.json docs/biomechanics/gait.png
+python -m bench.gait_figure out/sports2d_demo.json docs/biomechanics/gait.png
 """
 
 import argparse

@@ -17,9 +17,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from deployments.cpus import usable_cpus
 from deployments.messages import AnalysisOptions
 from deployments.pose.interface import PoseModel
+from deployments.process_setup import usable_cpus
 from deployments.render.storage import open_store
 from serve_app.local import LocalStages
 from serve_app.model_plan import plan_models

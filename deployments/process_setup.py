@@ -1,12 +1,19 @@
-"""Tune glibc malloc."""
+"""Set up a process: the CPUs it may use, glibc malloc, lazy parts of scipy."""
 
 import ctypes
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Final
 
-from deployments.cpus import usable_cpus
+ASSIGNING: Final = ("optimize", "sparse.csgraph")
+"""For people from frame to frame."""
+BIOMECHANICS: Final = ("interpolate", "signal", "special", "stats")
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # glibc's malloc.h
 _CPUS_AN_ARENA = 2
 _KEPT_BYTES = 128 << 20
@@ -15,6 +22,27 @@ _MAPPED_BYTES = 32 << 20
 """Blocks as large come from the system and go back to it; pictures are smaller."""
 _USES = 64
 """Memory is given back so seldom at the most: the next to use it waits for tens of milliseconds."""
+
+
+def usable_cpus(quota: Path = _QUOTA) -> int:
+    """CPUs that the scheduler gives this process, not more than its container's quota; at least 1.
+
+    Args:
+        quota: the control group's file: microseconds allowed a period, and the period, or ``max``.
+    """
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        most, _, every = quota.read_text().partition(" ")
+        share = math.ceil(int(most) / int(every))
+    except (OSError, ValueError):  # no control groups here, or no quota
+        return count or 1
+    return max(min(count or 1, share), 1)
+
+
+def load_scipy(*parts: str) -> None:
+    """Import ``parts``, so that no request has to wait for them."""
+    for part in parts:
+        import_module(f"scipy.{part}")
 
 
 class SharedHeap:
