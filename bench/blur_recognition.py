@@ -37,7 +37,7 @@ Kernel = Callable[[U8, float], U8]
 
 
 @dataclass(frozen=True)
-class Person:
+class LabeledPerson:
     """A picture (h, w, 3) BGR and of one in it the box (4,), points (17, 2) and which are seen."""
 
     picture: U8
@@ -58,7 +58,7 @@ class Person:
         return float(blur_of(*self.crop(kernel))[0])
 
 
-def photographed() -> Iterator[Person]:
+def photographed() -> Iterator[LabeledPerson]:
     """Labelled people of the shared photographs, if they are there, but for the smallest."""
     folder = shared()
     if folder is None:
@@ -69,15 +69,15 @@ def photographed() -> Iterator[Person]:
         for box, label in labelled_people(truth, image_id):
             if box[3] - box[1] >= LEAST_HEIGHT_PX:
                 x, y, seen = np.array(label["keypoints"], float).reshape(17, 3).T
-                yield Person(picture, np.array(box), np.stack([x, y], 1), seen > 0)
+                yield LabeledPerson(picture, np.array(box), np.stack([x, y], 1), seen > 0)
 
 
-def drawn() -> Iterator[Person]:
+def drawn() -> Iterator[LabeledPerson]:
     """Athletes from all sides."""
     for seed in range(ATHLETES):
         scene = stage(Take(seed=900_000 + seed, view=15.0 * seed, seconds=0.5))
         picture = np.ascontiguousarray(scene.frame(6)[..., ::-1]).astype(np.uint8)
-        yield Person(picture, scene.boxes[6], scene.keypoints[6], np.ones(17, np.bool_))
+        yield LabeledPerson(picture, scene.boxes[6], scene.keypoints[6], np.ones(17, np.bool_))
 
 
 def defocus(share: float) -> Kernel:

@@ -44,7 +44,7 @@ class Cluster:
 
     Attributes:
         nodes: number of them. cores: of each. accelerators: of each.
-        segments_in_flight: of one video at once. window: calls of a segment at once.
+        segments_in_flight: of one video at once. pose_calls_in_flight: of a segment.
         call_frames: frames in one call to the pose model.
         segment_s, stride: as in the settings.
     """
@@ -53,7 +53,7 @@ class Cluster:
     cores: int
     accelerators: int = 1
     segments_in_flight: int = 16
-    window: int = 2
+    pose_calls_in_flight: int = 2
     call_frames: int = 26
     segment_s: float = 4.0
     stride: int = 4
@@ -117,7 +117,7 @@ async def process(
     first: list[float] = []
 
     async def analyze(segment: Segment) -> None:
-        window = asyncio.Semaphore(cluster.window)
+        window = asyncio.Semaphore(cluster.pose_calls_in_flight)
         async with asyncio.TaskGroup() as calls:
             for start in range(0, len(segment.pts), cluster.call_frames):
                 frames = min(cluster.call_frames, len(segment.pts) - start)

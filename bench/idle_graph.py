@@ -1,7 +1,7 @@
 """A graph of deployments that do nothing: what Ray alone takes to start as many as the service has.
 
-A module of its own: nothing of the service is imported, since each replica imports this module, which is
-imported by no other: Ray takes its environment as it is at its import.
+Nothing of the service is imported, since each replica imports this module, which is imported by no
+other: Ray takes its environment as it is at its import.
 """
 
 from collections.abc import Sequence

@@ -142,7 +142,7 @@ def main() -> None:
         1,
         given.cores,
         segments_in_flight=given.segments_in_flight,
-        window=calls.window,
+        pose_calls_in_flight=calls.pose_calls_in_flight,
         call_frames=max(round(calls.batch / given.people), 1),
     )
     rows = rows_of(cluster, costs, not given.no_video)

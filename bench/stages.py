@@ -138,7 +138,7 @@ def _alone(
     with meter.stage("blur"):
         blur_of(np.stack(crops), CropPoses.concatenate(poses))
     with meter.stage("biomechanics"):
-        biomechanics = analyze_biomechanics(clip, 0.3, written=1)
+        biomechanics = analyze_biomechanics(clip, 0.3, max_people_in_frames=1)
     with meter.stage("answer"):
         models = {status.name: status for status in stages.statuses.values() if status.loaded}
         Answer(outcome, PoseOptions(), 0.3, models, "bench").body()

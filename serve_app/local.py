@@ -141,7 +141,7 @@ class LocalStages:
             return await analyze_segment(segment, options, detect, estimate)
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
+        self, clip: ClipPoses, min_score: float, max_people_in_frames: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await asyncio.to_thread(
@@ -152,7 +152,7 @@ class LocalStages:
             parts=self._parts,
             context=context,
             guidelines=self._guidelines,
-            written=written,
+            max_people_in_frames=max_people_in_frames,
         )
 
     async def render(

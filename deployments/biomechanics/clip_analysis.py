@@ -28,7 +28,7 @@ def analyze(
     parts: EnabledOutputs = ALL_OUTPUTS,
     context: Context = NO_CONTEXT,
     guidelines: Guidelines = NO_GUIDELINES,
-    written: int | None = None,
+    max_people_in_frames: int | None = None,
 ) -> ClipBiomechanics:
     """Angles, alignment and scores of every person frame by frame, and a summary of the clip.
 
@@ -41,7 +41,7 @@ def analyze(
             primary person's.
         guidelines: what the applications go by; norms and other results are the primary person's,
             where the caller supplies no others.
-        written: so many people, the primary first, have their frames written; None for all. The
+        max_people_in_frames: people whose frames are given, the primary first; None for all. The
             objects of a frame are large, and the others are seldom asked for.
 
     Raises:
@@ -49,9 +49,11 @@ def analyze(
     """
     config = context.config(min_score)
     guidelines = guidelines.of_athlete(context.supplied)
-    written = len(clip.track_id) if written is None else written
+    max_people_in_frames = (
+        len(clip.track_id) if max_people_in_frames is None else max_people_in_frames
+    )
     if not enabled:
-        return _disabled(clip, written)
+        return _disabled(clip, max_people_in_frames)
     frames: list[Sequence[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     drawn: F32 | None = None
@@ -65,7 +67,7 @@ def analyze(
         if clip_events is not None:
             metrics = with_smoothness(clip_events, config)
         metrics = metrics.only(parts)
-        if p < written:
+        if p < max_people_in_frames:
             frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
         if p == 0:
             drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
@@ -89,7 +91,7 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
     """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
 
     def of(values: F32) -> F64:
-        return clip.spread(values, frames, person).astype(np.float64)
+        return clip.to_dense(values, frames, person).astype(np.float64)
 
     return Track(
         times_s=clip.times_s[frames] / slowmo_factor,
@@ -129,10 +131,10 @@ def _no_angles(clip: ClipPoses) -> F64:
     return np.full((len(clip.times_s), len(JOINT_ANGLES)), np.nan)
 
 
-def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
+def _disabled(clip: ClipPoses, max_people_in_frames: int) -> ClipBiomechanics:
     block = disabled_block()
     return ClipBiomechanics(
-        [[block if there else None for there in p] for p in clip.present.T[:written]],
+        [[block if there else None for there in p] for p in clip.present.T[:max_people_in_frames]],
         _no_angles(clip),
         [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),

@@ -144,7 +144,7 @@ async def _working(service: PoseService, pool: ThreadPoolExecutor) -> AsyncItera
         WorkingFilesError: there can be no folder.
     """
     with ExitStack() as places:
-        places.enter_context(service.place())
+        places.enter_context(service.request_slot())
         work = _Work(pool, places.enter_context(service.workspace()))
         held = places.pop_all()
     try:

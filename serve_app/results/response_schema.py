@@ -224,7 +224,7 @@ class PersonPose(ResponseModel):
     score: float = Field(description="Mean confidence of the 17 keypoints.")
 
 
-class Person(ResponseModel):
+class OtherPerson(ResponseModel):
     """One of the other people of a frame."""
 
     track_id: int
@@ -246,7 +246,7 @@ class FramePose(ResponseModel):
     frame_info: FrameInfo
     pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
     reason: MissingReason | None = Field(None, description="Why there is no pose.")
-    people: list[Person] | None = Field(
+    people: list[OtherPerson] | None = Field(
         None,
         exclude_if=lambda people: people is None,
         description="The other people, with `people: all` in the request.",

@@ -19,7 +19,7 @@ from deployments.errors import (
     StageFailedError,
 )
 from deployments.messages import CropPoses
-from deployments.serve_handles import answer, log_as_serve
+from deployments.serve_handles import await_response, log_as_serve
 
 NOTHING = CropPoses.concatenate([])
 
@@ -44,12 +44,12 @@ async def later(outcome):
 )
 def test_a_failure_comes_as_an_error_of_the_service(raised, expected):
     with pytest.raises(expected) as error:
-        asyncio.run(answer(later(raised), "Decode"))
+        asyncio.run(await_response(later(raised), "Decode"))
     assert error.value.retryable == (expected not in (MediaError,))
 
 
 def test_an_answer_comes_as_it_is():
-    assert asyncio.run(answer(later(3), "Decode")) == 3
+    assert asyncio.run(await_response(later(3), "Decode")) == 3
 
 
 def test_log_records_go_where_serves_go(caplog):

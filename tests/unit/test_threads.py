@@ -13,7 +13,7 @@ from deployments.media.reader import read
 from deployments.messages import EncodeOptions
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
-from deployments.serve_handles import answer
+from deployments.serve_handles import await_response
 from tests.support.annotated import nothing
 from tests.support.corpus import ROOMY, cut, probed
 
@@ -72,7 +72,7 @@ def test_a_handles_answer_that_is_not_awaited_to_its_end_is_cancelled():
     async def story():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await answer(response, "Decode")
+                await await_response(response, "Decode")
 
     asyncio.run(story())
     assert response.cancelled

@@ -9,7 +9,7 @@ from tools.athlete.body import Array
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class PinholeCamera:
     """Position and view of the camera.
 
     Attributes:

@@ -12,7 +12,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from biomech.kinematics.geometry import ANGLES, flexion, unsigned
 from tools.athlete.body import Array, Shape
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Look
 from tools.athlete.motion import MOVEMENTS, Style
 from tools.athlete.scene import Scene, make_place
@@ -88,7 +88,7 @@ def stage(take: Take, late_s: float = 0.0) -> Scene:
     made = MOVEMENTS[take.movement](take.times + late_s, take.style)
     if take.treadmill:
         made = replace(made, at=np.zeros_like(made.at))
-    camera = Camera(
+    camera = PinholeCamera(
         size=size,
         azimuth=take.style.heading + take.view,
         elevation=take.elevation,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from tools.athlete.body import Array, Body, Shape, stand
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Look, background
 from tools.athlete.motion import Movement
 from tools.athlete.parts import Part, parts_of
@@ -28,7 +28,7 @@ class Scene:
     movement: Movement
     shape: Shape
     look: Look
-    camera: Camera
+    camera: PinholeCamera
     place: Array
     noise: float = 2.0
     seed: int = 0

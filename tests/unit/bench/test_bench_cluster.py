@@ -116,7 +116,9 @@ def test_a_limit_on_videos_at_once_holds_back_the_rest():
 
 def test_a_slow_network_shows_in_the_first_segment():
     near, far = (
-        run([video(4.0)], Cluster(1, 4, window=100), replace(COSTS, hop=hop)).first_segment_s[0]
+        run(
+            [video(4.0)], Cluster(1, 4, pose_calls_in_flight=100), replace(COSTS, hop=hop)
+        ).first_segment_s[0]
         for hop in (0.0, 0.5)
     )
     assert far - near == pytest.approx(0.5, abs=0.05)

@@ -111,7 +111,7 @@ def test_rows_are_in_the_order_of_frames_and_of_one_tracklet_a_person():
 def test_poses_belong_to_their_rows_whatever_the_batches(batch, window):
     """Each row's keypoints are those of its own crop, by the map of its own box."""
     media = probed("h264")
-    options = replace(OPTIONS, batch=batch, window=window)
+    options = replace(OPTIONS, batch=batch, pose_calls_in_flight=window)
 
     found = analyze(cut(media), options)
 
@@ -150,7 +150,7 @@ def test_each_row_names_the_model_that_answered():
     found = analyze(
         cut(probed("h264")),
         estimate=Model(lambda crops: (next(calls), poses_in(crops))),
-        options=replace(OPTIONS, window=1),
+        options=replace(OPTIONS, pose_calls_in_flight=1),
     )
 
     assert found.models == ("A", "B")

@@ -17,7 +17,7 @@ from tests.support.corpus import cut, probed
 from tests.support.made_up_people import Model, detector, people_in, pose_model, poses_in
 
 OPTIONS = AnalysisOptions(
-    pose_input=(48, 64), detector_input=(96, 96), batch=4, window=2, detector_stride=2
+    pose_input=(48, 64), detector_input=(96, 96), batch=4, pose_calls_in_flight=2, detector_stride=2
 )
 
 
@@ -117,7 +117,7 @@ def test_no_more_pose_calls_at_once_than_the_window(pictures, window):
 
     estimate.wait = for_one_another
 
-    analyze(segment_of(), replace(OPTIONS, window=window), estimate=estimate)
+    analyze(segment_of(), replace(OPTIONS, pose_calls_in_flight=window), estimate=estimate)
 
     assert estimate.most_running == window
     assert sum(estimate.sizes) == 240

@@ -231,9 +231,9 @@ def test_frames_of_the_others_are_not_even_made_unless_asked_for(service, squat_
         def __getattr__(self, name):
             return getattr(service.stages, name)
 
-        async def biomechanics(self, clip, min_score, written, context):
-            made.append(written)
-            return await service.stages.biomechanics(clip, min_score, written, context)
+        async def biomechanics(self, clip, min_score, max_people_in_frames, context):
+            made.append(max_people_in_frames)
+            return await service.stages.biomechanics(clip, min_score, max_people_in_frames, context)
 
     lone = PoseService(service.settings, service.plan, Watched(), lambda: service.stages.statuses)
     for options in ({"people": "primary"}, {"people": "all"}, {"data": False}):

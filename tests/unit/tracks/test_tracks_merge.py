@@ -99,11 +99,11 @@ def test_absence_is_nan_in_every_array(uncut):
     assert 0 < uncut.present.mean() < 1
     assert sorted(uncut.row[uncut.present].tolist()) == list(range(len(uncut.model)))
     for name in ("box", "box_score", "keypoints", "score", "raw_score", "sigma", "blur"):
-        values = uncut.spread(getattr(uncut, name))
+        values = uncut.to_dense(getattr(uncut, name))
         assert values.dtype == np.float32
         assert np.isnan(values[~uncut.present]).all(), name
     for values in (uncut.box, uncut.score):
-        known = np.isfinite(uncut.spread(values, slice(5, 90))).all(-1)
+        known = np.isfinite(uncut.to_dense(values, slice(5, 90))).all(-1)
         assert np.array_equal(known, uncut.present[5:90])
 
 
@@ -135,7 +135,7 @@ def test_nobody_in_the_video(parts):
     assert len(clip.track_id) == 0
     assert clip.row.shape == (151, 0)
     assert clip.keypoints.shape == (0, 17, 2)
-    assert clip.spread(clip.box).shape == (151, 0, 4)
+    assert clip.to_dense(clip.box).shape == (151, 0, 4)
     assert clip.decoded.all()
 
 
@@ -249,7 +249,7 @@ def test_of_many_passers_by_the_most_important_are_kept(monkeypatch, whole, uncu
     clip = merge([whole], INFO)
     assert clip.track_id.tolist() == [1, 2]
     assert np.array_equal(
-        clip.spread(clip.keypoints), uncut.spread(uncut.keypoints)[:, :2], equal_nan=True
+        clip.to_dense(clip.keypoints), uncut.to_dense(uncut.keypoints)[:, :2], equal_nan=True
     )
     assert len(clip.keypoints) == clip.present.sum()
     monkeypatch.setattr(tracks, "_MOST_CELLS", 1)

@@ -57,8 +57,8 @@ def peer():
 
 def nearest(clip, peer):
     """(f, p) the peer's track that shows the same body, -1 none."""
-    size = np.nan_to_num(clip.spread((clip.box[:, 2:] - clip.box[:, :2]).max(-1)), nan=1.0)
-    keypoints, score = clip.spread(clip.keypoints), clip.spread(clip.score)
+    size = np.nan_to_num(clip.to_dense((clip.box[:, 2:] - clip.box[:, :2]).max(-1)), nan=1.0)
+    keypoints, score = clip.to_dense(clip.keypoints), clip.to_dense(clip.score)
     apart = np.linalg.norm(keypoints[:, :, None] - peer[:, None], axis=-1)  # f, p, 3, 17
     common = np.isfinite(apart) & (score[:, :, None] >= 0.3)
     mean = np.where(common, apart, 0).sum(-1) / np.maximum(common.sum(-1), 1)
