@@ -13,7 +13,7 @@ from deployments.decode.detection_intervals import Interval
 from deployments.messages import AnalysisOptions, Detections
 from tests.support.corpus import cut, probed
 from tests.support.made_up_people import detector
-from tests.unit.decode.test_decode_analyze import analyze
+from tests.unit.decode.test_decode_segment_analysis import analyze
 
 SIZE = 100.0
 
