@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 
 from serve_app.report.contact_sheet import COLORS, draw_joint
 from serve_app.results.response_schema import PoseResponse
-from serve_app.results.summary_schema import PersonSummary
+from serve_app.results.summary_schema import GaitSchema, PersonSummary
 
 _AROUND_S = 0.3
 
@@ -28,13 +28,14 @@ def draw(response: PoseResponse, out: Path) -> None:
         ValueError: the response has no walk.
     """
     people = response.data.biomechanics_summary if response.data else []
-    if response.data is None or not people or people[0].gait is None:
+    gait = people[0].gait if people else None
+    if response.data is None or gait is None:
         raise ValueError("nobody walks in this response")
     frames = response.data.poses_per_frame
     figure, axes = plt.subplots(figsize=(11, 4), layout="constrained")
     draw_joint(axes, "knee", np.array([f.frame_info.timestamp for f in frames]), frames)
-    _mark_steps(axes, people[0])
-    axes.set_title(_title(people[0]), fontsize=10)
+    _mark_steps(axes, gait)
+    axes.set_title(_title(people[0], gait), fontsize=10)
     axes.set_ylabel("knee, 180 straight (deg)")
     axes.set_xlabel("seconds")
     axes.legend(loc="lower left", fontsize=8, frameon=False, ncols=4)
@@ -42,9 +43,9 @@ def draw(response: PoseResponse, out: Path) -> None:
     plt.close(figure)
 
 
-def _mark_steps(axes: plt.Axes, person: PersonSummary) -> None:
+def _mark_steps(axes: plt.Axes, gait: GaitSchema) -> None:
     told = set()
-    for event in person.gait.events:
+    for event in gait.events:
         kind = f"{event.side} {event.kind.replace('_', '-')}"
         axes.axvline(
             event.t_s,
@@ -54,18 +55,16 @@ def _mark_steps(axes: plt.Axes, person: PersonSummary) -> None:
             label=None if kind in told else kind,
         )
         told.add(kind)
-    axes.set_xlim(
-        person.gait.bouts[0].t_start_s - _AROUND_S, person.gait.bouts[-1].t_end_s + _AROUND_S
-    )
+    axes.set_xlim(gait.bouts[0].t_start_s - _AROUND_S, gait.bouts[-1].t_end_s + _AROUND_S)
     axes.set_ylim(45, 185)
     axes.set_yticks(range(60, 181, 30))
 
 
-def _title(person: PersonSummary) -> str:
-    gait = person.gait
+def _title(person: PersonSummary, gait: GaitSchema) -> str:
+    cutoff_hz = person.filter.cutoff_hz if person.filter else None
     return (
         f"{gait.steps} steps, {gait.cadence_per_min:.0f} a minute; {person.model}, "
-        f"view {person.view}, filter {person.filter.cutoff_hz:g} Hz"
+        f"view {person.view}, filter {cutoff_hz:g} Hz"
     )
 
 

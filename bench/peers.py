@@ -183,7 +183,7 @@ def once(run: Run, most_s: float) -> dict[str, Any]:
 def measured(runs: Sequence[Run], rounds: int, budget_s: float) -> list[dict[str, Any]]:
     """A row a run: facts, and the wall and CPU seconds of each time it was run."""
     began = time.monotonic()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "peer": r.peer,
             "weights": r.weights,
@@ -216,7 +216,7 @@ def measured(runs: Sequence[Run], rounds: int, budget_s: float) -> list[dict[str
 
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """One table."""
-    lines = []
+    lines: list[tuple[Any, ...]] = []
     for row in rows:
         runs = row["runs"]
         walls = sorted(r["wall_s"] for r in runs)

@@ -9,6 +9,7 @@ import argparse
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ VARIANTS = ((1, None), (2, None), (4, None), (4, 1), (8, None), (8, 2), (8, 1), 
 MIN_SCORE = 0.3
 
 
-def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[dict[str, object]]:
+def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[dict[str, Any]]:
     """A row a variant."""
     clips = [_clip(video, stages, options, *variant) for variant in VARIANTS]
     reference = Rows.of_clip(clips[0][0])

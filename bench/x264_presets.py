@@ -8,7 +8,7 @@ import argparse
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -56,7 +56,7 @@ def measure(pictures: list[Picture], segment: Segment, options: EncodeOptions) -
 
 def _luma(frame: av.VideoFrame, size: tuple[int, int]) -> U8:
     """(h, w) of a picture of 4:2:0, less the row and the column that an odd one has gained."""
-    return frame.to_ndarray()[: size[1], : size[0]]
+    return cast(U8, frame.to_ndarray())[: size[1], : size[0]]
 
 
 def _nothing(frames: int) -> Overlay:
@@ -76,9 +76,9 @@ def main() -> None:
     parser.add_argument("video", nargs="?", type=Path, help="default: sports2d_demo.mp4 of shared/")
     given = parser.parse_args()
     data = shared()
-    if given.video is None and data is None:
+    video = given.video or (data and data / "videos" / "sports2d_demo.mp4")
+    if video is None:
         parser.error("no video was given, and the videos of shared/ are not here")
-    video = given.video or data / "videos" / "sports2d_demo.mp4"
     media = probe(video, load_settings({}).media_limits)
     segment = split(media, 1, SECONDS)[0]
     pictures = [p for p in read(segment) if p.index < len(segment.pts)]

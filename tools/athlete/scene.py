@@ -74,7 +74,8 @@ class Scene:
             picture += random.standard_normal(picture.shape, np.float32) * np.float32(
                 self.noise / 255
             )
-        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        levels: Array = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return levels
 
     def draw_on(self, picture: Array, index: int) -> None:
         """Draw frame ``index`` into (h,w,3) float32 RGB 0-1, in place."""

@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from torch.multiprocessing.spawn import spawn
 
 from deployments.pose import compat
 from deployments.process_setup import usable_cpus
@@ -67,7 +68,7 @@ def train(make_config: Callable[[int], Config]) -> None:
         return
     with TemporaryDirectory() as folder:
         meet = f"file://{folder}/meet"
-        torch.multiprocessing.spawn(_run, (processes, make_config, meet), processes)
+        spawn(_run, (processes, make_config, meet), processes)
 
 
 def _run(rank: int, processes: int, make_config: Callable[[int], Config], meet: str) -> None:
