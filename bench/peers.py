@@ -24,7 +24,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.harness import CONSOLE, in_words, machine, save, shared, table
-from bench.peer_table import picture
 from bench.peer_weights import FOLDER, KEY, STAND_INS, WEIGHTS, in_int8, long_clip, rtmpose_m
 from serve_app.settings import ROOT
 
@@ -280,11 +279,10 @@ def main() -> None:
         rows += measured([*runs_on(clip, data, pythons, only)], given.rounds, for_clip)
     show(rows)
     missing = [name for name, python in pythons.items() if python is None]
-    saved = save(
+    save(
         given.name,
         {"machine": facts, "not_installed": missing, "crops": crops, "rows": rows},
     )
-    picture(rows, saved.with_suffix(".png"), in_words(facts))
 
 
 if __name__ == "__main__":
