@@ -213,7 +213,7 @@ def test_a_leg_that_is_badly_seen_keeps_the_range_of_its_strides():
     made = walk(frames(8.0, 30), stride_hz=0.9)
     noise = np.zeros_like(made.xy)
     random = np.random.default_rng(3)
-    for side, level in (("left", 1.0), ("right", 5.0)):
+    for side, level in (("left", 1.0), ("right", 6.0)):
         points = [INDEX[f"{side}_{joint}"] for joint in ("hip", "knee", "ankle")]
         noise[:, points] = level * autoregressive(random, 0.9, (len(made.xy), 3, 2))
     told = summed(made.xy + noise)["joints"]
