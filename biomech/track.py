@@ -96,7 +96,7 @@ class Track:
                 f"{', '.join(map(str, _BEGIN_AS_COCO))} keypoints. Pick one person; for those of "
                 "MediaPipe and OpenPose take from_mediapipe and from_openpose."
             )
-        known = np.isfinite(points).all(-1)
+        known: Flags = np.asarray(np.isfinite(points).all(-1))
         scores = np.where(known, 1.0, 0.0) if score is None else np.asarray(score, np.float64)
         if scores.shape != points.shape[:2]:
             raise ValueError(f"score has shape {scores.shape}, expected {points.shape[:2]} as xy")

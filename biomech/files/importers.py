@@ -87,7 +87,7 @@ def read_csv(path: str | Path, *, size: tuple[int, int] | None = None) -> Track:
     table = np.full((len(rows) - 1, len(names)), np.nan)
     table[:, used] = _numbers([[_at(row, i) for i in used] for row in rows[1:]])
     xy = _points(table, columns, path)
-    score = np.isfinite(xy).all(-1).astype(np.float64)
+    score = np.where(np.isfinite(xy).all(-1), 1.0, 0.0)
     for keypoint, i in INDEX.items():
         if keypoint in columns and f"{keypoint}_score" in where:
             score[:, i] = table[:, where[f"{keypoint}_score"]]
@@ -115,7 +115,8 @@ def read_coco(path: str | Path, *, fps: float, size: tuple[int, int] | None = No
         labelled = isinstance(document, dict)
         entries = document["annotations"] if labelled else document
         found = {int(e["image_id"]): e["keypoints"] for e in entries}
-        points = np.array([found[f] for f in sorted(found)], np.float64).reshape(len(found), -1, 3)
+        rows = np.array([found[f] for f in sorted(found)], np.float64)
+        points = rows.reshape(len(found), rows.shape[-1] // 3, 3)
     except (KeyError, TypeError, ValueError) as error:
         raise FileError(
             f"{path} is not COCO's keypoints: {error!r}",
@@ -153,7 +154,7 @@ def _keypoint(marker: str) -> str | None:
     """Find COCO's name of a marker: ``LKnee`` or ``left_knee``; None for another point."""
     if marker.lower() in INDEX:
         return marker.lower()
-    sided = f"{_SIDES.get(marker[:1], '')}_{marker[1:].lower()}"
+    sided = f"{_SIDES.get(marker[:1].upper(), '')}_{marker[1:].lower()}"
     return sided if sided in INDEX else None
 
 
