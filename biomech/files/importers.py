@@ -18,7 +18,7 @@ _PX_PER_UNIT: Final[Mapping[str, float]] = {"px": 1.0, "m": 1000.0, "cm": 10.0, 
 
 _SIDES: Final = {"R": "right", "L": "left"}
 _SPARSEST: Final = 100
-"""Numbers of pictures spread over more than so many times their count are not those of frames."""
+"""Largest span of image numbers over their count; beyond it they do not number frames."""
 
 
 def read_trc(path: str | Path) -> Track:

@@ -21,20 +21,9 @@ MODULES = sorted(
     for path in (ROOT / "biomech").rglob("*.py")
 )
 BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-GUARD = f"""
-import sys
-
-class Alone:
-    allowed = sys.stdlib_module_names | {{"numpy", "scipy", "biomech"}}
-
-    def find_spec(self, name, path=None, target=None):
-        top = name.partition(".")[0]
-        if top not in self.allowed and not top.startswith("_sysconfigdata"):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-
-sys.meta_path.insert(0, Alone())
-sys.path.insert(0, {str(ROOT)!r})
-"""
+GUARD = (
+    f"import sys; sys.path.insert(0, {str(ROOT)!r}); import tests.support.numpy_and_scipy_alone\n"
+)
 MEDIAPIPE = {  # of the landmarks' own names
     "nose": 0, "left_eye": 2, "right_eye": 5, "left_ear": 7, "right_ear": 8, "left_shoulder": 11,
     "right_shoulder": 12, "left_elbow": 13, "right_elbow": 14, "left_wrist": 15, "right_wrist": 16,
