@@ -17,16 +17,22 @@ _PX_PER_UNIT: Final[Mapping[str, float]] = {"px": 1.0, "m": 1000.0, "cm": 10.0, 
 """Pixels a unit of length: a pixel is a millimetre where a file has lengths."""
 
 _SIDES: Final = {"R": "right", "L": "left"}
+_TALLEST_M: Final = 5.0
 _SPARSEST: Final = 100
 """Largest span of image numbers over their count; beyond it they do not number frames."""
 
 
-def read_trc(path: str | Path) -> Track:
+def read_trc(path: str | Path, *, unit: str | None = None) -> Track:
     """Read the markers of a `.trc` file of OpenSim, Pose2Sim or Sports2D.
 
     Markers are found by COCO's names or Pose2Sim's (``LKnee``), whatever their case. The picture's
     plane is X and Y, and Z is left out. Units of px have y down; those of length have y up, and a
     millimetre becomes a pixel. The file has no confidences: points that are there have 1.
+
+    Args:
+        path: of the file.
+        unit: ``px``, ``m``, ``cm`` or ``mm``; that of the header by default, but for people taller
+            than 5 m, who are in pixels: Sports2D writes m in the headers of its pixel files, too.
 
     Raises:
         FileError: not such a file; says what was found.
@@ -39,11 +45,11 @@ def read_trc(path: str | Path) -> Track:
             "Write it with OpenSim, Pose2Sim or Sports2D.",
         )
     header = dict(zip(lines[1].split(), lines[2].split(), strict=False))
-    unit = header.get("Units", "")
+    chosen, unit = unit, header.get("Units", "") if unit is None else unit
     if unit not in _PX_PER_UNIT:
         raise FileError(
             f"Units of {path} are {unit!r}, expected one of {', '.join(_PX_PER_UNIT)}",
-            "Write them in the header's third line.",
+            "Give unit=.",
         )
     cells = lines[3].rstrip("\t").split("\t")
     columns = {}
@@ -53,6 +59,8 @@ def read_trc(path: str | Path) -> Track:
             columns[keypoint] = (i, i + 1)
     table = _numbers([line.split("\t") for line in lines[5:] if line.strip()])
     xy = _points(table, columns, path)
+    if chosen is None and unit == "m" and _spread(xy) > _TALLEST_M:
+        unit = "px"
     if unit != "px":
         xy *= np.array([1.0, -1.0]) * _PX_PER_UNIT[unit]
         xy += MARGIN_PX - xy[np.isfinite(xy).all(-1)].min(0, initial=np.inf)
@@ -140,6 +148,13 @@ def read_coco(path: str | Path, *, fps: float, size: tuple[int, int] | None = No
     return Track.from_coco(
         xy, score, fps=fps, size=_size_of(document) if labelled and size is None else size
     )
+
+
+def _spread(xy: Array) -> float:
+    """Median over frames of the height of the points, 0 without any."""
+    known = xy[np.isfinite(xy).all(-1).any(1), :, 1]
+    spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
+    return float(np.median(spread)) if len(spread) else 0.0
 
 
 def _size_of(document: Mapping[str, Any]) -> tuple[int, int] | None:

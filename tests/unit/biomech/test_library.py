@@ -15,6 +15,7 @@ from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from tests.support.moving_figure import frames, squats
 from tests.support.saved_results import RATE, SIGMA, SIZE, saved, squatting
+from tests.support.sports2d_tracks import read_tracks
 from tests.support.stick_figure import FIGURE, without
 
 SQUAT = Context("squat", subject=Subject(height_m=1.75))
@@ -122,6 +123,48 @@ def test_lengths_have_y_up_and_a_pixel_a_millimetre(tmp_path):
     assert hip[1] - hip[0] == pytest.approx([100.0, 0.0])
     assert np.isnan(knee[1]).all()
     assert np.nanmin(track.xy) > 10
+
+
+def sports2d_file(path, xy, times_s):
+    """A file as Sports2D writes it: m in the header, also of pixels; no tab at the end of a row."""
+    keys = "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame"
+    names = {"Nose": "nose"} | {
+        f"{side[0].upper()}{part.capitalize()}": f"{side}_{part}"
+        for side in ("right", "left")
+        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "eye", "ear")
+    }
+    lines = [
+        f"PathFileType\t4\t(X/Y/Z)\t{path}",
+        keys.replace(" ", "\t") + "\tOrigNumFrames",
+        f"30\t30\t{len(xy)}\t{len(names)}\tm\t30\t0\t{len(xy)}",
+        "Frame#\tTime\t" + "\t\t\t".join(names) + "\t\t\t",
+        "\t\t" + "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(names) + 1)),
+    ]
+    for f, (time, points) in enumerate(zip(times_s.tolist(), xy, strict=True)):
+        cells = [
+            cell
+            for keypoint in names.values()
+            for x, y in [points[INDEX[keypoint]].tolist()]
+            for cell in ([x, y, 0.0] if np.isfinite(x) else ["", "", ""])
+        ]
+        lines.append("\t".join(map(str, [f, time, *cells])))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.parametrize("person", range(3))
+def test_pixels_of_sports2d_are_read_as_pixels(person, tmp_path):
+    """Its header has m; the points are its own of its video."""
+    xy = read_tracks()[person].keypoints
+    times_s = np.arange(len(xy)) / 30
+    sports2d_file(tmp_path / "px.trc", xy, times_s)
+    track = biomech.read_trc(tmp_path / "px.trc")
+    assert track.xy == pytest.approx(xy, nan_ok=True)
+    angles = biomech.analyze(track).angles
+    ours = biomech.analyze(biomech.Track.from_coco(xy, times_s=times_s)).angles
+    for name, angle in ours.items():
+        assert angles[name].value == pytest.approx(angle.value, nan_ok=True), name
+    tall = biomech.read_trc(tmp_path / "px.trc", unit="cm")
+    assert np.nanstd(tall.xy[..., 1]) == pytest.approx(10 * np.nanstd(xy[..., 1]))
 
 
 def test_an_interval_of_another_level_is_wider_or_narrower(result):
