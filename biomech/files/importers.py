@@ -152,7 +152,7 @@ def read_coco(path: str | Path, *, fps: float, size: tuple[int, int] | None = No
 
 def _spread(xy: Array) -> float:
     """Median over frames of the height of the points, 0 without any."""
-    known = xy[np.isfinite(xy).all(-1).any(1), :, 1]
+    known = xy[np.isfinite(xy[..., 1]).any(axis=1), :, 1]
     spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
     return float(np.median(spread)) if len(spread) else 0.0
 
