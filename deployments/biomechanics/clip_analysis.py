@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from biomech.analysis import analyze_person
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
-from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.geometry import derotated
-from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.preprocess import Smoothed
-from biomech.results.frame_blocks import disabled_block, frame_blocks
-from biomech.results.person_summary import SummaryInputs, disabled_summary, summary
-from biomech.scores.readiness import with_smoothness
+from biomech.results.frame_blocks import disabled_block
+from biomech.results.person_summary import SummaryInputs, disabled_summary
 from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
@@ -62,19 +60,7 @@ def analyze(
         shown = _shown(clip, p)
         track = track_of(clip, p, shown, context.camera.slowmo_factor)
         own = context if p == 0 else replace(context, subject=Subject())
-        metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
-        clip_events = clip_events_of(metrics, config, context.movement)
-        if clip_events is not None:
-            metrics = with_smoothness(clip_events, config)
-        metrics = metrics.only(parts)
-        if p < max_people_in_frames:
-            frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
-        if p == 0:
-            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
-            drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
-            for i, name in enumerate(JOINT_ANGLES):
-                angles[shown, i] = metrics.joint_angles[name].value
-        occasion = SummaryInputs(
+        inputs = SummaryInputs(
             config=config,
             context=own,
             parts=parts,
@@ -83,7 +69,15 @@ def analyze(
             first_frame=shown.start,
             others=(clip.row[shown] >= 0).sum(1) > track.present,
         )
-        summaries.append(summary(person_id, metrics, clip_events, occasion))
+        result = analyze_person(track, inputs, person_id)
+        if p < max_people_in_frames:
+            frames.append(result.frames(len(clip.times_s)))
+        if p == 0:
+            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
+            drawn[shown] = _in_picture(result.metrics.points, context.camera.roll_deg or 0.0)
+            for i, name in enumerate(JOINT_ANGLES):
+                angles[shown, i] = result.metrics.joint_angles[name].value
+        summaries.append(result.summary)
     return ClipBiomechanics(frames, angles, summaries, drawn)
 
 

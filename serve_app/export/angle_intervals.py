@@ -65,14 +65,7 @@ def spreads_of(result: SavedResult, person: SavedPerson) -> Mapping[str, Spread]
         Subject(height_m=person.height_m),
         person.roll_deg if person.roll_known else None,
     )
-    angles = {
-        **made.joint_angles,
-        **made.body_alignment,
-        **made.hips,
-        **made.sagittal,
-        **made.frontal,
-        **{f"{part}_tilt": angle for part, angle in made.tilts.items()},
-    }
+    angles = made.angles()
     found = {}
     for name, values in {**person.included, **person.values, **person.signed}.items():
         if name not in angles:

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from biomech.files import Profile
+
 Format = Literal["csv", "parquet", "trc", "mot", "c3d", "coco"]
-Profile = Literal["2d", "opensim"]
 
 
 class ExportQuery(BaseModel):

@@ -5,18 +5,16 @@ Its reader drops what follows the last tab of a line if that is blank, so lines 
 a tab, as those that it writes itself do.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Final
 
 import numpy as np
 
+from biomech.files import FileError, Profile
+from biomech.files.markers import MARKERS, Markers
+from biomech.files.uniform_timebase import UniformTimebase
 from biomech.kinematics.geometry import Array
-from deployments.errors import BadParameterError
-from serve_app.export.points import MARKERS, Markers
-from serve_app.export.resampling import UniformTimebase
-from serve_app.export.saved_clip import SavedPerson, SavedResult
-from serve_app.http.export_query import Profile
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
 _COORDINATES: Final[dict[str, str]] = {
@@ -37,7 +35,7 @@ def trc(markers: Markers, name: str) -> Iterator[str]:
         markers: metres, y up, or pixels, y down. name: of the file, for its first line.
 
     Raises:
-        BadParameterError: there is no point at all.
+        FileError: there is no point at all.
     """
     count, seen = len(MARKERS), _span(markers.xy[..., 0])
     times, xy = markers.even.times_s[seen], markers.xy[seen]
@@ -82,29 +80,28 @@ def _trc_rows(times_s: Array, xy: Array, decimals: int) -> Iterator[str]:
 
 
 def mot(
-    result: SavedResult, person: SavedPerson, profile: Profile = "2d", with_hip: bool = False
+    even: UniformTimebase,
+    signed: Mapping[str, Array],
+    max_gap_s: float,
+    profile: Profile = "2d",
+    with_hip: bool = False,
 ) -> Iterator[str]:
     """Yield the lines of a `.mot` file, from the first known angle to the last.
 
     Args:
-        result: that the person is of. person: whose angles.
-        profile: ``2d`` has every signed angle of the result under our name with ``_2d``;
+        even: times of the file. signed: (f,) degrees by name, NaN where not known.
+        max_gap_s: frames further apart are not joined.
+        profile: ``2d`` has every signed angle that is known under our name with ``_2d``;
             ``opensim`` those that OpenSim has a coordinate for, under its name.
         with_hip: ``opensim`` has the hips too. Ours are between trunk and thigh, OpenSim's between
             pelvis and thigh.
 
     Raises:
-        BadParameterError: a single picture, or no such angle in the result.
+        FileError: no such angle is known.
     """
-    even = UniformTimebase.of(result.times_s)
-    wanted = _columns(person, profile, with_hip)
-    angles = even.resampled_angles(
-        {
-            column: result.over_frames(person, person.signed[name])
-            for name, column in wanted.items()
-        },
-        result.config(person).max_gap_s,
-    )
+    wanted = _columns(signed, profile, with_hip)
+    columns = {column: signed[name] for name, column in wanted.items()}
+    angles = even.resampled_angles(columns, max_gap_s)
     values = np.column_stack(list(angles.values()))
     table = np.column_stack([even.times_s, values])[_span(values)]
     header = (
@@ -121,17 +118,17 @@ def mot(
     return _ended(header, _mot_rows(table))
 
 
-def _columns(person: SavedPerson, profile: Profile, with_hip: bool) -> dict[str, str]:
+def _columns(signed: Mapping[str, Array], profile: Profile, with_hip: bool) -> dict[str, str]:
     """Names of columns by names of angles."""
-    known = [name for name, values in person.signed.items() if np.isfinite(values).any()]
+    known = [name for name, values in signed.items() if np.isfinite(values).any()]
     if not known:
-        raise BadParameterError(_ALL_PLANES, hint="Film from the side or from the front.")
+        raise FileError(_ALL_PLANES, hint="Film from the side or from the front.")
     if profile == "2d":
         return {name: f"{name}_2d" for name in known}
     theirs = _COORDINATES | (_HIPS if with_hip else {})
     found = {name: column for name, column in theirs.items() if name in known}
     if not found:
-        raise BadParameterError(
+        raise FileError(
             "the result has no flexion with a sign: the athlete is not seen from the side",
             hint="Film from the side, or take the profile 2d.",
         )
@@ -147,11 +144,11 @@ def _span(values: Array) -> slice:
     """The rows (g,) from the first that has any of (g, k) values to the last.
 
     Raises:
-        BadParameterError: there is none.
+        FileError: there is none.
     """
     there = np.flatnonzero(np.isfinite(values).any(-1))
     if not len(there):
-        raise BadParameterError(
+        raise FileError(
             "nothing of this person is measured for long enough", hint="Film longer, or nearer."
         )
     return slice(int(there[0]), int(there[-1]) + 1)

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import scipy
 
+from biomech.files import FileError
 from biomech.kinematics.geometry import Array, wrap
 from biomech.time_windows import rate_of, runs_of
-from deployments.errors import BadParameterError
 
 _ON_GRID: Final = 0.05
 """Of a frame's interval: time stamps that are off by less are rounded ones."""
@@ -53,22 +53,22 @@ class UniformTimebase:
         """The even times from the first of the ascending ``frames_s`` (f,) to the last.
 
         Raises:
-            BadParameterError: a single frame, or frames too bunched for any rate.
+            FileError: a single frame, or frames too bunched for any rate.
         """
         if len(frames_s) < 2:
-            raise BadParameterError(
+            raise FileError(
                 "a single picture has no frame rate", hint="Export it as csv, parquet or coco."
             )
         span = float(frames_s[-1] - frames_s[0])
         steps = round(span * rate_of(frames_s))
         if not 1 <= steps < _MOST_RESAMPLED * len(frames_s):
-            raise BadParameterError(
+            raise FileError(
                 "the frames are too unevenly spread for a constant rate",
                 hint="Export them as csv, parquet or coco.",
             )
         rate_hz = _plain(steps / span, _tick_of(frames_s) / span)
         if rate_hz < _LEAST_HZ:
-            raise BadParameterError(
+            raise FileError(
                 f"the frames are further apart than {1 / _LEAST_HZ:g} s",
                 hint="Export them as csv, parquet or coco.",
             )
