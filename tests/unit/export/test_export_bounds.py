@@ -8,7 +8,6 @@ import pytest
 
 from biomech.config import Subject
 from biomech.kinematics.person_metrics import person_metrics
-from biomech.results.frame_blocks import _of_planes
 from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import WorkCancelledError
 from deployments.errors import (
@@ -55,7 +54,7 @@ def test_the_names_that_are_read_are_those_that_are_written(squat):
     result = read_result(squat)
     person = result.people[0]
     made = person_metrics(result.track(person), result.config(person), Subject(), None)
-    assert set(_of_planes(made)) == saved_module._SIGNED
+    assert set(made.signed()) == saved_module._SIGNED
     assert set(made.hips) == saved_module._INCLUDED
     assert {part for part, _ in saved_module._LEVELS} == set(made.tilts)
 
