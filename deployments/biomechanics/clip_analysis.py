@@ -9,13 +9,13 @@ import numpy as np
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
 from biomech.events.clip_events import clip_events_of
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import derotated
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.preprocess import Smoothed
 from biomech.results.frame_blocks import disabled_block, frame_blocks
 from biomech.results.person_summary import SummaryInputs, disabled_summary, summary
 from biomech.scores.readiness import with_smoothness
-from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
 

@@ -68,7 +68,7 @@ def spreads_of(result: SavedResult, person: Person) -> Mapping[str, Spread]:
     angles = {
         **made.joint_angles,
         **made.body_alignment,
-        **made.hips,
+        **made.included,
         **made.sagittal,
         **made.frontal,
         **{f"{part}_tilt": angle for part, angle in made.tilts.items()},

@@ -11,7 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
+from biomech.skeleton import SIDES
 from deployments.errors import BadParameterError
 from serve_app.export.points import MARKERS, Markers
 from serve_app.export.resampling import UniformTimebase
@@ -19,14 +21,21 @@ from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.http.export_query import Profile
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
-_COORDINATES: Final[dict[str, str]] = {
-    f"{side}_{ours}_flexion": f"{theirs}_{side[0]}"
-    for side in ("right", "left")
-    for ours, theirs in (("knee", "knee_angle"), ("shoulder", "arm_flex"), ("elbow", "elbow_flex"))
-}
-"""OpenSim's names of our flexions; both are positive in flexion."""
 
-_HIPS: Final = {f"{side}_hip_flexion": f"hip_flexion_{side[0]}" for side in ("right", "left")}
+
+def _coordinates(alike: bool) -> dict[str, str]:
+    """Return OpenSim's names of the flexions it defines as we do, or of those it does not.
+
+    Both are positive in flexion.
+    """
+    return {
+        f"{side}_{joint.name}_flexion": f"{joint.opensim}_{side[0]}"
+        for side in reversed(SIDES)
+        for joint in JOINTS
+        if joint.opensim and joint.opensim_alike is alike
+    }
+
+
 _ALL_PLANES: Final = "the result has no signed angle: it shows neither one side nor the front"
 
 
@@ -128,7 +137,7 @@ def _columns(person: Person, profile: Profile, with_hip: bool) -> dict[str, str]
         raise BadParameterError(_ALL_PLANES, hint="Film from the side or from the front.")
     if profile == "2d":
         return {name: f"{name}_2d" for name in known}
-    theirs = _COORDINATES | (_HIPS if with_hip else {})
+    theirs = _coordinates(alike=True) | (_coordinates(alike=False) if with_hip else {})
     found = {name: column for name, column in theirs.items() if name in known}
     if not found:
         raise BadParameterError(
