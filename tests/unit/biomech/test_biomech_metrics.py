@@ -137,7 +137,7 @@ def test_nothing_depends_on_place_and_size_in_the_picture(xy, scale, shift):
 @given(people())
 def test_scores_stay_in_their_range_and_nulls_have_their_reason(xy):
     made = metrics(xy)
-    for block in ("joint_angles", "body_alignment", "movement", "hips", "sagittal", "frontal"):
+    for block in ("joint_angles", "body_alignment", "movement", "included", "sagittal", "frontal"):
         for name, quantity in getattr(made, block).items():
             assert np.array_equal(np.isnan(quantity.value), quantity.reason != ""), name
     for score in made.movement.values():
