@@ -21,21 +21,6 @@ from serve_app.export.saved_clip import Person, SavedResult
 from serve_app.http.export_query import Profile
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
-
-
-def _coordinates(alike: bool) -> dict[str, str]:
-    """Return OpenSim's names of the flexions it defines as we do, or of those it does not.
-
-    Both are positive in flexion.
-    """
-    return {
-        f"{side}_{joint.name}_flexion": f"{joint.opensim}_{side[0]}"
-        for side in reversed(SIDES)
-        for joint in JOINTS
-        if joint.opensim and joint.opensim_alike is alike
-    }
-
-
 _ALL_PLANES: Final = "the result has no signed angle: it shows neither one side nor the front"
 
 
@@ -128,6 +113,19 @@ def mot(
         "\t".join(["time", *angles]),
     )
     return _ended(header, _mot_rows(table))
+
+
+def _coordinates(alike: bool) -> dict[str, str]:
+    """Return OpenSim's names of the flexions it defines as we do, or of those it does not.
+
+    Both are positive in flexion.
+    """
+    return {
+        f"{side}_{joint.name}_flexion": f"{joint.opensim}_{side[0]}"
+        for side in reversed(SIDES)
+        for joint in JOINTS
+        if joint.opensim and joint.opensim_alike is alike
+    }
 
 
 def _columns(person: Person, profile: Profile, with_hip: bool) -> dict[str, str]:
