@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.harness import in_words, machine, shared, table
 from biomech.results.cautions import MAX_BLUR
+from biomech.skeleton import KEYPOINTS
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
 from deployments.messages import F64, U8, CropPoses
@@ -68,7 +69,7 @@ def photographed() -> Iterator[LabeledPerson]:
         picture = read_picture(folder / "images" / about["file_name"])
         for box, label in labelled_people(truth, image_id):
             if box[3] - box[1] >= LEAST_HEIGHT_PX:
-                x, y, seen = np.array(label["keypoints"], float).reshape(17, 3).T
+                x, y, seen = np.array(label["keypoints"], float).reshape(len(KEYPOINTS), 3).T
                 yield LabeledPerson(picture, np.array(box), np.stack([x, y], 1), seen > 0)
 
 
@@ -77,7 +78,9 @@ def drawn() -> Iterator[LabeledPerson]:
     for seed in range(ATHLETES):
         scene = stage(Take(seed=900_000 + seed, view=15.0 * seed, seconds=0.5))
         picture = np.ascontiguousarray(scene.frame(6)[..., ::-1]).astype(np.uint8)
-        yield LabeledPerson(picture, scene.boxes[6], scene.keypoints[6], np.ones(17, np.bool_))
+        yield LabeledPerson(
+            picture, scene.boxes[6], scene.keypoints[6], np.ones(len(KEYPOINTS), np.bool_)
+        )
 
 
 def defocus(share: float) -> Kernel:

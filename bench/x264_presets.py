@@ -14,6 +14,8 @@ import av
 import numpy as np
 
 from bench.harness import CONSOLE, in_words, machine, save, shared, table
+from biomech.joints import JOINT_ANGLES
+from biomech.skeleton import KEYPOINTS
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
@@ -61,11 +63,11 @@ def _luma(frame: av.VideoFrame, size: tuple[int, int]) -> U8:
 
 def _nothing(frames: int) -> Overlay:
     return Overlay(
-        keypoints=np.empty((frames, 0, 17, 2), np.float32),
-        score=np.empty((frames, 0, 17), np.float32),
+        keypoints=np.empty((frames, 0, len(KEYPOINTS), 2), np.float32),
+        score=np.empty((frames, 0, len(KEYPOINTS)), np.float32),
         box=np.empty((frames, 0, 4), np.float32),
         track_id=np.empty(0, np.int32),
-        angles_deg=np.full((frames, 6), np.nan),
+        angles_deg=np.full((frames, len(JOINT_ANGLES)), np.nan),
         min_score=0.3,
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
 
 if TYPE_CHECKING:
@@ -190,10 +191,10 @@ class CropPoses:
         """One after another, then in ``order``, array by array; empty for no parts."""
         if not parts:
             return CropPoses(
-                np.empty((0, 17, 2), np.float32),
-                np.empty((0, 17), np.float32),
-                np.empty((0, 17), np.float32),
-                np.empty((0, 17, 2), np.float32),
+                np.empty((0, len(KEYPOINTS), 2), np.float32),
+                np.empty((0, len(KEYPOINTS)), np.float32),
+                np.empty((0, len(KEYPOINTS)), np.float32),
+                np.empty((0, len(KEYPOINTS), 2), np.float32),
             )
         return CropPoses(
             *(
@@ -310,7 +311,7 @@ class ClipBiomechanics:
             f, plain JSON values with None for missing, or None where the person is absent; of the
             first so many people as were asked for. Objects may be made as they are asked for.
         angles_deg: (f,6) the joint angles of the primary person in the order of
-            ``biomech.skeleton.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
+            ``biomech.joints.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.
         summary: one JSON object a person.
         primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not

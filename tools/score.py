@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from biomech.joints import JOINT_ANGLES
+from biomech.skeleton import KEYPOINTS
 from serve_app.report.contact_sheet import angle_values
 from serve_app.results.response_schema import FramePose, PoseData
 from serve_app.results.summary_schema import PersonSummary

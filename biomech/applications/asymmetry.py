@@ -10,6 +10,7 @@ from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, UNLISTED, Limit
 from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
 from biomech.events.measures import Measure
 from biomech.kinematics.view import FRONTAL
+from biomech.skeleton import split_side
 from biomech.statistics.inference import (
     difference_error,
     limb_symmetry,
@@ -118,7 +119,7 @@ def _curves(phases: Mapping[str, Any] | None, *, biased: bool) -> list[dict[str,
     joints = (phases or {}).get("joints", {})
     found = []
     for name, left in joints.items():
-        side, _, joint = name.partition("_")
+        side, joint = split_side(name)
         right = joints.get(f"right_{joint}")
         if side == "left" and right:
             apart = np.array(left["mean"]) - np.array(right["mean"])

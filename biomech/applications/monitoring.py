@@ -20,9 +20,11 @@ from biomech.applications.outcome import (
     unavailable,
 )
 from biomech.events.clip_events import ClipEvents
-from biomech.events.measures import JOINTS, values_at
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.events.measures import values_at
+from biomech.joints import JOINTS
+from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
+from biomech.skeleton import SIDES
 from biomech.statistics.inference import Z95
 from biomech.time_windows import runs_of
 
@@ -32,7 +34,7 @@ EXCURSION: Final = "knee_excursion"
 FPPA: Final = "fppa"
 
 _SIDED: Final[Mapping[str, str]] = {
-    **{f"{joint}_flexion": f"{{}}_{joint}_flexion" for joint in JOINTS},
+    **{f"{joint.name}_flexion": f"{{}}_{joint.name}_flexion" for joint in JOINTS},
     FPPA: "{}_fppa",
 }
 _WHOLE: Final = (

@@ -7,7 +7,8 @@ import numpy as np
 from biomech.events.clip_events import ClipEvents
 from biomech.events.repetitions import DIRECTIONS
 from biomech.kinematics.curves import TRUNK
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
+from biomech.skeleton import SIDES, split_side
 
 POINTS: Final = 101
 _DECIMALS: Final = 3
@@ -30,7 +31,8 @@ def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
         of, driver = "repetition", reps.driver
         direction = DIRECTIONS[reps.direction] if driver else None
     signals = {
-        name: (signal, windows[name.partition("_")[0]]) for name, signal in curves.flexion.items()
+        name: (signal, windows[split_side(name)[0] or ""])
+        for name, signal in curves.flexion.items()
     }
     if curves.signed:
         signals[TRUNK] = (curves.lean, windows["right"])

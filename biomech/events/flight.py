@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from biomech.events.foot_contact import RISES, SETTLES, Fall, leaving_times
 from biomech.kinematics.curves import Curves
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.preprocessing.noise import Noise
 from biomech.reasons import CONTACT_UNCERTAIN, NO_FREE_FALL, Flags
 from biomech.scores.balance import GRAVITY_M_S2
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, percentile, runs_of, velocity
 
 LEAST_RISE: Final = 0.03

@@ -17,9 +17,10 @@ from biomech import reasons
 from biomech.events.flight import Flight, over_stance
 from biomech.events.peaks import crest_s, peaks_of
 from biomech.kinematics.curves import Curves
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import SAGITTAL
 from biomech.reasons import Flags
+from biomech.skeleton import SIDES
 from biomech.time_windows import percentile, runs_of
 
 _PROMINENCE: Final = 0.1

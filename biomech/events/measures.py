@@ -13,12 +13,12 @@ from biomech.events.clip_events import ClipEvents
 from biomech.events.foot_contact import value_at
 from biomech.events.gait import Gait
 from biomech.events.repetitions import HIP_HEIGHT
+from biomech.joints import JOINTS
 from biomech.kinematics.curves import TRUNK, Curves, speed_of
-from biomech.kinematics.geometry import ANGLES, SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.scores.smoothness import LEAST_RATE_HZ, ldlj, sparc
+from biomech.skeleton import SIDES
 from biomech.statistics.inference import Z95
-
-JOINTS: Final = tuple(dict.fromkeys(name.partition("_")[2] for name in ANGLES))
 
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
@@ -159,7 +159,7 @@ def _repetitions(clip_events: ClipEvents) -> Iterator[Measure]:
     at = np.array([rep.peak_s for rep in reps])
     windows = [(rep.start, rep.stop) for rep in reps]
     for joint in JOINTS:
-        yield from _joint(clip_events, joint, dict.fromkeys(SIDES, (at, windows)))
+        yield from _joint(clip_events, joint.name, dict.fromkeys(SIDES, (at, windows)))
     if curves.signed:
         yield Measure(f"{TRUNK}_peak", None, "deg", at, _over(curves.lean, windows, np.max))
     yield Measure(
@@ -195,8 +195,9 @@ def _gait(clip_events: ClipEvents, gait: Gait) -> Iterator[Measure]:
         side: (np.array([a.t_s for a, _ in own]), [(a.frame, b.frame) for a, b in own])
         for side, own in strides.items()
     }
-    for joint in ("knee", "hip"):
-        yield from _joint(clip_events, joint, cycles)
+    for joint in JOINTS:
+        if joint.per_stride:
+            yield from _joint(clip_events, joint.name, cycles)
     turned = phases_of_strides(clip_events, gait)
     for side in SIDES:
         own = strides[side]

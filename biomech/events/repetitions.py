@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from biomech.events.peaks import Crests, Indices, crest_s, crests_of
+from biomech.joints import joint_of
 from biomech.kinematics.curves import BEYOND, Curves
-from biomech.kinematics.geometry import MOTION_DEG, Array
+from biomech.kinematics.geometry import Array
 from biomech.reasons import Flags
 from biomech.time_windows import runs_of
 
@@ -169,7 +170,7 @@ def _candidate(curves: Curves, name: str, signal: Array, direction: int) -> _Can
     weight = every.prominence**2
     typical, rest = (_weighted_median(v, weight) for v in (every.prominence, every.base))
     if name != HIP_HEIGHT:
-        low, high = MOTION_DEG[name.partition("_")[2]]
+        low, high = joint_of(name).motion_deg
         if typical > BEYOND * (high - low):
             return None
     prominence = max(_PROMINENCE_SHARE * typical, least)

@@ -9,9 +9,9 @@ import numpy as np
 from biomech.events.clip_events import ClipEvents
 from biomech.events.flight import LEAST_RISE, USUAL_HEIGHT_M
 from biomech.kinematics.center_of_mass import center_of_mass
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.scores.balance import GRAVITY_M_S2
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import percentile, runs_of
 
 LEAST_FACTOR: Final = 1.6

@@ -14,17 +14,11 @@ import numpy as np
 from biomech.files import FileError, Profile
 from biomech.files.markers import MARKERS, Markers
 from biomech.files.uniform_timebase import UniformTimebase
+from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
+from biomech.skeleton import SIDES
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
-_COORDINATES: Final[dict[str, str]] = {
-    f"{side}_{ours}_flexion": f"{theirs}_{side[0]}"
-    for side in ("right", "left")
-    for ours, theirs in (("knee", "knee_angle"), ("shoulder", "arm_flex"), ("elbow", "elbow_flex"))
-}
-"""OpenSim's names of our flexions; both are positive in flexion."""
-
-_HIPS: Final = {f"{side}_hip_flexion": f"hip_flexion_{side[0]}" for side in ("right", "left")}
 _ALL_PLANES: Final = "the result has no signed angle: it shows neither one side nor the front"
 
 
@@ -118,6 +112,19 @@ def mot(
     return _ended(header, _mot_rows(table))
 
 
+def _coordinates(alike: bool) -> dict[str, str]:
+    """Return OpenSim's names of the flexions it defines as we do, or of those it does not.
+
+    Both are positive in flexion.
+    """
+    return {
+        f"{side}_{joint.name}_flexion": f"{joint.opensim}_{side[0]}"
+        for side in reversed(SIDES)
+        for joint in JOINTS
+        if joint.opensim and joint.opensim_alike is alike
+    }
+
+
 def _columns(signed: Mapping[str, Array], profile: Profile, with_hip: bool) -> dict[str, str]:
     """Names of columns by names of angles."""
     known = [name for name, values in signed.items() if np.isfinite(values).any()]
@@ -125,7 +132,7 @@ def _columns(signed: Mapping[str, Array], profile: Profile, with_hip: bool) -> d
         raise FileError(_ALL_PLANES, hint="Film from the side or from the front.")
     if profile == "2d":
         return {name: f"{name}_2d" for name in known}
-    theirs = _COORDINATES | (_HIPS if with_hip else {})
+    theirs = _coordinates(alike=True) | (_coordinates(alike=False) if with_hip else {})
     found = {name: column for name, column in theirs.items() if name in known}
     if not found:
         raise FileError(

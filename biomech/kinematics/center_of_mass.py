@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from biomech.kinematics.geometry import SIDES, Array, Vector, combine
+from biomech.kinematics.geometry import Array, Vector, combine
+from biomech.skeleton import SIDES, SKELETON
 from biomech.time_windows import velocity
 
 _MASS_PERCENT: Final = {
@@ -41,10 +42,9 @@ def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
     """(per cent of body mass, where its center is) by segment; ``sex`` None for the mean."""
     mass = {name: _of_sex(pair, sex) for name, pair in _MASS_PERCENT.items()}
     share = {name: _of_sex(pair, sex) for name, pair in _CENTER.items()}
-    trunk = share["trunk"] / 2
+    trunk, at = share["trunk"] / 2, SKELETON.mass_points
     segments: list[tuple[float, Vector]] = [
-        (mass["head"] / 2, {"left_ear": 1.0}),
-        (mass["head"] / 2, {"right_ear": 1.0}),
+        *((mass["head"] / 2, {f"{side}_{at['head']}": 1.0}) for side in SIDES),
         (
             mass["trunk"],
             {
@@ -56,16 +56,10 @@ def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
         ),
     ]
     for side in SIDES:
-        for name, start, end in (
-            ("upper_arm", "shoulder", "elbow"),
-            ("forearm", "elbow", "wrist"),
-            ("thigh", "hip", "knee"),
-            ("shank", "knee", "ankle"),
-        ):
+        for name, (start, end) in SKELETON.bones.items():
             along = {f"{side}_{start}": 1 - share[name], f"{side}_{end}": share[name]}
             segments.append((mass[name], along))
-        segments.append((mass["hand"], {f"{side}_wrist": 1.0}))
-        segments.append((mass["foot"], {f"{side}_ankle": 1.0}))
+        segments += [(mass[name], {f"{side}_{at[name]}": 1.0}) for name in ("hand", "foot")]
     return segments
 
 

@@ -8,17 +8,13 @@ import numpy as np
 import scipy
 
 from biomech.config import BiomechanicsConfig
+from biomech.joints import joint_of
 from biomech.kinematics.geometry import (
     ANGLES,
-    MOTION_DEG,
-    POSSIBLE_DEG,
-    SIDES,
-    UNSIGNED_JOINTS,
     Array,
     Vector,
     combine,
     flexion,
-    joint_of,
     possible,
     segments_with,
     trunk_lean,
@@ -29,7 +25,7 @@ from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.kinematics.uncertainty import flexion_sigma
 from biomech.kinematics.view import FRONTAL, SAGITTAL
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, lasting, runs_of, velocity
 
 BEYOND: Final = 1.1
@@ -40,7 +36,6 @@ _TURN: Final = 360.0
 _KNOWN_FACING: Final = 0.7
 """Share of the person's frames, from the side and of known facing, for angles to have a sign."""
 
-_OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
 _WITHIN_S: Final = 1.0
 _WINDOWS_S: Final = (1.0, 2.0)
@@ -95,7 +90,7 @@ class Curves:
 
     def has_sign(self, name: str) -> bool:
         """Whether the flexion ``name`` is signed."""
-        return self.signed and joint_of(name) not in UNSIGNED_JOINTS
+        return self.signed and joint_of(name).signed
 
     def least_swing(self, name: str) -> float:
         """Degrees that a flexion must turn by to be told from noise."""
@@ -131,7 +126,7 @@ def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
     facing = np.where(metrics.view.facing == 0, np.nan, metrics.view.facing)
     signed = _faces_aside(metrics)
     frontal = metrics.view.of_clip() == FRONTAL
-    names = [name for name in ANGLES if not (frontal and name.endswith(_OUT_OF_FRONTAL_PLANE))]
+    names = [name for name in ANGLES if not frontal or joint_of(name).seen_from_front]
     smooth = {name: flexion(name, xy, segments) for name in names}
     lean = trunk_lean(xy, trunk)
     taken = {name: wrap(flexion(name, points.raw, segments) - smooth[name]) for name in names}
@@ -229,13 +224,13 @@ def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> 
     cannot.
     """
     joint = joint_of(name)
-    if joint in UNSIGNED_JOINTS:
+    if not joint.signed:
         return np.where(possible(name, wrap(degrees)), np.abs(wrap(degrees)), np.nan)
-    low, high = MOTION_DEG[joint]
+    low, high = joint.motion_deg
     middle = (low + high) / 2
     result = wrap(degrees - middle) + middle
-    if joint != "shoulder":
-        least, most = POSSIBLE_DEG[joint]
+    if not joint.whole_turns:
+        least, most = joint.possible_deg
         return np.where((result < least) | (result > most), np.nan, result)
     for start, stop in runs_of(np.isfinite(degrees), times_s, max_gap_s).tolist():
         run = slice(start, stop)

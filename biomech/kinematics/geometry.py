@@ -12,13 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.skeleton import INDEX
+from biomech.joints import JOINTS, joint_of
+from biomech.skeleton import INDEX, SIDES, SKELETON
 
 Array = NDArray[np.float64]
 Vector = Mapping[str, float]
 """Weights of keypoints by name. They sum to 0 for a segment, to 1 for a point."""
-
-SIDES: Final = ("left", "right")
 
 TRUNK: Final[Vector] = {
     "left_hip": 0.5,
@@ -43,12 +42,7 @@ def segments_with(trunk: Vector) -> dict[str, Vector]:
     """The segments by name, each pointing away from the head where a person hangs straight."""
     table = {"trunk": trunk}
     for side in SIDES:
-        for name, start, end in (
-            ("thigh", "hip", "knee"),
-            ("shank", "knee", "ankle"),
-            ("upper_arm", "shoulder", "elbow"),
-            ("forearm", "elbow", "wrist"),
-        ):
+        for name, (start, end) in SKELETON.bones.items():
             table[f"{side}_{name}"] = between(f"{side}_{start}", f"{side}_{end}")
     return table
 
@@ -56,43 +50,11 @@ def segments_with(trunk: Vector) -> dict[str, Vector]:
 SEGMENTS: Final[dict[str, Vector]] = segments_with(TRUNK)
 
 ANGLES: Final[dict[str, tuple[tuple[int, str], ...]]] = {
-    f"{side}_{joint}": tuple((sign, name.format(side)) for sign, name in terms)
+    f"{side}_{joint.name}": tuple((sign, name.format(side)) for sign, name in joint.terms)
     for side in SIDES
-    for joint, terms in {
-        "knee": ((1, "{}_shank"), (-1, "{}_thigh")),
-        "hip": ((1, "trunk"), (-1, "{}_thigh")),
-        "shoulder": ((1, "trunk"), (-1, "{}_upper_arm")),
-        "elbow": ((1, "{}_upper_arm"), (-1, "{}_forearm")),
-    }.items()
+    for joint in JOINTS
 }
-"""Flexions as (sign, segment); 0 is straight, or hanging for the shoulder.
-
-As they stand they are positive in flexion for a person facing image right, and equal to Pose2Sim's
-definitions up to the sign of the side faced.
-"""
-
-MOTION_DEG: Final[Mapping[str, tuple[float, float]]] = {
-    "knee": (-10.0, 150.0),
-    "hip": (-30.0, 125.0),
-    "shoulder": (-60.0, 180.0),
-    "elbow": (0.0, 150.0),
-}
-"""Between what flexions joints move: engineering bounds that let all movement through.
-
-They are about the figures of the American Academy of Orthopaedic Surgeons, but wider for the knee
-(135 there), and with 10 degrees of overextension of the knee. An elbow has no sign."""
-
-UNSIGNED_JOINTS: Final = ("elbow",)
-"""Joints whose bend has no sign in a picture: the upper arm turns about itself, unseen."""
-
-POSSIBLE_DEG: Final[Mapping[str, tuple[float, float]]] = {
-    "knee": (-30.0, 165.0),
-    "hip": (-90.0, 170.0),
-    "shoulder": (-100.0, 220.0),
-    "elbow": (0.0, 165.0),
-}
-"""Flexions beyond which no joint goes, that of the hip between trunk and thigh: what is further is
-a limb that points at the camera, or points that are wrong (ours)."""
+"""(sign, segment) of the flexions of :data:`biomech.joints.JOINTS`, by angle."""
 
 _ALONG: Final = 0.17
 """Sine of the 10 degrees from a leg within which the other hip lies to neither side of it."""
@@ -156,29 +118,24 @@ def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) ->
 
 def possible(angle: str, flexed: Array) -> NDArray[np.bool_]:
     """Whether a joint can have this flexion ``angle``, its sign unknown; NaN counts as possible."""
-    low, high = POSSIBLE_DEG[joint_of(angle)]
+    low, high = joint_of(angle).possible_deg
     # A shoulder that goes beyond a half turn appears at the other end of it.
     return np.asarray((np.abs(flexed) <= max(high, -low)) | np.isnan(flexed))
 
 
-def joint_of(angle: str) -> str:
-    """The joint of a flexion of :data:`ANGLES`, without its side."""
-    return angle.partition("_")[2]
-
-
 def centered(angle: str, flexed: Array) -> Array:
     """Signed flexions within a half turn of the middle of what the joint can do."""
-    middle = sum(POSSIBLE_DEG[joint_of(angle)]) / 2
+    middle = sum(joint_of(angle).possible_deg) / 2
     return wrap(flexed - middle) + middle
 
 
 def unsigned(angle: str, flexed: Array) -> Array:
-    """The angle as reported, 0 to 180 degrees.
+    """Return the angle as reported, 0 to 180 degrees, with ``neutral_deg`` where flexion is 0.
 
-    For elbow, knee and hip the included angle at the joint, 180 straight; for the shoulder the
-    elevation of the upper arm from the trunk, 0 hanging.
+    For elbow, knee and hip that is the included angle at the joint, for the shoulder the elevation
+    of the upper arm from the trunk.
     """
-    return np.abs(flexed) if angle.endswith("shoulder") else 180.0 - np.abs(flexed)
+    return np.abs(joint_of(angle).neutral_deg - np.abs(flexed))
 
 
 def trunk_lean(xy: Array, trunk: Vector = TRUNK) -> Array:

@@ -9,18 +9,15 @@ import numpy as np
 
 from biomech import reasons
 from biomech.config import BiomechanicsConfig
+from biomech.joints import INCLUDED_ANGLES, JOINT_ANGLES, joint_of
 from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
-    POSSIBLE_DEG,
-    SIDES,
-    UNSIGNED_JOINTS,
     Array,
     Vector,
     centered,
     flexion,
     fppa,
-    joint_of,
     keypoints_of,
     length,
     possible,
@@ -40,7 +37,7 @@ from biomech.kinematics.uncertainty import (
 from biomech.kinematics.view import FRONTAL, SAGITTAL, View
 from biomech.preprocessing.visibility import VisibleKeypoints
 from biomech.reasons import Flags, Reasons
-from biomech.skeleton import INDEX, JOINT_ANGLES
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import percentile
 
 Z95: Final = 1.959963984540054
@@ -131,8 +128,12 @@ class AngleMaker:
         return made
 
     def joint_angles(self) -> dict[str, Angle]:
-        """The six angles of the response."""
+        """Return the angles in ``joint_angles`` of the response."""
         return {name: self.unsigned[name] for name in JOINT_ANGLES}
+
+    def included(self) -> dict[str, Angle]:
+        """Return the angles in ``detail.included`` of the response."""
+        return {name: self.unsigned[name] for name in INCLUDED_ANGLES}
 
     @cached_property
     def unsigned(self) -> dict[str, Angle]:
@@ -194,11 +195,12 @@ class AngleMaker:
         unseen = reasons.first(aside, reasons.where(self.view.facing == 0, reasons.FACING_UNKNOWN))
         made = {}
         for name, angle in self.flexions.items():
-            key, bounds = f"{name}_flexion", POSSIBLE_DEG[joint_of(name)]
-            if joint_of(name) in UNSIGNED_JOINTS:
-                made[key] = _turned(magnitude(angle), np.ones(len(angle.value)), aside)
+            key, joint = f"{name}_flexion", joint_of(name)
+            if joint.signed:
+                turned = _turned(angle, self.view.facing, unseen)
+                made[key] = _within(name, turned, joint.possible_deg)
             else:
-                made[key] = _within(name, _turned(angle, self.view.facing, unseen), bounds)
+                made[key] = _turned(magnitude(angle), np.ones(len(angle.value)), aside)
         return made | {"trunk_lean": _turned(self.lean(), self.view.facing, unseen)}
 
     def frontal(self) -> dict[str, Angle]:

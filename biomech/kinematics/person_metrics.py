@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from biomech import reasons
 from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.center_of_mass import center_of_mass
 from biomech.kinematics.geometry import LEVELS, Array, combine, keypoints_of, trunk_line
 from biomech.kinematics.joint_angles import Angle, AngleMaker
@@ -26,11 +27,8 @@ from biomech.reasons import Flags
 from biomech.scores import frame_scores
 from biomech.scores.balance import Balance, Size, balance_of, sway_noise_px_s
 from biomech.scores.frame_scores import Score
-from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
+from biomech.skeleton import INDEX, SKELETON
 from biomech.track import Track
-
-BODY = KEYPOINTS[5:]
-"""The keypoints below the face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,8 @@ class PersonMetrics:
     Attributes:
         points: what they are made of.
         joint_angles, body_alignment, movement: the three blocks of the response.
-        hips: included angles of the hips. sagittal, frontal: signed angles of those planes.
+        included: angles of the joints that those blocks lack. sagittal, frontal: signed angles of
+            those planes.
         tilts: signed. levels_px: (f,) by part, how much higher the left is.
         joint_flags: (f,) by joint angle and flag. flags: (f,) by flag.
         balance, view: what the scores rest on.
@@ -54,7 +53,7 @@ class PersonMetrics:
     joint_angles: Mapping[str, Angle]
     body_alignment: Mapping[str, Angle]
     movement: Mapping[str, Score]
-    hips: Mapping[str, Angle]
+    included: Mapping[str, Angle]
     sagittal: Mapping[str, Angle]
     frontal: Mapping[str, Angle]
     tilts: Mapping[str, Angle]
@@ -77,7 +76,7 @@ class PersonMetrics:
 
     def angles(self) -> dict[str, Angle]:
         """Return every angle by name: of joints, alignment and hips, and the signed ones."""
-        return {**self.joint_angles, **self.body_alignment, **self.hips, **self.signed()}
+        return {**self.joint_angles, **self.body_alignment, **self.included, **self.signed()}
 
     def only(self, parts: EnabledOutputs) -> "PersonMetrics":
         """The same with the fields of what is not in ``parts`` null, and no details of them."""
@@ -97,7 +96,7 @@ class PersonMetrics:
             movement=movement,
             joint_angles={name: angle.disabled() for name, angle in self.joint_angles.items()},
             body_alignment={name: angle.disabled() for name, angle in self.body_alignment.items()},
-            hips={},
+            included={},
             sagittal={},
             frontal={},
             tilts={},
@@ -134,7 +133,7 @@ def person_metrics(
         joint_angles=make.joint_angles(),
         body_alignment=make.body_alignment(lean, tilts),
         movement=_movement(track, make, lean, tilts, balance),
-        hips={name: make.unsigned[name] for name in ("left_hip", "right_hip")},
+        included=make.included(),
         sagittal=make.sagittal(),
         frontal=make.frontal(),
         tilts=tilts,
@@ -167,7 +166,7 @@ def _sway_noise(points: Smoothed, sex: str | None, config: BiomechanicsConfig) -
 
 def _repairs(points: Smoothed) -> dict[str, Flags]:
     """(f,) by flag, what was done to points of the body in a frame."""
-    body = slice(len(KEYPOINTS) - len(BODY), None)
+    body = SKELETON.body_slice
     return {
         "sides_exchanged": points.swapped(),
         "outlier_removed": np.asarray(points.outlier[:, body].any(1)),
@@ -195,7 +194,7 @@ def _movement(
         joint: (make.unsigned[f"left_{joint}"].value, make.unsigned[f"right_{joint}"].value)
         for joint in ("elbow", "shoulder", "hip", "knee")
     }
-    missing = make.gated.missing(BODY)
+    missing = make.gated.missing(SKELETON.body)
     symmetric = frame_scores.symmetry(sides, config)
     stable = frame_scores.stability(balance, view, missing, config)
     level = (tilts["shoulder"].value, tilts["hip"].value)

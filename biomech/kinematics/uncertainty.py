@@ -11,22 +11,8 @@ from typing import Final
 import numpy as np
 
 from biomech.kinematics.geometry import ANGLES, LEVELS, SEGMENTS, TRUNK, Array, Vector, combine
-from biomech.skeleton import INDEX, KEYPOINTS
+from biomech.skeleton import INDEX, SKELETON
 
-_KAPPA: Final[dict[str, float]] = {
-    "nose": 0.026,
-    "eye": 0.025,
-    "ear": 0.035,
-    "shoulder": 0.079,
-    "elbow": 0.072,
-    "wrist": 0.062,
-    "hip": 0.107,
-    "knee": 0.087,
-    "ankle": 0.089,
-}
-"""COCO's per-keypoint constants (the sigmas of pycocotools)."""
-
-_KAPPAS: Final = np.array([_KAPPA[name.split("_")[-1]] for name in KEYPOINTS])
 _SEGMENT_AREA_SHARE: Final = 0.53
 """Of a person's box that the person fills, about: COCO's scale is the square root of that area."""
 
@@ -37,7 +23,7 @@ def oks_sigma(box: Array) -> Array:
     They are of annotators against one another: wide, on purpose, for want of better.
     """
     area = np.prod(np.maximum(box[..., 2:] - box[..., :2], 0.0), axis=-1)
-    sigma = np.sqrt(_SEGMENT_AREA_SHARE * area)[..., None] * _KAPPAS
+    sigma = np.sqrt(_SEGMENT_AREA_SHARE * area)[..., None] * np.array(SKELETON.oks_sigmas)
     return np.repeat(sigma[..., None], 2, axis=-1)
 
 

@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.config import BiomechanicsConfig
+from biomech.joints import joint_of
 from biomech.kinematics.center_of_mass import velocity_of_mass
 from biomech.kinematics.geometry import (
     LEVELS,
-    POSSIBLE_DEG,
-    SIDES,
     TRUNK,
     Array,
     Vector,
@@ -30,7 +29,7 @@ from biomech.kinematics.geometry import (
     wrap,
 )
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, percentile
 from biomech.time_windows import ratio as quotient
 
@@ -370,7 +369,9 @@ def _leg_votes(xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
             ("knee", flexion(f"{side}_knee", xy), config.facing_knee_deg),
             ("hip", wrap(trunk - thigh), config.facing_hip_deg),
         ):
-            clear = (np.abs(bent) > least) & (np.abs(bent) <= POSSIBLE_DEG[joint][1])
+            clear = (np.abs(bent) > least) & (
+                np.abs(bent) <= joint_of(f"{side}_{joint}").possible_deg[1]
+            )
             votes += np.where(clear, np.sign(bent), 0.0)
     return np.sign(votes)
 

@@ -12,19 +12,18 @@ from typing import Final
 import numpy as np
 import scipy
 
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.preprocessing.filters import NoiseGains, noise_gains
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX, KEYPOINTS
+from biomech.skeleton import INDEX, KEYPOINTS, SIDES, SKELETON
 from biomech.time_windows import percentile
 
 MAD_TO_SD: Final = 1.4826
 FALSE_ALARMS: Final = 0.05
 """Share of motionless clips in which noise alone may reach what is taken for movement."""
 
-_BODY: Final = slice(5, len(KEYPOINTS))
-_RIGID: Final = (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"),
-                 ("shoulder", "hip"))  # fmt: skip
+_BODY: Final = SKELETON.body_slice
+_RIGID: Final = (*SKELETON.bones.values(), ("shoulder", "hip"))
 _CORRELATIONS: Final = tuple(i / 100 for i in range(96))
 _STILLEST: Final = 25.0
 """Percentile of the correlations of all signals: movement lasts, so it only adds to them."""

@@ -30,12 +30,9 @@ from biomech.preprocessing.repair import (
 )
 from biomech.preprocessing.visibility import VisibleKeypoints, gate
 from biomech.reasons import Flags
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import SKELETON
 from biomech.time_windows import rate_of, runs_of
 from biomech.track import Track
-
-_BODY: Final = 5
-"""Index of the first keypoint below the face."""
 
 _LONGEST_RESIDUAL: Final = 3000
 """Frames that the residual analysis looks at, at most: an hour tells no more than a minute."""
@@ -219,7 +216,7 @@ def _outliers(times_s: Array, xy: Array, score: Array, config: BiomechanicsConfi
 def _suggested(times_s: Array, xy: Array, config: BiomechanicsConfig) -> float | None:
     """Median over the body's points, each by its longest stretch without a gap; None unknown."""
     together: dict[tuple[int, int], list[int]] = {}
-    for point in range(_BODY, len(KEYPOINTS)):
+    for point in range(xy.shape[1])[SKELETON.body_slice]:
         runs = runs_of(np.isfinite(xy[:, point, 0]), times_s, config.max_gap_s)
         if len(runs):
             start, stop = runs[(runs[:, 1] - runs[:, 0]).argmax()].tolist()

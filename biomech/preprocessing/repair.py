@@ -13,10 +13,10 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from biomech.kinematics.geometry import SIDES, Array, between, length
+from biomech.kinematics.geometry import Array, between, length
 from biomech.kinematics.view import apparent_size
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES, SKELETON
 from biomech.time_windows import Windows, ratio, runs_of
 
 LIMB_PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -202,13 +202,7 @@ _LEAST_NEIGHBOURS: Final = 5
 _BONES: Final = tuple(
     (f"{side}_{start}", f"{side}_{end}")
     for side in SIDES
-    for start, end in (
-        ("shoulder", "elbow"),
-        ("elbow", "wrist"),
-        ("shoulder", "hip"),
-        ("hip", "knee"),
-        ("knee", "ankle"),
-    )
+    for start, end in (*SKELETON.bones.values(), ("shoulder", "hip"))
 )
 """Not the lines between the sides, which are of no length from the side."""
 

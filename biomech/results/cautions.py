@@ -10,11 +10,10 @@ from biomech import reasons
 from biomech.config import AUTO
 from biomech.events.clip_events import ClipEvents
 from biomech.events.slow_motion import LEAST_FACTOR, slow_flights
-from biomech.kinematics.geometry import SIDES
-from biomech.kinematics.person_metrics import BODY, PersonMetrics
+from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.kinematics.view import OBLIQUE
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES, SKELETON
 from biomech.time_windows import Windows, percentile, runs_of, velocity
 
 LEAST_RATE_HZ: Final = 25.0
@@ -120,7 +119,7 @@ def _slow_motion(clip_events: ClipEvents) -> Caution:
 
 def _truncated(metrics: PersonMetrics) -> Flags:
     points = metrics.points
-    body = [INDEX[name] for name in BODY]
+    body = [INDEX[name] for name in SKELETON.body]
     outside = (points.gated.reason[:, body] == reasons.OUT_OF_FRAME).any(1)
     width, height = points.track.size
     box = points.track.box

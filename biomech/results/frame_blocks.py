@@ -13,12 +13,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
 from biomech.scores.frame_scores import Score
-from biomech.skeleton import JOINT_ANGLES
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "joint_angles": JOINT_ANGLES,
@@ -216,7 +216,7 @@ def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray
         **metrics.joint_angles,
         **metrics.body_alignment,
         **metrics.movement,
-        **metrics.hips,
+        **metrics.included,
     }
     return {
         ("reasons", "field"): {name: quantity.reason for name, quantity in quantities.items()},
@@ -245,7 +245,7 @@ def _number_columns(metrics: PersonMetrics) -> Columns:
     intervals = {name: _whole(angle.interval()) for name, angle in angles.items()}
     return columns | {
         ("detail", "signed"): {name: angle.value for name, angle in metrics.signed().items()},
-        ("detail", "included"): {name: angle.value for name, angle in metrics.hips.items()},
+        ("detail", "included"): {name: angle.value for name, angle in metrics.included.items()},
         **_level_columns(metrics),
         ("ci95", "low"): {name: ends[:, 0] for name, ends in intervals.items()},
         ("ci95", "high"): {name: ends[:, 1] for name, ends in intervals.items()},

@@ -6,19 +6,18 @@ import numpy as np
 
 from biomech.applications.outcome import number
 from biomech.events.clip_events import ClipEvents
+from biomech.joints import joint_of
 from biomech.kinematics.curves import TRUNK, extremes, speed_of, whole_turns
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, SAGITTAL
 from biomech.reasons import INSUFFICIENT_HISTORY, LOW_COVERAGE, VIEW_MISMATCH, Flags
 from biomech.statistics.inference import Z95
 
-EXPECTED_ERROR_DEG: Final = {"knee": 6.0, "hip": 6.0, "elbow": 8.0, "shoulder": 8.0, TRUNK: 4.0}
-"""Of one camera from the side against motion capture, published, and ours for arms and trunk; it
-comes on top of the intervals, which are about repeating the measurement."""
+_TRUNK_ERROR_DEG: Final = 4.0
+"""Expected error of the trunk's lean, as ``expected_error_deg`` of a joint (ours)."""
 
 _LEAST_SPAN_S: Final = 0.5
 _LEAST_VALID: Final = 0.7
-_OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _NOTHING: Final = ("min", "max", "rom", "rom_ci95", "peak_velocity_deg_s", "t_peak_s",
                    "velocity_sigma_deg_s")  # fmt: skip
 
@@ -48,7 +47,7 @@ def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> d
     times, present = curves.times_s, clip_events.metrics.points.track.present
     known = np.isfinite(signal) & present
     reason = _unknown(clip_events, known, present)
-    expected = EXPECTED_ERROR_DEG[TRUNK if name == TRUNK else name.partition("_")[2]]
+    expected = _TRUNK_ERROR_DEG if name == TRUNK else joint_of(name).expected_error_deg
     head = {
         "signed": name == TRUNK or curves.has_sign(name),
         "valid_fraction": number(float(known.sum() / present.sum())),
@@ -82,9 +81,9 @@ def _included(clip_events: ClipEvents, name: str) -> dict[str, Any] | None:
     if name == TRUNK:
         return None
     shown = metrics.points.track.present
-    if name.endswith(_OUT_OF_FRONTAL_PLANE):
+    if not joint_of(name).seen_from_front:
         shown = shown & (metrics.view.kind != FRONTAL)
-    angle = {**metrics.joint_angles, **metrics.hips}[name]
+    angle = {**metrics.joint_angles, **metrics.included}[name]
     return _range(clip_events, angle.value, shown, name)
 
 

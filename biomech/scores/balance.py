@@ -9,11 +9,11 @@ import numpy as np
 
 from biomech.config import BiomechanicsConfig
 from biomech.kinematics.center_of_mass import center_of_mass, velocity_of_mass
-from biomech.kinematics.geometry import SIDES, Array, flexion
+from biomech.kinematics.geometry import Array, flexion
 from biomech.kinematics.view import FRONTAL, SAGITTAL, View
 from biomech.preprocessing.noise import Noise
 from biomech.reasons import Flags
-from biomech.skeleton import INDEX
+from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, ratio, velocity
 
 GRAVITY_M_S2 = 9.81

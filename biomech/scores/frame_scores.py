@@ -18,7 +18,7 @@ from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, OBLIQUE, SAGITTAL, View
 from biomech.reasons import Flags, Reasons
 from biomech.scores.balance import Balance
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import SKELETON
 from biomech.time_windows import ratio
 
 STANDING: Final = "standing"
@@ -27,8 +27,7 @@ GAIT: Final = "gait"
 POSTURE: Final = "posture"
 """Definitions that a score of a frame may have."""
 
-_FACE = 5
-_QUALITY_WEIGHTS: Final = np.array([0.2 if i < _FACE else 1.0 for i in range(len(KEYPOINTS))])
+_QUALITY_WEIGHTS: Final = np.array([0.2] * len(SKELETON.face) + [1.0] * len(SKELETON.body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from biomech.config import BiomechanicsConfig
 from biomech.events.clip_events import ClipEvents
 from biomech.events.cycle_average import sampled
 from biomech.events.gait import Gait
-from biomech.kinematics.geometry import SIDES, Array
+from biomech.kinematics.geometry import Array
 from biomech.reasons import Flags
 from biomech.scores.frame_scores import GAIT, Score, weighted
+from biomech.skeleton import SIDES
 from biomech.time_windows import Windows, velocity
 
 _JOINTS: Final = ("knee", "hip")

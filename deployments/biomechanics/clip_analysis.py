@@ -9,11 +9,11 @@ import numpy as np
 from biomech.analysis import analyze_person
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import derotated
 from biomech.preprocessing.preprocess import Smoothed
 from biomech.results.frame_blocks import disabled_block
 from biomech.results.person_summary import SummaryInputs, disabled_summary
-from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
 

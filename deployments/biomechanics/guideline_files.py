@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from biomech.applications.monitoring import METRICS, PHASES
 from biomech.applications.norms_and_limits import Guidelines, Limit, Rule
-from biomech.kinematics.geometry import UNSIGNED_JOINTS
+from biomech.joints import JOINTS
 from deployments.biomechanics.comparable_results import NormRow, Side, View, first, summary_of
 from deployments.biomechanics.reference_files import read_reference
 from deployments.errors import ConfigurationError
@@ -42,7 +42,7 @@ class _Rule(_Strict):
 
     @model_validator(mode="after")
     def _can_be_broken(self) -> "_Rule":
-        unsigned = {f"{joint}_flexion" for joint in UNSIGNED_JOINTS}
+        unsigned = {f"{joint.name}_flexion" for joint in JOINTS if not joint.signed}
         if self.metric in unsigned and self.op == "<" and min(self._thresholds().values()) <= 0:
             raise ValueError(
                 f"{self.metric} has no sign, so it is never below 0: remove the rule {self.id}, or "

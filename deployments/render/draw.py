@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, LIMBS
+from biomech.joints import JOINT_ANGLES, point_of
+from biomech.skeleton import INDEX, KEYPOINTS, LIMBS, split_side
 from deployments.messages import F32, F64, I32, U8, Bools
 from deployments.render.canvas import BLACK, WHITE, Box, Canvas
 from deployments.render.color_conversion import Rgb
@@ -41,11 +42,12 @@ class FrameOverlay:
 
 def _color(*ends: int) -> Rgb:
     """By the side that all keypoints are on; the nose is on either."""
-    sides = {KEYPOINTS[k].split("_")[0] for k in ends} & _SIDE_RGB.keys()
+    sides = {side for k in ends if (side := split_side(KEYPOINTS[k])[0])}
     return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
 
 _LIMBS = np.array(LIMBS)
+_ANGLES_AT = [INDEX[point_of(name)] for name in JOINT_ANGLES]
 _Colored = tuple[Rgb, Bools, Bools]
 """A color, which limbs have it, and which joints."""
 
@@ -151,9 +153,9 @@ def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Labe
     """Labels beside their joints, pointing away from the body's middle, from top to bottom."""
     points = person.points.tolist()
     known = [
-        (*points[INDEX[name]], f"{round(angle)}°", _SIDE_RGB[name.split("_")[0]])
-        for name, angle in zip(JOINT_ANGLES, angles_deg.tolist(), strict=True)
-        if math.isfinite(angle) and person.seen[INDEX[name]]
+        (*points[at], f"{round(angle)}°", _color(at))
+        for at, angle in zip(_ANGLES_AT, angles_deg.tolist(), strict=True)
+        if math.isfinite(angle) and person.seen[at]
     ]
     known.sort(key=lambda label: label[1])
     middle = sum(x for x, *_ in known) / max(len(known), 1)

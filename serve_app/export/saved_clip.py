@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.config import CUTOFFS_HZ, BiomechanicsConfig
-from biomech.kinematics.geometry import Array
+from biomech.joints import INCLUDED_ANGLES
+from biomech.kinematics.geometry import ANGLES, Array
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
@@ -28,16 +29,15 @@ from serve_app.results.saved_result import (
 MOST_FRAMES_A_SECOND: Final = 4000
 """Denser time stamps are refused: windows of seconds would hold too many frames."""
 
-_SIDES, _JOINTS = ("left", "right"), ("knee", "hip", "shoulder", "elbow")
 _VALUES = frozenset(name for names in FIELDS.values() for name in names)
 _SIGNED = frozenset(
     (
-        *(f"{side}_{joint}_flexion" for side in _SIDES for joint in _JOINTS),
+        *(f"{angle}_flexion" for angle in ANGLES),
         *("trunk_lean", "trunk_lateral_lean", "left_fppa", "right_fppa"),
         *("hip_tilt", "shoulder_tilt"),
     )
 )
-_INCLUDED = frozenset(("left_hip", "right_hip"))
+_INCLUDED = frozenset(INCLUDED_ANGLES)
 _LEVELS = frozenset((p, u) for p in ("hip", "shoulder") for u in ("px", "pct_stature", "cm"))
 
 

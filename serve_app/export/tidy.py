@@ -12,7 +12,7 @@ from biomech.config import DEFINITIONS
 from biomech.kinematics.geometry import Array
 from biomech.results.frame_blocks import FIELDS
 from biomech.results.person_summary import LIMITS
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import KEYPOINTS, split_side
 from biomech.statistics.inference import Z95
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import TooLargeError
@@ -203,7 +203,7 @@ def _rows(
     else:
         rows = person.rows
     count = len(rows)
-    side, name = _sided(variable.name)
+    side, name = split_side(variable.name)
     low, high = (None, None) if variable.interval is None else variable.interval.T
     columns = {
         "run_id": [run_id] * count,
@@ -241,11 +241,6 @@ def _in_all_frames(result: SavedResult, person: SavedPerson, variable: _Variable
         sd=None if sd is None else result.over_frames(person, sd),
         interval=None if interval is None else result.over_frames(person, interval),
     )
-
-
-def _sided(name: str) -> tuple[str | None, str]:
-    side, _, rest = name.partition("_")
-    return (side, rest) if side in ("left", "right") else (None, name)
 
 
 def _variables(result: SavedResult, person: SavedPerson) -> Iterator[_Variable]:

@@ -6,8 +6,10 @@ from typing import Final
 
 import numpy as np
 
+from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, SAGITTAL
+from biomech.skeleton import split_side
 from serve_app.export.angle_intervals import Spread, spreads_of
 from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report.chart import Chart, Mark, Series, draw
@@ -21,24 +23,24 @@ FLIGHT: Final = "flight"
 
 _Shown = tuple[tuple[str, tuple[str, ...]], ...]
 
-_KNEE: Final = ("Knee, 180° straight", ("left_knee", "right_knee"))
-_HIP: Final = ("Hip, 180° straight", ("left_hip", "right_hip"))
-_SHOULDER: Final = ("Shoulder, 0° hanging", ("left_shoulder", "right_shoulder"))
-_ELBOW: Final = ("Elbow, 180° straight", ("left_elbow", "right_elbow"))
+_JOINTS: Final = {
+    joint.name: (f"{joint.label}, {joint.neutral_deg:.0f}° {joint.neutral}", joint.angles)
+    for joint in JOINTS
+}
 _TRUNK: Final = ("Trunk from vertical", ("spine_angle",))
 
 _BY_VIEW: Final[dict[str | None, _Shown]] = {
-    SAGITTAL: (_KNEE, _HIP, _SHOULDER, _ELBOW, ("Trunk lean, + forward", ("trunk_lean",)), _TRUNK),
+    SAGITTAL: (*_JOINTS.values(), ("Trunk lean, + forward", ("trunk_lean",)), _TRUNK),
     FRONTAL: (
-        _KNEE,
+        _JOINTS["knee"],
         ("Knee in the frontal plane (FPPA), + valgus", ("left_fppa", "right_fppa")),
         ("Trunk lean, + to the right", ("trunk_lateral_lean",)),
         ("Tilt of the hips, + left higher", ("hip_tilt",)),
         ("Tilt of the shoulders, + left higher", ("shoulder_tilt",)),
-        _ELBOW,
+        _JOINTS["elbow"],
     ),
 }
-_OTHERWISE: Final[_Shown] = (_KNEE, _HIP, _SHOULDER, _ELBOW, _TRUNK)
+_OTHERWISE: Final[_Shown] = (*_JOINTS.values(), _TRUNK)
 
 
 def charts_of(result: SavedResult, person: SavedPerson, marks: tuple[Mark, ...]) -> list[Chart]:
@@ -82,8 +84,7 @@ def _values(person: SavedPerson, name: str, spread: Spread | None) -> tuple[Arra
 
 
 def _side(name: str) -> str:
-    side = name.partition("_")[0]
-    return side if side in ("left", "right") else "both"
+    return split_side(name)[0] or "both"
 
 
 def marks_of(summary: SavedPersonSummary) -> Iterator[Mark]:

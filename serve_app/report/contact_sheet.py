@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.skeleton import JOINT_ANGLES
+from biomech.joints import JOINT_ANGLES
+from biomech.skeleton import split_side
 from serve_app.results.response_schema import Box, FramePose, PoseResponse
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _PICTURES = 7
 _MARGIN = 0.25  # around the box, of its longer side
 COLORS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
-_JOINTS = tuple(dict.fromkeys(name.partition("_")[2] for name in JOINT_ANGLES))
+_JOINTS = tuple(dict.fromkeys(split_side(name)[1] for name in JOINT_ANGLES))
 _DPI = 110
 
 
@@ -41,7 +42,9 @@ def write_sheet(response: PoseResponse, video: Path, out: Path, title: str) -> N
     figure = Figure(figsize=(16, 10), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=14)
-    grid = figure.add_gridspec(4, max(len(found), 1), height_ratios=[2.2, 1, 1, 1])
+    grid = figure.add_gridspec(
+        1 + len(_JOINTS), max(len(found), 1), height_ratios=[2.2] + [1] * len(_JOINTS)
+    )
     for column, (index, picture) in enumerate(found):
         axes = figure.add_subplot(grid[0, column])
         axes.imshow(picture)

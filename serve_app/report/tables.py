@@ -9,14 +9,15 @@ import numpy as np
 from biomech.applications.norms_and_limits import NEAR_FAR_BIAS
 from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.applications.progress import NO_CHANGE
+from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
+from biomech.skeleton import SIDES, split_side
 from biomech.statistics.inference import half_width
 from biomech.time_windows import lasting, rate_of
 from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report.saved_summary import Interval, Joint, SavedMeasure, SavedPersonSummary
 from serve_app.results.saved_result import SavedFilter
 
-_SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1
 _SOURCES: Final = {
     "request": " (as asked for)",
@@ -28,10 +29,7 @@ _DECIMALS: Final = {"deg": 1, "deg/s": 0, "1/min": 1}
 _NAMES: Final = {"sparc": "smoothness (SPARC)"}
 
 ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Knee": ("left_knee", "right_knee"),
-    "Hip": ("left_hip", "right_hip"),
-    "Shoulder": ("left_shoulder", "right_shoulder"),
-    "Elbow": ("left_elbow", "right_elbow"),
+    **{joint.label: joint.angles for joint in JOINTS},
     "Trunk": ("spine_angle",),
     "Hip level": ("hip_level_difference",),
     "Shoulder level": ("shoulder_level_difference",),
@@ -91,7 +89,7 @@ def measures(summary: SavedPersonSummary) -> Iterator[Row]:
     for measure in summary.measures:
         by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
     for (metric, unit), sides in by_metric.items():
-        shown = (None,) if None in sides else _SIDES
+        shown = (None,) if None in sides else SIDES
         counts = dict.fromkeys(str(sides[side].n) for side in shown if side in sides)
         yield Row(
             _NAMES.get(metric, words(metric)),
@@ -105,13 +103,11 @@ def flexions(summary: SavedPersonSummary) -> Iterator[Row]:
     """Least to greatest flexion of each joint, and the range with its interval."""
     by_joint: dict[str, dict[str, Joint]] = {}
     for name, joint in summary.joints.items():
-        side, _, rest = name.partition("_")
-        known = side in _SIDES
-        by_joint.setdefault(f"{rest} flexion" if known else words(name), {})[
-            side if known else ""
-        ] = joint
+        side, rest = split_side(name)
+        title = f"{words(rest)} flexion" if side else words(name)
+        by_joint.setdefault(title, {})[side or ""] = joint
     for name, sides in by_joint.items():
-        cells = tuple(_flexion(sides.get(side)) for side in ([""] if "" in sides else _SIDES))
+        cells = tuple(_flexion(sides.get(side)) for side in ([""] if "" in sides else SIDES))
         if any(cells):
             yield Row(name, "°", cells)
 

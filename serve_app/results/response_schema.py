@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
-from biomech.skeleton import JOINT_ANGLES
+from biomech.joints import JOINT_ANGLES
 from serve_app.results.application_schema import FINITE, ResponseModel
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made

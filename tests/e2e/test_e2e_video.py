@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from biomech.skeleton import JOINT_ANGLES
+from biomech.joints import JOINT_ANGLES
 from serve_app.client import PoseClient
 from serve_app.report.contact_sheet import angle_values
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import flexion, unsigned
-from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from biomech.skeleton import KEYPOINTS
 from tests.conftest import SQUAT_FRAMES
 from tests.support import markers
 

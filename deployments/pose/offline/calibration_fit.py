@@ -125,7 +125,9 @@ def measure_points(
 def _against_labels(
     image_id: int, labels: list[dict[str, Any]], points: F64, raw: Any, sigma: F64
 ) -> LabelledPoints:
-    truth = np.array([label["keypoints"] for label in labels], np.float64).reshape(-1, 17, 3)
+    truth = np.array([label["keypoints"] for label in labels], np.float64).reshape(
+        -1, len(KEYPOINTS), 3
+    )
     area = np.array([label["area"] for label in labels], np.float64)
     kappa = 2.0 * np.asarray(Params(iouType="keypoints").kpt_oks_sigmas)
     error = points - truth[..., :2]

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biomech.joints import joint_of
 from biomech.kinematics.curves import whole_turns
-from biomech.kinematics.geometry import ANGLES, MOTION_DEG, POSSIBLE_DEG, wrap
+from biomech.kinematics.geometry import ANGLES, wrap
 
 NAMES = sorted(ANGLES)
 
@@ -21,7 +22,7 @@ def turned(name, degrees, max_gap_s=0.2):
     way=st.lists(st.floats(0, 1), min_size=2, max_size=12),
 )
 def test_what_a_joint_can_do_is_told_as_it_is(name, way):
-    low, high = MOTION_DEG[name.partition("_")[2]]
+    low, high = joint_of(name).motion_deg
     # Not near its ends: which turn a run of an arm is of, its median says.
     true = low + (high - low) * (0.3 + 0.4 * np.asarray(way))
     assert turned(name, wrap(true)) == pytest.approx(true)
@@ -33,7 +34,7 @@ def test_what_a_joint_can_do_is_told_as_it_is(name, way):
 )
 def test_a_hinge_has_one_value_or_none_whatever_it_seems_to_do(name, degrees):
     """Neither winds up, nor bends as no joint does (V2)."""
-    low, high = POSSIBLE_DEG[name.partition("_")[2]]
+    low, high = joint_of(name).possible_deg
     told = turned(name, degrees)
     known = np.isfinite(told)
     assert wrap(told - degrees)[known] == pytest.approx(0, abs=1e-9)

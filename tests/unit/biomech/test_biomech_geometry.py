@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import (
     ANGLES,
     LEVELS,
@@ -21,7 +22,7 @@ from biomech.kinematics.geometry import (
     unsigned,
     wrap,
 )
-from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, MIRROR
+from biomech.skeleton import INDEX, KEYPOINTS, MIRROR
 from tests.support.stick_figure import FIGURE, from_the_side, rotated, turned_in_depth
 
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from biomech.config import BiomechanicsConfig
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import ANGLES, TRUNK, keypoints_of, trunk_line
 from biomech.kinematics.joint_angles import AngleMaker, magnitude
 from biomech.kinematics.uncertainty import oks_sigma
 from biomech.kinematics.view import view_of
 from biomech.preprocessing.visibility import gate
-from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS
+from biomech.skeleton import INDEX, KEYPOINTS
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
 
 CONFIG = BiomechanicsConfig()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
+from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.person_metrics import person_metrics
-from biomech.skeleton import INDEX, JOINT_ANGLES
+from biomech.skeleton import INDEX
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, seen, without
 
 CONFIG = BiomechanicsConfig()
@@ -50,9 +51,9 @@ def test_oracle_alignment_of_the_body():
         abs=5e-7,
     )
     assert metrics(FIGURE).levels_px["hip"] == pytest.approx(4.0)
-    assert [metrics(FIGURE).hips[f"{s}_hip"].value[0] for s in ("left", "right")] == pytest.approx(
-        [174.289407, 171.297776], abs=5e-7
-    )
+    assert [
+        metrics(FIGURE).included[f"{s}_hip"].value[0] for s in ("left", "right")
+    ] == pytest.approx([174.289407, 171.297776], abs=5e-7)
 
 
 def test_standing_still_scores_as_a_picture_of_it_with_no_sway():
@@ -136,7 +137,7 @@ def test_nothing_depends_on_place_and_size_in_the_picture(xy, scale, shift):
 @given(people())
 def test_scores_stay_in_their_range_and_nulls_have_their_reason(xy):
     made = metrics(xy)
-    for block in ("joint_angles", "body_alignment", "movement", "hips", "sagittal", "frontal"):
+    for block in ("joint_angles", "body_alignment", "movement", "included", "sagittal", "frontal"):
         for name, quantity in getattr(made, block).items():
             assert np.array_equal(np.isnan(quantity.value), quantity.reason != ""), name
     for score in made.movement.values():

@@ -55,7 +55,7 @@ def test_the_names_that_are_read_are_those_that_are_written(squat):
     person = result.people[0]
     made = person_metrics(result.track(person), result.config(person), Subject(), None)
     assert set(made.signed()) == saved_module._SIGNED
-    assert set(made.hips) == saved_module._INCLUDED
+    assert set(made.included) == saved_module._INCLUDED
     assert {part for part, _ in saved_module._LEVELS} == set(made.tilts)
 
 

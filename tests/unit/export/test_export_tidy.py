@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from biomech.config import DEFINITIONS, NO_CONTEXT, Camera, Context
+from biomech.joints import JOINT_ANGLES
 from biomech.results.person_summary import LIMITS
-from biomech.skeleton import JOINT_ANGLES, KEYPOINTS
+from biomech.skeleton import KEYPOINTS
 from serve_app.export import tidy
 from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import read_result

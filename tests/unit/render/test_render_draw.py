@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from biomech.skeleton import INDEX, JOINT_ANGLES
+from biomech.joints import JOINT_ANGLES
+from biomech.skeleton import INDEX
 from deployments.render import draw as draw_module
 from deployments.render.draw import (
     CENTER_RGB,
