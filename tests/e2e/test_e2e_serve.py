@@ -15,6 +15,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.support import markers
+from tests.support.late_graph import PIECES
 from tests.support.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
@@ -111,6 +112,36 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
         assert process.wait(60) == 0, log.read_text()
         assert list((tmp_path / "spool").iterdir()) == list((tmp_path / "videos").iterdir()) == []
         assert not raylet_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def asked_of_replicas(http):
+    """How many have asked for a late answer, by replica, of those that a few questions reach."""
+    return dict(http.get("/asked").json() for _ in range(12))
+
+
+def test_answers_that_replicas_still_send_are_whole_before_the_proxy_ends(tmp_path):
+    """(S7) Serve's shutdown kills its proxy first; every replica is told by a new handle."""
+    late = {"import_path": "tests.support.late_graph:build", "args": {}}
+    path, log = config_of(tmp_path, **late, deployments=[]), tmp_path / "log"
+    url = f"http://127.0.0.1:{yaml.safe_load(path.read_text())['http_options']['port']}"
+    with log.open("wb") as file:
+        command = [BIN / "mmpose-service", "serve", path]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
+        with ThreadPoolExecutor(8) as pool, httpx.Client(base_url=url, timeout=60) as http:
+            asked = [pool.submit(httpx.get, f"{url}/late", timeout=60) for _ in range(8)]
+            until(lambda: sum(asked_of_replicas(http).values()) == 8, log)
+            assert len(asked_of_replicas(http)) == 2
+            assert http.get("/-/healthz").status_code == 200
+            process.terminate()
+            until(lambda: http.get("/-/healthz").status_code == 503, log)
+            answers = [request.result(timeout=60) for request in asked]
+        assert [a.text for a in answers] == ["." * PIECES] * 8
+        assert process.wait(60) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()
