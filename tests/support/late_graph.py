@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -14,22 +15,19 @@ _PAUSE_S = 0.2  # together longer than Serve needs to notice that it is shut dow
 
 
 class Late:
-    """An entrance that counts those who ask it."""
+    """An entrance that writes a line for each who asks, in a file of its replica in ``folder``."""
 
-    def __init__(self) -> None:
-        self._asked = 0
+    def __init__(self, folder: str) -> None:
+        self._asked = Path(folder) / serve.get_replica_context().replica_tag
         self._draining = asyncio.Event()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         app = FastAPI()
 
-        @app.get("/asked")
-        async def asked() -> tuple[str, int]:
-            return serve.get_replica_context().replica_tag, self._asked
-
         @app.get("/late")
         async def late() -> StreamingResponse:
-            self._asked += 1
+            with self._asked.open("a") as file:
+                file.write("asked\n")
             await self._draining.wait()
             return StreamingResponse(_pieces())
 
@@ -46,8 +44,8 @@ async def _pieces() -> AsyncIterator[str]:
         yield "."
 
 
-def build(_args: dict[str, Any]) -> Application:
-    """Two replicas of the entrance."""
+def build(args: dict[str, Any]) -> Application:
+    """Two replicas of the entrance; ``args`` are its own."""
     entrance = serve.deployment(serve.ingress()(Late), name="Late", num_replicas=2)
-    application: Application = entrance.options(max_ongoing_requests=100).bind()
+    application: Application = entrance.options(max_ongoing_requests=100).bind(**args)
     return application
