@@ -1,7 +1,8 @@
 """Answer the requests under way before Serve is shut down, which kills its proxies first."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import ray
@@ -29,15 +30,13 @@ def drain(grace_s: float) -> None:
     with suppress(RayError, RayServeException, TimeoutError):
         status = serve.status()
         proxies = _proxies(list(status.proxies))
-        waiting = [_broadcast(name, grace_s) for name in status.applications]
-        for response in filter(None, waiting):
-            with suppress(RayError, RayServeException, TimeoutError):
-                response.results(timeout_s=grace_s + _ENDS_WITHIN_S, return_exceptions=True)
+        told = [_broadcast(name, grace_s) for name in status.applications]
+        asyncio.run(_all_of(filter(None, told), grace_s + _ENDS_WITHIN_S))
         _until(lambda: _have_sent(proxies), _SENT_WITHIN_S)
 
 
 def _proxies(nodes: list[str]) -> list[ActorHandle]:
-    """Return the proxies of ``nodes``, each of which counts from now on as one that is to end."""
+    """Return the proxies of ``nodes``, which say from now on that they are to end."""
     proxies = []
     for node in nodes:
         with suppress(ValueError):  # it is not up, or has ended
@@ -48,7 +47,7 @@ def _proxies(nodes: list[str]) -> list[ActorHandle]:
 
 
 def _have_sent(proxies: list[ActorHandle]) -> bool:
-    """Return whether no proxy has a request that is not answered to its end."""
+    """Return whether each proxy has answered its requests; see ray.local.env for how soon."""
     return all(ray.get([proxy.is_drained.remote() for proxy in proxies], timeout=_SENT_WITHIN_S))
 
 
@@ -61,6 +60,12 @@ def _broadcast(application: str, grace_s: float) -> DeploymentBroadcastResponse 
     if not _until(handle.running_replicas_populated, _KNOWN_WITHIN_S):
         return None
     return handle.broadcast("drain", grace_s)
+
+
+async def _all_of(told: Iterable[DeploymentBroadcastResponse], within_s: float) -> None:
+    """Wait for all at once: each is sent when it is waited for, and may fail alone."""
+    waiting = (one.results_async(timeout_s=within_s, return_exceptions=True) for one in told)
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 def _until(true: Callable[[], bool], within_s: float) -> bool:

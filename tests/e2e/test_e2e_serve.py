@@ -126,20 +126,27 @@ def test_requests_under_way_are_answered_when_the_service_ends(
 
 
 def test_answers_that_replicas_still_send_are_whole_before_the_proxy_ends(tmp_path):
-    """(S7) Serve's shutdown kills its proxy first; every replica is told by a new handle."""
+    """(S7) Of all applications, which drain at once. Serve's shutdown kills its proxy first."""
     (asked_of := tmp_path / "asked").mkdir()
-    late = {"import_path": "tests.support.late_graph:build", "args": {"folder": str(asked_of)}}
-    path, log = config_of(tmp_path, **late, deployments=[]), tmp_path / "log"
-    url = f"http://127.0.0.1:{yaml.safe_load(path.read_text())['http_options']['port']}"
+    args = {"folder": str(asked_of), "replicas": 4}
+    late = {"import_path": "tests.support.late_graph:build", "args": args, "deployments": []}
+    path, log = config_of(tmp_path, **late), tmp_path / "log"
+    config = yaml.safe_load(path.read_text())
+    config["applications"].append({**late, "name": "other", "route_prefix": "/other"})
+    path.write_text(yaml.safe_dump(config))
+    url = f"http://127.0.0.1:{config['http_options']['port']}"
     with log.open("wb") as file:
         command = [BIN / "mmpose-service", "serve", path]
         process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
     try:
         until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
         with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(httpx.get, f"{url}/late", timeout=100) for _ in range(8)]
+            asked = [
+                pool.submit(httpx.get, f"{url}{prefix}/late", timeout=100)
+                for prefix in ["", "/other"] * 4
+            ]
             until(lambda: sum(len(f.read_text()) for f in asked_of.iterdir()) == 8 * 6, log)
-            assert len(list(asked_of.iterdir())) == 2
+            assert len(list(asked_of.iterdir())) == 4
             assert httpx.get(f"{url}/-/healthz").status_code == 200
             process.terminate()
             until(lambda: httpx.get(f"{url}/-/healthz").status_code == 503, log)

@@ -11,13 +11,15 @@ from ray import serve
 from ray.serve import Application
 
 PIECES = 15
+_TOGETHER_S = 5.0
 _PAUSE_S = 0.2  # together longer than Serve needs to notice that it is shut down
 
 
 class Late:
     """An entrance that writes a line for each who asks, in a file of its replica in ``folder``."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, replicas: int) -> None:
+        self._replicas = replicas
         self._asked = Path(folder) / serve.get_replica_context().replica_tag
         self._draining = asyncio.Event()
 
@@ -34,7 +36,11 @@ class Late:
         return app
 
     async def drain(self, _grace_s: float) -> None:
-        """Let answers begin."""
+        """Let answers begin once all replicas drain, if they do so at once."""
+        self._asked.with_suffix(".drains").touch()
+        async with asyncio.timeout(_TOGETHER_S):
+            while len(list(self._asked.parent.glob("*.drains"))) < self._replicas:
+                await asyncio.sleep(0.05)
         self._draining.set()
 
 
@@ -45,7 +51,9 @@ async def _pieces() -> AsyncIterator[str]:
 
 
 def build(args: dict[str, Any]) -> Application:
-    """Two replicas of the entrance; ``args`` are its own."""
+    """Two replicas of the entrance; ``args`` are its own, with the replicas of all applications."""
     entrance = serve.deployment(serve.ingress()(Late), name="Late", num_replicas=2)
-    application: Application = entrance.options(max_ongoing_requests=100).bind(**args)
+    application: Application = entrance.options(
+        ray_actor_options={"num_cpus": 0.1}, max_ongoing_requests=100
+    ).bind(**args)
     return application
