@@ -11,7 +11,7 @@ from deployments.render.canvas import BLACK, WHITE, Box, Canvas
 from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
 
-# ResponseModel apart by people who do not see red and green apart (Okabe and Ito's palette).
+# Colors that people tell apart who do not see red and green apart (Okabe and Ito's palette).
 LEFT_RGB = (230, 159, 0)
 RIGHT_RGB = (86, 180, 233)
 CENTER_RGB = WHITE
