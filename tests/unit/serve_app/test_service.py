@@ -265,7 +265,7 @@ def test_a_drained_service_waits_for_threads_that_keep_a_place(marker_config, tm
 
     async def drained():
         async def answered_already():
-            with service.place(), service.workspace():
+            with service.request_slot(), service.workspace():
                 await asyncio.sleep(0.1)
 
         work = asyncio.create_task(answered_already())
