@@ -35,7 +35,7 @@ from serve_app.workspaces import Workspaces
 logger = logging.getLogger("mmpose_service")
 
 _DRAIN_POLL_S = 0.05
-_SENT_WITHIN_S = 1.0  # answers that are made: a caller may take what it will
+_SENT_WITHIN_S = 1.0  # answers that are made, and threads that write: neither may ever end
 _SWEEP_S = 10.0
 
 
@@ -346,7 +346,7 @@ class PoseService:
         while self._limits:
             await asyncio.sleep(_DRAIN_POLL_S)
         end = loop.time() + _SENT_WITHIN_S
-        while self._answers and loop.time() < end:
+        while (self._answers or self._under_way) and loop.time() < end:
             await asyncio.sleep(_DRAIN_POLL_S)
 
     def _no_longer_ready(self) -> NotReadyError:

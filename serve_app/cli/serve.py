@@ -18,7 +18,6 @@ from serve_app.ray_token import ensure_token
 from serve_app.settings import CONFIG_FOLDER
 
 CONFIG = CONFIG_FOLDER / "serve.local.yaml"
-_ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
 _RAY_ENVIRONMENT = CONFIG_FOLDER / "ray.local.env"
 
 
@@ -87,6 +86,7 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         except SystemExit as ended:  # after an error that it has told, as if there were none
             raise click.exceptions.Exit(1) from ended
         # Imported while replicas start, which nothing here is to delay.
+        from serve_app.cli.drain import drain
         from serve_app.cli.progress_bar import STDERR
         from serve_app.cli.rollout import wait_until_running
 
@@ -98,26 +98,11 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
             while True:
                 time.sleep(3600)
         with suppress(KeyboardInterrupt):
-            _drain(grace)
+            drain(grace)
     finally:
         if ray.is_initialized():
             ray.serve.shutdown()
         ray.shutdown()
-
-
-def _drain(grace_s: float) -> None:
-    """Let the requests under way end, in every replica of all applications that have such."""
-    from ray import serve
-    from ray.exceptions import RayError
-    from ray.serve.exceptions import RayServeException
-
-    waiting = [
-        serve.get_app_handle(name).broadcast("drain", grace_s)
-        for name in serve.status().applications
-    ]
-    for response in waiting:
-        with suppress(RayError, RayServeException, TimeoutError):  # one that has no replica
-            response.results(timeout_s=grace_s + _ENDS_WITHIN_S, return_exceptions=True)
 
 
 def _document(config: Path) -> dict[str, Any]:

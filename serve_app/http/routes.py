@@ -125,7 +125,8 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
-            body = await read_body(request, reception)
+            async with service.deadline():
+                body = await read_body(request, reception)
             answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url

@@ -15,6 +15,7 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.support import markers
+from tests.support.late_graph import PIECES
 from tests.support.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
@@ -71,15 +72,23 @@ def test_what_ends_it_ends_its_ray_too(tmp_path):
         process.wait()
 
 
+@pytest.fixture(scope="module")
+def long_video(tmp_path_factory):
+    """One that takes longer to analyze than any grace here."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    return markers.write_video(path, markers.squat(3000)).read_bytes()
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet, replicas):
+def test_requests_under_way_are_answered_when_the_service_ends(
+    tmp_path, movenet, long_video, replicas
+):
     """(S7) By every replica of the Ingress, which admits nothing more and leaves nothing."""
     places = {"output": str(tmp_path / "videos"), "spool_dir": str(tmp_path / "spool")}
     path, log = config_of(tmp_path, args=places), tmp_path / "log"
     config = yaml.safe_load(path.read_text())
     config["applications"][0]["deployments"][0]["num_replicas"] = replicas
     path.write_text(yaml.safe_dump(config))
-    video = markers.write_video(tmp_path / "long.mp4", markers.squat(3000)).read_bytes()
     url = f"http://127.0.0.1:{config['http_options']['port']}"
     environment = os.environ | {"MMPOSE_WEIGHTS_DIR": str(movenet.parent)}
     with log.open("wb") as file:
@@ -98,7 +107,7 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
                 lambda: ready.append(http.get("/readyz").status_code) or ready[-9:] == [200] * 9,
                 log,
             )
-            asked = [pool.submit(http.post, "/pose", files={"file": video}) for _ in range(4)]
+            asked = [pool.submit(http.post, "/pose", files={"file": long_video}) for _ in range(4)]
             until(lambda: len(list(tmp_path.glob("spool/*/upload"))) == 4, log)
             process.terminate()
             until(lambda: http.get("/readyz").status_code == 503, log)
@@ -111,6 +120,39 @@ def test_requests_under_way_are_answered_when_the_service_ends(tmp_path, movenet
         assert process.wait(60) == 0, log.read_text()
         assert list((tmp_path / "spool").iterdir()) == list((tmp_path / "videos").iterdir()) == []
         assert not raylet_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_answers_that_replicas_still_send_are_whole_before_the_proxy_ends(tmp_path):
+    """(S7) Of all applications, which drain at once. Serve's shutdown kills its proxy first."""
+    (asked_of := tmp_path / "asked").mkdir()
+    args = {"folder": str(asked_of), "replicas": 4}
+    late = {"import_path": "tests.support.late_graph:build", "args": args, "deployments": []}
+    path, log = config_of(tmp_path, **late), tmp_path / "log"
+    config = yaml.safe_load(path.read_text())
+    config["applications"].append({**late, "name": "other", "route_prefix": "/other"})
+    path.write_text(yaml.safe_dump(config))
+    url = f"http://127.0.0.1:{config['http_options']['port']}"
+    with log.open("wb") as file:
+        command = [BIN / "mmpose-service", "serve", path]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        until(lambda: "Interrupt to end" in log.read_text() or process.poll() is not None, log)
+        with ThreadPoolExecutor(8) as pool:
+            asked = [
+                pool.submit(httpx.get, f"{url}{prefix}/late", timeout=100)
+                for prefix in ["", "/other"] * 4
+            ]
+            until(lambda: sum(len(f.read_text()) for f in asked_of.iterdir()) == 8 * 6, log)
+            assert len(list(asked_of.iterdir())) == 4
+            assert httpx.get(f"{url}/-/healthz").status_code == 200
+            process.terminate()
+            until(lambda: httpx.get(f"{url}/-/healthz").status_code == 503, log)
+            answers = [request.result(timeout=100) for request in asked]
+        assert [a.text for a in answers] == ["." * PIECES] * 8
+        assert process.wait(60) == 0, log.read_text()
     finally:
         process.kill()
         process.wait()

@@ -16,6 +16,8 @@ FORM = {"content-type": "multipart/form-data; boundary=x"}
 HEAD = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 TAIL = b"\r\n--x--\r\n"
 JSON = {"content-type": "application/json"}
+WAYS = [("/pose", FORM), ("/pose", JSON), ("/export?format=csv", JSON)]
+WAY_IDS = ["form", "json", "export"]
 QUICK = {"body_window_s": 1.0, "min_body_rate": 1000}
 
 
@@ -87,17 +89,34 @@ def test_uploads_that_stall_take_no_place_and_are_ended(ask):
         assert answer.headers["connection"] == "close"
 
 
-@pytest.mark.parametrize(
-    ("path", "headers"),
-    [("/pose", FORM), ("/pose", JSON), ("/export?format=csv", JSON)],
-    ids=["form", "json", "export"],
-)
+@pytest.mark.parametrize(("path", "headers"), WAYS, ids=WAY_IDS)
 @pytest.mark.parametrize(
     "pieces", [[], [bytes([byte]) for byte in HEAD]], ids=["nothing", "a byte now and then"]
 )
 def test_every_body_that_comes_too_slowly_is_ended(ask, path, headers, pieces):
     (answer,) = ask(post(*pieces, every_s=0.02, path=path, headers=headers, ends=False), **QUICK)
     assert problem_of(answer)["code"] == "body_timeout"
+
+
+@pytest.mark.parametrize(("path", "headers"), WAYS, ids=WAY_IDS)
+def test_every_body_that_stalls_when_the_service_ends_is_answered(
+    marker_config, tmp_path, path, headers
+):
+    """(S7) Its caller has the grace, too, and then no connection that is cut."""
+    service = service_of(marker_config, tmp_path)
+    stalled = post(path=path, headers=headers, ends=False)
+
+    async def end():
+        transport = httpx.ASGITransport(create_app(service))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            answer = asyncio.create_task(stalled(client))
+            await asyncio.sleep(0.1)
+            await service.drain(0.1)
+            assert answer.done()
+            return await answer
+
+    answer = asyncio.run(asyncio.wait_for(end(), 30))
+    assert (answer.status_code, problem_of(answer)["code"]) == (503, "not_ready")
 
 
 def test_what_came_quickly_before_is_no_credit_for_a_stall(ask):

@@ -259,6 +259,25 @@ def test_a_drained_service_waits_until_answers_are_sent(marker_config, tmp_path)
     asyncio.run(asyncio.wait_for(drained(), 20))
 
 
+def test_a_drained_service_waits_for_threads_that_keep_a_place(marker_config, tmp_path):
+    """(S7) Their folder is there until they end."""
+    service = service_of(marker_config, tmp_path)
+
+    async def drained():
+        async def answered_already():
+            with service.request_slot(), service.workspace():
+                await asyncio.sleep(0.1)
+
+        work = asyncio.create_task(answered_already())
+        await asyncio.sleep(0.01)
+        await service.drain(0.0)
+        assert work.done()
+        await work
+
+    asyncio.run(asyncio.wait_for(drained(), 20))
+    assert list(service.settings.spool_dir.iterdir()) == []
+
+
 def test_a_download_nobody_waits_for_ends(marker_config, tmp_path):
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
     over = threading.Event()
