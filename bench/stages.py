@@ -127,7 +127,7 @@ def _alone(
     with meter.stage("decode + crop"):
         for picture in _pictures(segments):
             boxes = clip.box[rows[picture.index]]
-            for map_ in crop_transforms(boxes, options.pose_input, options.box_padding):
+            for map_ in crop_transforms(boxes, options.pose_input):
                 crops.append(picture.crop(map_, options.pose_input))
     pose = stages.engine(options.pose_models[0])
     with meter.stage(f"pose ({len(crops) / media.frame_count:.2f} people a frame)"):

@@ -132,7 +132,6 @@ class AnalysisOptions:
         detector_input: (width, height) of the letterboxed picture given to the detector.
         detector_stride: every how many frames people are detected.
         finest_stride: where they move, down to every so many; None: everywhere alike.
-        box_padding: growth of a box before it is cropped (1.25 in the published pipelines).
         min_box_score: detections below are ignored.
         max_people: the best so many boxes of a detection frame are kept (score, then area).
         window: batches of crops under way at once.
@@ -145,7 +144,6 @@ class AnalysisOptions:
     detector_input: tuple[int, int] = (320, 320)
     detector_stride: int = 4
     finest_stride: int | None = None
-    box_padding: float = 1.25
     min_box_score: float = 0.3
     max_people: int = 6
     window: int = 4

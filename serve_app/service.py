@@ -21,6 +21,7 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.pose.registry import Performance
 from deployments.threads import in_thread
 from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
@@ -29,11 +30,12 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.response_schema import Health, PoseOptions
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import Settings
+from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
+_REGISTRY = Performance()  # of a registry that leaves them out
 _DRAIN_POLL_S = 0.05
 _SENT_WITHIN_S = 1.0  # answers that are made: a caller may take what it will
 _SWEEP_S = 10.0
@@ -44,11 +46,11 @@ class LiveConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    confidence_threshold: float = Field(0.3, ge=0, le=1)
-    min_box_score: float = Field(0.3, ge=0, le=1)
-    detector_stride: int = Field(4, ge=1, le=60)
-    max_people: int = Field(6, ge=1, le=64)
-    max_concurrent_requests: int = Field(4, ge=1)
+    confidence_threshold: Share = _REGISTRY.confidence_threshold
+    min_box_score: Share = ANALYSIS.min_box_score
+    detector_stride: Stride = ANALYSIS.detector_stride
+    max_people: PeopleLimit = ANALYSIS.max_people
+    max_concurrent_requests: int = Field(_REGISTRY.max_concurrent_requests, ge=1)
 
 
 class Statuses(Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.pose.published import MOVENET_MULTIPLE, PUBLISHED, Codec, Family, Task
 from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
@@ -124,7 +125,7 @@ class Performance(_Strict):
         batch_processing: pictures of different calls go through a network together.
     """
 
-    confidence_threshold: float = Field(0.3, ge=0, le=1)
+    confidence_threshold: float = Field(CONFIDENCE_THRESHOLD, ge=0, le=1)
     max_concurrent_requests: int = Field(4, ge=1)
     batch_processing: bool = True
 

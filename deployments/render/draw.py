@@ -8,16 +8,12 @@ import numpy as np
 from biomech.skeleton import INDEX, JOINT_ANGLES, KEYPOINTS, LIMBS
 from deployments.messages import F32, F64, I32, U8, Bools
 from deployments.render.canvas import BLACK, WHITE, Box, Canvas
-from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
+from deployments.side_colors import SIDE_RGB, Rgb
 
-# ResponseModel apart by people who do not see red and green apart (Okabe and Ito's palette).
-LEFT_RGB = (230, 159, 0)
-RIGHT_RGB = (86, 180, 233)
 CENTER_RGB = WHITE
 OTHER_RGB = (170, 170, 170)
 
-_SIDE_RGB = {"left": LEFT_RGB, "right": RIGHT_RGB}
 _GAP = 5.0  # between a joint and its label, the canvas's units
 
 
@@ -41,8 +37,8 @@ class FrameOverlay:
 
 def _color(*ends: int) -> Rgb:
     """By the side that all keypoints are on; the nose is on either."""
-    sides = {KEYPOINTS[k].split("_")[0] for k in ends} & _SIDE_RGB.keys()
-    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
+    sides = {KEYPOINTS[k].split("_")[0] for k in ends} & SIDE_RGB.keys()
+    return SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
 
 _LIMBS = np.array(LIMBS)
@@ -73,7 +69,7 @@ _PRIMARY = _Stroke(
     box=1.1,
     halo=0.7,
     box_rgb=CENTER_RGB,
-    colored=tuple(_of_color(rgb) for rgb in (CENTER_RGB, LEFT_RGB, RIGHT_RGB)),
+    colored=tuple(_of_color(rgb) for rgb in (CENTER_RGB, *SIDE_RGB.values())),
 )
 _OTHER = _Stroke(
     limb=1.3,
@@ -151,7 +147,7 @@ def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Labe
     """Labels beside their joints, pointing away from the body's middle, from top to bottom."""
     points = person.points.tolist()
     known = [
-        (*points[INDEX[name]], f"{round(angle)}°", _SIDE_RGB[name.split("_")[0]])
+        (*points[INDEX[name]], f"{round(angle)}°", SIDE_RGB[name.split("_")[0]])
         for name, angle in zip(JOINT_ANGLES, angles_deg.tolist(), strict=True)
         if math.isfinite(angle) and person.seen[INDEX[name]]
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.errors import BadParameterError
 from deployments.pose.loading import load_detector
 from deployments.pose.weights import verify
@@ -14,7 +15,6 @@ from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.analysis_diff import crop_shift_px
 from serve_app.offline.crop_sampling import crops_throughout
-from serve_app.offline.tuning import MIN_SCORE
 from serve_app.settings import environment_name, load_settings
 
 
@@ -68,7 +68,7 @@ def quantize(
         OpenVinoPose(entry, checkpoint, options, "rtmpose", source).infer(held_out)
         for source in (exact, whole)
     )
-    median, p95 = crop_shift_px(reference, found, MIN_SCORE)
+    median, p95 = crop_shift_px(reference, found, CONFIDENCE_THRESHOLD)
     told = (
         f"{entry.name} in int8: on {len(held_out)} other crops keypoints are {median:.2f} pixels "
         f"from those in fp32 at the median, 95 % within {p95:.2f}"

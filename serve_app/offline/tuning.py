@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.cpus import usable_cpus
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
@@ -27,8 +28,6 @@ from serve_app.run_async import run_async
 
 BATCHES = (1, 4, 8, 16, 32)
 STRIDES = ((1, None), (2, None), (4, None), (8, None), (8, 2), (16, 2))
-MIN_SCORE = 0.3
-"""Keypoints below are not seen."""
 _MOST_REPLICAS = 8
 _ALIKE = 0.97
 """Of the fastest: what is as fast within the scatter of such a short measurement."""
@@ -118,7 +117,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
         status = models[0].status
         found = models[0].infer(crops)
         reference = references.setdefault(status.engine or "", found)
-        median, p95 = crop_shift_px(reference, found, MIN_SCORE)
+        median, p95 = crop_shift_px(reference, found, CONFIDENCE_THRESHOLD)
         for batch in BATCHES:
             pieces = np.resize(crops, (batch, *crops.shape[1:]))
             rates.append(
@@ -226,7 +225,7 @@ def stride_costs(
         with ThreadPoolExecutor(1) as thread:
             rows = Rows.of_segment(run_async(analyze_segment(segment, options, detect, estimate)))
         reference = reference or rows
-        against = difference(reference, rows, MIN_SCORE)
+        against = difference(reference, rows, CONFIDENCE_THRESHOLD)
         costs.append(StrideCost(stride, finest, asked, against))
     return costs
 

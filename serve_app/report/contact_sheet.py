@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.skeleton import JOINT_ANGLES
+from deployments.side_colors import SIDE_RGB, hexadecimal
 from serve_app.results.response_schema import Box, FramePose, PoseResponse
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _PICTURES = 7
 _MARGIN = 0.25  # around the box, of its longer side
-COLORS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
+COLORS = {side: hexadecimal(rgb) for side, rgb in SIDE_RGB.items()}  # of the annotated video
 _JOINTS = tuple(dict.fromkeys(name.partition("_")[2] for name in JOINT_ANGLES))
 _DPI = 110
 
