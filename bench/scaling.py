@@ -21,8 +21,8 @@ import matplotlib as mpl
 from bench.cluster import Cluster, Costs, Outcome, process, video
 from bench.common import CONSOLE, RESULTS, machine, save, table
 from bench.virtual_time import simulate
-from deployments.decode.deployment import in_calls
 from deployments.messages import AnalysisOptions
+from deployments.pose_calls import in_calls
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

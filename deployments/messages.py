@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biomech.time_windows import rate_of
+from deployments.roles import ModelRole
 
 if TYPE_CHECKING:
     from deployments.media.scene_change import SceneChange
@@ -127,7 +128,7 @@ class AnalysisOptions:
     """Options of the analysis of a segment.
 
     Attributes:
-        pose_models: deployments to ask, in order of preference (``("rtmpose", "hrnet")``).
+        pose_models: roles to ask, in order of preference.
         pose_input: (width, height) of a crop.
         detector_input: (width, height) of the letterboxed picture given to the detector.
         detector_stride: every how many frames people are detected.
@@ -139,7 +140,7 @@ class AnalysisOptions:
         in_hardware: whether a GPU's decoder is used, where there is one.
     """
 
-    pose_models: tuple[str, ...] = ("rtmpose",)
+    pose_models: tuple[ModelRole, ...] = (ModelRole.PRIMARY,)
     pose_input: tuple[int, int] = (192, 256)
     detector_input: tuple[int, int] = (320, 320)
     detector_stride: int = 4
@@ -388,7 +389,7 @@ class ModelStatus:
     """State of a pose or detector deployment.
 
     Attributes:
-        role: ``rtmpose``, ``hrnet`` or ``detector``. loaded: whether it can answer.
+        role: in which it answers. loaded: whether it can answer.
         key: registry entry in use. name: display name (``RTMPose-Medium``).
         config: MMPose config name. source: ``mmpose_hub`` for a published checkpoint, else
             ``local_file``.
@@ -402,7 +403,7 @@ class ModelStatus:
         notice: what a user of the results must know (a stand-in model), or None.
     """
 
-    role: str
+    role: ModelRole
     loaded: bool
     key: str = ""
     name: str = ""

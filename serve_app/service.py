@@ -22,6 +22,7 @@ from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
 from deployments.pose.registry import Performance
+from deployments.roles import ModelRole
 from deployments.threads import in_thread
 from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
@@ -56,7 +57,7 @@ class LiveConfig(BaseModel):
 class Statuses(Protocol):
     """Source of the states of the models."""
 
-    def __call__(self) -> Mapping[str, ModelStatus]:
+    def __call__(self) -> Mapping[ModelRole, ModelStatus]:
         """Status by role; roles that have not answered yet are absent."""
         ...
 
@@ -275,7 +276,7 @@ class PoseService:
         path: Path,
         folder: Path,
         options: PoseOptions,
-        statuses: Mapping[str, ModelStatus],
+        statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
     ) -> Job:
         settings, live = self.settings, self.live
@@ -287,7 +288,7 @@ class PoseService:
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,
-                detector_input=statuses["detector"].input_size,
+                detector_input=statuses[ModelRole.DETECTOR].input_size,
                 detector_stride=live.detector_stride,
                 finest_stride=settings.finest_stride,
                 min_box_score=live.min_box_score,

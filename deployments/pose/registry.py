@@ -19,7 +19,7 @@ from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "default", "optional"]
+EntryRole = Literal["primary", "fallback", "default", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -55,7 +55,7 @@ class ModelEntry:
     input_size: tuple[int, int]
     codec: Codec
     enabled: bool = True
-    role: Role = "optional"
+    role: EntryRole = "optional"
     published_ap: float | None = None
     notice: str | None = None
     flip_test: bool = False
@@ -91,7 +91,7 @@ class _Entry(_Strict):
     config: str
     enabled: bool = True
     fallback: bool = False
-    role: Role | None = None
+    role: EntryRole | None = None
     name: str | None = None
     task: Task | None = None
     family: Family | None = None
@@ -161,7 +161,7 @@ class ModelConfig:
                 f"no model is called {key!r}; there are {', '.join(self.models)}"
             ) from None
 
-    def candidates(self, task: Task, role: Role) -> list[ModelEntry]:
+    def candidates(self, task: Task, role: EntryRole) -> list[ModelEntry]:
         """Enabled entries of a task and role, in the file's order."""
         return [e for e in self.models.values() if e.enabled and e.task == task and e.role == role]
 

@@ -22,6 +22,7 @@ from deployments.messages import U8, AnalysisOptions, CropPoses, Detections, Mod
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.loading import ModelChoice
 from deployments.pose.model_options import EngineOptions
+from deployments.roles import ModelRole
 from serve_app.model_plan import ModelPlan
 from serve_app.offline.analysis_diff import Difference, Rows, crop_shift_px, difference
 from serve_app.run_async import run_async
@@ -81,7 +82,7 @@ def load_pose(plan: ModelPlan, options: EngineOptions) -> PoseModel:
     Raises:
         NotReadyError: there is none.
     """
-    model: PoseModel = _loaded(plan.choices["rtmpose"], plan, options)
+    model: PoseModel = _loaded(plan.choices[ModelRole.PRIMARY], plan, options)
     return model
 
 
@@ -91,7 +92,7 @@ def load_detector(plan: ModelPlan) -> PersonDetector:
     Raises:
         NotReadyError: there is none.
     """
-    detector: PersonDetector = _loaded(plan.choices["detector"], plan, plan.options)
+    detector: PersonDetector = _loaded(plan.choices[ModelRole.DETECTOR], plan, plan.options)
     return detector
 
 

@@ -27,6 +27,7 @@ from deployments.pose.engines.status import status_of
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.published import MOVENET_MULTIPLE
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 _MEAN = _STD = [127.5] * 3
 
@@ -76,7 +77,7 @@ class MoveNetDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="openvino",
             device="cpu",
             precision=self._network.precision,

@@ -24,6 +24,7 @@ from deployments.pose.engines.quantized import quantized_network
 from deployments.pose.engines.status import status_of
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 PERSON = 0
 # Means and deviations of the exported interfaces, in the order of their channels.
@@ -44,7 +45,7 @@ class OpenVinoPose:
         entry: ModelEntry,
         checkpoint: Path,
         options: EngineOptions,
-        role: str,
+        role: ModelRole,
         source: PoseSource | None = None,
     ) -> None:
         """Compile ``checkpoint``, of any family; ``source`` instead, if that is given.
@@ -117,7 +118,7 @@ class OpenVinoDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="openvino",
             device="cpu",
             precision=self._network.precision,

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from deployments.messages import ModelStatus
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 
 def status_of(
     entry: ModelEntry,
     checkpoint: Path,
-    role: str,
+    role: ModelRole,
     *,
     engine: str,
     device: str,
