@@ -48,7 +48,7 @@ def report(plan: ModelPlan, statuses: Mapping[ModelRole, ModelStatus]) -> Health
                 config=answering.config if answering else None,
             ),
             detector_loaded=loaded[ModelRole.DETECTOR],
-            stages={role.value: asdict(status) for role, status in statuses.items()},
+            stages={str(role): asdict(status) for role, status in statuses.items()},
         ),
         system=system(next((s.gpu for s in statuses.values() if s.gpu), None)),
         reasons=reasons,

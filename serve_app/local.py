@@ -2,11 +2,11 @@
 
 import asyncio
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from biomech.config import Context
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
@@ -42,6 +42,8 @@ from deployments.threads import in_thread
 from serve_app.model_plan import ModelPlan, plan_models, pose_order
 from serve_app.service import PoseService
 from serve_app.settings import Settings
+
+Result = TypeVar("Result")
 
 _MOST_RENDERING = 4
 """Segments drawn and encoded at once; each has its own encoder threads."""
@@ -185,12 +187,7 @@ class LocalStages:
 
     async def _infer(self, role: ModelRole, pictures: U8) -> Sequence[Any]:
         engine = self.engine(role)
+        return await run_alone(pictures, lambda part: self._in(role, lambda: engine.infer(part)))
 
-        async def infer(pictures: U8) -> Sequence[Any]:
-            loop = asyncio.get_running_loop()
-            answers: Sequence[Any] = await loop.run_in_executor(
-                self._threads[role], engine.infer, pictures
-            )
-            return answers
-
-        return await run_alone(pictures, infer)
+    async def _in(self, role: ModelRole, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads[role], call)
