@@ -8,6 +8,8 @@ from pathlib import Path
 from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
 from deployments.messages import ModelStatus
 from deployments.pose.calibration import calibrated
+from deployments.pose.families import FAMILIES
+from deployments.pose.families.family import by_openvino
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.published import Task
@@ -16,9 +18,6 @@ from deployments.pose.weights import find_weights, verify
 from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")
-
-OPENVINO_ALONE = (".onnx", ".tflite")
-"""Formats of checkpoints that torch does not read."""
 
 
 def load_pose_model(
@@ -35,7 +34,7 @@ def load_pose_model(
         ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
-    if checkpoint.suffix in OPENVINO_ALONE or _by_openvino(options):
+    if by_openvino(checkpoint, options):
         from deployments.pose.engines.openvino_engine import OpenVinoPose
 
         return OpenVinoPose(entry, checkpoint, options, role)
@@ -52,34 +51,7 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
         ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
-    if entry.family == "movenet":
-        from deployments.pose.engines.movenet_graph import MoveNetDetector
-
-        return MoveNetDetector(entry, checkpoint, options)
-    if checkpoint.suffix == ".onnx":
-        from deployments.pose.engines.openvino_engine import OpenVinoDetector
-
-        return OpenVinoDetector(entry, checkpoint, options)
-    if _by_openvino(options):
-        from deployments.pose.engines.converted import ConvertedDetector
-
-        return ConvertedDetector(entry, checkpoint, options)
-    from deployments.pose.engines.torch_engine import TorchDetector
-
-    return TorchDetector(entry, checkpoint, options)
-
-
-def _by_openvino(options: EngineOptions) -> bool:
-    """Return whether OpenVINO runs a ``.pth``.
-
-    Raises:
-        ConfigurationError: the device is not here.
-    """
-    if options.engine != "auto":
-        return options.engine == "openvino"
-    from deployments.pose.engines.torch_engine import choose_device
-
-    return choose_device(options.device).type == "cpu"
+    return FAMILIES[entry.family].detector(entry, checkpoint, options)
 
 
 @dataclass(frozen=True, slots=True)
