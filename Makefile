@@ -4,10 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
 
-.PHONY: help demo serve test lint bench clean
+.PHONY: help demo serve test test-library lint bench clean
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 $(READY): requirements.lock requirements-dev.lock requirements-cuda.lock pyproject.toml scripts/setup.sh
 	@echo "making $(VENV) from the pinned locks (2-3 minutes) ..."
@@ -26,6 +26,10 @@ test: $(READY) ## lint, types, import contracts, and all tests with coverage
 	@rm -f .coverage .coverage.*
 	@$(BIN)/coverage run -m pytest
 	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+
+test-library: $(READY) ## the tests of biomech where numpy and scipy alone can be imported
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest --noconftest -p pytest_timeout \
+	  -p tests.support.numpy_and_scipy_alone tests/unit/biomech
 
 lint: $(READY) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check --quiet .

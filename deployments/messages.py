@@ -135,7 +135,7 @@ class AnalysisOptions:
         finest_stride: where they move, down to every so many; None: everywhere alike.
         min_box_score: detections below are ignored.
         max_people: the best so many boxes of a detection frame are kept (score, then area).
-        window: batches of crops under way at once.
+        pose_calls_in_flight: batches of crops under way at once.
         batch: crops in one call to a pose model.
         in_hardware: whether a GPU's decoder is used, where there is one.
     """
@@ -147,7 +147,7 @@ class AnalysisOptions:
     finest_stride: int | None = None
     min_box_score: float = 0.3
     max_people: int = 6
-    window: int = 4
+    pose_calls_in_flight: int = 4
     batch: int = 16
     in_hardware: bool = False
 
@@ -290,7 +290,7 @@ class ClipPoses:
         """(f,p) whether the person is in the frame."""
         return self.row >= 0
 
-    def spread(
+    def to_dense(
         self, values: F32, frames: slice = slice(None), person: int | slice = slice(None)
     ) -> F32:
         """(m,p,...) of ``values`` (n,...), or (m,...) of one person, NaN where absent."""

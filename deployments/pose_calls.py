@@ -27,7 +27,8 @@ def in_calls(options: AnalysisOptions) -> AnalysisOptions:
     Small batches go several in a call, as many crops in all being under way.
     """
     size = crops_a_call(options.batch)
-    return replace(options, batch=size, window=-(-options.window * options.batch // size))
+    in_flight = -(-options.pose_calls_in_flight * options.batch // size)
+    return replace(options, batch=size, pose_calls_in_flight=in_flight)
 
 
 async def first_answer(

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.decode.segments import SEGMENT_S
 from deployments.errors import ConfigurationError
 from deployments.messages import AnalysisOptions, EncodeOptions
 from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
+from deployments.process_setup import usable_cpus
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -23,7 +23,7 @@ def ok(**fields: Any) -> Outcome:
     return {"status": OK, "reason": None, **fields}
 
 
-def without(status: Status, reason: str, **fields: Any) -> Outcome:
+def unavailable(status: Status, reason: str, **fields: Any) -> Outcome:
     """An outcome that says why there is nothing to tell; ``fields`` are empty lists and nulls."""
     return {"status": status, "reason": reason, **fields}
 

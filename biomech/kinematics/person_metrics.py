@@ -70,6 +70,15 @@ class PersonMetrics:
     subject: Subject
     roll_deg: float | None
 
+    def signed(self) -> dict[str, Angle]:
+        """Return the signed angles of both planes, each null where the view shows the other."""
+        tilts = {f"{part}_tilt": angle for part, angle in self.tilts.items()}
+        return {**self.sagittal, **self.frontal, **tilts}
+
+    def angles(self) -> dict[str, Angle]:
+        """Return every angle by name: of joints, alignment and hips, and the signed ones."""
+        return {**self.joint_angles, **self.body_alignment, **self.hips, **self.signed()}
+
     def only(self, parts: EnabledOutputs) -> "PersonMetrics":
         """The same with the fields of what is not in ``parts`` null, and no details of them."""
         given = {

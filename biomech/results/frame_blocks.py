@@ -220,7 +220,7 @@ def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray
     }
     return {
         ("reasons", "field"): {name: quantity.reason for name, quantity in quantities.items()},
-        ("reasons", "plane"): {name: angle.reason for name, angle in _of_planes(metrics).items()},
+        ("reasons", "plane"): {name: angle.reason for name, angle in metrics.signed().items()},
         ("view", "words"): {"class": view.kind, "facing": faced},
         ("definition", "of"): {
             name: np.where(score.reason == "", score.definition, "")
@@ -244,7 +244,7 @@ def _number_columns(metrics: PersonMetrics) -> Columns:
     angles = {**metrics.joint_angles, **metrics.body_alignment}
     intervals = {name: _whole(angle.interval()) for name, angle in angles.items()}
     return columns | {
-        ("detail", "signed"): {name: angle.value for name, angle in _of_planes(metrics).items()},
+        ("detail", "signed"): {name: angle.value for name, angle in metrics.signed().items()},
         ("detail", "included"): {name: angle.value for name, angle in metrics.hips.items()},
         **_level_columns(metrics),
         ("ci95", "low"): {name: ends[:, 0] for name, ends in intervals.items()},
@@ -252,12 +252,6 @@ def _number_columns(metrics: PersonMetrics) -> Columns:
         **_component_columns(metrics),
         ("view", "numbers"): {"yaw_deg": metrics.view.yaw_deg, "ratio": metrics.view.ratio},
     }
-
-
-def _of_planes(metrics: PersonMetrics) -> dict[str, Angle]:
-    """The signed angles, of which the response has those of the plane that the view shows."""
-    tilts = {f"{part}_tilt": angle for part, angle in metrics.tilts.items()}
-    return {**metrics.sagittal, **metrics.frontal, **tilts}
 
 
 def _whole(ends: Array) -> Array:

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from biomech.analysis import analyze_person
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
-from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.geometry import derotated
-from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.preprocess import Smoothed
-from biomech.results.frame_blocks import disabled_block, frame_blocks
-from biomech.results.person_summary import SummaryInputs, disabled_summary, summary
-from biomech.scores.readiness import with_smoothness
+from biomech.results.frame_blocks import disabled_block
+from biomech.results.person_summary import SummaryInputs, disabled_summary
 from biomech.skeleton import JOINT_ANGLES
 from biomech.track import Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
@@ -28,7 +26,7 @@ def analyze(
     parts: EnabledOutputs = ALL_OUTPUTS,
     context: Context = NO_CONTEXT,
     guidelines: Guidelines = NO_GUIDELINES,
-    written: int | None = None,
+    max_people_in_frames: int | None = None,
 ) -> ClipBiomechanics:
     """Angles, alignment and scores of every person frame by frame, and a summary of the clip.
 
@@ -41,7 +39,7 @@ def analyze(
             primary person's.
         guidelines: what the applications go by; norms and other results are the primary person's,
             where the caller supplies no others.
-        written: so many people, the primary first, have their frames written; None for all. The
+        max_people_in_frames: people whose frames are given, the primary first; None for all. The
             objects of a frame are large, and the others are seldom asked for.
 
     Raises:
@@ -49,9 +47,11 @@ def analyze(
     """
     config = context.config(min_score)
     guidelines = guidelines.of_athlete(context.supplied)
-    written = len(clip.track_id) if written is None else written
+    max_people_in_frames = (
+        len(clip.track_id) if max_people_in_frames is None else max_people_in_frames
+    )
     if not enabled:
-        return _disabled(clip, written)
+        return _disabled(clip, max_people_in_frames)
     frames: list[Sequence[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     drawn: F32 | None = None
@@ -60,19 +60,7 @@ def analyze(
         shown = _shown(clip, p)
         track = track_of(clip, p, shown, context.camera.slowmo_factor)
         own = context if p == 0 else replace(context, subject=Subject())
-        metrics = person_metrics(track, config, own.subject, context.camera.roll_deg)
-        clip_events = clip_events_of(metrics, config, context.movement)
-        if clip_events is not None:
-            metrics = with_smoothness(clip_events, config)
-        metrics = metrics.only(parts)
-        if p < written:
-            frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
-        if p == 0:
-            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
-            drawn[shown] = _in_picture(metrics.points, context.camera.roll_deg or 0.0)
-            for i, name in enumerate(JOINT_ANGLES):
-                angles[shown, i] = metrics.joint_angles[name].value
-        occasion = SummaryInputs(
+        inputs = SummaryInputs(
             config=config,
             context=own,
             parts=parts,
@@ -81,7 +69,15 @@ def analyze(
             first_frame=shown.start,
             others=(clip.row[shown] >= 0).sum(1) > track.present,
         )
-        summaries.append(summary(person_id, metrics, clip_events, occasion))
+        result = analyze_person(track, inputs, person_id)
+        if p < max_people_in_frames:
+            frames.append(result.frames(len(clip.times_s)))
+        if p == 0:
+            drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
+            drawn[shown] = _in_picture(result.metrics.points, context.camera.roll_deg or 0.0)
+            for i, name in enumerate(JOINT_ANGLES):
+                angles[shown, i] = result.metrics.joint_angles[name].value
+        summaries.append(result.summary)
     return ClipBiomechanics(frames, angles, summaries, drawn)
 
 
@@ -89,7 +85,7 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
     """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
 
     def of(values: F32) -> F64:
-        return clip.spread(values, frames, person).astype(np.float64)
+        return clip.to_dense(values, frames, person).astype(np.float64)
 
     return Track(
         times_s=clip.times_s[frames] / slowmo_factor,
@@ -129,10 +125,10 @@ def _no_angles(clip: ClipPoses) -> F64:
     return np.full((len(clip.times_s), len(JOINT_ANGLES)), np.nan)
 
 
-def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
+def _disabled(clip: ClipPoses, max_people_in_frames: int) -> ClipBiomechanics:
     block = disabled_block()
     return ClipBiomechanics(
-        [[block if there else None for there in p] for p in clip.present.T[:written]],
+        [[block if there else None for there in p] for p in clip.present.T[:max_people_in_frames]],
         _no_angles(clip),
         [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),

@@ -7,9 +7,9 @@ from typing import Any
 import ray
 from ray import serve
 
+from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
-from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -20,10 +20,9 @@ from deployments.messages import (
     SegmentPoses,
 )
 from deployments.pose_calls import first_answer, in_calls
-from deployments.preload_scipy import ASSIGNING, load_scipy
+from deployments.process_setup import ASSIGNING, SharedHeap, load_scipy
 from deployments.roles import ModelRole
-from deployments.serve_handles import answer, log_as_serve
-from deployments.threads import in_thread
+from deployments.serve_handles import await_response, log_as_serve
 
 _MOST_AT_ONCE = 4
 
@@ -56,7 +55,7 @@ class DecodeReplica:
             reference = ray.put(crops)
 
             async def ask(role: ModelRole) -> tuple[str, CropPoses]:
-                return await answer(self._poses[role].estimate.remote([reference]), role)
+                return await await_response(self._poses[role].estimate.remote([reference]), role)
 
             return await first_answer(options.pose_models, ask)
 
@@ -65,7 +64,7 @@ class DecodeReplica:
                 return await analyze_segment(segment, in_calls(options), self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
-        return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")
+        return await await_response(self._detector.detect.remote([ray.put(images)]), "Detector")
 
 
 Decode = serve.deployment(DecodeReplica, name="Decode")

@@ -6,12 +6,13 @@ from typing import Any, get_args
 
 import click
 
+from biomech.files import Profile
 from deployments.errors import BadParameterError
 from serve_app.cli.output_files import readable, replacing, run_id_of
 from serve_app.cli.progress_bar import STDERR
 from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import SavedResult, read_result
-from serve_app.http.export_query import Format, Profile
+from serve_app.http.export_query import Format
 
 RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)
 _PIXELS = "_px.trc"

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
+from biomech.files.markers import MARKERS, Markers
 from deployments.errors import BadParameterError, WorkingFilesError, keeping
-from serve_app.export.points import MARKERS, Markers
 
 _MM: Final = 1000.0
 _MISSING: Final = -1.0

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from biomech.files import FileError, Profile
+from biomech.files.opensim import mot, trc
+from biomech.files.uniform_timebase import UniformTimebase
+from deployments.concurrency import Cancelled, WorkCancelledError, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, WorkCancelledError, never, while_wanted
 from serve_app.export.c3d import c3d
 from serve_app.export.coco import coco
-from serve_app.export.opensim import mot, trc
 from serve_app.export.points import SCALE_DRIFT, markers_of
 from serve_app.export.saved_clip import SavedResult
 from serve_app.export.tidy import csv, parquet
-from serve_app.http.export_query import Format, Profile
+from serve_app.http.export_query import Format
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -30,7 +32,7 @@ class ExportOptions:
         run_id: of the table's rows; the result's request id by default.
         person: number of the track, for formats of one person; the primary one by default.
         height_m: of the athlete, 0.4 to 2.8; that of the result by default.
-        profile, with_hip: of `.mot`, see :func:`serve_app.export.opensim.mot`.
+        profile, with_hip: of `.mot`, see :func:`biomech.files.opensim.mot`.
         cancelled: asked from time to time whether the file is wanted.
         folder: of working files; by default that of the system.
     """
@@ -69,7 +71,10 @@ def export(result: SavedResult, kind: Format, options: ExportOptions) -> Exporte
     """
     if options.cancelled():
         raise WorkCancelledError(kind)
-    return FORMATS[kind](result, options)
+    try:
+        return FORMATS[kind](result, options)
+    except FileError as error:
+        raise BadParameterError(error.args[0], hint=error.hint) from error
 
 
 def _even(parts: Iterable[bytes], cancelled: Cancelled) -> Iterator[bytes]:
@@ -125,7 +130,9 @@ def _trc(result: SavedResult, options: ExportOptions) -> ExportedFile:
 
 def _mot(result: SavedResult, options: ExportOptions) -> ExportedFile:
     person = result.person(options.person)
-    lines = mot(result, person, options.profile, options.with_hip)
+    even, max_gap_s = UniformTimebase.of(result.times_s), result.config(person).max_gap_s
+    signed = {name: result.over_frames(person, values) for name, values in person.signed.items()}
+    lines = mot(even, signed, max_gap_s, options.profile, options.with_hip)
     return ExportedFile(f".person{person.person_id}.mot", _TEXT, _encoded(lines, options.cancelled))
 
 

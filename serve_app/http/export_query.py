@@ -1,11 +1,12 @@
-"""Parse the query of `POST /export`."""
+"""Parse the query of `POST /export`: for the service, the commands and the light client."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from biomech.files import Profile
+
 Format = Literal["csv", "parquet", "trc", "mot", "c3d", "coco"]
-Profile = Literal["2d", "opensim"]
 
 
 class ExportQuery(BaseModel):

@@ -8,14 +8,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from biomech.results.person_summary import LIMITS
 from deployments.side_colors import SIDE_RGB_ON_WHITE, hexadecimal
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report import chart, tables
-from serve_app.report.angle_series import charts_of
-from serve_app.report.cautions import LONGEST, cautions, expected_error, listed
+from serve_app.report.angle_series import charts_of, marks_of
+from serve_app.report.caution_sentences import LONGEST, cautions, expected_error, listed
 from serve_app.report.chart import Chart
-from serve_app.report.event_marks import marks_of
-from serve_app.report.key_pictures import Picture, key_frames
-from serve_app.report.saved_summary import PersonSummary, read_summary
+from serve_app.report.key_pictures import KeyPicture, key_frames
+from serve_app.report.saved_summary import SavedPersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 _FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
@@ -40,7 +39,7 @@ class Report:
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[KeyPicture, ...]
     charts: tuple[Chart, ...]
     kinds: tuple[str, ...]
     ranges: tuple[tables.Row, ...]
@@ -100,7 +99,9 @@ def to_html(report: Report) -> str:
     return page.render(report=report, chart=chart, colors=SIDE_RGB_ON_WHITE)
 
 
-def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[tuple[str, str]]:
+def _facts(
+    result: SavedResult, person: SavedPerson, summary: SavedPersonSummary
+) -> list[tuple[str, str]]:
     info = result.processing.video_info
     size = f"{info.width}×{info.height}"
     height = person.height_m
@@ -118,7 +119,7 @@ def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[
     ]
 
 
-def _warnings(result: SavedResult, person: Person, summary: PersonSummary) -> list[str]:
+def _warnings(result: SavedResult, person: SavedPerson, summary: SavedPersonSummary) -> list[str]:
     told = [notice.detail for notice in result.warnings]
     told += cautions(summary)
     if not person.calibrated:

@@ -98,10 +98,10 @@ def test_in_one_process_a_network_that_fails_is_replaced_and_calls_are_those_of_
 
     monkeypatch.setattr("serve_app.local.analyze_segment", analyze_segment)
     stages = LocalStages(plan, None, None)
-    options = AnalysisOptions(pose_models=POSE_ROLES, batch=12, window=4)
+    options = AnalysisOptions(pose_models=POSE_ROLES, batch=12, pose_calls_in_flight=4)
     try:
         used, (name, poses) = asyncio.run(stages.analyze(np.arange(3), options))
     finally:
         stages.close()
     assert (name, poses.tolist()) == ("whole", [1, 2, 3])
-    assert (used.batch, used.window) == (36, 2)
+    assert (used.batch, used.pose_calls_in_flight) == (36, 2)

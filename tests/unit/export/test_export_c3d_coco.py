@@ -11,11 +11,12 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from biomech.files.markers import MARKERS
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import BadParameterError
 from serve_app.export.c3d import c3d
 from serve_app.export.formats import ExportOptions, export
-from serve_app.export.points import MARKERS, markers_of
+from serve_app.export.points import markers_of
 from serve_app.export.saved_clip import read_result
 from tests.support.saved_results import RATE, saved, squatting
 

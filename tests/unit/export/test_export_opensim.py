@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from biomech.config import Camera, Context, Subject
+from biomech.files.markers import MARKERS
 from biomech.skeleton import INDEX
 from deployments.errors import BadParameterError
 from serve_app.export.formats import ExportOptions, export
-from serve_app.export.points import MARKERS
 from serve_app.export.saved_clip import read_result
 from tests.support.saved_results import RATE, edited, height_of, saved, squatting
 from tests.support.sports2d_files import read_angles, read_points

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from biomech.files.markers import MARKERS
+from biomech.files.uniform_timebase import UniformTimebase
 from biomech.skeleton import INDEX
 from serve_app.export.formats import ExportOptions, export
-from serve_app.export.points import MARKERS
-from serve_app.export.resampling import UniformTimebase
 from serve_app.export.saved_clip import read_result
 from tests.support.saved_results import RATE, height_of, saved, squatting
 from tests.support.stick_figure import without

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Thread
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -14,6 +15,7 @@ from serve_app.cli.main import main
 from serve_app.http.routes import create_app
 from tests.conftest import SQUAT_FRAMES
 from tests.support.extras import PROJECT, build_wheel, clean_environment, make_environment
+from tests.support.moving_figure import frames, squats
 
 COMMANDS = main.list_commands(None)
 RESULTS = ("export", "report", "compare")
@@ -37,6 +39,13 @@ with PoseClient(sys.argv[1]) as client:
         hint = error.hint
 knees = [f.biomechanics.joint_angles["left_knee"] for f in answer.data.poses_per_frame]
 print(json.dumps({"status": health.status, "knees": knees, "hint": hint}))
+"""
+LIBRARY = """
+import biomech, numpy as np
+clip = biomech.Track.from_coco(np.load("xy.npy"), fps=60)
+result = biomech.analyze(clip, movement="squat", height_m=1.75)
+result.write_trc("squat.trc")
+print(len(result.repetitions))
 """
 FIND = """
 import sys
@@ -112,6 +121,16 @@ def test_every_command_is_listed_and_says_what_it_lacks(programs, tmp_path, extr
         problem, remedy = errors.splitlines(keepends=True)
         assert problem.startswith(f"error: {name} needs packages that are not installed: ")
         assert remedy == (PIP if name in RESULTS else SETUP)
+
+
+def test_the_library_alone_has_numpy_and_scipy(programs, tmp_path):
+    """U17: `biomech` is a library of its own."""
+    others = (*OF_SERVICE, *OF_RESULTS, "pydantic", "yaml")
+    found = programs("biomech", tmp_path, "python", "-c", FIND, *others)
+    assert found == (0, "['numpy', 'scipy']\n", "")
+    np.save(tmp_path / "xy.npy", squats(frames(4.0, 60.0), [0.5, 2.3]).xy)
+    assert programs("biomech", tmp_path, "python", "-c", LIBRARY) == (0, "2\n", "")
+    assert (tmp_path / "squat.trc").read_text().startswith("PathFileType")
 
 
 def test_results_are_worked_on_without_models(programs, squat_answer, squat_video, tmp_path):
