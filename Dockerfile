@@ -11,6 +11,8 @@ COPY biomech biomech
 COPY deployments deployments
 COPY serve_app serve_app
 COPY config config
+# The container's own network instead of loopback; all else is that of one machine.
+RUN sed 's/host: 127[.]0[.]0[.]1 .*/host: 0.0.0.0/' config/serve.local.yaml > config/serve.container.yaml
 RUN sh scripts/setup.sh /app/.venv --no-dev
 
 FROM python:3.11-slim-bookworm

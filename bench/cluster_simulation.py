@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deployments.decode.segments import split
-from deployments.messages import MediaInfo, Segment
+from deployments.decode.segments import SEGMENT_S, split
+from deployments.messages import AnalysisOptions, MediaInfo, Segment
 from serve_app.pipeline import fan_out
 
 
@@ -55,8 +55,8 @@ class Cluster:
     segments_in_flight: int = 16
     pose_calls_in_flight: int = 2
     call_frames: int = 26
-    segment_s: float = 4.0
-    stride: int = 4
+    segment_s: float = SEGMENT_S
+    stride: int = AnalysisOptions().detector_stride
 
 
 class Pool:

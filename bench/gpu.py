@@ -22,6 +22,7 @@ from deployments.concurrency import run_async
 from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import load_model_config
+from deployments.roles import ModelRole
 from serve_app.pipeline import run
 
 BATCHES = (1, 4, 16, 64, 128, 256)
@@ -59,7 +60,7 @@ def measure(device: str) -> list[dict[str, Any]]:
     for precision in ("fp32", "mixed"):
         for with_compile in (False, True):
             options = EngineOptions(device=device, precision=precision, batch=max(BATCHES))
-            model = TorchPose(entry, checkpoint, options, "rtmpose")
+            model = TorchPose(entry, checkpoint, options, ModelRole.PRIMARY)
             if with_compile:
                 model = compiled(model)
             for batch in BATCHES:

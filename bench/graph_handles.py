@@ -18,6 +18,7 @@ import numpy as np
 from bench.harness import crop_cost, job_of
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
+from deployments.roles import ModelRole
 from serve_app.model_plan import plan_models
 from serve_app.pipeline import run
 from serve_app.settings import load_settings
@@ -127,7 +128,7 @@ def replica_rates(rounds: int, most_s: float) -> dict[str, list[float]]:
     handles = {}
     for n in (1, 2):
         application = bound.options(num_replicas=n).bind(
-            plan.choices["rtmpose"], plan.search, options
+            plan.choices[ModelRole.PRIMARY], plan.search, options
         )
         handles[n] = serve.run(application, name=f"pose-{n}", route_prefix=None)
     width, height = handles[1].status.remote().result(timeout_s=most_s).input_size
@@ -171,7 +172,7 @@ def bare_rates(rounds: int, seconds: float = REPLICAS_S) -> dict[str, list[float
 def _bare_network() -> Any:
     logging.disable(logging.WARNING)  # of stand-ins
     plan = plan_models(load_settings())
-    return plan.choices["rtmpose"].load(plan.search, replace(plan.options, threads=1))
+    return plan.choices[ModelRole.PRIMARY].load(plan.search, replace(plan.options, threads=1))
 
 
 def _bare_rate(seconds: float) -> float:

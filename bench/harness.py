@@ -21,6 +21,7 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.interface import PoseModel
 from deployments.process_setup import usable_cpus
 from deployments.render.storage import open_store
+from deployments.roles import ModelRole
 from serve_app.local import LocalStages
 from serve_app.model_plan import plan_models
 from serve_app.pipeline import Job
@@ -73,7 +74,7 @@ def stages_of(out: Path, **settings: Any) -> tuple[LocalStages, AnalysisOptions]
     logging.getLogger("mmpose_service").setLevel(logging.ERROR)  # stand-ins are printed
     made = load_settings(settings)
     stages = LocalStages(plan_models(made), made.media_limits, open_store(str(out), "file://"))
-    pose, detector = stages.statuses["rtmpose"], stages.statuses["detector"]
+    pose, detector = stages.statuses[ModelRole.PRIMARY], stages.statuses[ModelRole.DETECTOR]
     return stages, AnalysisOptions(
         pose_input=pose.input_size,
         detector_input=detector.input_size,

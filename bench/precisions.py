@@ -29,6 +29,7 @@ from deployments.pose.offline.coco_evaluation import (
 )
 from deployments.pose.offline.int8_quantization import quantize
 from deployments.pose.registry import ModelEntry, load_model_config
+from deployments.roles import ModelRole
 from serve_app.cli.evaluate import pose_model_here
 from serve_app.model_plan import plan_models
 from serve_app.settings import ROOT, load_settings
@@ -50,7 +51,7 @@ def engines(entry: ModelEntry, checkpoint: Path, crops: U8) -> list[OpenVinoPose
     exact = pose_source(entry, checkpoint, options)
     whole = replace(exact, model=quantize(exact, crops), quantized=True)
     return [
-        OpenVinoPose(entry, checkpoint, how, "rtmpose", source)
+        OpenVinoPose(entry, checkpoint, how, ModelRole.PRIMARY, source)
         for how, source in ((options, exact), (mixed, exact), (mixed, whole))
     ]
 

@@ -20,8 +20,8 @@ from typing import Any
 from bench.cluster_simulation import Cluster, Costs, Outcome, process, video
 from bench.harness import CONSOLE, RESULTS, machine, save, table
 from bench.virtual_time import simulate
-from deployments.decode.deployment import in_calls
 from deployments.messages import AnalysisOptions
+from deployments.pose_calls import in_calls
 
 NODES = (1, 2, 4, 8, 16, 32, 64)
 VIDEOS_A_NODE = 8

@@ -35,6 +35,7 @@ from deployments.messages import (
     Segment,
 )
 from deployments.render.render import render_segment
+from deployments.roles import ModelRole
 from serve_app.local import LocalStages
 from serve_app.pipeline import Outcome, overlay_of, run
 from serve_app.results.response_schema import PoseOptions
@@ -119,7 +120,7 @@ def _alone(
         for picture in _pictures(segments):
             if picture.index % options.detector_stride == 0:
                 thumbnails.append(picture.letterbox(options.detector_input)[0])
-    detector = stages.engine("detector")
+    detector = stages.engine(ModelRole.DETECTOR)
     with meter.stage("detect"):
         detector.infer(np.stack(thumbnails))
 
@@ -127,7 +128,7 @@ def _alone(
     with meter.stage("decode + crop"):
         for picture in _pictures(segments):
             boxes = clip.box[rows[picture.index]]
-            for map_ in crop_transforms(boxes, options.pose_input, options.box_padding):
+            for map_ in crop_transforms(boxes, options.pose_input):
                 crops.append(picture.crop(map_, options.pose_input))
     pose = stages.engine(options.pose_models[0])
     with meter.stage(f"pose ({len(crops) / media.frame_count:.2f} people a frame)"):
@@ -193,7 +194,7 @@ def main() -> None:
     figures = {}
     with tempfile.TemporaryDirectory() as out:
         stages, options = stages_of(Path(out))
-        for role in ("rtmpose", "detector"):
+        for role in (ModelRole.PRIMARY, ModelRole.DETECTOR):
             status = stages.statuses[role]
             CONSOLE.print(f"{role}: {status.name}, {status.engine} {status.precision}")
         for video in given.videos:

@@ -14,6 +14,7 @@ from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
 from deployments.pose.loading import load_pose_model
 from deployments.pose.registry import load_model_config
+from deployments.roles import ModelRole
 from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
 
@@ -38,10 +39,10 @@ def main() -> None:
         engines: list[tuple[int, PoseModel]] = []
         for batch in BATCHES:
             options = replace(plan.options, precision=precision, batch=batch, engine="openvino")
-            usual = cast(PoseModel, plan.choices["rtmpose"].load(plan.search, options))
+            usual = cast(PoseModel, plan.choices[ModelRole.PRIMARY].load(plan.search, options))
             engines += [
                 (batch, usual),
-                (batch, load_pose_model(entry, checkpoint, options, "rtmpose")),
+                (batch, load_pose_model(entry, checkpoint, options, ModelRole.PRIMARY)),
             ]
         for _ in range(given.rounds):  # in turn, so that the machine's mood meets all alike
             for batch, engine in engines:

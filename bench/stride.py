@@ -16,6 +16,7 @@ import numpy as np
 from bench.harness import CONSOLE, in_words, job_of, machine, save, shared_videos, stages_of, table
 from deployments.concurrency import run_async
 from deployments.messages import AnalysisOptions, ClipPoses
+from deployments.roles import ModelRole
 from serve_app.local import LocalStages
 from serve_app.offline.analysis_diff import Rows, difference
 from serve_app.pipeline import run
@@ -44,7 +45,7 @@ def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[
 def _clip(
     video: Path, stages: LocalStages, options: AnalysisOptions, stride: int, finest: int | None
 ) -> tuple[ClipPoses, int]:
-    detector = stages.engine("detector")
+    detector = stages.engine(ModelRole.DETECTOR)
     asked = 0
     infer = detector.infer
 

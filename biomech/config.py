@@ -9,6 +9,8 @@ from biomech.applications.norms_and_limits import NOTHING_SUPPLIED, Supplied
 DEFINITIONS = "bm-2"
 """Version of the definitions: changes with every change of meaning, not of speed."""
 
+CONFIDENCE_THRESHOLD: Final = 0.3
+"""Keypoints of a lower score are missing, unless the settings or a request say otherwise."""
 
 CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognized")
 
@@ -96,7 +98,7 @@ class BiomechanicsConfig:
             field.
     """
 
-    min_score: float = 0.3
+    min_score: float = CONFIDENCE_THRESHOLD
     cutoff_hz: float = 6.0
     cutoff_source: str = "default"
     max_gap_s: float = 0.20

@@ -5,11 +5,15 @@ NaN is missing. Windows are centered and closed, and shorter at the ends of a cl
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from biomech.kinematics.geometry import Array
+
+MAD_TO_SD: Final = 1.4826
+"""Standard deviation of normal values over their median absolute deviation."""
 
 _EDGE_S = 1e-6
 """Frames that lie on a window's edge but for rounding of time stamps are inside."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deployments.messages import F32, F64
 
 PADDING = 1.25
+"""Growth of a box before it is cropped, as in the published pipelines."""
 
 
 def crop_transforms(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
+from deployments.roles import ModelRole
 
 if TYPE_CHECKING:
     from deployments.media.scene_change import SceneChange
@@ -128,12 +129,11 @@ class AnalysisOptions:
     """Options of the analysis of a segment.
 
     Attributes:
-        pose_models: deployments to ask, in order of preference (``("rtmpose", "hrnet")``).
+        pose_models: roles to ask, in order of preference.
         pose_input: (width, height) of a crop.
         detector_input: (width, height) of the letterboxed picture given to the detector.
         detector_stride: every how many frames people are detected.
         finest_stride: where they move, down to every so many; None: everywhere alike.
-        box_padding: growth of a box before it is cropped (1.25 in the published pipelines).
         min_box_score: detections below are ignored.
         max_people: the best so many boxes of a detection frame are kept (score, then area).
         pose_calls_in_flight: batches of crops under way at once.
@@ -141,12 +141,11 @@ class AnalysisOptions:
         in_hardware: whether a GPU's decoder is used, where there is one.
     """
 
-    pose_models: tuple[str, ...] = ("rtmpose",)
+    pose_models: tuple[ModelRole, ...] = (ModelRole.PRIMARY,)
     pose_input: tuple[int, int] = (192, 256)
     detector_input: tuple[int, int] = (320, 320)
     detector_stride: int = 4
     finest_stride: int | None = None
-    box_padding: float = 1.25
     min_box_score: float = 0.3
     max_people: int = 6
     pose_calls_in_flight: int = 4
@@ -391,7 +390,7 @@ class ModelStatus:
     """State of a pose or detector deployment.
 
     Attributes:
-        role: ``rtmpose``, ``hrnet`` or ``detector``. loaded: whether it can answer.
+        role: in which it answers. loaded: whether it can answer.
         key: registry entry in use. name: display name (``RTMPose-Medium``).
         config: MMPose config name. source: ``mmpose_hub`` for a published checkpoint, else
             ``local_file``.
@@ -405,7 +404,7 @@ class ModelStatus:
         notice: what a user of the results must know (a stand-in model), or None.
     """
 
-    role: str
+    role: ModelRole
     loaded: bool
     key: str = ""
     name: str = ""

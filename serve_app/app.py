@@ -7,13 +7,14 @@ from ray.serve import Application
 
 from deployments.biomechanics.deployment import Biomechanics
 from deployments.decode.deployment import Decode
-from deployments.pose.deployment import Detector, HRNet, RTMPose
+from deployments.pose.deployment import MODELS
 from deployments.render.deployment import Render
+from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.ingress import Ingress
 from serve_app.model_plan import plan_models
 from serve_app.settings import Settings, load_settings
 
-DEPLOYMENTS = (Ingress, Decode, Detector, RTMPose, HRNet, Biomechanics, Render)
+DEPLOYMENTS = (Ingress, Decode, *MODELS.values(), Biomechanics, Render)
 
 
 def build(args: Settings) -> Application:
@@ -28,13 +29,12 @@ def build(args: Settings) -> Application:
     settings = load_settings(args.model_dump(exclude_unset=True))
     plan = plan_models(settings)
     models = {
-        "rtmpose": RTMPose.bind(plan.choices["rtmpose"], plan.search, plan.options),
-        "hrnet": HRNet.bind(plan.choices["hrnet"], plan.search, plan.options),
-        "detector": Detector.bind(plan.choices["detector"], plan.search, plan.options),
+        role: deployment.bind(plan.choices[role], plan.search, plan.options)
+        for role, deployment in MODELS.items()
     }
-    poses = {role: models[role] for role in ("rtmpose", "hrnet")}
+    poses = {role: models[role] for role in POSE_ROLES}
     stages = {
-        "decode": Decode.bind(settings.media_limits, models["detector"], poses),
+        "decode": Decode.bind(settings.media_limits, models[ModelRole.DETECTOR], poses),
         "biomechanics": Biomechanics.bind(settings.biomechanics, plan.parts, plan.guidelines),
         "render": Render.bind(
             settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s

@@ -13,12 +13,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from ray.serve.schema import ServeDeploySchema
 
-from deployments.decode.deployment import crops_a_call
 from deployments.errors import ServiceError, WeightsMissingError
-from deployments.pose.deployment import BatchConfig
+from deployments.pose.deployment import MODELS, BatchConfig
 from deployments.pose.weights import find_weights
+from deployments.pose_calls import crops_a_call
+from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.app import DEPLOYMENTS
-from serve_app.model_plan import ROLES, plan_models
+from serve_app.model_plan import plan_models
 from serve_app.service import LiveConfig
 from serve_app.settings import Settings, load_settings
 
@@ -26,11 +27,9 @@ IMPORT_PATH = "serve_app.app:build"
 
 _USER_CONFIG: dict[str, type[BaseModel]] = {
     "Ingress": LiveConfig,
-    "Detector": BatchConfig,
-    "RTMPose": BatchConfig,
-    "HRNet": BatchConfig,
+    **{deployment.name: BatchConfig for deployment in MODELS.values()},
 }
-_POSE = ("RTMPose", "HRNet")
+_POSE = tuple(MODELS[role].name for role in POSE_ROLES)
 _STATED = ("num_cpus", "num_gpus")
 
 
@@ -61,7 +60,7 @@ def weights_on_this_machine(path: Path) -> Iterator[str]:
         if application["import_path"] != IMPORT_PATH:
             continue
         plan = plan_models(load_settings(application.get("args", {})))
-        for role in ROLES:
+        for role in ModelRole:
             for entry in () if plan.choices[role].disabled else plan.choices[role].entries:
                 try:
                     yield f"{role}: {entry.name} is {find_weights(entry, plan.search)}"

@@ -6,13 +6,14 @@ from typing import Literal
 
 from deployments.errors import NotReadyError, WeightsMissingError
 from deployments.messages import ModelStatus
+from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.http.problems import without_paths
-from serve_app.model_plan import POSE_ROLES, ROLES, ModelPlan, pose_order
+from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.results.response_schema import Health, HealthModelInfo, HealthModels, HealthService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
 
-def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
+def report(plan: ModelPlan, statuses: Mapping[ModelRole, ModelStatus]) -> Health:
     """Health by the registry's plan and the statuses by role.
 
     ``healthy``: the planned models answer. ``degraded``: others do (the fallback, or the default
@@ -25,9 +26,9 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
         ready, reasons = True, []
     except (NotReadyError, WeightsMissingError) as error:
         answering, ready, reasons = None, False, [error.detail]
-    for role in ROLES:
+    for role in ModelRole:
         reasons += _shortfalls(plan, role, statuses.get(role), ready)
-    loaded = {role: bool(s and s.loaded) for role in ROLES for s in [statuses.get(role)]}
+    loaded = {role: bool(s and s.loaded) for role in ModelRole for s in [statuses.get(role)]}
     return Health(
         status=_status(plan, answering, statuses),
         service=HealthService(
@@ -36,8 +37,8 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
             config_loaded=True,
         ),
         models=HealthModels(
-            rtmpose_loaded=loaded["rtmpose"] and not statuses["rtmpose"].notice,
-            hrnet_available=loaded["hrnet"],
+            rtmpose_loaded=loaded[ModelRole.PRIMARY] and not statuses[ModelRole.PRIMARY].notice,
+            hrnet_available=loaded[ModelRole.FALLBACK],
             mmcv_cuda=any(
                 s.nms == "compiled" and s.device.startswith("cuda") for s in statuses.values()
             ),
@@ -46,8 +47,8 @@ def report(plan: ModelPlan, statuses: Mapping[str, ModelStatus]) -> Health:
                 source=answering.source if answering else None,
                 config=answering.config if answering else None,
             ),
-            detector_loaded=loaded["detector"],
-            stages={role: asdict(status) for role, status in statuses.items()},
+            detector_loaded=loaded[ModelRole.DETECTOR],
+            stages={str(role): asdict(status) for role, status in statuses.items()},
         ),
         system=system(next((s.gpu for s in statuses.values() if s.gpu), None)),
         reasons=reasons,
@@ -59,16 +60,18 @@ def _public(status: ModelStatus) -> ModelStatus:
 
 
 def _status(
-    plan: ModelPlan, answering: ModelStatus | None, statuses: Mapping[str, ModelStatus]
+    plan: ModelPlan, answering: ModelStatus | None, statuses: Mapping[ModelRole, ModelStatus]
 ) -> Literal["healthy", "degraded", "not_ready"]:
     if answering is None:
         return "not_ready"
     planned = next(role for role in POSE_ROLES if not plan.choices[role].disabled)
-    noted = answering.notice or statuses["detector"].notice
+    noted = answering.notice or statuses[ModelRole.DETECTOR].notice
     return "healthy" if answering.role == planned and not noted else "degraded"
 
 
-def _shortfalls(plan: ModelPlan, role: str, status: ModelStatus | None, ready: bool) -> list[str]:
+def _shortfalls(
+    plan: ModelPlan, role: ModelRole, status: ModelStatus | None, ready: bool
+) -> list[str]:
     """Describe how a role falls short of the plan."""
     if plan.choices[role].disabled:
         return []

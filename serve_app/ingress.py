@@ -26,6 +26,7 @@ from deployments.messages import (
     StoredVideo,
 )
 from deployments.process_setup import ASSIGNING, load_scipy
+from deployments.roles import ModelRole
 from deployments.serve_handles import await_response, log_as_serve
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
@@ -89,11 +90,11 @@ class StatusBoard:
     `/healthz` must not wait for a busy model, so it reads this.
     """
 
-    def __init__(self, models: Mapping[str, Any]) -> None:
+    def __init__(self, models: Mapping[ModelRole, Any]) -> None:
         self._models = models
-        self._known: dict[str, ModelStatus] = {}
+        self._known: dict[ModelRole, ModelStatus] = {}
 
-    def __call__(self) -> Mapping[str, ModelStatus]:
+    def __call__(self) -> Mapping[ModelRole, ModelStatus]:
         """Statuses by role."""
         return dict(self._known)
 
@@ -105,7 +106,7 @@ class StatusBoard:
                 POLL_S if len(self._known) == len(self._models) else POLL_STARTING_S
             )
 
-    async def _poll(self, role: str) -> None:
+    async def _poll(self, role: ModelRole) -> None:
         try:
             async with asyncio.timeout(POLL_S):
                 self._known[role] = await await_response(self._models[role].status.remote(), role)
@@ -123,7 +124,7 @@ class IngressReplica:
         settings: Settings,
         plan: ModelPlan,
         stages: Mapping[str, Any],
-        models: Mapping[str, Any],
+        models: Mapping[ModelRole, Any],
     ) -> None:
         """Take the handles: ``stages`` by name, and the three models by role."""
         log_as_serve()

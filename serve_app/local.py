@@ -13,7 +13,7 @@ from deployments.biomechanics.clip_analysis import analyze as analyze_biomechani
 from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
-from deployments.errors import InferenceError, NotReadyError
+from deployments.errors import NotReadyError
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -30,11 +30,14 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.pose.interface import PersonDetector, PoseModel
+from deployments.pose.batching import run_alone
+from deployments.pose.interface import PersonDetector
+from deployments.pose_calls import first_answer, in_calls
 from deployments.process_setup import ASSIGNING, BIOMECHANICS, SharedHeap, load_scipy, usable_cpus
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import VideoStore, open_store
-from serve_app.model_plan import ROLES, ModelPlan, plan_models, pose_order
+from deployments.roles import ModelRole
+from serve_app.model_plan import ModelPlan, plan_models, pose_order
 from serve_app.service import PoseService
 from serve_app.settings import Settings
 
@@ -89,10 +92,10 @@ class LocalStages:
         self._biomechanics = biomechanics
         self._parts = plan.parts
         self._guidelines = plan.guidelines
-        given = {"detector": detector} if detector else {}
+        given = {ModelRole.DETECTOR: detector} if detector else {}
         self._engines = {
             role: given.get(role) or plan.choices[role].load(plan.search, plan.options)
-            for role in ROLES
+            for role in ModelRole
         }
         gc.freeze()  # what is loaded stays: no collection needs to look at it
         self._threads = {
@@ -104,7 +107,7 @@ class LocalStages:
         self._render_threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_RENDERING), "render")
 
     @property
-    def statuses(self) -> Mapping[str, ModelStatus]:
+    def statuses(self) -> Mapping[ModelRole, ModelStatus]:
         """Return the state of each model, by role."""
         return {
             role: engine if isinstance(engine, ModelStatus) else engine.status
@@ -124,21 +127,17 @@ class LocalStages:
         """See ``Stages``."""
 
         async def detect(images: U8) -> list[Detections]:
-            detector: PersonDetector = self.engine("detector")
-            return await self._in("detector", lambda: detector.infer(images))
+            return list(await self._infer(ModelRole.DETECTOR, images))
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
-            failure: InferenceError | None = None
-            for role in options.pose_models:
-                model: PoseModel = self.engine(role)
-                try:
-                    return model.status.name, await self._in(role, lambda: model.infer(crops))  # noqa: B023  awaited before the next turn
-                except InferenceError as error:
-                    failure = error
-            raise failure or NotReadyError("no pose model is to be asked")
+            async def ask(role: ModelRole) -> tuple[str, CropPoses]:
+                poses: Any = await self._infer(role, crops)
+                return self.engine(role).status.name, poses
+
+            return await first_answer(options.pose_models, ask)
 
         with self._heap.used():
-            return await analyze_segment(segment, options, detect, estimate)
+            return await analyze_segment(segment, in_calls(options), detect, estimate)
 
     async def biomechanics(
         self, clip: ClipPoses, min_score: float, max_people_in_frames: int | None, context: Context
@@ -173,7 +172,7 @@ class LocalStages:
             lambda cancelled: join_and_store(encoded, media, folder, key, self._store, cancelled)
         )
 
-    def engine(self, role: str) -> Any:
+    def engine(self, role: ModelRole) -> Any:
         """The model of ``role``.
 
         Raises:
@@ -184,5 +183,9 @@ class LocalStages:
             raise NotReadyError(f"{role}: {engine.reason}")
         return engine
 
-    async def _in(self, role: str, call: Callable[[], Result]) -> Result:
+    async def _infer(self, role: ModelRole, pictures: U8) -> Sequence[Any]:
+        engine = self.engine(role)
+        return await run_alone(pictures, lambda part: self._in(role, lambda: engine.infer(part)))
+
+    async def _in(self, role: ModelRole, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads[role], call)

@@ -14,10 +14,8 @@ from deployments.pose.loading import ModelChoice, choose
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelConfig, load_model_config
 from deployments.pose.weights import default_search
+from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.settings import ROOT, Settings
-
-POSE_ROLES = ("rtmpose", "hrnet")
-ROLES = (*POSE_ROLES, "detector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class ModelPlan:
     """Models to load by role with their options, and the config of the biomechanics."""
 
     config: ModelConfig
-    choices: Mapping[str, ModelChoice]
+    choices: Mapping[ModelRole, ModelChoice]
     search: tuple[Path, ...]
     options: EngineOptions
     guidelines: Guidelines
@@ -44,13 +42,16 @@ def plan_models(settings: Settings) -> ModelPlan:
         UnknownModelError: a setting names a model that is not in it.
     """
     config = load_model_config(settings.config)
-    enabled = {"rtmpose": settings.rtmpose_enabled, "hrnet": settings.hrnet_enabled}
-    keys = {"rtmpose": settings.pose_model, "detector": settings.detector}
+    enabled = {
+        ModelRole.PRIMARY: settings.rtmpose_enabled,
+        ModelRole.FALLBACK: settings.hrnet_enabled,
+    }
+    keys = {ModelRole.PRIMARY: settings.pose_model, ModelRole.DETECTOR: settings.detector}
     return ModelPlan(
         config=config,
         choices={
             role: choose(config, role, keys.get(role), enabled=enabled.get(role) is not False)
-            for role in ROLES
+            for role in ModelRole
         },
         search=default_search(ROOT, settings.weights_dir),
         options=EngineOptions(
@@ -76,21 +77,21 @@ def plan_models(settings: Settings) -> ModelPlan:
     )
 
 
-def pose_order(statuses: Mapping[str, ModelStatus], wanted: str) -> tuple[str, ...]:
+def pose_order(statuses: Mapping[ModelRole, ModelStatus], wanted: str) -> tuple[ModelRole, ...]:
     """Roles of the pose models to ask, in order.
 
-    RTMPose before HRNet, and either before a stand-in (a model with a notice).
+    The primary before the fallback, and either before a stand-in (a model with a notice).
 
     Args:
-        statuses: by role. wanted: ``auto``, or the one role to ask.
+        statuses: by role. wanted: ``auto``, or the one role to ask, by its name on the wire.
 
     Raises:
         WeightsMissingError: none of them, or no detector, has its weights here.
         NotReadyError: none of them, or no detector, is loaded for another reason, which it says.
     """
-    roles = POSE_ROLES if wanted == "auto" else (wanted,)
+    roles = POSE_ROLES if wanted == "auto" else (ModelRole(wanted),)
     loaded = [role for role in roles if role in statuses and statuses[role].loaded]
-    needed = {role: statuses.get(role) for role in (*(() if loaded else roles), "detector")}
+    needed = {role: statuses.get(role) for role in (*(() if loaded else roles), ModelRole.DETECTOR)}
     absent = {role: s for role, s in needed.items() if s is None or not s.loaded}
     if absent:
         detail = "; ".join(f"{r}: {s.reason if s else 'no answer yet'}" for r, s in absent.items())

@@ -18,7 +18,7 @@ import numpy as np
 
 from biomech.config import NO_CONTEXT, Context
 from biomech.preprocessing.filters import MAX_SHARE
-from deployments.decode.segments import split
+from deployments.decode.segments import SEGMENT_S, split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.messages import (
     AnalysisOptions,
@@ -102,7 +102,7 @@ class Job:
     video: bool = True
     max_people_in_frames: int | None = 1
     context: Context = NO_CONTEXT
-    segment_s: float = 4.0
+    segment_s: float = SEGMENT_S
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
 

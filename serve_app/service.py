@@ -22,6 +22,8 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.pose.registry import Performance
+from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
@@ -29,11 +31,12 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.response_schema import Health, PoseOptions
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import Settings
+from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
+_REGISTRY = Performance()  # of a registry that leaves them out
 _DRAIN_POLL_S = 0.05
 _SENT_WITHIN_S = 1.0  # answers that are made, and threads that write: neither may ever end
 _SWEEP_S = 10.0
@@ -44,17 +47,17 @@ class LiveConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    confidence_threshold: float = Field(0.3, ge=0, le=1)
-    min_box_score: float = Field(0.3, ge=0, le=1)
-    detector_stride: int = Field(4, ge=1, le=60)
-    max_people: int = Field(6, ge=1, le=64)
-    max_concurrent_requests: int = Field(4, ge=1)
+    confidence_threshold: Share = _REGISTRY.confidence_threshold
+    min_box_score: Share = ANALYSIS.min_box_score
+    detector_stride: Stride = ANALYSIS.detector_stride
+    max_people: PeopleLimit = ANALYSIS.max_people
+    max_concurrent_requests: int = Field(_REGISTRY.max_concurrent_requests, ge=1)
 
 
 class Statuses(Protocol):
     """Source of the states of the models."""
 
-    def __call__(self) -> Mapping[str, ModelStatus]:
+    def __call__(self) -> Mapping[ModelRole, ModelStatus]:
         """Status by role; roles that have not answered yet are absent."""
         ...
 
@@ -273,7 +276,7 @@ class PoseService:
         path: Path,
         folder: Path,
         options: PoseOptions,
-        statuses: Mapping[str, ModelStatus],
+        statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
     ) -> Job:
         settings, live = self.settings, self.live
@@ -285,7 +288,7 @@ class PoseService:
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,
-                detector_input=statuses["detector"].input_size,
+                detector_input=statuses[ModelRole.DETECTOR].input_size,
                 detector_stride=live.detector_stride,
                 finest_stride=settings.finest_stride,
                 min_box_score=live.min_box_score,

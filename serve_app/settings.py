@@ -19,8 +19,10 @@ from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deployments.decode.probe import MediaLimits
+from deployments.decode.segments import SEGMENT_S
 from deployments.errors import ConfigurationError
-from deployments.messages import EncodeOptions
+from deployments.messages import AnalysisOptions, EncodeOptions
+from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
 from deployments.process_setup import usable_cpus
 
@@ -54,6 +56,13 @@ def environment_name(field: str) -> str:
 def _named(field: str) -> AliasChoices:
     return AliasChoices(field, _SPECIFICATION_NAMES[field])
 
+
+ANALYSIS = AnalysisOptions()
+"""The defaults of settings that end up in it."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Stride = Annotated[int, Field(ge=1, le=60)]
+PeopleLimit = Annotated[int, Field(ge=1, le=64)]
 
 HostList = Annotated[frozenset[str], NoDecode]
 
@@ -137,7 +146,9 @@ class Settings(BaseSettings):
         ),
         json_schema_extra={"page": "performance.md#settings-that-decide"},
     )
-    batch_size: int = Field(16, ge=1, le=512, description="Most crops in one call of a network.")
+    batch_size: int = Field(
+        ANALYSIS.batch, ge=1, le=512, description="Most crops in one call of a network."
+    )
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
     calibration: Path | None = Field(
         None,
@@ -157,13 +168,11 @@ class Settings(BaseSettings):
     )
 
     # Analysis.
-    confidence_threshold: float | None = Field(
+    confidence_threshold: Share | None = Field(
         None,
-        ge=0,
-        le=1,
         validation_alias=_named("confidence_threshold"),
         description="Keypoints below are missing, unless a request says otherwise.",
-        json_schema_extra={"unset": "0.3, by the registry"},
+        json_schema_extra={"unset": f"{Performance().confidence_threshold:g}, by the registry"},
     )
     biomechanics_analysis: bool | None = Field(
         None,
@@ -205,18 +214,24 @@ class Settings(BaseSettings):
         ),
         json_schema_extra={"page": "biomechanics/progress.md"},
     )
-    detector_stride: int = Field(4, ge=1, le=60, description="Detect people on every n-th frame.")
-    finest_stride: int | None = Field(
+    detector_stride: Stride = Field(
+        ANALYSIS.detector_stride, description="Detect people on every n-th frame."
+    )
+    finest_stride: Stride | None = Field(
         None,
-        ge=1,
-        le=60,
         description=(
             "Where people move, detect them on up to every n-th frame; unset: everywhere alike."
         ),
     )
-    min_box_score: float = Field(0.3, ge=0, le=1, description="Weaker detections are ignored.")
-    max_people: int = Field(6, ge=1, le=64, description="Most people followed in one picture.")
-    segment_s: float = Field(4.0, gt=0, le=600, description="Length of a unit of work, seconds.")
+    min_box_score: Share = Field(
+        ANALYSIS.min_box_score, description="Weaker detections are ignored."
+    )
+    max_people: PeopleLimit = Field(
+        ANALYSIS.max_people, description="Most people followed in one picture."
+    )
+    segment_s: float = Field(
+        SEGMENT_S, gt=0, le=600, description="Length of a unit of work, seconds."
+    )
     segments_in_flight: int = Field(
         default_factory=lambda: min(max(usable_cpus(), 2), 8),
         ge=1,
@@ -231,7 +246,7 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         description="More are answered 429, counted in each Ingress replica.",
-        json_schema_extra={"unset": "4, by the registry"},
+        json_schema_extra={"unset": f"{Performance().max_concurrent_requests}, by the registry"},
     )
     deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
     export_deadline_s: float = Field(

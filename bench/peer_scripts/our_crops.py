@@ -10,6 +10,7 @@ import numpy as np
 
 from deployments.crops import crop_transforms, to_image
 from deployments.media.picture import Picture
+from deployments.roles import ModelRole
 from serve_app.model_plan import plan_models
 from serve_app.settings import load_settings
 
@@ -20,7 +21,7 @@ def main() -> None:
     """Tell milliseconds a crop."""
     logging.disable(logging.WARNING)
     plan = plan_models(load_settings())
-    model = plan.choices["rtmpose"].load(plan.search, plan.options)
+    model = plan.choices[ModelRole.PRIMARY].load(plan.search, plan.options)
     image = cv2.imread(sys.argv[1])
     h, w = (side // 2 * 2 for side in image.shape[:2])
     planes = cv2.cvtColor(image[:h, :w], cv2.COLOR_BGR2YUV_I420).reshape(-1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.harness import job_of, stages_of
 from bench.peer_scripts.meter import Meter
 from deployments.concurrency import run_async
+from deployments.roles import ModelRole
 from serve_app.pipeline import run
 
 
@@ -23,7 +24,7 @@ def main() -> None:
         job = job_of(Path(video), Path(name), options, annotated=bool(annotated))
         meter = Meter()
         outcome = run_async(run(job, stages))
-        pose = stages.statuses["rtmpose"]
+        pose = stages.statuses[ModelRole.PRIMARY]
         meter.tell(
             frames=outcome.media.frame_count,
             poses=len(outcome.clip.keypoints),

@@ -4,7 +4,6 @@ Runs of values without NaN are filtered each by itself. NaN stays NaN.
 """
 
 import math
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -220,59 +219,3 @@ def _crossing(cutoffs: Array, residuals: Array) -> float:
     first = int(below[0])
     share = (residuals[first - 1] - noise) / (residuals[first - 1] - residuals[first])
     return float(cutoffs[first - 1] + share * (cutoffs[first] - cutoffs[first - 1]))
-
-
-@dataclass
-class OneEuro:
-    """The causal filter of Casiez et al. (2012), for values that come one after another.
-
-    It lags and blunts peaks, the less the faster the value moves. Values (...,) are in units of
-    stature, so that one setting serves people near and far.
-
-    Attributes:
-        min_cutoff_hz: at rest. speed_factor: Hz more for each unit a second.
-        speed_cutoff_hz: by which the speed itself is smoothed.
-        max_gap_s: a value that was missing for longer starts anew.
-    """
-
-    min_cutoff_hz: float = 1.5
-    speed_factor: float = 2.0
-    speed_cutoff_hz: float = 1.0
-    max_gap_s: float = 0.2
-    _time_s: Array | None = field(default=None, init=False, repr=False)
-    _value: Array = field(init=False, repr=False)
-    _speed: Array = field(init=False, repr=False)
-
-    def step(self, time_s: float, values: Array) -> Array:
-        """The smoothed values at ``time_s``; NaN where NaN comes in.
-
-        Raises:
-            ValueError: time does not go on.
-        """
-        values = np.asarray(values, np.float64)
-        there = np.isfinite(values)
-        if self._time_s is None:
-            self._time_s = np.full(values.shape, -np.inf)
-            self._value = np.zeros(values.shape)
-            self._speed = np.zeros(values.shape)
-        since = time_s - self._time_s
-        if np.any(there & (since <= 0)):
-            raise ValueError(f"{time_s} s is not after the last time")
-        fresh = there & (since > self.max_gap_s + 1e-6)
-        going = there & ~fresh
-        step = np.where(going, since, 1.0)
-        speed = (values - self._value) / step
-        a = _alpha(step, np.full(values.shape, self.speed_cutoff_hz))
-        speed = self._speed + a * (speed - self._speed)
-        cutoff = self.min_cutoff_hz + self.speed_factor * np.abs(speed)
-        value = self._value + _alpha(step, cutoff) * (values - self._value)
-        self._value = np.where(going, value, np.where(fresh, values, self._value))
-        self._speed = np.where(going, speed, np.where(fresh, 0.0, self._speed))
-        self._time_s = np.where(there, time_s, self._time_s)
-        return np.where(there, self._value, np.nan)
-
-
-def _alpha(step_s: Array, cutoff_hz: Array) -> Array:
-    x = 2.0 * math.pi * cutoff_hz * step_s
-    weight: Array = x / (x + 1.0)
-    return weight

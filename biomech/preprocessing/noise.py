@@ -16,9 +16,8 @@ from biomech.kinematics.geometry import Array
 from biomech.preprocessing.filters import NoiseGains, noise_gains
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX, KEYPOINTS, SIDES, SKELETON
-from biomech.time_windows import percentile
+from biomech.time_windows import MAD_TO_SD, percentile
 
-MAD_TO_SD: Final = 1.4826
 FALSE_ALARMS: Final = 0.05
 """Share of motionless clips in which noise alone may reach what is taken for movement."""
 

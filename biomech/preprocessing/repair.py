@@ -17,7 +17,7 @@ from biomech.kinematics.geometry import Array, between, length
 from biomech.kinematics.view import apparent_size
 from biomech.reasons import Flags
 from biomech.skeleton import INDEX, SIDES, SKELETON
-from biomech.time_windows import Windows, ratio, runs_of
+from biomech.time_windows import MAD_TO_SD, Windows, ratio, runs_of
 
 LIMB_PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
     "legs": ("hip", "knee", "ankle"),
@@ -190,13 +190,12 @@ def hampel_outliers(
             values = xy[:, point, axis]
             near = windows.sum(np.isfinite(values).astype(np.float64))[frames]
             middle, spread = windows.median_deviation(values, frames)
-            limit = deviations * np.maximum(_MAD_TO_SD * spread, floor)
+            limit = deviations * np.maximum(MAD_TO_SD * spread, floor)
             far = np.abs(values[frames] - middle) > limit
             found[frames, point] |= far & (near >= _LEAST_NEIGHBOURS)
     return found
 
 
-_MAD_TO_SD: Final = 1.4826
 _LEAST_NEIGHBOURS: Final = 5
 
 _BONES: Final = tuple(

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from biomech.skeleton import LIMBS
 from deployments.messages import F32, U8, CropPoses
 
@@ -24,7 +25,6 @@ _TAPS = 5
 _LIMB = 8
 """Width of what counts as body along each line of the skeleton, pixels of those."""
 
-_MIN_SCORE = 0.3
 _SUBPIXEL_BITS = 4
 _LEVELS = 16
 """Steps of grey for one of a picture, of which little is left where contrast is low."""
@@ -40,7 +40,7 @@ def blur_of(crops: U8, poses: CropPoses) -> F32:
         (n,) from 0, sharp, towards 1; NaN where no limb is seen, or nothing differs.
     """
     found = (
-        _blur(crop, points, score >= _MIN_SCORE)
+        _blur(crop, points, score >= CONFIDENCE_THRESHOLD)
         for crop, points, score in zip(crops, poses.keypoints, poses.score, strict=True)
     )
     return np.fromiter(found, np.float32, len(crops))

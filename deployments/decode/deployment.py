@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import ray
@@ -11,7 +10,6 @@ from ray import serve
 from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
-from deployments.errors import ModelError, NotReadyError, ServiceError
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -21,29 +19,12 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
+from deployments.pose_calls import first_answer, in_calls
 from deployments.process_setup import ASSIGNING, SharedHeap, load_scipy
+from deployments.roles import ModelRole
 from deployments.serve_handles import await_response, log_as_serve
 
 _MOST_AT_ONCE = 4
-_LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network
-
-
-def crops_a_call(batch: int) -> int:
-    """Crops in a full call of a pose model: whole batches, 32 crops at least."""
-    return -(-_LEAST_CROPS // batch) * batch
-
-
-def in_calls(options: AnalysisOptions) -> AnalysisOptions:
-    """``options`` with what goes to the pose model in a call as the batch.
-
-    Small batches go several in a call, as many crops in all being under way.
-    """
-    size = crops_a_call(options.batch)
-    return replace(
-        options,
-        batch=size,
-        pose_calls_in_flight=-(-options.pose_calls_in_flight * options.batch // size),
-    )
 
 
 class DecodeReplica:
@@ -53,7 +34,7 @@ class DecodeReplica:
     replica that Serve takes for full is asked again and again, up to half a second apart.
     """
 
-    def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[str, Any]) -> None:
+    def __init__(self, limits: MediaLimits, detector: Any, poses: Mapping[ModelRole, Any]) -> None:
         """Take the limits on media, the detector's handle and the pose models' handles by role."""
         log_as_serve()
         self._heap = SharedHeap()
@@ -71,7 +52,12 @@ class DecodeReplica:
         """See :func:`deployments.decode.segment_analysis.analyze_segment`."""
 
         async def estimate(crops: U8) -> tuple[str, CropPoses]:
-            return await self._estimate(crops, options.pose_models)
+            reference = ray.put(crops)
+
+            async def ask(role: ModelRole) -> tuple[str, CropPoses]:
+                return await await_response(self._poses[role].estimate.remote([reference]), role)
+
+            return await first_answer(options.pose_models, ask)
 
         with self._heap.used():
             async with self._gate:
@@ -79,19 +65,6 @@ class DecodeReplica:
 
     async def _detect(self, images: U8) -> list[Detections]:
         return await await_response(self._detector.detect.remote([ray.put(images)]), "Detector")
-
-    async def _estimate(self, crops: U8, roles: tuple[str, ...]) -> tuple[str, CropPoses]:
-        """Ask the models in order; the next one where one is not loaded, failing or dead."""
-        reference = ray.put(crops)
-        failure: ServiceError | None = None
-        for role in roles:
-            try:
-                return await await_response(self._poses[role].estimate.remote([reference]), role)
-            except ServiceError as error:
-                if not (error.retryable or isinstance(error, ModelError)):
-                    raise
-                failure = error
-        raise failure or NotReadyError("no pose model is to be asked")
 
 
 Decode = serve.deployment(DecodeReplica, name="Decode")

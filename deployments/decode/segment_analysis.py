@@ -172,7 +172,7 @@ class _Boxes:
             pictures = [p for p in interval.pictures if p.index < self._stop]
             frames = np.array([p.index for p in pictures], np.int64)
             rows = self._between(interval, detections, frames)
-            maps = crop_transforms(rows.box, options.pose_input, options.box_padding)
+            maps = crop_transforms(rows.box, options.pose_input)
             jobs += [(pictures[i], map_) for i, map_ in zip(rows.frame, maps, strict=True)]
             grown.append(maps)
             self._decoded[frames - self._segment.first_frame] = True

@@ -4,11 +4,14 @@ import numpy as np
 
 from deployments.messages import F64, I64, MediaInfo, Segment, ticks_to_seconds
 
+SEGMENT_S = 4.0
+"""Length of a segment, unless the settings say otherwise."""
+
 # A gap between key frames longer than this number of segments is cut into parts.
 _PARTS = 4
 
 
-def split(media: MediaInfo, detector_stride: int, target_s: float = 4.0) -> list[Segment]:
+def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -> list[Segment]:
     """Cut ``media`` into segments of about ``target_s`` seconds.
 
     A segment starts on a detection frame (a multiple of ``detector_stride``), the first at or after

@@ -37,6 +37,20 @@ async def run_batch(
     return [together[end - len(item) : end] for item, end in zip(items, ends, strict=True)]
 
 
+async def run_alone(
+    item: U8, infer: Callable[[U8], Awaitable[Sequence[Answer]]]
+) -> Sequence[Answer]:
+    """Return the answers of ``infer`` for one item.
+
+    Raises:
+        InferenceError: it failed, whatever its own error.
+    """
+    (outcome,) = await run_batch([item], infer)
+    if isinstance(outcome, InferenceError):
+        raise outcome
+    return outcome
+
+
 async def _all(
     items: Sequence[U8], infer: Callable[[U8], Awaitable[Sequence[Answer]]]
 ) -> Sequence[Answer]:

@@ -2,22 +2,24 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ray import serve
+from ray.serve import Deployment
 
 from deployments.errors import ConfigurationError, InferenceError, NotReadyError
 from deployments.messages import U8, CropPoses, Detections, ModelStatus
 from deployments.pose.batching import run_batch
 from deployments.pose.loading import ModelChoice
 from deployments.pose.model_options import EngineOptions
+from deployments.roles import ModelRole
 from deployments.serve_handles import log_as_serve
 
 UNHEALTHY_AFTER = 5
@@ -135,7 +137,7 @@ class ModelReplica:
 
 
 class PoseReplica(ModelReplica):
-    """Crops in, keypoints out: RTMPose or HRNet."""
+    """Crops in, keypoints out."""
 
     async def estimate(self, nested: list[Any]) -> tuple[str, CropPoses]:
         """Display name of the model, and poses of ``[reference to crops (n, h, w, 3)]``.
@@ -159,6 +161,13 @@ class DetectorReplica(ModelReplica):
         return list(chain.from_iterable(await self._answer(nested)))
 
 
+# Named as the specification and the serve config name them; the registry says what runs in each.
 RTMPose = serve.deployment(PoseReplica, name="RTMPose")
 HRNet = serve.deployment(PoseReplica, name="HRNet")
 Detector = serve.deployment(DetectorReplica, name="Detector")
+
+MODELS: Final[Mapping[ModelRole, Deployment]] = {
+    ModelRole.PRIMARY: RTMPose,
+    ModelRole.FALLBACK: HRNet,
+    ModelRole.DETECTOR: Detector,
+}

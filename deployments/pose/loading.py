@@ -8,33 +8,33 @@ from pathlib import Path
 from deployments.errors import ModelError, UnknownModelError, WeightsMissingError
 from deployments.messages import ModelStatus
 from deployments.pose.calibration import calibrated
+from deployments.pose.families import FAMILIES
+from deployments.pose.families.family import by_openvino
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.published import Task
-from deployments.pose.registry import ModelConfig, ModelEntry, Role
+from deployments.pose.registry import EntryRole, ModelConfig, ModelEntry
 from deployments.pose.weights import find_weights, verify
+from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")
 
-OPENVINO_ALONE = (".onnx", ".tflite")
-"""Formats of checkpoints that torch does not read."""
-
 
 def load_pose_model(
-    entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+    entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: ModelRole
 ) -> PoseModel:
     """Load a pose network: ``.pth`` by what the options say, others by OpenVINO.
 
     Args:
         entry: what it is. checkpoint: its file. options: how to run it.
-        role: ``rtmpose`` or ``hrnet``, for the status.
+        role: for the status.
 
     Raises:
         WeightsCorruptError: damaged, or another network.
         ConfigurationError: the device is not here, or the entry does not fit its config.
     """
     verify(entry, checkpoint)
-    if checkpoint.suffix in OPENVINO_ALONE or _by_openvino(options):
+    if by_openvino(checkpoint, options):
         from deployments.pose.engines.openvino_engine import OpenVinoPose
 
         return OpenVinoPose(entry, checkpoint, options, role)
@@ -51,34 +51,7 @@ def load_detector(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -
         ConfigurationError: the device is not here, or its config.
     """
     verify(entry, checkpoint)
-    if entry.family == "movenet":
-        from deployments.pose.engines.movenet_graph import MoveNetDetector
-
-        return MoveNetDetector(entry, checkpoint, options)
-    if checkpoint.suffix == ".onnx":
-        from deployments.pose.engines.openvino_engine import OpenVinoDetector
-
-        return OpenVinoDetector(entry, checkpoint, options)
-    if _by_openvino(options):
-        from deployments.pose.engines.converted import ConvertedDetector
-
-        return ConvertedDetector(entry, checkpoint, options)
-    from deployments.pose.engines.torch_engine import TorchDetector
-
-    return TorchDetector(entry, checkpoint, options)
-
-
-def _by_openvino(options: EngineOptions) -> bool:
-    """Return whether OpenVINO runs a ``.pth``.
-
-    Raises:
-        ConfigurationError: the device is not here.
-    """
-    if options.engine != "auto":
-        return options.engine == "openvino"
-    from deployments.pose.engines.torch_engine import choose_device
-
-    return choose_device(options.device).type == "cpu"
+    return FAMILIES[entry.family].detector(entry, checkpoint, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +59,13 @@ class ModelChoice:
     """Models that a stage may load, best first.
 
     Attributes:
-        role: ``rtmpose``, ``hrnet`` or ``detector``.
+        role: in which it answers.
         entries: in order of preference. The next one is taken only where a file is missing; a
             damaged file is an error, never a reason to answer with another model silently.
         disabled: why nothing is to be loaded, or None.
     """
 
-    role: str
+    role: ModelRole
     entries: tuple[ModelEntry, ...]
     disabled: str | None = None
 
@@ -120,7 +93,7 @@ class ModelChoice:
             if missing:
                 logger.warning("%s answers as %s: %s", entry.name, self.role, "; ".join(missing))
             try:
-                if self.role == "detector":
+                if self.role == ModelRole.DETECTOR:
                     return load_detector(entry, checkpoint, options)
                 model = load_pose_model(entry, checkpoint, options, self.role)
                 return calibrated(model, options.calibrations, options.flip_test)
@@ -139,13 +112,15 @@ class ModelChoice:
         return ModelStatus(role=self.role, loaded=False, reason=reason, code=code)
 
 
-def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = True) -> ModelChoice:
+def choose(
+    config: ModelConfig, role: ModelRole, key: str | None, *, enabled: bool = True
+) -> ModelChoice:
     """Return the models of the registry that a stage may load.
 
     Args:
         config: the registry.
-        role: ``rtmpose`` takes the primary pose model, else the default network; ``hrnet`` the
-            fallback; ``detector`` the primary detector, else the default network.
+        role: the primary pose model and the detector are those that the registry calls primary,
+            else the default network; the fallback is the one that it calls so.
         key: entry that takes the first place, or None.
         enabled: False leaves the stage empty, and says so.
 
@@ -154,8 +129,10 @@ def choose(config: ModelConfig, role: str, key: str | None, *, enabled: bool = T
     """
     if not enabled:
         return ModelChoice(role, (), f"{role} is disabled by the settings")
-    task: Task = "detect" if role == "detector" else "pose"
-    roles: tuple[Role, ...] = ("fallback",) if role == "hrnet" else ("primary", "default")
+    task: Task = "detect" if role == ModelRole.DETECTOR else "pose"
+    roles: tuple[EntryRole, ...] = ("primary", "default")
+    if role == ModelRole.FALLBACK:
+        roles = ("fallback",)
     entries = [e for r in roles for e in config.candidates(task, r)]
     if key:
         if config.entry(key).task != task:

@@ -13,9 +13,8 @@ from biomech.skeleton import KEYPOINTS
 from deployments.errors import ConfigurationError
 from deployments.pose import checkpoint as checkpoints
 from deployments.pose import compat
-from deployments.pose.codecs.heatmap import HeatmapCodec
 from deployments.pose.codecs.responses import Codec
-from deployments.pose.codecs.simcc import SimccCodec
+from deployments.pose.families import FAMILIES
 from deployments.pose.registry import ModelEntry
 
 
@@ -95,9 +94,12 @@ def codec_of(model_config: Any, entry: ModelEntry) -> Codec:
         ConfigurationError: it is not one that is decoded here, or does not fit the entry.
     """
     decoder = model_config.head.decoder
-    known = {"SimCCLabel": "simcc", "MSRAHeatmap": "heatmap"}
+    families = (FAMILIES[entry.family], *FAMILIES.values())
+    family = next(
+        (f for f in families if (f.codec, f.decoder) == (entry.codec, decoder.type)), None
+    )
     refined = decoder.get("use_dark") or decoder.get("unbiased")
-    if known.get(decoder.type) != entry.codec or refined:
+    if family is None or refined:
         raise ConfigurationError(
             f"models.{entry.key}: the config's codec is {dict(decoder)}, which is not decoded as "
             f"{entry.codec}"
@@ -112,14 +114,7 @@ def codec_of(model_config: Any, entry: ModelEntry) -> Codec:
         raise ConfigurationError(
             f"models.{entry.key} has {keypoints} keypoints, {len(KEYPOINTS)} are needed"
         )
-    if entry.codec == "simcc":
-        return SimccCodec(float(decoder.simcc_split_ratio), tuple(decoder.sigma))
-    width, height = decoder.heatmap_size
-    return HeatmapCodec(
-        stride=(entry.input_size[0] / width, entry.input_size[1] / height),
-        target_sigma=float(decoder.sigma),
-        shift=bool(model_config.test_cfg.get("shift_heatmap", False)),
-    )
+    return family.codec_of(model_config, entry)
 
 
 def _drop_pretrained(section: Any) -> None:

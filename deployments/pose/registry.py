@@ -4,21 +4,32 @@ The file is a superset of the specification's: what an entry leaves out is compl
 known of its config name, and a file without a detector gets the usual one.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+)
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.errors import ConfigurationError, UnknownModelError
-from deployments.pose.published import MOVENET_MULTIPLE, PUBLISHED, Codec, Family, Task
+from deployments.pose.families import FAMILIES
+from deployments.pose.published import PUBLISHED, Task
 from deployments.pose.sources import Asset, Source, UrlSource, WheelMember
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Role = Literal["primary", "fallback", "default", "optional"]
+EntryRole = Literal["primary", "fallback", "default", "optional"]
 
 _USUAL_DETECTOR: Final = ("rtmdet_nano", "rtmdet_nano_320-8xb32_coco-person")
 
@@ -46,15 +57,15 @@ class ModelEntry:
     key: str
     name: str
     task: Task
-    family: Family
+    family: str
     config: str
     mm_config: str
     checkpoint: str
     sha256: str | None
     input_size: tuple[int, int]
-    codec: Codec
+    codec: str
     enabled: bool = True
-    role: Role = "optional"
+    role: EntryRole = "optional"
     published_ap: float | None = None
     notice: str | None = None
     flip_test: bool = False
@@ -75,6 +86,23 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def _one_of(known: Iterable[str]) -> AfterValidator:
+    """Refuse names that are not ``known``."""
+    names = sorted(set(known))
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"there is no such one; there are {', '.join(names)}")
+        return name
+
+    return AfterValidator(check)
+
+
+_FamilyName = Annotated[str, _one_of(FAMILIES)]
+_CodecName = Annotated[str, _one_of(family.codec for family in FAMILIES.values())]
+_SUFFIXES: Final = sorted({suffix for family in FAMILIES.values() for suffix in family.formats})
+_FORMATS: Final = f"({'|'.join(map(re.escape, _SUFFIXES))})$"
+
 _Pixels = Annotated[int, Field(ge=32, le=4096)]
 
 
@@ -90,13 +118,13 @@ class _Entry(_Strict):
     config: str
     enabled: bool = True
     fallback: bool = False
-    role: Role | None = None
+    role: EntryRole | None = None
     name: str | None = None
     task: Task | None = None
-    family: Family | None = None
-    codec: Codec | None = None
+    family: _FamilyName | None = None
+    codec: _CodecName | None = None
     mm_config: str | None = Field(None, pattern=r"^((mmpose|mmdet)::.+\.py)?$")
-    checkpoint: str | None = Field(None, pattern=r"\.(pth|onnx|tflite)$")
+    checkpoint: str | None = Field(None, pattern=_FORMATS)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{8,64}$")
     url: str | None = Field(None, pattern="^https?://")
     sources: tuple[_Source, ...] | None = None
@@ -124,7 +152,7 @@ class Performance(_Strict):
         batch_processing: pictures of different calls go through a network together.
     """
 
-    confidence_threshold: float = Field(0.3, ge=0, le=1)
+    confidence_threshold: float = Field(CONFIDENCE_THRESHOLD, ge=0, le=1)
     max_concurrent_requests: int = Field(4, ge=1)
     batch_processing: bool = True
 
@@ -160,7 +188,7 @@ class ModelConfig:
                 f"no model is called {key!r}; there are {', '.join(self.models)}"
             ) from None
 
-    def candidates(self, task: Task, role: Role) -> list[ModelEntry]:
+    def candidates(self, task: Task, role: EntryRole) -> list[ModelEntry]:
         """Enabled entries of a task and role, in the file's order."""
         return [e for e in self.models.values() if e.enabled and e.task == task and e.role == role]
 
@@ -225,22 +253,23 @@ def _complete(key: str, entry: _Entry) -> ModelEntry:
             f"{', '.join(missing)}; known are {', '.join(PUBLISHED)}"
         )
     complete = ModelEntry(**values)
-    _check_movenet(complete)
+    _check_family(complete)
     return complete
 
 
-def _check_movenet(entry: ModelEntry) -> None:
-    """Refuse a format or size with which MoveNet would load, or seem damaged, and never answer."""
-    movenet = entry.family == "movenet"
-    if movenet != entry.checkpoint.endswith(".tflite"):
+def _check_family(entry: ModelEntry) -> None:
+    """Refuse a format or size that the family cannot run."""
+    family = FAMILIES[entry.family]
+    file = Path(entry.checkpoint)
+    if file.suffix not in family.formats:
         raise ConfigurationError(
-            f"models.{entry.key}.checkpoint: {Path(entry.checkpoint).name} cannot be of family "
-            f"{entry.family}: .tflite is the format of movenet, and of no other"
+            f"models.{entry.key}.checkpoint: {file.name} cannot be of family {family.name}, whose "
+            f"format is {' or '.join(family.formats)}"
         )
-    if movenet and any(side % MOVENET_MULTIPLE for side in entry.input_size):
+    if any(side % family.multiple for side in entry.input_size):
         raise ConfigurationError(
-            f"models.{entry.key}.input_size: MoveNet takes whole multiples of {MOVENET_MULTIPLE}, "
-            f"not {list(entry.input_size)}"
+            f"models.{entry.key}.input_size: family {family.name} takes whole multiples of "
+            f"{family.multiple}, not {list(entry.input_size)}"
         )
 
 

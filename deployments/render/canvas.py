@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from deployments.messages import F32, F64, I32, U8
-from deployments.render.color_conversion import Rgb, yuv
+from deployments.render.color_conversion import yuv
+from deployments.side_colors import Rgb
 
 Points = F32 | F64
 """(..., 2) x, y."""

@@ -12,8 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from deployments.messages import F64, U8
-
-Rgb = tuple[int, int, int]
+from deployments.side_colors import Rgb
 
 _MIDDLE = 128  # of U and V: no color
 

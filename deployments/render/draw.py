@@ -9,16 +9,12 @@ from biomech.joints import JOINT_ANGLES, point_of
 from biomech.skeleton import INDEX, KEYPOINTS, LIMBS, split_side
 from deployments.messages import F32, F64, I32, U8, Bools
 from deployments.render.canvas import BLACK, WHITE, Box, Canvas
-from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
+from deployments.side_colors import SIDE_RGB, Rgb
 
-# Colors that people tell apart who do not see red and green apart (Okabe and Ito's palette).
-LEFT_RGB = (230, 159, 0)
-RIGHT_RGB = (86, 180, 233)
 CENTER_RGB = WHITE
 OTHER_RGB = (170, 170, 170)
 
-_SIDE_RGB = {"left": LEFT_RGB, "right": RIGHT_RGB}
 _GAP = 5.0  # between a joint and its label, the canvas's units
 
 
@@ -43,7 +39,7 @@ class FrameOverlay:
 def _color(*ends: int) -> Rgb:
     """By the side that all keypoints are on; the nose is on either."""
     sides = {side for k in ends if (side := split_side(KEYPOINTS[k])[0])}
-    return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
+    return SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
 
 _LIMBS = np.array(LIMBS)
@@ -75,7 +71,7 @@ _PRIMARY = _Stroke(
     box=1.1,
     halo=0.7,
     box_rgb=CENTER_RGB,
-    colored=tuple(_of_color(rgb) for rgb in (CENTER_RGB, LEFT_RGB, RIGHT_RGB)),
+    colored=tuple(_of_color(rgb) for rgb in (CENTER_RGB, *SIDE_RGB.values())),
 )
 _OTHER = _Stroke(
     limb=1.3,

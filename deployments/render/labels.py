@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 
 from deployments.render.canvas import WHITE, Canvas, Rectangle
-from deployments.render.color_conversion import Rgb, yuv
+from deployments.render.color_conversion import yuv
+from deployments.side_colors import Rgb
 
 _TEXT_UNITS = 9.5  # size of the font, 360ths of the picture's shorter side
 _SMALLEST_PX = 8
@@ -73,12 +74,12 @@ def _nearest_free(label: Label, taken: Sequence[Rectangle], canvas: Canvas) -> R
         for left, top in sorted(places, key=lambda p: math.dist(p, (x, y))):
             place = (left, top, left + width, top + height)
             inside = 0 <= left <= right and 0 <= top <= bottom
-            if inside and not any(_overlap(place, other) for other in taken):
+            if inside and not any(_intersect(place, other) for other in taken):
                 return place
     return None
 
 
-def _overlap(a: Rectangle, b: Rectangle) -> bool:
+def _intersect(a: Rectangle, b: Rectangle) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

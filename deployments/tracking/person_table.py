@@ -7,12 +7,14 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from biomech.skeleton import INDEX
+from deployments.boxes import intersection_over_smaller, intersection_over_union
 from deployments.messages import F32, F64, I32, I64, Bools, CropPoses, MediaInfo, SegmentPoses
 
 # The boxes on both sides of a cut are of the same picture, from two calls of the detector.
 _SAME_BOX_PX = 0.5
-MIN_POINT_SCORE = 0.3
+MIN_POINT_SCORE = CONFIDENCE_THRESHOLD
 """Keypoints below take no part in deciding who is who."""
 
 _SAME_BODY = 0.05  # body sizes
@@ -118,24 +120,16 @@ def pairs_in_frame(frame: NDArray[np.integer]) -> tuple[I64, I64]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> F64:
-    """(n,) common area of boxes (n,4) as a part of the smaller of the two."""
-    common = _common(a, b)
-    return common / np.maximum(np.minimum(_area(a), _area(b)), 1e-9)
-
-
 def same_body(rows: ClipRows, a: I64, b: I64) -> Bools:
     """(n,) whether rows ``a`` and ``b``, of the same frames, show one and the same person.
 
     Their boxes overlap by most of the smaller, and the keypoints seen in both are a twentieth of
     the body apart or less on average; with fewer than five such keypoints, the boxes are the same.
     """
-    shared = _common(rows.box[a], rows.box[b])
-    areas = _area(rows.box[a]), _area(rows.box[b])
-    iou = shared / np.maximum(areas[0] + areas[1] - shared, 1e-9)
-    result = iou > _SAME_BODY_IOU
+    boxes = rows.box[a], rows.box[b]
+    result = intersection_over_union(*boxes) > _SAME_BODY_IOU
     # The keypoints, which cost most, are looked at where they can decide.
-    some = np.flatnonzero(shared / np.maximum(np.minimum(*areas), 1e-9) > _SAME_BODY_OVERLAP)
+    some = np.flatnonzero(intersection_over_smaller(*boxes) > _SAME_BODY_OVERLAP)
     a, b = a[some], b[some]
     apart = np.linalg.norm(rows.seen_keypoints(a) - rows.seen_keypoints(b), axis=2)
     common = np.isfinite(apart)
@@ -144,15 +138,6 @@ def same_body(rows: ClipRows, a: I64, b: I64) -> Bools:
     near = mean <= _SAME_BODY * np.minimum(rows.size[a], rows.size[b])
     result[some] = np.where(count >= 5, near, result[some])
     return result
-
-
-def _area(box: NDArray[np.floating]) -> F64:
-    sides = np.maximum(box[:, 2:].astype(np.float64) - box[:, :2], 0)
-    return sides[:, 0] * sides[:, 1]
-
-
-def _common(a: NDArray[np.floating], b: NDArray[np.floating]) -> F64:
-    return _area(np.hstack([np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])]))
 
 
 def _join(segments: Sequence[SegmentPoses]) -> I64:

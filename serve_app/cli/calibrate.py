@@ -8,6 +8,7 @@ from deployments.pose.calibration import Coverage, save_calibration
 from deployments.pose.loading import load_pose_model
 from deployments.pose.offline.calibration_fit import NOMINAL, Fitted, fit, measure_points
 from deployments.pose.offline.coco_evaluation import find_coco
+from deployments.roles import ModelRole
 from serve_app.cli.evaluate import pose_model_here
 from serve_app.cli.progress_bar import STDERR, progress_of
 from serve_app.model_plan import plan_models
@@ -38,7 +39,7 @@ def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> No
     plan = plan_models(settings.model_copy(update={"calibration": None}))
     annotations, images = find_coco(coco_dir)
     entry, checkpoint = pose_model_here(model, plan)
-    network = load_pose_model(entry, checkpoint, plan.options, "rtmpose")
+    network = load_pose_model(entry, checkpoint, plan.options, ModelRole.PRIMARY)
     with progress_of(entry.name) as report:
         points = measure_points(
             annotations, images, network, lambda done, total: report("measuring", done, total)

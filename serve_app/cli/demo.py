@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.errors import DownloadError
+from deployments.roles import ModelRole
 from serve_app.cli.analysis_flags import analysis_flags, options_of
 from serve_app.cli.analyze import Formats, analyze_one, results_in
 from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, find_demo_video, weights_folder
@@ -66,7 +67,7 @@ def _download() -> None:
     settings = load_settings()
     plan = plan_models(settings)
     downloads = Downloads(settings.mirrors, DEMO_CONNECT_S)
-    for role in ("rtmpose", "detector"):
+    for role in (ModelRole.PRIMARY, ModelRole.DETECTOR):
         downloads.have(plan.choices[role], weights_folder(settings), plan.search)
     downloads.demo_video()
 

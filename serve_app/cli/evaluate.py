@@ -13,6 +13,7 @@ from deployments.pose.offline.coco_evaluation import EvaluationResult, find_coco
 from deployments.pose.offline.coco_evaluation import evaluate as measure
 from deployments.pose.registry import ModelEntry
 from deployments.pose.weights import find_weights
+from deployments.roles import ModelRole
 from serve_app.cli.progress_bar import progress_of
 from serve_app.model_plan import ModelPlan, plan_models
 from serve_app.settings import load_settings
@@ -40,12 +41,14 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
     entry, checkpoint = pose_model_here(model, plan)
     detector = None
     if boxes == "detector":
-        detector = load_detector(*first_here(plan.choices["detector"].entries, plan), plan.options)
+        detector = load_detector(
+            *first_here(plan.choices[ModelRole.DETECTOR].entries, plan), plan.options
+        )
     with progress_of(entry.name) as report:
         result = measure(
             annotations,
             images,
-            load_pose_model(entry, checkpoint, plan.options, "rtmpose"),
+            load_pose_model(entry, checkpoint, plan.options, ModelRole.PRIMARY),
             detector,
             published_ap=None if entry.published_ap is None else entry.published_ap / 100,
             progress=lambda done, total: report("evaluating", done, total),
@@ -60,7 +63,7 @@ def pose_model_here(key: str | None, plan: ModelPlan) -> tuple[ModelEntry, Path]
         BadParameterError: it is of another task.
         UnknownModelError: there is none of that name. WeightsMissingError: it is not here.
     """
-    candidates = (plan.config.entry(key),) if key else plan.choices["rtmpose"].entries
+    candidates = (plan.config.entry(key),) if key else plan.choices[ModelRole.PRIMARY].entries
     entry, checkpoint = first_here(candidates, plan)
     if entry.task != "pose":
         raise BadParameterError(f"{entry.key} is not a pose model", field="model")

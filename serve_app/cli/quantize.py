@@ -6,15 +6,16 @@ from pathlib import Path
 import click
 import numpy as np
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.errors import BadParameterError
 from deployments.pose.loading import load_detector
 from deployments.pose.weights import verify
+from deployments.roles import ModelRole
 from serve_app.cli.evaluate import first_here, pose_model_here
 from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.analysis_diff import crop_shift_px
 from serve_app.offline.crop_sampling import crops_throughout
-from serve_app.offline.tuning import MIN_SCORE
 from serve_app.settings import environment_name, load_settings
 
 
@@ -56,7 +57,7 @@ def quantize(
     entry, checkpoint = pose_model_here(model, plan)
     sha256 = verify(entry, checkpoint)
     STDERR.print("finding people ...")
-    detector = load_detector(*first_here(plan.choices["detector"].entries, plan), options)
+    detector = load_detector(*first_here(plan.choices[ModelRole.DETECTOR].entries, plan), options)
     places = crops_throughout(detector, entry.input_size, videos, settings.media_limits, crops)
     if len(places) < 2:
         raise BadParameterError("the videos have people in fewer than two places", field="videos")
@@ -65,10 +66,10 @@ def quantize(
     STDERR.print(f"fitting {entry.name} to {len(fitted_on)} of them ...")
     whole = replace(exact, model=quantized(exact, fitted_on), quantized=True)
     reference, found = (
-        OpenVinoPose(entry, checkpoint, options, "rtmpose", source).infer(held_out)
+        OpenVinoPose(entry, checkpoint, options, ModelRole.PRIMARY, source).infer(held_out)
         for source in (exact, whole)
     )
-    median, p95 = crop_shift_px(reference, found, MIN_SCORE)
+    median, p95 = crop_shift_px(reference, found, CONFIDENCE_THRESHOLD)
     told = (
         f"{entry.name} in int8: on {len(held_out)} other crops keypoints are {median:.2f} pixels "
         f"from those in fp32 at the median, 95 % within {p95:.2f}"

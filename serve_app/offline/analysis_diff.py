@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from deployments.boxes import intersection_over_union
 from deployments.messages import F32, F64, I64, ClipPoses, CropPoses, SegmentPoses
 
 MIN_IOU = 0.1
@@ -66,7 +67,7 @@ def difference(reference: Rows, other: Rows, min_score: float) -> AnalysisDiffer
     matched = 0
     for frame in np.union1d(reference.frame, other.frame):
         theirs, mine = (np.flatnonzero(r.frame == frame) for r in (reference, other))
-        iou = overlap(reference.box[theirs], other.box[mine])
+        iou = intersection_over_union(reference.box[theirs, None], other.box[None, mine])
         i, j = scipy.optimize.linear_sum_assignment(-iou)
         same = iou[i, j] > MIN_IOU
         i, j = i[same], j[same]
@@ -88,16 +89,6 @@ def difference(reference: Rows, other: Rows, min_score: float) -> AnalysisDiffer
         extra=len(other.frame) - matched,
         people=len(reference.frame),
     )
-
-
-def overlap(a: F32, b: F32) -> F64:
-    """(n, m) intersection over union of boxes (n, 4) and (m, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    common = (high - low).clip(0).prod(-1)
-    first, second = ((x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b))
-    iou: F64 = common / (first[:, None] + second[None] - common)
-    return iou
 
 
 def crop_shift_px(reference: CropPoses, found: CropPoses, min_score: float) -> tuple[float, float]:

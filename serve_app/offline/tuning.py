@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from biomech.config import CONFIDENCE_THRESHOLD
 from deployments.concurrency import run_async
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
@@ -22,13 +23,12 @@ from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.loading import ModelChoice
 from deployments.pose.model_options import EngineOptions
 from deployments.process_setup import usable_cpus
+from deployments.roles import ModelRole
 from serve_app.model_plan import ModelPlan
 from serve_app.offline.analysis_diff import AnalysisDifference, Rows, crop_shift_px, difference
 
 BATCHES = (1, 4, 8, 16, 32)
 STRIDES = ((1, None), (2, None), (4, None), (8, None), (8, 2), (16, 2))
-MIN_SCORE = 0.3
-"""Keypoints below are not seen."""
 _MOST_REPLICAS = 8
 _ALIKE = 0.97
 """Of the fastest: what is as fast within the scatter of such a short measurement."""
@@ -82,7 +82,7 @@ def load_pose(plan: ModelPlan, options: EngineOptions) -> PoseModel:
     Raises:
         NotReadyError: there is none.
     """
-    model: PoseModel = _loaded(plan.choices["rtmpose"], plan, options)
+    model: PoseModel = _loaded(plan.choices[ModelRole.PRIMARY], plan, options)
     return model
 
 
@@ -92,7 +92,7 @@ def load_detector(plan: ModelPlan) -> PersonDetector:
     Raises:
         NotReadyError: there is none.
     """
-    detector: PersonDetector = _loaded(plan.choices["detector"], plan, plan.options)
+    detector: PersonDetector = _loaded(plan.choices[ModelRole.DETECTOR], plan, plan.options)
     return detector
 
 
@@ -118,7 +118,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
         status = models[0].status
         found = models[0].infer(crops)
         reference = references.setdefault(status.engine or "", found)
-        median, p95 = crop_shift_px(reference, found, MIN_SCORE)
+        median, p95 = crop_shift_px(reference, found, CONFIDENCE_THRESHOLD)
         for batch in BATCHES:
             pieces = np.resize(crops, (batch, *crops.shape[1:]))
             rates.append(
@@ -226,7 +226,7 @@ def stride_costs(
         with ThreadPoolExecutor(1) as thread:
             rows = Rows.of_segment(run_async(analyze_segment(segment, options, detect, estimate)))
         reference = reference or rows
-        against = difference(reference, rows, MIN_SCORE)
+        against = difference(reference, rows, CONFIDENCE_THRESHOLD)
         costs.append(StrideCost(stride, finest, asked, against))
     return costs
 

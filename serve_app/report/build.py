@@ -7,6 +7,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from biomech.results.person_summary import LIMITS
+from deployments.side_colors import SIDE_RGB_ON_WHITE, hexadecimal
 from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report import chart, tables
 from serve_app.report.angle_series import charts_of, marks_of
@@ -93,7 +94,9 @@ def to_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(report=report, chart=chart)
+    environment.filters["hexadecimal"] = hexadecimal
+    page = environment.get_template("page.html")
+    return page.render(report=report, chart=chart, colors=SIDE_RGB_ON_WHITE)
 
 
 def _facts(

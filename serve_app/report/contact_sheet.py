@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from biomech.joints import JOINT_ANGLES
 from biomech.skeleton import split_side
+from deployments.side_colors import SIDE_RGB, hexadecimal
 from serve_app.results.response_schema import Box, FramePose, PoseResponse
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _PICTURES = 7
 _MARGIN = 0.25  # around the box, of its longer side
-COLORS = {"left": "#E69F00", "right": "#56B4E9"}  # of the annotated video
+COLORS = {side: hexadecimal(rgb) for side, rgb in SIDE_RGB.items()}  # of the annotated video
 _JOINTS = tuple(dict.fromkeys(split_side(name)[1] for name in JOINT_ANGLES))
 _DPI = 110
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, ModelStatus
+from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
 from serve_app.results.response_schema import (
     Biomechanics,
@@ -68,7 +69,7 @@ class Answer:
         self._request = request
         self._min_score = min_score
         # By display name, which one network has in the roles of detector and pose model.
-        self._models = {s.name: s for s in models.values() if s.role != "detector"}
+        self._models = {s.name: s for s in models.values() if s.role != ModelRole.DETECTOR}
         self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
         self._calibrated = [
@@ -220,7 +221,7 @@ def model_notices(clip: ClipPoses, models: Iterable[ModelStatus]) -> list[tuple[
     notices = (
         f"{status.name} is {status.notice}"
         for status in models
-        if status.notice and (status.role == "detector" or status.name in clip.models)
+        if status.notice and (status.role == ModelRole.DETECTOR or status.name in clip.models)
     )
     return [("model_notice", notice) for notice in dict.fromkeys(notices)]
 

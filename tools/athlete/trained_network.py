@@ -7,6 +7,7 @@ from typing import Final
 
 from deployments.pose.loading import load_pose_model
 from deployments.pose.weights import find_weights
+from deployments.roles import ModelRole
 from serve_app.local import local_service
 from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
@@ -39,4 +40,4 @@ def athlete_detector() -> WholeFrameDetector:
     plan = plan_models(load_settings(SETTINGS, {}))
     entry = plan.config.entry(KEY)
     checkpoint = find_weights(entry, plan.search)
-    return WholeFrameDetector(load_pose_model(entry, checkpoint, plan.options, "detector"))
+    return WholeFrameDetector(load_pose_model(entry, checkpoint, plan.options, ModelRole.DETECTOR))

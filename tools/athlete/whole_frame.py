@@ -12,6 +12,7 @@ from deployments.media.picture import LETTERBOX_FILL
 from deployments.messages import F32, F64, U8, CropPoses, Detections
 from deployments.pose.engines.batch_checks import check_pictures
 from deployments.pose.interface import PoseModel
+from deployments.roles import ModelRole
 
 PICTURE: Final = (320, 320)
 """(width, height) of what is looked at, as RTMDet-nano's."""
@@ -36,7 +37,9 @@ class WholeFrameDetector:
         self._pose = pose
         self._crop_size = pose.status.input_size
         self.calls_at_once = pose.calls_at_once
-        self.status = replace(pose.status, role="detector", input_size=PICTURE, nms="one person")
+        self.status = replace(
+            pose.status, role=ModelRole.DETECTOR, input_size=PICTURE, nms="one person"
+        )
 
     def infer(self, images: U8) -> list[Detections]:
         """See :class:`deployments.pose.interface.PersonDetector`."""

@@ -35,6 +35,7 @@ from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import codec_of, load_network, read_model_config
 from deployments.pose.registry import ModelEntry
 from deployments.pose.weights import sha256_of
+from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")
 
@@ -135,7 +136,7 @@ class ConvertedDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="openvino",
             device="cpu",
             precision=self._network.precision,

@@ -24,9 +24,10 @@ from deployments.pose.engines.openvino_runtime import (
     last_line,
 )
 from deployments.pose.engines.status import status_of
+from deployments.pose.families.movenet import MULTIPLE
 from deployments.pose.model_options import EngineOptions
-from deployments.pose.published import MOVENET_MULTIPLE
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 _MEAN = _STD = [127.5] * 3
 
@@ -67,7 +68,7 @@ class MoveNetDetector:
             WeightsCorruptError: not a MoveNet MultiPose.
         """
         width, height = entry.input_size
-        sides = [(MOVENET_MULTIPLE, height), (MOVENET_MULTIPLE, width)]
+        sides = [(MULTIPLE, height), (MULTIPLE, width)]
         model = _heads(checkpoint, [-1, 3, *sides], (*_KEYPOINTS, *_BOXES))
         self._network = compile_network(
             model, checkpoint, options, reverse_channels=False, mean=_MEAN, std=_STD
@@ -76,7 +77,7 @@ class MoveNetDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="openvino",
             device="cpu",
             precision=self._network.precision,
@@ -102,7 +103,7 @@ def _without_fill(images: U8) -> U8:
     for axis in (0, 1):
         shown = np.flatnonzero(~filled.all(axis=1 - axis))
         last = shown[-1] + 1 if len(shown) else 1
-        sides.append(-(-int(last) // MOVENET_MULTIPLE) * MOVENET_MULTIPLE)
+        sides.append(-(-int(last) // MULTIPLE) * MULTIPLE)
     return images[:, : sides[0], : sides[1]]
 
 

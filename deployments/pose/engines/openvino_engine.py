@@ -12,8 +12,7 @@ from biomech.skeleton import KEYPOINTS
 from deployments.messages import F32, U8, CropPoses, Detections
 from deployments.pose.codecs.simcc import SimccCodec, target_sigma_bins
 from deployments.pose.engines.batch_checks import check_pictures
-from deployments.pose.engines.converted import PoseSource, converted_pose
-from deployments.pose.engines.movenet_graph import movenet_pose
+from deployments.pose.engines.converted import PoseSource
 from deployments.pose.engines.openvino_runtime import (
     CALLS_AT_ONCE,
     compile_network,
@@ -22,8 +21,10 @@ from deployments.pose.engines.openvino_runtime import (
 )
 from deployments.pose.engines.quantized import quantized_network
 from deployments.pose.engines.status import status_of
+from deployments.pose.families import FAMILIES
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 PERSON = 0
 # Means and deviations of the exported interfaces, in the order of their channels.
@@ -44,7 +45,7 @@ class OpenVinoPose:
         entry: ModelEntry,
         checkpoint: Path,
         options: EngineOptions,
-        role: str,
+        role: ModelRole,
         source: PoseSource | None = None,
     ) -> None:
         """Compile ``checkpoint``, of any family; ``source`` instead, if that is given.
@@ -117,7 +118,7 @@ class OpenVinoDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="openvino",
             device="cpu",
             precision=self._network.precision,
@@ -148,17 +149,16 @@ def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> 
     model = None
     if options.quantized:
         model = quantized_network(entry, checkpoint, options.quantized)
-    if entry.family == "movenet":
-        source = movenet_pose(entry, checkpoint)
-    elif checkpoint.suffix == ".onnx":
-        source = _exported_pose(entry, checkpoint)
-    else:
-        return converted_pose(entry, checkpoint, options, model)
+    source = FAMILIES[entry.family].pose_source(entry, checkpoint, options, model)
     return source if model is None else replace(source, model=model, quantized=True)
 
 
-def _exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:
-    """Input ``(n, 3, h, w)``, outputs ``simcc_x`` and ``simcc_y``."""
+def exported_pose(entry: ModelEntry, checkpoint: Path) -> PoseSource:
+    """Return an exported pose network: input ``(n, 3, h, w)``, outputs ``simcc_x``, ``simcc_y``.
+
+    Raises:
+        WeightsCorruptError: not a model of this interface.
+    """
     model = _read(checkpoint, entry.input_size, batch=-1)
     shapes = _output_shapes(model, checkpoint, {"simcc_x": 3, "simcc_y": 3})
     return PoseSource(

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from deployments.messages import ModelStatus
+from deployments.pose.families import FAMILIES
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 
 def status_of(
     entry: ModelEntry,
     checkpoint: Path,
-    role: str,
+    role: ModelRole,
     *,
     engine: str,
     device: str,
@@ -24,7 +26,7 @@ def status_of(
         key=entry.key,
         name=entry.name,
         config=entry.config,
-        source="mmpose_hub" if entry.url and entry.family != "movenet" else "local_file",
+        source="mmpose_hub" if entry.url and FAMILIES[entry.family].of_openmmlab else "local_file",
         engine=engine,
         device=device,
         precision=precision,

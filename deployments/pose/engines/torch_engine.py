@@ -22,6 +22,7 @@ from deployments.pose.engines.status import status_of
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import Network, codec_of, load_network
 from deployments.pose.registry import ModelEntry
+from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")
 
@@ -119,7 +120,7 @@ class TorchPose:
     calls_at_once = 1
 
     def __init__(
-        self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: str
+        self, entry: ModelEntry, checkpoint: Path, options: EngineOptions, role: ModelRole
     ) -> None:
         """Build the network of ``entry`` and load ``checkpoint``.
 
@@ -178,7 +179,7 @@ class TorchDetector:
         self.status = status_of(
             entry,
             checkpoint,
-            "detector",
+            ModelRole.DETECTOR,
             engine="torch",
             device=str(self._runner.device),
             precision=self._runner.precision,

@@ -1,4 +1,4 @@
-"""Filters: gains of the corrected design, no phase, uneven times, short runs, the causal one."""
+"""Filters: gains of the corrected design, no phase, uneven times, short runs."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from biomech.preprocessing.filters import (
     MIN_SAMPLES,
-    OneEuro,
     design_cutoff,
     is_even,
     lowpass,
@@ -220,40 +219,3 @@ def test_noise_leaves_the_filter_as_is_told(fps, cutoff):
     taken, passed = noise_gains(cutoff, fps)[:2]
     assert np.std(noise - smooth) == pytest.approx(taken, rel=0.02)
     assert np.std(np.gradient(smooth, times)) == pytest.approx(passed, rel=0.03)
-
-
-def test_the_causal_filter_is_the_oracles():
-    smoother = OneEuro()
-    steps = [float(smoother.step(i / 30.0, np.array(float(i > 0)))) for i in range(6)]
-    assert steps == pytest.approx([0, 0.713491, 0.923330, 0.977995, 0.993028, 0.997556], abs=5e-7)
-
-
-def test_the_causal_filter_starts_anew_after_a_gap_and_keeps_values_apart():
-    smoother = OneEuro()
-    for i in range(10):
-        smoother.step(i / 30.0, np.array([0.0, 1.0]))
-    assert smoother.step(10 / 30.0, np.array([np.nan, 1.0])) == pytest.approx(
-        [np.nan, 1.0], nan_ok=True
-    )
-    short = smoother.step(12 / 30.0, np.array([1.0, 1.0]))
-    assert 0 < short[0] < 1
-    assert short[1] == pytest.approx(1.0)
-    late = smoother.step(12 / 30.0 + 0.25, np.array([5.0, np.nan]))
-    assert late == pytest.approx([5.0, np.nan], nan_ok=True)
-
-
-def test_the_causal_filter_lags_behind_a_ramp_less_the_faster_it_is():
-    def lag(speed):
-        smoother = OneEuro()
-        for i in range(90):
-            value = smoother.step(i / 30.0, np.array(speed * i / 30.0))
-        return (speed * 89 / 30.0 - float(value)) / speed
-
-    assert lag(4.0) < lag(0.5) < 1 / (2 * np.pi * 1.5)
-
-
-def test_the_causal_filter_refuses_to_go_back():
-    smoother = OneEuro()
-    smoother.step(1.0, np.zeros(2))
-    with pytest.raises(ValueError, match="not after"):
-        smoother.step(1.0, np.zeros(2))

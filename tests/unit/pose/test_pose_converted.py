@@ -1,6 +1,7 @@
 """Checkpoints run by OpenVINO: the same answers as torch's, kept for the next process."""
 
 import logging
+from pathlib import Path
 
 import openvino
 import pytest
@@ -8,9 +9,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from deployments.errors import ConfigurationError, WeightsCorruptError
-from deployments.pose import loading
 from deployments.pose.engines import converted
 from deployments.pose.engines.openvino_engine import OpenVinoPose
+from deployments.pose.families.family import by_openvino
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import Network
 from tests.support.dot_networks import (
@@ -159,7 +160,7 @@ def test_what_runs_a_checkpoint_follows_from_the_device(
     monkeypatch, engine, device, gpus, expected
 ):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert loading._by_openvino(EngineOptions(engine=engine, device=device)) is expected
+    assert by_openvino(Path("net.pth"), EngineOptions(engine=engine, device=device)) is expected
 
 
 def test_half_precision_is_bf16_where_the_cpu_has_it(build):

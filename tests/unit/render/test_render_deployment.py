@@ -54,10 +54,9 @@ def test_what_comes_while_all_threads_are_busy_waits_in_order(replica):
     assert max(replica.most) == 2
 
 
-@pytest.mark.parametrize("name", ["serve.local.yaml", "serve.container.yaml"])
-def test_a_single_replica_is_never_full_for_the_segments_of_all_requests(name):
+def test_a_single_replica_is_never_full_for_the_segments_of_all_requests():
     """A replica at its limit is polled for, with pauses of up to half a second."""
-    document = yaml.safe_load((ROOT / "config" / name).read_text())
+    document = yaml.safe_load((ROOT / "config" / "serve.local.yaml").read_text())
     (application,) = document["applications"]
     settings = load_settings(application["args"], {})
     requests = settings.max_concurrent_requests or 4  # as config/model_config.json has it

@@ -11,13 +11,12 @@ from biomech.skeleton import INDEX
 from deployments.render import draw as draw_module
 from deployments.render.draw import (
     CENTER_RGB,
-    LEFT_RGB,
     OTHER_RGB,
-    RIGHT_RGB,
     FrameOverlay,
     draw,
 )
 from deployments.render.labels import label_size
+from deployments.side_colors import SIDE_RGB
 from tests.support.annotated import grey_planes, rgb_of_planes
 
 GREY = 90
@@ -86,13 +85,13 @@ def labels_of(monkeypatch, size, overlay):
 @pytest.mark.parametrize(
     ("limb", "rgb"),
     [
-        (("left_shoulder", "left_elbow"), LEFT_RGB),
-        (("left_elbow", "left_wrist"), LEFT_RGB),
-        (("left_shoulder", "left_hip"), LEFT_RGB),
-        (("left_knee", "left_ankle"), LEFT_RGB),
-        (("right_shoulder", "right_elbow"), RIGHT_RGB),
-        (("right_hip", "right_knee"), RIGHT_RGB),
-        (("right_knee", "right_ankle"), RIGHT_RGB),
+        (("left_shoulder", "left_elbow"), SIDE_RGB["left"]),
+        (("left_elbow", "left_wrist"), SIDE_RGB["left"]),
+        (("left_shoulder", "left_hip"), SIDE_RGB["left"]),
+        (("left_knee", "left_ankle"), SIDE_RGB["left"]),
+        (("right_shoulder", "right_elbow"), SIDE_RGB["right"]),
+        (("right_hip", "right_knee"), SIDE_RGB["right"]),
+        (("right_knee", "right_ankle"), SIDE_RGB["right"]),
         (("left_shoulder", "right_shoulder"), CENTER_RGB),
         (("left_hip", "right_hip"), CENTER_RGB),
     ],
@@ -158,7 +157,7 @@ def test_primary_person_is_on_top():
 
     pixel = drawn(size, both)[middle_of(size, "left_knee", "left_ankle")]
 
-    assert np.abs(pixel - LEFT_RGB).max() <= 12
+    assert np.abs(pixel - SIDE_RGB["left"]).max() <= 12
 
 
 def test_box_is_drawn_with_the_track_id(monkeypatch):
@@ -185,7 +184,7 @@ def test_angles_are_rounded_degrees_beside_their_joints(monkeypatch, angle, text
 
     assert [label.text for label in labels] == [text] * 6
     for label in labels:
-        side = "left" if label.rgb == LEFT_RGB else "right"
+        side = "left" if label.rgb == SIDE_RGB["left"] else "right"
         width, height = label_size(label.text, 3)
         nearest = min(
             np.hypot(

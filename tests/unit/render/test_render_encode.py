@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from biomech.skeleton import INDEX
 from deployments.errors import MediaError, StorageError
 from deployments.messages import EncodeOptions
-from deployments.render.draw import LEFT_RGB, RIGHT_RGB
 from deployments.render.encode import encode_segment, output_size
+from deployments.side_colors import SIDE_RGB
 from tests.support.annotated import (
     LOSSLESS_ENOUGH,
     RATE,
@@ -190,7 +190,7 @@ def test_sides_have_their_colors_after_decoding(tmp_path, options, bt709, full_r
     encoded = encode_segment(pictures, segment_of(range(2), size), overlay, tmp_path, options, RATE)
 
     for _, image in decode(encoded.path):
-        for x, rgb in ((480, LEFT_RGB), (160, RIGHT_RGB)):
+        for x, rgb in ((480, SIDE_RGB["left"]), (160, SIDE_RGB["right"])):
             assert np.abs(image[340, x].astype(int) - rgb).max() <= 32
         grey = image[300, 320].astype(int)
         expected = 60 if full_range else (60 - 16) * 255 / 219

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from serve_app.offline.analysis_diff import Rows, difference, overlap
+from serve_app.offline.analysis_diff import Rows, difference
 
 
 def rows(*people, score=1.0):
@@ -16,21 +16,6 @@ def rows(*people, score=1.0):
     box = np.stack([left, 0 * left, left + 100, 0 * left + 200], 1).reshape(-1, 4)
     points = np.stack([left + 50, 0 * left + 100], 1)[:, None].repeat(17, 1)
     return Rows(frame, box, points, np.full((len(frame), 17), score, np.float32))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "iou"),
-    [
-        ([0, 0, 10, 10], [0, 0, 10, 10], 1.0),
-        ([0, 0, 10, 10], [5, 0, 15, 10], 1 / 3),
-        ([0, 0, 10, 10], [0, 0, 10, 5], 0.5),
-        ([0, 0, 10, 10], [10, 0, 20, 10], 0.0),
-        ([0, 0, 10, 10], [30, 30, 40, 40], 0.0),
-    ],
-    ids=["same", "half beside", "half of it", "touching", "apart"],
-)
-def test_overlap_of_two_boxes(a, b, iou):
-    assert_allclose(overlap(np.array([a], np.float32), np.array([b], np.float32)), [[iou]])
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 900)), min_size=1, max_size=12))

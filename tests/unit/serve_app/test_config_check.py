@@ -1,5 +1,9 @@
 """Serve configs: what Serve would pass over is named, and ours are good."""
 
+import re
+import shutil
+import subprocess
+
 import pytest
 import yaml
 
@@ -25,8 +29,27 @@ def test_our_configs_are_good(path):
     assert check_config(path) == []
 
 
-def test_there_is_one_for_a_cluster_one_machine_and_a_container():
-    assert [p.name for p in CONFIGS] == ["serve.container.yaml", "serve.local.yaml", "serve.yaml"]
+def test_there_is_one_for_a_cluster_and_one_for_a_machine():
+    assert [p.name for p in CONFIGS] == ["serve.local.yaml", "serve.yaml"]
+
+
+def test_the_containers_is_that_of_one_machine_with_another_host(tmp_path):
+    """By the line of the Dockerfile that makes it."""
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert 'CMD ["mmpose-service", "serve", "config/serve.container.yaml"]' in dockerfile
+    (line,) = re.findall(
+        r"^RUN (sed .* > config/serve\.container\.yaml)$", dockerfile, re.MULTILINE
+    )
+    local = ROOT / "config" / "serve.local.yaml"
+    (tmp_path / "config").mkdir()
+    shutil.copy(local, tmp_path / "config")
+    subprocess.run(line, shell=True, cwd=tmp_path, check=True)
+    made = tmp_path / "config" / "serve.container.yaml"
+    assert check_config(made) == []
+    expected = yaml.safe_load(local.read_text())
+    assert expected["http_options"]["host"] == "127.0.0.1"
+    expected["http_options"]["host"] = "0.0.0.0"
+    assert yaml.safe_load(made.read_text()) == expected
 
 
 def deployment(config, name):

@@ -13,11 +13,12 @@ from ray.exceptions import RayTaskError
 
 from deployments.errors import InferenceError, ServiceError, StageFailedError
 from deployments.render.storage import open_store
+from deployments.roles import ModelRole
 from deployments.serve_handles import await_response
 from serve_app.cli.main import main
 from serve_app.http.problems import without_paths
 from serve_app.http.routes import create_app
-from serve_app.model_plan import ROLES, plan_models
+from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
 from serve_app.settings import load_settings
 from tests.conftest import ROOT
@@ -60,7 +61,7 @@ def loaded(registry, tmp_path):
             {"config": registry, "weights_dir": tmp_path, "spool_dir": tmp_path / "spool"}
         )
         plan = plan_models(settings)
-        statuses = {role: plan.choices[role].load(plan.search, plan.options) for role in ROLES}
+        statuses = {role: plan.choices[role].load(plan.search, plan.options) for role in ModelRole}
         return PoseService(settings, plan, None, lambda: statuses)
 
     return loaded

@@ -4,9 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
+from biomech.config import BiomechanicsConfig
 from deployments.errors import ConfigurationError, UnknownModelError
+from deployments.messages import AnalysisOptions
+from deployments.pose.registry import Performance
 from serve_app.model_plan import plan_models
+from serve_app.service import LiveConfig
 from serve_app.settings import Settings, environment_name, load_settings
 from tools.settings_table import PAGE, page_with
 
@@ -101,6 +106,34 @@ def test_settings_cannot_be_changed():
 def test_the_operators_table_follows_from_the_settings():
     text = PAGE.read_text("utf-8")
     assert page_with(text) == text, "run: python -m tools.settings_table"
+
+
+def test_a_field_is_all_that_a_setting_needs(monkeypatch):
+    """The recipe of docs/contributor.md: read, bounded, and in the operator's table."""
+
+    class WithOne(Settings):
+        patience_s: float = Field(2.5, gt=0, description="How long we wait.")
+
+    monkeypatch.setattr("serve_app.settings.Settings", WithOne)
+    monkeypatch.setattr("tools.settings_table.Settings", WithOne)
+    assert load_settings().patience_s == 2.5
+    row = "| `MMPOSE_PATIENCE_S` | 2.5 | How long we wait. |\n"
+    assert row in page_with(PAGE.read_text("utf-8"))
+    monkeypatch.setenv("MMPOSE_PATIENCE_S", "0.5")
+    assert load_settings().patience_s == 0.5
+    monkeypatch.setenv("MMPOSE_PATIENCE_S", "-1")
+    with pytest.raises(ConfigurationError, match="MMPOSE_PATIENCE_S"):
+        load_settings()
+
+
+def test_what_changes_without_a_restart_starts_as_the_settings_and_the_registry():
+    live, settings, options = LiveConfig(), Settings(), AnalysisOptions()
+    for name in ("min_box_score", "detector_stride", "max_people"):
+        assert getattr(live, name) == getattr(settings, name) == getattr(options, name)
+    performance = Performance()
+    for name in ("confidence_threshold", "max_concurrent_requests"):
+        assert getattr(live, name) == getattr(performance, name)
+    assert live.confidence_threshold == BiomechanicsConfig().min_score
     assert all(field.description for field in Settings.model_fields.values())
 
 

@@ -11,7 +11,6 @@ from biomech.skeleton import INDEX
 from deployments.tracking.person_table import (
     by_first_appearance,
     collect,
-    overlap,
     pairs_in_frame,
     same_body,
 )
@@ -163,24 +162,6 @@ def test_pairs_of_a_frame_are_all_of_them_once(frames):
     found = list(zip(first.tolist(), second.tolist(), strict=True))
     assert set(found) == expected
     assert len(found) == len(expected)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "part"),
-    [
-        ([0, 0, 10, 10], [0, 0, 10, 10], 1.0),
-        ([0, 0, 10, 10], [5, 0, 15, 10], 0.5),
-        ([0, 0, 10, 10], [2, 2, 4, 4], 1.0),
-        ([0, 0, 10, 10], [10, 0, 20, 10], 0.0),
-        ([0, 0, 10, 10], [30, 30, 40, 40], 0.0),
-        ([0, 0, 10, 10], [3, 3, 3, 9], 0.0),
-    ],
-    ids=["same", "half", "inside", "touching", "apart", "no area"],
-)
-def test_overlap_is_a_part_of_the_smaller(a, b, part):
-    a, b = (np.array([x], np.float32) for x in (a, b))
-    assert overlap(a, b) == pytest.approx(part)
-    assert overlap(b, a) == pytest.approx(part)
 
 
 @pytest.mark.parametrize(

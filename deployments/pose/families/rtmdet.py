@@ -1,0 +1,7 @@
+"""RTMDet: person detectors with boxes."""
+
+from typing import Final
+
+from deployments.pose.families.family import Family
+
+FAMILY: Final = Family("rtmdet", codec="boxes")
