@@ -47,7 +47,7 @@ def _speed(curves: Curves, name: str) -> Array:
 
 
 def _lasts(times_s: Array, max_gap_s: float) -> Array:
-    """Return the duration (f,) of each frame in seconds: half of each interval next to it."""
+    """Return the duration (f,) of each frame in seconds: half its intervals, except gaps."""
     steps = np.diff(times_s)
     steps = np.where(steps > max_gap_s, 0.0, steps)
     lasts = np.zeros(len(times_s))
