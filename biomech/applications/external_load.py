@@ -7,7 +7,7 @@ import numpy as np
 from biomech.applications.outcome import Outcome, number, ok
 from biomech.config import BiomechanicsConfig
 from biomech.events.clip_events import ClipEvents
-from biomech.kinematics.curves import Curves, turns
+from biomech.kinematics.curves import Curves
 from biomech.kinematics.geometry import Array
 from biomech.time_windows import velocity
 
@@ -42,7 +42,7 @@ def _speed(curves: Curves, name: str) -> Array:
     """Return the speed (f,) of a flexion in degrees a second; 0 within noise, NaN if unknown."""
     signal = curves.flexion[name]
     speed = np.abs(velocity(curves.times_s, signal))
-    still = np.isfinite(signal) & ~turns(curves, signal, curves.least_swing(name))
+    still = np.isfinite(signal) & ~curves.moves(name, signal)
     return np.where(still, 0.0, speed)
 
 

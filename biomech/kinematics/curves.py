@@ -43,6 +43,7 @@ _KNOWN_FACING: Final = 0.7
 _OUT_OF_FRONTAL_PLANE: Final = ("knee", "hip")
 _ENDS: Final = 2
 _WITHIN_S: Final = 1.0
+_WINDOWS_S: Final = (1.0, 2.0)
 _MID_HIP: Final[Vector] = {"left_hip": 0.5, "right_hip": 0.5}
 
 
@@ -71,6 +72,8 @@ class Curves:
         noise_swing: degrees by flexion that noise alone reaches from valley to peak in one clip of
             twenty as long as this one; none where it cannot be told. hip_noise_swing: the same of
             the hips' height.
+        noise_scatter: degrees by flexion that the rms of noise alone exceeds in some window of each
+            of ``_WINDOWS_S`` in one such clip.
     """
 
     times_s: Array
@@ -88,6 +91,7 @@ class Curves:
     rate_hz: float
     noise_swing: Mapping[str, float] = field(default_factory=dict)
     hip_noise_swing: float = 0.0
+    noise_scatter: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def has_sign(self, name: str) -> bool:
         """Whether the flexion ``name`` is signed."""
@@ -96,6 +100,19 @@ class Curves:
     def least_swing(self, name: str) -> float:
         """Degrees that a flexion must turn by to be told from noise."""
         return self.noise_swing.get(name, 0.0)
+
+    def moves(self, name: str, signal: Array) -> Flags:
+        """Return (f,) whether a flexion, given as ``signal`` (f,), moves more than noise would.
+
+        It turns by more within a second. If it hardly ever does, it moves where it scatters by more
+        within one of ``_WINDOWS_S``: noise might reach as far once, but not again and again.
+        """
+        moving = turns(self, signal, self.least_swing(name))
+        if moving.sum() >= _WITHIN_S * self.rate_hz:
+            return moving
+        for window_s, limit in zip(_WINDOWS_S, self.noise_scatter.get(name, ()), strict=False):
+            moving |= Windows.of(self.times_s, window_s).deviation(signal) >= limit
+        return moving & np.isfinite(signal)
 
 
 def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
@@ -126,6 +143,10 @@ def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
     # A foot that meets the ground stops at once: the filter would round that corner.
     sharp = np.where(np.isfinite(points.raw), points.raw, xy)
     foot = float(points.track.size[1])
+    noise_sd = {
+        name: noise.smooth_sd(gone)
+        for name, gone in (taken | {TRUNK: trunk_lean(points.raw, trunk) - lean}).items()
+    }
     return Curves(
         times_s=times,
         max_gap_s=config.max_gap_s,
@@ -147,9 +168,10 @@ def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
         },
         stature_px=size,
         rate_hz=used.rate_hz,
-        noise_swing={
-            name: noise.swing(noise.smooth_sd(gone), seconds)
-            for name, gone in (taken | {TRUNK: trunk_lean(points.raw, trunk) - lean}).items()
+        noise_swing={name: noise.swing(sd, seconds) for name, sd in noise_sd.items()},
+        noise_scatter={
+            name: tuple(noise.scatter(sd, window_s, seconds) for window_s in _WINDOWS_S)
+            for name, sd in noise_sd.items()
         },
         hip_noise_swing=noise.swing(noise.smooth_sd(raw_hips[:, 1] - hips[:, 1]), seconds) / size,
     )
@@ -176,14 +198,14 @@ def turns(curves: Curves, signal: Array, swing: float) -> Flags:
     return np.asarray(there & (high - low >= swing))
 
 
-def extremes(curves: Curves, signal: Array, swing: float) -> tuple[float, float]:
+def extremes(curves: Curves, signal: Array, moving: Flags) -> tuple[float, float]:
     """Return the :func:`biomech.time_windows.lasting` extremes of a signal (f,).
 
-    Where it does not move by ``swing`` within a second, its mean over that second counts: noise
-    reaches the further, the longer one waits.
+    Where it is not ``moving`` (f,), its mean over a second counts: noise reaches the further, the
+    longer one waits.
     """
     mean = Windows.of(curves.times_s, _WITHIN_S).mean(signal)
-    steady = np.where(turns(curves, signal, swing), signal, mean)
+    steady = np.where(moving, signal, mean)
     return lasting(np.where(np.isfinite(signal), steady, np.nan), curves.rate_hz)
 
 

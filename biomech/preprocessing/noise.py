@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import scipy.stats
 
 from biomech.kinematics.geometry import SIDES, Array
 from biomech.preprocessing.filters import NoiseGains, noise_gains
@@ -81,6 +82,19 @@ class Noise:
             return 0.0
         crossings = max(seconds * self.gains.crossings_hz, 1.0)
         return 2.0 * math.sqrt(2.0 * math.log(_SIGNALS * crossings / FALSE_ALARMS)) * sd
+
+    def scatter(self, sd: float, window_s: float, seconds: float) -> float:
+        """Return the rms in a window that noise of ``sd`` exceeds in one clip of twenty.
+
+        A window of low-pass noise has about as many independent values as its bandwidth, the
+        square root of 3 times its rate of crossings, allows.
+        """
+        if self.gains is None or not self.known or not sd > 0:
+            return 0.0
+        freedom = max(2.0 * math.sqrt(3.0) * self.gains.crossings_hz * window_s - 1.0, 1.0)
+        windows = 2 * _SIGNALS * max(seconds / window_s, 1.0)  # of two lengths
+        most = scipy.stats.chi2.isf(FALSE_ALARMS / windows, freedom)
+        return float(sd * math.sqrt(most / freedom))
 
     def _from_taken(self, taken: Array, gain: float) -> float:
         known = np.abs(taken[np.isfinite(taken)])

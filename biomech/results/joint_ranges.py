@@ -59,7 +59,7 @@ def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> d
     }
     if reason:
         return dict.fromkeys(_NOTHING) | head
-    low, high = extremes(curves, np.where(known, signal, np.nan), curves.least_swing(name))
+    low, high = extremes(curves, np.where(known, signal, np.nan), _moving(clip_events, name))
     speed = np.where(known, speed_of(curves, signal), 0.0)
     fastest = int(np.nanargmax(speed))
     half = Z95 * _error_of_range(signal, sigma, low, high)
@@ -110,7 +110,7 @@ def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> di
     low = high = float("nan")
     if reason is None:
         curves = clip_events.curves
-        low, high = extremes(curves, np.where(known, value, np.nan), curves.least_swing(name))
+        low, high = extremes(curves, np.where(known, value, np.nan), _moving(clip_events, name))
     return {
         "min": number(low),
         "max": number(high),
@@ -118,6 +118,12 @@ def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> di
         "valid_fraction": number(float(known.sum() / present.sum())),
         "reason": reason,
     }
+
+
+def _moving(clip_events: ClipEvents, name: str) -> Flags:
+    """Return (f,) whether the flexion ``name`` moves; judged with its sign where it has one."""
+    curves = clip_events.curves
+    return curves.moves(name, curves.lean if name == TRUNK else curves.flexion[name])
 
 
 def _unknown(clip_events: ClipEvents, known: Flags, shown: Flags) -> str | None:

@@ -357,7 +357,7 @@ def test_every_command_is_found_under_its_name_and_listed(cli):
     assert all(f"\n  {name} " in listed for name in names)
     unknown = cli("analyse")
     assert unknown.exit_code == 2
-    assert "No such command 'analyze'" in unknown.stderr
+    assert "No such command 'analyse'" in unknown.stderr
 
 
 def test_a_package_that_a_command_misses_as_it_runs_is_named(
