@@ -19,7 +19,7 @@ _CELLS = 1 << 21
 
 
 _COARSEST_TICK_S = 2e-3
-"""Coarsest tick of containers in seconds, with a margin: some count milliseconds."""
+"""Coarsest tick of containers in seconds: they count milliseconds or 1/600 s."""
 
 _UNEVEN = 0.02
 
@@ -145,20 +145,20 @@ def _quantile(rows: Array, share: float) -> Array:
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Quotient, NaN where the denominator is 0 or NaN."""
+    """Return the quotient, NaN where the denominator is 0 or NaN."""
     usable = np.isfinite(denominator) & (denominator != 0)
     quotient: Array = numerator / np.where(usable, denominator, 1.0)
     return np.where(usable, quotient, np.nan)
 
 
 def percentile(values: Array, q: float) -> float:
-    """Percentile of what is there; NaN where nothing is."""
+    """Return the percentile of the known values; NaN without any."""
     valid = values[np.isfinite(values)]
     return float(np.percentile(valid, q)) if len(valid) else float("nan")
 
 
 LASTS_S = 0.1
-"""Seconds that an extreme lasts in all: single stray frames do not."""
+"""Total duration in seconds of an extreme, so that single outlying frames do not count."""
 
 
 def lasting(values: Array, rate_hz: float) -> tuple[float, float]:
