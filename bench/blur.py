@@ -4,7 +4,7 @@
 
 People of the shared photographs, by their labels, and athletes of ``tools.athlete`` are blurred in
 the picture, by a Gaussian or an even motion sideways, as large as a share of the box's height, and
-judged as the service judges a crop. ResponseModel is the share of people beyond the threshold.
+judged as the service judges a crop. The output is the share of people beyond the threshold.
 """
 
 import time

@@ -8,10 +8,10 @@ _LENGTH_AT = {"h264": 4, "hevc": 21}  # byte of avcC and hvcC that has the lengt
 
 
 def structure_check(stream: VideoStream) -> Callable[[memoryview], bool] | None:
-    """Return a check whether a packet is a sequence of whole NAL units; None if not countable.
+    """Return a check that a packet is a sequence of whole NAL units; None if not applicable.
 
-    In MP4 and Matroska each unit follows its length (ISO/IEC 14496-15). A decoder ignores one
-    whose length was overwritten, silently.
+    In MP4 and Matroska each unit follows its length (ISO/IEC 14496-15). A decoder silently ignores
+    a unit with a corrupt length.
     """
     at = _LENGTH_AT.get(stream.codec.canonical_name)
     head = stream.codec_context.extradata or b""

@@ -1,4 +1,4 @@
-"""Drawing people on a picture: box, skeleton by side, and the angles of the primary person."""
+"""Draw people on a picture: box, skeleton by side, and the angles of the primary person."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from deployments.render.canvas import BLACK, WHITE, Box, Canvas
 from deployments.render.color_conversion import Rgb
 from deployments.render.labels import Label, label_size, write_labels
 
-# ResponseModel apart by people who do not see red and green apart (Okabe and Ito's palette).
+# Okabe and Ito's palette, which color-blind people can distinguish.
 LEFT_RGB = (230, 159, 0)
 RIGHT_RGB = (86, 180, 233)
 CENTER_RGB = WHITE
@@ -40,7 +40,7 @@ class FrameOverlay:
 
 
 def _color(*ends: int) -> Rgb:
-    """By the side that all keypoints are on; the nose is on either."""
+    """Return the color of the side that all keypoints are on; the nose is on either side."""
     sides = {KEYPOINTS[k].split("_")[0] for k in ends} & _SIDE_RGB.keys()
     return _SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
@@ -87,7 +87,7 @@ _OTHER = _Stroke(
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Drawable of one person: (17,2) points, (17,) which of them count, box or None."""
+    """Drawing data of one person: (17,2) points, (17,) which of them count, box or None."""
 
     track_id: int
     points: F32
@@ -148,7 +148,7 @@ def _id_label(canvas: Canvas, track_id: int, box: Box) -> Label:
 
 
 def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Label]:
-    """Labels beside their joints, pointing away from the body's middle, from top to bottom."""
+    """Return labels next to their joints, away from the body's middle, from top to bottom."""
     points = person.points.tolist()
     known = [
         (*points[INDEX[name]], f"{round(angle)}°", _SIDE_RGB[name.split("_")[0]])
