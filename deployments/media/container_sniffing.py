@@ -95,13 +95,13 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each top-level RIFF list; long AVI files have several."""
+    """Yield kind and end of each top-level RIFF list; long AVI files have several."""
     position = 0
     while position < size:
         file.seek(position)
         head = file.read(12)
         length = int.from_bytes(head[4:8], "little")
-        # Recorders write the length last: none or all bits set means that they never did.
+        # Recorders write the length last: no or all bits set means that it is missing.
         if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
             return
         position += 8 + length

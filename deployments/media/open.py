@@ -47,8 +47,8 @@ def open_media(
 ) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
 
-    For a stream with pictures of more than twice ``max_pixels``, FFmpeg knows less, perhaps not even
-    their size.
+    For a stream with pictures of more than twice ``max_pixels``, FFmpeg knows less, perhaps not
+    even their size.
 
     Args:
         hardware: decoder of its pictures, instead of software.

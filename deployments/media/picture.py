@@ -225,10 +225,10 @@ class Converter:
         return max(round(width * relative), 1), height
 
     def _with_bars(self, planes: tuple[U8, U8, U8]) -> tuple[U8, U8, U8]:
-        """Planes in the middle of black ones of the stored size, in limited range."""
+        """Center planes in black ones of the stored size, in limited range."""
         width, height = self._stored
         half = (width + 1) // 2, (height + 1) // 2
-        # By whole samples of chroma.
+        # Shift by whole chroma samples.
         left, top = ((w - p) // 2 for w, p in zip(half, planes[1].shape[::-1], strict=True))
         found = []
         for plane, size, scale, fill in zip(

@@ -1,4 +1,4 @@
-"""The pictures of a segment, in order."""
+"""Read the pictures of a segment, in order."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -28,8 +28,8 @@ from deployments.threads import Cancelled, never
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 _Judged: TypeAlias = tuple[av.VideoFrame, bool]
 
-# A picture may turn out larger than the header says, as browsers' recordings do, up to so many
-# times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
+# A picture may be larger than the header says, as in browsers' recordings, up to this factor in
+# pixels; the decoder refuses more. Decoders count pixels of padded rows.
 _GROWTH, _PADDING = 4, 128
 MOST_REORDERED = 16
 """Maximum number of reordered pictures (H.264 and HEVC allow 16)."""

@@ -129,14 +129,14 @@ def stands_out(shares: F32, at: int, also: int = 0) -> bool:
 
 
 def _explained(before: Look, after: Look) -> Iterator[F32]:
-    """Compare pictures again once the camera has turned, and once tones are alike."""
+    """Compare pictures again after undoing camera rotation, and after matching tones."""
     texture = [(np.abs(look.contrast) > _TEXTURE).mean() for look in (before, after)]
-    # Without a background, a shift of all may be that of the only person.
+    # Without a background, the shift may be that of the only person.
     if min(texture) > _BACKGROUND:
         shifted = _shifted(before.contrast, after.contrast)
         if shifted is not None:
             yield _differing(shifted, after.contrast)  # NaN, outside, differs from nothing
-    if min(texture) > _COMPARABLE * max(texture):  # of a black picture tones make any other
+    if min(texture) > _COMPARABLE * max(texture):  # tones map a black picture to any other
         for one, other in ((before, after), (after, before)):
             toned = Look.of_small(_with_tones(one.luma, other.luma))
             yield _differing(toned.contrast, other.contrast)
