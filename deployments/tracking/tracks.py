@@ -35,9 +35,8 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     People are numbered from 1 by importance: the sum over frames of the square of the box's longer
     side, its score, and its nearness to the picture's center (1 there, 0.5 in the corners). The
     longer side is the body's size; the area also grows with raised arms. The first is the primary
-    person. Of the
-    passers-by of a long video only the most important are kept, so that people times frames are
-    four million at most.
+    person. In a long video only the most important people are kept, so that people times frames do
+    not exceed four million.
 
     Args:
         segments: all segments of the video, in any order.
