@@ -90,8 +90,8 @@ class Job:
         key: file name of the annotated video in the store.
         min_score: keypoints below are missing.
         video: whether it is to be drawn.
-        written: so many people, the primary first, have their frames written down; None for all.
-        context: what the caller says of the clip.
+        written: number of people, the primary first, whose frames are written; None for all.
+        context: data of the clip from the caller.
     """
 
     path: Path

@@ -172,7 +172,7 @@ class Change(BaseModel):
 
 
 class Progress(Application):
-    """What changed since an earlier result."""
+    """Changes since an earlier result."""
 
     changes: list[Change] = []
 
