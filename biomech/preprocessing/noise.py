@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import scipy.stats
+import scipy
 
 from biomech.kinematics.geometry import SIDES, Array
 from biomech.preprocessing.filters import NoiseGains, noise_gains
@@ -93,7 +93,7 @@ class Noise:
             return 0.0
         freedom = max(2.0 * math.sqrt(3.0) * self.gains.crossings_hz * window_s - 1.0, 1.0)
         windows = 2 * _SIGNALS * max(seconds / window_s, 1.0)  # of two lengths
-        most = scipy.stats.chi2.isf(FALSE_ALARMS / windows, freedom)
+        most = scipy.special.chdtri(freedom, FALSE_ALARMS / windows)
         return float(sd * math.sqrt(most / freedom))
 
     def _from_taken(self, taken: Array, gain: float) -> float:
