@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import CONSOLE, RESULTS, in_words, machine, save, table
+from bench.harness import CONSOLE, RESULTS, in_words, machine, save, table
 from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.messages import ClipPoses
 from serve_app.settings import ROOT
 from tools.athlete.body import Shape, stand
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.motion import MOVEMENTS, Style
 
 FPS = 30.0
@@ -60,7 +60,7 @@ def clip_of(movement: str, frames: int) -> ClipPoses:
 
 
 def _points(movement: str, frames: int) -> Iterator[np.ndarray]:
-    camera = Camera(
+    camera = PinholeCamera(
         size=SIZE, azimuth=90.0, distance=6.0, target=(0.0, 0.0, 0.52), height_px=420.0
     )  # fmt: skip
     for start in range(0, frames, _CHUNK):
@@ -69,18 +69,18 @@ def _points(movement: str, frames: int) -> Iterator[np.ndarray]:
         yield camera.project(stand(made.angles, Shape(), lift=made.lift).keypoints)[0]
 
 
-def cost_s(clip: ClipPoses, *, written: int) -> float:
+def cost_s(clip: ClipPoses, *, max_people_in_frames: int) -> float:
     """Processor time of the whole clip."""
     guidelines = load_guidelines(ROOT / "config" / "rules.yaml", ROOT / "config" / "mdc.yaml")
     started = time.process_time()
-    analyze(clip, 0.3, guidelines=guidelines, written=written)
+    analyze(clip, 0.3, guidelines=guidelines, max_people_in_frames=max_people_in_frames)
     return time.process_time() - started
 
 
 def measured(movement: str, frames: int) -> dict[str, float]:
     """Return seconds, milliseconds a frame and peak memory of a clip of ``frames``."""
     clip = clip_of(movement, frames)
-    summary_s, with_frames_s = (cost_s(clip, written=written) for written in (0, 1))
+    summary_s, with_frames_s = (cost_s(clip, max_people_in_frames=people) for people in (0, 1))
     return {
         "frames": frames,
         "summary_s": round(summary_s, 3),

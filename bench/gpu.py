@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench.common import CONSOLE, crop_cost, job_of, machine, save, shared, stages_of, table
+from bench.harness import CONSOLE, crop_cost, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import rtmpose_m
+from deployments.concurrency import run_async
 from deployments.pose.engines.torch_engine import TorchPose
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import load_model_config
 from serve_app.pipeline import run
-from serve_app.run_async import run_async
 
 BATCHES = (1, 4, 16, 64, 128, 256)
 AIM = 15_000

@@ -1,18 +1,21 @@
-"""Measurements of a running graph by a driver of its cluster, with handles."""
+"""Measure a running graph through handles, and the bare pose network without Ray."""
 
 import asyncio
 import logging
 import os
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bench.common import job_of
+from bench.harness import crop_cost, job_of
 from deployments.decode.segments import split
 from deployments.messages import AnalysisOptions
 from serve_app.model_plan import plan_models
@@ -150,3 +153,26 @@ def replica_rates(rounds: int, most_s: float) -> dict[str, list[float]]:
     rates = [(rate(1), rate(2)) for _ in range(rounds)]
     one, two = map(list, zip(*rates, strict=True))
     return {"one": one, "two": two}
+
+
+def bare_rates(rounds: int, seconds: float = REPLICAS_S) -> dict[str, list[float]]:
+    """Crops a second of one and of two processes of the pose network, each with one thread."""
+    rates = []
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        list(pool.map(_bare_rate, [2.0, 2.0]))  # both have loaded it
+        for _ in range(rounds):
+            one = pool.submit(_bare_rate, seconds).result()
+            rates.append((one, sum(pool.map(_bare_rate, [seconds, seconds]))))
+    one_alone, two = map(list, zip(*rates, strict=True))
+    return {"one": one_alone, "two": two}
+
+
+@cache
+def _bare_network() -> Any:
+    logging.disable(logging.WARNING)  # of stand-ins
+    plan = plan_models(load_settings())
+    return plan.choices["rtmpose"].load(plan.search, replace(plan.options, threads=1))
+
+
+def _bare_rate(seconds: float) -> float:
+    return crop_cost(_bare_network(), load_settings().batch_size, seconds)[0]

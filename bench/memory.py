@@ -19,10 +19,10 @@ from typing import Any
 
 import av
 
-from bench.common import CONSOLE, in_words, job_of, machine, save, shared, stages_of, table
+from bench.harness import CONSOLE, in_words, job_of, machine, save, shared, stages_of, table
 from bench.peer_weights import long_clip
+from deployments.concurrency import run_async
 from serve_app.pipeline import run
-from serve_app.run_async import run_async
 from serve_app.settings import ROOT
 
 FOLDER = ROOT / "out" / "bench"

@@ -34,7 +34,7 @@ class _Exported(torch.nn.Module):
         self.network = network
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.network.head(self.network.extract_feat(inputs))  # type: ignore[operator]
+        return self.network.head(self.network.extract_feat(inputs))  # type: ignore[no-any-return, operator]
 
 
 def rtmpose_m(folder: Path = WEIGHTS) -> tuple[Path, Path, Path]:
@@ -78,7 +78,8 @@ def in_int8(registry: Path, video: Path, folder: Path) -> Path:
     Random weights have no keypoints that could stay where they are.
     """
     if not folder.exists():
-        command = [BIN / "mmpose-service", "quantize", video, "--out", folder, "--shift-px", "1000"]
+        command: list[str | Path] = [BIN / "mmpose-service", "quantize", video]
+        command += ["--out", folder, "--shift-px", "1000"]
         subprocess.run(
             command,
             env={

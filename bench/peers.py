@@ -23,8 +23,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench.common import CONSOLE, in_words, machine, save, shared, table
-from bench.peer_table import picture
+from bench.harness import CONSOLE, in_words, machine, save, shared, table
 from bench.peer_weights import FOLDER, KEY, STAND_INS, WEIGHTS, in_int8, long_clip, rtmpose_m
 from serve_app.settings import ROOT
 
@@ -151,7 +150,7 @@ def crop_runs(data: Path, pythons: Mapping[str, str | None]) -> Iterator[Run]:
         command = (sys.executable, "-m", "bench.peer_scripts.our_crops", image)
         yield Run(f"ours, {precision}", "RTMPose-m", "a crop", False, command, chosen)
     if python := pythons["rtmlib"]:
-        command = (python, str(SCRIPTS / "crops.py"), str(export), image)
+        command = (python, str(SCRIPTS / "rtmlib_crops.py"), str(export), image)
         yield Run("rtmlib 0.0.16", "RTMPose-m", "a crop", False, command)
 
 
@@ -183,7 +182,7 @@ def once(run: Run, most_s: float) -> dict[str, Any]:
 def measured(runs: Sequence[Run], rounds: int, budget_s: float) -> list[dict[str, Any]]:
     """A row a run: facts, and the wall and CPU seconds of each time it was run."""
     began = time.monotonic()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "peer": r.peer,
             "weights": r.weights,
@@ -216,7 +215,7 @@ def measured(runs: Sequence[Run], rounds: int, budget_s: float) -> list[dict[str
 
 def show(rows: Sequence[Mapping[str, Any]]) -> None:
     """One table."""
-    lines = []
+    lines: list[tuple[Any, ...]] = []
     for row in rows:
         runs = row["runs"]
         walls = sorted(r["wall_s"] for r in runs)
@@ -280,11 +279,10 @@ def main() -> None:
         rows += measured([*runs_on(clip, data, pythons, only)], given.rounds, for_clip)
     show(rows)
     missing = [name for name, python in pythons.items() if python is None]
-    saved = save(
+    save(
         given.name,
         {"machine": facts, "not_installed": missing, "crops": crops, "rows": rows},
     )
-    picture(rows, saved.with_suffix(".png"), in_words(facts))
 
 
 if __name__ == "__main__":

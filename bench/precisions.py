@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save, table
+from bench.harness import CONSOLE, crop_cost, in_words, machine, medians, save, table
 from bench.peer_weights import CONFIG, WEIGHTS, of_random_weights
 from deployments.crops import crop_transforms
 from deployments.messages import U8
@@ -32,7 +32,7 @@ from deployments.pose.registry import ModelEntry, load_model_config
 from serve_app.cli.evaluate import pose_model_here
 from serve_app.model_plan import plan_models
 from serve_app.settings import ROOT, load_settings
-from tools.athlete.network import KEY, SETTINGS
+from tools.athlete.trained_network import KEY, SETTINGS
 from tools.training.data import HELD_OUT, render
 
 KEYS = ("rtmpose_medium", "hrnet_w48")

@@ -4,9 +4,10 @@ Times of the stages come from `python -m bench.stages --json FILE` on this machi
 bench/results/stages.json). An accelerator's are given, not measured: --crops-per-s and
 --detections-per-s; without them the pose stage runs on the cores, as measured.
 
-Two curves: many videos at once, as many as keep every node busy, and a single hour of video. Where
-the second bends is set by MMPOSE_SEGMENTS_IN_FLIGHT and by what is done once a clip. What an hour
-of video costs follows from the price given (--node-hour: of a node and hour, in any currency).
+Two cases: many videos at once, as many as keep every node busy, and a single hour of video. Where
+the second stops scaling is set by MMPOSE_SEGMENTS_IN_FLIGHT and by what is done once a clip. What
+an hour of video costs follows from the price given (--node-hour: of a node and hour, in any
+currency).
 """
 
 import argparse
@@ -16,16 +17,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-from bench.cluster import Cluster, Costs, Outcome, process, video
-from bench.common import CONSOLE, RESULTS, machine, save, table
+from bench.cluster_simulation import Cluster, Costs, Outcome, process, video
+from bench.harness import CONSOLE, RESULTS, machine, save, table
 from bench.virtual_time import simulate
 from deployments.decode.deployment import in_calls
 from deployments.messages import AnalysisOptions
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 NODES = (1, 2, 4, 8, 16, 32, 64)
 VIDEOS_A_NODE = 8
@@ -96,29 +92,6 @@ def rows_of(cluster: Cluster, costs: Costs, annotated: bool) -> list[dict[str, A
     return rows
 
 
-def draw(rows: Sequence[dict[str, Any]], path: Path, caption: str) -> None:
-    """Speed over nodes, both on logarithmic axes."""
-    figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
-    nodes = [row["nodes"] for row in rows]
-    axis.plot(nodes, [rows[0]["many"] * n for n in nodes], ":", color="#999999", label="linear")
-    for kind, label, color in (
-        ("many", f"{VIDEOS_A_NODE} videos a node", "#0072b2"),
-        ("one_wide", "one hour of video, segments in flight by nodes", "#009e73"),
-        ("one", "one hour of video, segments in flight as set", "#d55e00"),
-    ):
-        axis.plot(nodes, [row[kind] for row in rows], "o-", color=color, label=label)
-    axis.set_xscale("log", base=2)
-    axis.set_yscale("log", base=2)
-    axis.set_xticks(nodes, [str(n) for n in nodes])
-    axis.set_xlabel("nodes")
-    axis.set_ylabel("times real time")
-    axis.set_title(caption, fontsize=9, loc="left")
-    axis.legend(frameon=False, fontsize=8)
-    axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
 def main() -> None:
     """Simulate, print, draw and save."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -142,7 +115,7 @@ def main() -> None:
         1,
         given.cores,
         segments_in_flight=given.segments_in_flight,
-        window=calls.window,
+        pose_calls_in_flight=calls.pose_calls_in_flight,
         call_frames=max(round(calls.batch / given.people), 1),
     )
     rows = rows_of(cluster, costs, not given.no_video)
@@ -168,7 +141,7 @@ def main() -> None:
     price = None if given.node_hour is None else node_hours * given.node_hour
     if price is not None:
         CONSOLE.print(f"at {given.node_hour:g} a node and hour: {price:.4f} an hour of video")
-    saved = save(
+    save(
         given.name,
         {
             "machine": machine(),
@@ -182,7 +155,6 @@ def main() -> None:
             "price_an_hour_of_video": price,
         },
     )
-    draw(rows, saved.with_suffix(".png"), caption)
 
 
 if __name__ == "__main__":

@@ -26,17 +26,17 @@ from typing import Any
 import httpx
 import yaml
 
-from bench.bare_network import bare_rates
-from bench.common import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
-from bench.graph_handles import connected, first_segment, replica_rates
+from bench.graph_handles import bare_rates, connected, first_segment, replica_rates
+from bench.harness import CONSOLE, RESULTS, in_words, machine, save, shared, stages_of, table
 from bench.histograms import Histogram, read_histogram, since
 from bench.serve_table import rows
+from serve_app.cli.serve import CONFIG
 from serve_app.local import LocalStages
 from serve_app.model_plan import plan_models
 from serve_app.results.response_schema import PoseOptions
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
-from tools.serving import CONFIG, serving, started
+from tools.serving import serving, started
 
 FOLDER = ROOT / "out" / "bench"
 VIDEOS_AT_ONCE = 8
@@ -97,8 +97,12 @@ class Graph:
         """Seconds for an upload and its answer, without an annotated video."""
         began = time.perf_counter()
         with video.open("rb") as file:
-            form = {"files": {"file": file}, "data": {"video": "false"}}
-            httpx.post(f"{self.url}/pose", timeout=self.clock.left(), **form).raise_for_status()
+            httpx.post(
+                f"{self.url}/pose",
+                timeout=self.clock.left(),
+                files={"file": file},
+                data={"video": "false"},
+            ).raise_for_status()
         return time.perf_counter() - began
 
 

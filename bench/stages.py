@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.common import CONSOLE, in_words, job_of, machine, shared_videos, stages_of, table
+from bench.harness import CONSOLE, in_words, job_of, machine, shared_videos, stages_of, table
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
+from deployments.concurrency import run_async
 from deployments.crops import crop_transforms
 from deployments.decode.blur import blur_of
 from deployments.decode.probe import probe
@@ -38,7 +39,6 @@ from serve_app.local import LocalStages
 from serve_app.pipeline import Outcome, overlay_of, run
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.response_writer import Answer
-from serve_app.run_async import run_async
 
 # Seconds for sports2d_demo.mp4 on a machine of two cores, with the same two ONNX networks where the
 # peer can run them: shared/reference/sports2d/README.md. Measured elsewhere, hence no ratios here.
@@ -138,7 +138,7 @@ def _alone(
     with meter.stage("blur"):
         blur_of(np.stack(crops), CropPoses.concatenate(poses))
     with meter.stage("biomechanics"):
-        biomechanics = analyze_biomechanics(clip, 0.3, written=1)
+        biomechanics = analyze_biomechanics(clip, 0.3, max_people_in_frames=1)
     with meter.stage("answer"):
         models = {status.name: status for status in stages.statuses.values() if status.loaded}
         Answer(outcome, PoseOptions(), 0.3, models, "bench").body()

@@ -7,9 +7,9 @@ through the network in one piece on all threads, one of 16 in four, on as many t
 import argparse
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from bench.common import CONSOLE, crop_cost, in_words, machine, medians, save
+from bench.harness import CONSOLE, crop_cost, in_words, machine, medians, save
 from bench.peer_weights import rtmpose_m
 from deployments.pose.interface import PoseModel
 from deployments.pose.loading import load_pose_model
@@ -38,7 +38,7 @@ def main() -> None:
         engines: list[tuple[int, PoseModel]] = []
         for batch in BATCHES:
             options = replace(plan.options, precision=precision, batch=batch, engine="openvino")
-            usual = plan.choices["rtmpose"].load(plan.search, options)
+            usual = cast(PoseModel, plan.choices["rtmpose"].load(plan.search, options))
             engines += [
                 (batch, usual),
                 (batch, load_pose_model(entry, checkpoint, options, "rtmpose")),

@@ -9,22 +9,23 @@ import argparse
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bench.common import CONSOLE, in_words, job_of, machine, save, shared_videos, stages_of, table
+from bench.harness import CONSOLE, in_words, job_of, machine, save, shared_videos, stages_of, table
+from deployments.concurrency import run_async
 from deployments.messages import AnalysisOptions, ClipPoses
 from serve_app.local import LocalStages
 from serve_app.offline.analysis_diff import Rows, difference
 from serve_app.pipeline import run
-from serve_app.run_async import run_async
 
 # Stride, and the finest where people move.
 VARIANTS = ((1, None), (2, None), (4, None), (4, 1), (8, None), (8, 2), (8, 1), (16, None), (16, 2))
 MIN_SCORE = 0.3
 
 
-def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[dict[str, object]]:
+def measure(video: Path, stages: LocalStages, options: AnalysisOptions) -> list[dict[str, Any]]:
     """A row a variant."""
     clips = [_clip(video, stages, options, *variant) for variant in VARIANTS]
     reference = Rows.of_clip(clips[0][0])

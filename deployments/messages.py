@@ -136,7 +136,7 @@ class AnalysisOptions:
         box_padding: growth of a box before it is cropped (1.25 in the published pipelines).
         min_box_score: detections with a lower score are ignored.
         max_people: maximum number of boxes kept in a detection frame (best score, then area).
-        window: batches of crops under way at once.
+        pose_calls_in_flight: batches of crops under way at once.
         batch: crops in one call to a pose model.
         in_hardware: whether a GPU's decoder is used, where there is one.
     """
@@ -149,7 +149,7 @@ class AnalysisOptions:
     box_padding: float = 1.25
     min_box_score: float = 0.3
     max_people: int = 6
-    window: int = 4
+    pose_calls_in_flight: int = 4
     batch: int = 16
     in_hardware: bool = False
 
@@ -292,7 +292,7 @@ class ClipPoses:
         """(f,p) whether the person is in the frame."""
         return self.row >= 0
 
-    def spread(
+    def to_dense(
         self, values: F32, frames: slice = slice(None), person: int | slice = slice(None)
     ) -> F32:
         """(m,p,...) of ``values`` (n,...), or (m,...) of one person, NaN where absent."""

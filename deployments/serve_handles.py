@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Response(Awaitable[Result_co], Protocol[Result_co]):
+class HandleResponse(Awaitable[Result_co], Protocol[Result_co]):
     """Response of a handle's call."""
 
     def cancel(self) -> None:
@@ -43,7 +43,7 @@ def shorten_refusal(record: logging.LogRecord) -> bool:
     return True
 
 
-async def answer(response: Response[Result], stage: str) -> Result:
+async def await_response(response: HandleResponse[Result], stage: str) -> Result:
     """Await a handle's response, and end the call if this is cancelled: Serve does not.
 
     Raises:

@@ -25,8 +25,8 @@ from deployments.messages import (
     SegmentPoses,
     StoredVideo,
 )
-from deployments.preload_scipy import ASSIGNING, load_scipy
-from deployments.serve_handles import answer, log_as_serve
+from deployments.process_setup import ASSIGNING, load_scipy
+from deployments.serve_handles import await_response, log_as_serve
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
 from serve_app.model_plan import ModelPlan
@@ -51,25 +51,26 @@ class GraphStages:
 
     async def probe(self, path: Path) -> MediaInfo:
         """See ``Stages``."""
-        return await answer(self._decode.probe.remote(str(path)), "Decode")
+        return await await_response(self._decode.probe.remote(str(path)), "Decode")
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
-        return await answer(self._decode.analyze.remote(segment, options), "Decode")
+        return await await_response(self._decode.analyze.remote(segment, options), "Decode")
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
+        self, clip: ClipPoses, min_score: float, max_people_in_frames: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
-        return await answer(
-            self._biomechanics.analyze.remote(clip, min_score, written, context), "Biomechanics"
+        return await await_response(
+            self._biomechanics.analyze.remote(clip, min_score, max_people_in_frames, context),
+            "Biomechanics",
         )
 
     async def render(
         self, segment: Segment, overlay: Overlay, folder: Path, options: EncodeOptions
     ) -> EncodedSegment:
         """See ``Stages``."""
-        return await answer(
+        return await await_response(
             self._render.render.remote(segment, overlay, str(folder), options), "Render"
         )
 
@@ -77,7 +78,7 @@ class GraphStages:
         self, encoded: Sequence[EncodedSegment], media: MediaInfo, folder: Path, key: str
     ) -> StoredVideo:
         """See ``Stages``."""
-        return await answer(
+        return await await_response(
             self._render.join.remote(list(encoded), media, str(folder), key), "Render"
         )
 
@@ -107,7 +108,7 @@ class StatusBoard:
     async def _poll(self, role: str) -> None:
         try:
             async with asyncio.timeout(POLL_S):
-                self._known[role] = await answer(self._models[role].status.remote(), role)
+                self._known[role] = await await_response(self._models[role].status.remote(), role)
         except TimeoutError:
             return  # busy or starting: what it last said still holds
         except ServiceError as error:

@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 
 from biomech.config import Context
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
-from deployments.cpus import usable_cpus
+from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import InferenceError, NotReadyError
-from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -32,10 +31,9 @@ from deployments.messages import (
     StoredVideo,
 )
 from deployments.pose.interface import PersonDetector, PoseModel
-from deployments.preload_scipy import ASSIGNING, BIOMECHANICS, load_scipy
+from deployments.process_setup import ASSIGNING, BIOMECHANICS, SharedHeap, load_scipy, usable_cpus
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import VideoStore, open_store
-from deployments.threads import in_thread
 from serve_app.model_plan import ROLES, ModelPlan, plan_models, pose_order
 from serve_app.service import PoseService
 from serve_app.settings import Settings
@@ -143,7 +141,7 @@ class LocalStages:
             return await analyze_segment(segment, options, detect, estimate)
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
+        self, clip: ClipPoses, min_score: float, max_people_in_frames: int | None, context: Context
     ) -> ClipBiomechanics:
         """See ``Stages``."""
         return await asyncio.to_thread(
@@ -154,7 +152,7 @@ class LocalStages:
             parts=self._parts,
             context=context,
             guidelines=self._guidelines,
-            written=written,
+            max_people_in_frames=max_people_in_frames,
         )
 
     async def render(

@@ -63,9 +63,9 @@ class Stages(Protocol):
         ...
 
     async def biomechanics(
-        self, clip: ClipPoses, min_score: float, written: int | None, context: Context
+        self, clip: ClipPoses, min_score: float, max_people_in_frames: int | None, context: Context
     ) -> ClipBiomechanics:
-        """Angles, scores and alignment of the clip; frames of ``written`` people, None for all."""
+        """Compute angles, scores and alignment; the frames of the first people alone."""
         ...
 
     async def render(
@@ -90,7 +90,7 @@ class Job:
         key: file name of the annotated video in the store.
         min_score: keypoints below are missing.
         video: whether it is to be drawn.
-        written: number of people, the primary first, whose frames are written; None for all.
+        max_people_in_frames: people whose frames are given, the primary first; None for all.
         context: data of the clip from the caller.
     """
 
@@ -100,7 +100,7 @@ class Job:
     options: AnalysisOptions
     min_score: float
     video: bool = True
-    written: int | None = 1
+    max_people_in_frames: int | None = 1
     context: Context = NO_CONTEXT
     segment_s: float = 4.0
     segments_in_flight: int = 4
@@ -149,7 +149,9 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     warnings += _missing_frames(damaged, lost.tolist())
     # In a thread: it takes half a minute for half an hour of a crowd.
     clip = await asyncio.to_thread(merge, _drained(parts), media)
-    biomechanics = await stages.biomechanics(clip, job.min_score, job.written, job.context)
+    biomechanics = await stages.biomechanics(
+        clip, job.min_score, job.max_people_in_frames, job.context
+    )
     warnings += biomechanics.warnings
     warnings += _scene_cuts(clip)
     warnings += _other_passes(clip)
@@ -330,14 +332,14 @@ def overlay_of(
 ) -> Overlay:
     """Return the overlay of ``segment``: the primary person, as the angles saw it."""
     frames = slice(segment.first_frame, segment.first_frame + len(segment.pts))
-    keypoints, score = clip.spread(clip.keypoints, frames), clip.spread(clip.score, frames)
+    keypoints, score = clip.to_dense(clip.keypoints, frames), clip.to_dense(clip.score, frames)
     if biomechanics.primary_points is not None:
         keypoints[:, 0] = biomechanics.primary_points[frames]
         score[:, 0] = np.isfinite(keypoints[:, 0]).all(-1)
     return Overlay(
         keypoints=keypoints,
         score=score,
-        box=clip.spread(clip.box, frames),
+        box=clip.to_dense(clip.box, frames),
         track_id=clip.track_id,
         angles_deg=biomechanics.angles_deg[frames],
         min_score=min_score,

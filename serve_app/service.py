@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
     DeadlineExceededError,
@@ -21,7 +22,6 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
-from deployments.threads import in_thread
 from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
@@ -129,7 +129,7 @@ class PoseService:
             OverloadedError: all places are taken.
         """
         self.refuse_if_not_ready()
-        with self.place():
+        with self.request_slot():
             yield
 
     def refuse_if_not_ready(self) -> None:
@@ -143,7 +143,7 @@ class PoseService:
         pose_order(self._statuses(), "auto")
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def request_slot(self) -> Iterator[None]:
         """A place among the requests under way, for one that needs no model.
 
         Raises:
@@ -295,7 +295,7 @@ class PoseService:
             ),
             min_score=min_score,
             video=options.video,
-            written=0 if not options.data else None if options.people == "all" else 1,
+            max_people_in_frames=0 if not options.data else None if options.people == "all" else 1,
             context=options.context,
             segment_s=settings.segment_s,
             segments_in_flight=settings.segments_in_flight,

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from deployments.cpus import usable_cpus
 from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 from deployments.messages import EncodeOptions
 from deployments.pose.sources import without_secrets
+from deployments.process_setup import usable_cpus
 
 ROOT = Path(__file__).resolve().parent.parent
 

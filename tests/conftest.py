@@ -9,8 +9,8 @@ import pytest
 from deployments.errors import WeightsMissingError
 from deployments.pose.registry import ModelConfig, load_model_config
 from deployments.pose.weights import default_search, find_weights
+from serve_app.cli.downloads import find_demo_video
 from serve_app.cli.serve import ray_environment
-from serve_app.demo_video import find_demo_video
 from serve_app.ray_token import ensure_token
 from tests.support import markers
 

@@ -13,12 +13,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from deployments.concurrency import run_async
 from serve_app.results.response_schema import PoseData, PoseOptions
-from serve_app.run_async import run_async
 from serve_app.service import PoseService
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import MOVEMENTS, Style, period_s
-from tools.athlete.network import athlete_service
+from tools.athlete.trained_network import athlete_service
 from tools.score import Score, counted, score
 
 VIEWS = {"front": 0.0, "oblique": 45.0, "left": 90.0, "right": -90.0, "behind": 180.0}

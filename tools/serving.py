@@ -114,4 +114,5 @@ def _cluster_of(pid: int) -> str:
     """Address of the Ray cluster that process ``pid`` started."""
     command = raylet_of(pid)
     assert command, f"process {pid} has started no Ray cluster"
-    return re.findall(r"--gcs-address=([\d.:]+)", command)[0]
+    address: str = re.findall(r"--gcs-address=([\d.:]+)", command)[0]
+    return address

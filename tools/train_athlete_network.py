@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from serve_app.settings import ROOT
-from tools.athlete.network import CHECKPOINT
+from tools.athlete.trained_network import CHECKPOINT
 from tools.training.data import HELD_OUT, render
 
 STEPS = ("render", "pose", "export")
@@ -29,15 +29,15 @@ def main(steps: tuple[str, ...], work: Path, pictures: int) -> None:
         render(pictures, train)
         render(pictures // 40, held_out, first=HELD_OUT)
     if "pose" in chosen:
-        from tools.training import common, pose
+        from tools.training import pose, runner
 
-        common.train(partial(pose.config, train, held_out, work / "pose"))
+        runner.train(partial(pose.config, train, held_out, work / "pose"))
     if "export" in chosen:
         _export(Path((work / "pose" / "last_checkpoint").read_text().strip()))
 
 
 def _export(checkpoint: Path) -> None:
-    from tools.training.export import export
+    from tools.training.checkpoint_export import export
 
     meta = {
         "config": "rtmpose-t_8xb256-420e_aic-coco-256x192",

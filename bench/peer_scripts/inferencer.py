@@ -8,8 +8,8 @@ import sys
 import torch
 
 from bench.peer_scripts.meter import Meter
-from deployments.cpus import usable_cpus
 from deployments.pose.registry import load_model_config
+from deployments.process_setup import usable_cpus
 from serve_app.settings import ROOT
 from tests.support.random_networks import config_of, import_apis, quiet
 

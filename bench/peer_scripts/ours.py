@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.common import job_of, stages_of
+from bench.harness import job_of, stages_of
 from bench.peer_scripts.meter import Meter
+from deployments.concurrency import run_async
 from serve_app.pipeline import run
-from serve_app.run_async import run_async
 
 
 def main() -> None:

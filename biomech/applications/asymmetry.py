@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, UNLISTED, Limit, Limits, verdict
-from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
+from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
 from biomech.events.measures import Measure
 from biomech.kinematics.view import FRONTAL
 from biomech.statistics.inference import (
@@ -63,7 +63,7 @@ def asymmetry(
     ]
     if not found:
         reason = f"no measure has {LEAST_VALUES} values of each side"
-        return without(INSUFFICIENT_DATA, reason, differences=[], curves=[])
+        return unavailable(INSUFFICIENT_DATA, reason, differences=[], curves=[])
     return ok(differences=found, curves=_curves(phases, biased=biased))
 
 

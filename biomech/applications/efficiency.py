@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
+from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
 from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import Phase, phases_of_repetitions, phases_of_strides
 
@@ -27,7 +27,7 @@ def efficiency(clip_events: ClipEvents) -> Outcome:
     known = [row["sparc"] for row in found if row["sparc"] is not None]
     if not known:
         reason = "no repetition or stride is faster than the noise of its speed"
-        return without(INSUFFICIENT_DATA, reason, of=None, sparc=None, ldlj=None, phases=found)
+        return unavailable(INSUFFICIENT_DATA, reason, of=None, sparc=None, ldlj=None, phases=found)
     jerks = [row["ldlj"] for row in found if row["ldlj"] is not None]
     return ok(
         of=of,

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from biomech.applications.norms_and_limits import UNLISTED, Limits
-from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, without
+from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
 from biomech.events.measures import Measure
 from biomech.statistics.inference import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
 
@@ -32,7 +32,7 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     """
     long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:
-        return without(INSUFFICIENT_DATA, f"no measure has {LEAST_VALUES} values", trends=[])
+        return unavailable(INSUFFICIENT_DATA, f"no measure has {LEAST_VALUES} values", trends=[])
     tests = {
         i: mann_kendall(measure.values)
         for i, measure in enumerate(long)
@@ -44,7 +44,7 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     ]
     if not tests:
         most = max(len(measure.values) for measure in long)
-        return without(INSUFFICIENT_DATA, _too_few(most), trends=trends)
+        return unavailable(INSUFFICIENT_DATA, _too_few(most), trends=trends)
     return ok(trends=trends)
 
 

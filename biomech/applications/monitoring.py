@@ -17,7 +17,7 @@ from biomech.applications.outcome import (
     Outcome,
     number,
     ok,
-    without,
+    unavailable,
 )
 from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import JOINTS, values_at
@@ -64,7 +64,7 @@ def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
         sex: for thresholds that depend on it.
     """
     if not rules:
-        return without(NOT_SUPPLIED, "there are no rules", checked=[], alerts=[])
+        return unavailable(NOT_SUPPLIED, "there are no rules", checked=[], alerts=[])
     checked, alerts = [], []
     for rule in rules:
         threshold = rule.threshold.get(sex or "any", rule.threshold["any"])
@@ -79,7 +79,7 @@ def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
         checked.append({"rule": rule.id, "threshold": threshold, "checked": seen})
     if not any(item["checked"] for item in checked):
         reason = "nothing was seen that a rule is about"
-        return without(INSUFFICIENT_DATA, reason, checked=checked, alerts=[])
+        return unavailable(INSUFFICIENT_DATA, reason, checked=checked, alerts=[])
     return ok(checked=checked, alerts=sorted(alerts, key=lambda alert: alert["t_start_s"]))
 
 

@@ -16,7 +16,7 @@ from biomech.applications.outcome import (
     Outcome,
     number,
     ok,
-    without,
+    unavailable,
 )
 from biomech.events.measures import Measure
 from biomech.statistics.inference import half_width
@@ -31,11 +31,11 @@ def against_norms(
     None for a single value; ``reason`` says so. Norms for another view are ignored.
     """
     if norms is None:
-        return without(NOT_SUPPLIED, "no norms were supplied", comparisons=[])
+        return unavailable(NOT_SUPPLIED, "no norms were supplied", comparisons=[])
     usable = [norm for norm in norms if norm.view in (None, view)]
     if norms and not usable:
         reason = f"the norms are of another view than {view}"
-        return without(NOT_COMPARABLE, reason, comparisons=[])
+        return unavailable(NOT_COMPARABLE, reason, comparisons=[])
     found = [
         _compare(measure, norm)
         for norm in usable
@@ -43,7 +43,7 @@ def against_norms(
         if measure.metric == norm.metric and norm.side in (None, measure.side)
     ]
     if not found:
-        return without(INSUFFICIENT_DATA, "no measure has a norm", comparisons=[])
+        return unavailable(INSUFFICIENT_DATA, "no measure has a norm", comparisons=[])
     return ok(comparisons=found)
 
 

@@ -23,7 +23,7 @@ def ok(**fields: Any) -> Outcome:
     return {"status": OK, "reason": None, **fields}
 
 
-def without(status: Status, reason: str, **fields: Any) -> Outcome:
+def unavailable(status: Status, reason: str, **fields: Any) -> Outcome:
     """Return an outcome without results, with the reason; ``fields`` are empty lists and nulls."""
     return {"status": status, "reason": reason, **fields}
 

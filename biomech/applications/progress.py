@@ -12,7 +12,7 @@ from biomech.applications.outcome import (
     Outcome,
     number,
     ok,
-    without,
+    unavailable,
 )
 from biomech.applications.technique import differences, nearness_differs
 from biomech.statistics.inference import difference_error
@@ -43,7 +43,7 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
         if before.get(name) != after.get(name)
     ]
     if mismatch:
-        return without(NOT_COMPARABLE, "; ".join(mismatch), changes=[])
+        return unavailable(NOT_COMPARABLE, "; ".join(mismatch), changes=[])
     earlier = {(m["metric"], m["side"]): m for m in before.get("measures") or ()}
     turned = nearness_differs(before, after)
     changes = [
@@ -52,7 +52,7 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
         if (m["metric"], m["side"]) in earlier
     ]
     if not changes:
-        return without(INSUFFICIENT_DATA, "the results have no measure in common", changes=[])
+        return unavailable(INSUFFICIENT_DATA, "the results have no measure in common", changes=[])
     return ok(changes=changes)
 
 

@@ -12,7 +12,7 @@ from biomech.applications.outcome import (
     Outcome,
     number,
     ok,
-    without,
+    unavailable,
 )
 from biomech.kinematics.geometry import Array
 from biomech.statistics.dynamic_time_warping import dtw, timing
@@ -53,7 +53,7 @@ def technique(
     other = _cut_alike(reference, mine["driver"] if mine else None)
     if not mine or not other:
         which = "reference" if mine else "result"
-        return without(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
+        return unavailable(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
     if mine["of"] != other["of"]:
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
     elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
@@ -64,10 +64,10 @@ def technique(
     if other["signed"] not in (None, mine["signed"]):
         mismatch.append("only one of the two has signed angles")
     if mismatch:
-        return without(NOT_COMPARABLE, "; ".join(mismatch), **_NOTHING)
+        return unavailable(NOT_COMPARABLE, "; ".join(mismatch), **_NOTHING)
     names = [name for name in mine["joints"] if name in other["joints"]]
     if not names:
-        return without(INSUFFICIENT_DATA, "no joint is seen in both", **_NOTHING)
+        return unavailable(INSUFFICIENT_DATA, "no joint is seen in both", **_NOTHING)
     a, b = (_means(phases["joints"], names) for phases in (mine, other))
     if other["signed"] is None:
         a = np.abs(a)

@@ -20,7 +20,7 @@ from biomech.applications.outcome import (
     NOT_SUPPLIED,
     Outcome,
     number,
-    without,
+    unavailable,
 )
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
@@ -242,7 +242,7 @@ def _applications(
 ) -> dict[str, Outcome]:
     guidelines, subject = occasion.guidelines, occasion.context.subject
     if clip_events is None:
-        return {name: without(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
+        return {name: unavailable(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
     made = {
         "monitoring": monitoring(clip_events, guidelines.rules, subject.sex),
         "asymmetry": asymmetry(
@@ -252,15 +252,17 @@ def _applications(
         "load": load(clip_events, occasion.config),
         "technique": technique(told, guidelines.reference)
         if guidelines.reference
-        else without(NOT_SUPPLIED, "no reference result was supplied"),
+        else unavailable(NOT_SUPPLIED, "no reference result was supplied"),
         "efficiency": efficiency(clip_events),
         "progress": progress(guidelines.before, told, guidelines.limits)
         if guidelines.before
-        else without(NOT_SUPPLIED, "no earlier result was supplied"),
+        else unavailable(NOT_SUPPLIED, "no earlier result was supplied"),
         "norms": against_norms(measures, guidelines.norms, told["view"]),
     }
     if guidelines.withheld:
-        made |= dict.fromkeys(("technique", "progress", "norms"), without(NOT_SUPPLIED, ANOTHERS))
+        made |= dict.fromkeys(
+            ("technique", "progress", "norms"), unavailable(NOT_SUPPLIED, ANOTHERS)
+        )
     parts = occasion.parts
     given = {
         "monitoring": parts.joint_angle_analysis,
@@ -268,6 +270,6 @@ def _applications(
         "efficiency": parts.movement_quality,
     }
     return {
-        name: outcome if given.get(name, True) else without(NOT_SUPPLIED, DISABLED)
+        name: outcome if given.get(name, True) else unavailable(NOT_SUPPLIED, DISABLED)
         for name, outcome in made.items()
     }

@@ -28,7 +28,7 @@ def analyze(
     parts: EnabledOutputs = ALL_OUTPUTS,
     context: Context = NO_CONTEXT,
     guidelines: Guidelines = NO_GUIDELINES,
-    written: int | None = None,
+    max_people_in_frames: int | None = None,
 ) -> ClipBiomechanics:
     """Compute angles, alignment and scores of every person and frame, and summaries of the clip.
 
@@ -40,17 +40,19 @@ def analyze(
         context: data from the caller; its subject and comparison data apply to the primary person.
         guidelines: data for the applications; its norms and results apply to the primary person,
             unless the caller supplies others.
-        written: number of people, the primary first, whose frames are written; None for all. The
-            objects of a frame are large, and other people are rarely requested.
+        max_people_in_frames: number of people, the primary first, whose frames are given; None for
+            all. The objects of a frame are large, and other people are rarely requested.
 
     Raises:
         ValueError: ``min_score`` is negative or not a number.
     """
     config = context.config(min_score)
     guidelines = guidelines.of_athlete(context.supplied)
-    written = len(clip.track_id) if written is None else written
+    max_people_in_frames = (
+        len(clip.track_id) if max_people_in_frames is None else max_people_in_frames
+    )
     if not enabled:
-        return _disabled(clip, written)
+        return _disabled(clip, max_people_in_frames)
     frames: list[Sequence[dict[str, Any] | None]] = []
     summaries: list[dict[str, Any]] = []
     drawn: F32 | None = None
@@ -64,7 +66,7 @@ def analyze(
         if clip_events is not None:
             metrics = with_smoothness(clip_events, config)
         metrics = metrics.only(parts)
-        if p < written:
+        if p < max_people_in_frames:
             frames.append(frame_blocks(metrics, track.present, shown.start, len(clip.times_s)))
         if p == 0:
             drawn = np.full((len(clip.times_s), *track.xy.shape[1:]), np.nan, np.float32)
@@ -88,7 +90,7 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
     """Return the track of one person in some frames, NaN where absent, in real-time seconds."""
 
     def of(values: F32) -> F64:
-        return clip.spread(values, frames, person).astype(np.float64)
+        return clip.to_dense(values, frames, person).astype(np.float64)
 
     return Track(
         times_s=clip.times_s[frames] / slowmo_factor,
@@ -128,10 +130,10 @@ def _no_angles(clip: ClipPoses) -> F64:
     return np.full((len(clip.times_s), len(JOINT_ANGLES)), np.nan)
 
 
-def _disabled(clip: ClipPoses, written: int) -> ClipBiomechanics:
+def _disabled(clip: ClipPoses, max_people_in_frames: int) -> ClipBiomechanics:
     block = disabled_block()
     return ClipBiomechanics(
-        [[block if there else None for there in p] for p in clip.present.T[:written]],
+        [[block if there else None for there in p] for p in clip.present.T[:max_people_in_frames]],
         _no_angles(clip),
         [disabled_summary(person) for person in clip.track_id.tolist()],
         warnings=(("biomechanics_disabled", "biomechanics are switched off by the settings"),),

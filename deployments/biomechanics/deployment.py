@@ -8,7 +8,7 @@ from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.messages import ClipBiomechanics, ClipPoses
-from deployments.preload_scipy import BIOMECHANICS, load_scipy
+from deployments.process_setup import BIOMECHANICS, load_scipy
 
 
 class BiomechanicsReplica:
@@ -29,7 +29,7 @@ class BiomechanicsReplica:
         self,
         clip: ClipPoses,
         min_score: float,
-        written: int | None = None,
+        max_people_in_frames: int | None = None,
         context: Context = NO_CONTEXT,
     ) -> ClipBiomechanics:
         """See :func:`deployments.biomechanics.clip_analysis.analyze`."""
@@ -41,7 +41,7 @@ class BiomechanicsReplica:
             parts=self._parts,
             context=context,
             guidelines=self._guidelines,
-            written=written,
+            max_people_in_frames=max_people_in_frames,
         )
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import ray
 from ray import serve
 
+from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import ModelError, NotReadyError, ServiceError
-from deployments.malloc_tuning import SharedHeap
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -21,9 +21,8 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
-from deployments.preload_scipy import ASSIGNING, load_scipy
-from deployments.serve_handles import answer, log_as_serve
-from deployments.threads import in_thread
+from deployments.process_setup import ASSIGNING, SharedHeap, load_scipy
+from deployments.serve_handles import await_response, log_as_serve
 
 _MOST_AT_ONCE = 4
 _LEAST_CROPS = 32  # in a call of a pose model, which costs some 5 ms beside the network
@@ -40,7 +39,11 @@ def in_calls(options: AnalysisOptions) -> AnalysisOptions:
     Small batches go several in a call, as many crops in all being under way.
     """
     size = crops_a_call(options.batch)
-    return replace(options, batch=size, window=-(-options.window * options.batch // size))
+    return replace(
+        options,
+        batch=size,
+        pose_calls_in_flight=-(-options.pose_calls_in_flight * options.batch // size),
+    )
 
 
 class DecodeReplica:
@@ -75,7 +78,7 @@ class DecodeReplica:
                 return await analyze_segment(segment, in_calls(options), self._detect, estimate)
 
     async def _detect(self, images: U8) -> list[Detections]:
-        return await answer(self._detector.detect.remote([ray.put(images)]), "Detector")
+        return await await_response(self._detector.detect.remote([ray.put(images)]), "Detector")
 
     async def _estimate(self, crops: U8, roles: tuple[str, ...]) -> tuple[str, CropPoses]:
         """Ask the models in order; the next one where one is not loaded, failing or dead."""
@@ -83,7 +86,7 @@ class DecodeReplica:
         failure: ServiceError | None = None
         for role in roles:
             try:
-                return await answer(self._poses[role].estimate.remote([reference]), role)
+                return await await_response(self._poses[role].estimate.remote([reference]), role)
             except ServiceError as error:
                 if not (error.retryable or isinstance(error, ModelError)):
                     raise

@@ -11,6 +11,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.decode.orientation import Orientation, orientation
 from deployments.decode.stamps import are_ascending, are_suspect, regular
 from deployments.errors import (
@@ -32,7 +33,6 @@ from deployments.media.reader import (
     video_tracks,
 )
 from deployments.messages import I64, MediaInfo
-from deployments.threads import Cancelled, WorkCancelledError, never
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))
 # A spacing that differs more than this from the median is uneven (as biomech's filters have it).

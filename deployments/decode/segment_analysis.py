@@ -49,8 +49,8 @@ async def analyze_segment(
     """Find the people of a segment and their keypoints.
 
     Decoding runs in a worker thread, a few intervals between detections ahead; at most
-    ``options.window`` calls of ``estimate`` and two of ``detect`` are under way. The result does
-    not depend on how the video was cut into segments.
+    ``options.pose_calls_in_flight`` calls of ``estimate`` and two of ``detect`` are under way. The
+    result does not depend on how the video was cut into segments.
 
     Returns:
         Poses of the segment. ``timings_s`` has, by stage, the wall seconds during which at least
@@ -271,7 +271,7 @@ class _PoseCalls:
         self._batch = options.batch
         self._estimate = estimate
         self._tasks = tasks
-        self._window = asyncio.Semaphore(options.window)
+        self._window = asyncio.Semaphore(options.pose_calls_in_flight)
         self._unsent: list[U8] = []
         self._maps: list[F64] = [np.empty((0, 2, 3))]
         self._answers: list[asyncio.Task[tuple[str, CropPoses, F32]]] = []

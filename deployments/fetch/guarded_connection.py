@@ -19,9 +19,9 @@ from typing import Any
 
 import httpcore
 
+from deployments.concurrency import Cancelled, WorkCancelledError
 from deployments.errors import AddressNotAllowedError, UnreachableError
 from deployments.fetch.addresses import AddressPolicy, IPAddress
-from deployments.threads import Cancelled, WorkCancelledError
 
 _log = logging.getLogger(__name__)
 

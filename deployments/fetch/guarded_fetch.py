@@ -13,6 +13,7 @@ from pathlib import Path
 import httpcore
 import httpx
 
+from deployments.concurrency import Cancelled
 from deployments.errors import (
     AddressNotAllowedError,
     ServiceError,
@@ -21,12 +22,15 @@ from deployments.errors import (
     UnreachableError,
 )
 from deployments.fetch.addresses import AddressPolicy
-from deployments.fetch.cloud_storage import gcs_client
 from deployments.fetch.guarded_connection import Budget, GuardedBackend
-from deployments.fetch.media_source import GcsObject, describe, parse_redirect, parse_source
-from deployments.fetch.spool import Progress, Sink, new_file
-from deployments.pace import Pace
-from deployments.threads import Cancelled
+from deployments.fetch.media_source import (
+    GcsObject,
+    describe,
+    gcs_client,
+    parse_redirect,
+    parse_source,
+)
+from deployments.fetch.spool import Pace, Progress, Sink, new_file
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_ENCODING = frozenset({"", "identity", "aws-chunked"})

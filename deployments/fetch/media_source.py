@@ -3,10 +3,14 @@
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
+from typing import TYPE_CHECKING
 
 import httpx
 
 from deployments.errors import AddressNotAllowedError, SourceError
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
 
 # Parsers disagree on what follows a backslash, and drop or keep control characters.
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
@@ -103,3 +107,17 @@ def _is_host(host: str) -> bool:
         return IPv6Address(host).scope_id is None
     except AddressValueError:
         return False
+
+
+def gcs_client() -> "Client":
+    """A client with the identity of this service (application default credentials).
+
+    Where ``STORAGE_EMULATOR_HOST`` is set, it talks to that address without credentials. No project
+    is needed: only objects of named buckets are read and written.
+
+    Raises:
+        google.auth.exceptions.DefaultCredentialsError: the service has no identity.
+    """
+    from google.cloud import storage
+
+    return storage.Client(project=None)

@@ -1,7 +1,7 @@
 """Read the pictures of a segment, in order."""
 
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from heapq import heappop, heappush
 from itertools import islice
@@ -15,15 +15,16 @@ from av.stream import Disposition
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
-from deployments.cpus import usable_cpus
+from deployments.concurrency import Cancelled, never
 from deployments.errors import MediaError, NotAVideoError
 from deployments.media import hardware
 from deployments.media.deinterlace import deinterlaced
-from deployments.media.nal import structure_check
 from deployments.media.open import MOST_PIXELS, Trial, open_media
 from deployments.media.picture import Converter, Picture
 from deployments.messages import Segment
-from deployments.threads import Cancelled, never
+from deployments.process_setup import usable_cpus
+
+_LENGTH_AT = {"h264": 4, "hevc": 21}  # byte of avcC and hvcC that has the length's length
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 _Judged: TypeAlias = tuple[av.VideoFrame, bool]
@@ -264,7 +265,7 @@ def _checked(
     packets: Iterator[VideoPacket], stream: VideoStream
 ) -> Iterator[tuple[VideoPacket, bool]]:
     """Yield packets with a damage flag; a damaged start also marks the packet before."""
-    is_whole = structure_check(stream)
+    is_whole = _structure_check(stream)
     if is_whole is None:
         yield from ((packet, False) for packet in packets)
         return
@@ -325,3 +326,28 @@ def _packets_from(
             yield first
             yield from packets
             return
+
+
+def _structure_check(stream: VideoStream) -> Callable[[memoryview], bool] | None:
+    """Return a check whether a packet is a sequence of whole NAL units; None if not countable.
+
+    In MP4 and Matroska each unit follows its length (ISO/IEC 14496-15). A decoder ignores one
+    whose length was overwritten, silently.
+    """
+    at = _LENGTH_AT.get(stream.codec.canonical_name)
+    head = stream.codec_context.extradata or b""
+    if at is None or len(head) <= at or head[0] != 1:
+        return None
+    size = (head[at] & 3) + 1
+
+    def is_whole(data: memoryview) -> bool:
+        position = 0
+        while position + size < len(data):
+            length = int.from_bytes(data[position : position + size], "big")
+            position += size
+            if not length or data[position] & 0x80:  # forbidden_zero_bit
+                return False
+            position += length
+        return position == len(data)
+
+    return is_whole

@@ -36,7 +36,7 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+)")
 
 Progress = Callable[[int, int | None], None]
-"""ResponseModel how many bytes there are, and of how many, where that is known."""
+"""Report how many bytes there are, and of how many, where that is known."""
 
 
 class _BrokenOffError(SourceUnavailableError):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from deployments.cpus import usable_cpus
 from deployments.pose.calibration import Calibration
+from deployments.process_setup import usable_cpus
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ray import serve
 
-from deployments.cpus import usable_cpus
-from deployments.malloc_tuning import SharedHeap
+from deployments.concurrency import in_thread
 from deployments.messages import (
     EncodedSegment,
     EncodeOptions,
@@ -17,10 +16,10 @@ from deployments.messages import (
     Segment,
     StoredVideo,
 )
+from deployments.process_setup import SharedHeap, usable_cpus
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store
 from deployments.serve_handles import log_as_serve
-from deployments.threads import in_thread
 
 _MOST_AT_ONCE = 4
 

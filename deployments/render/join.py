@@ -12,13 +12,13 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import NO_DECODERS, open_media
 from deployments.messages import EncodedSegment, MediaInfo
 from deployments.render.color_conversion import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
-from deployments.threads import Cancelled, WorkCancelledError, never
 
 # MP4 counts 2**31 ticks from one picture to the next at the most: half an hour of these.
 _SHORTEST_TICKS = 1_000_000

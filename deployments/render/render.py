@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import StorageError
 from deployments.media import hardware
 from deployments.media.open import open_media
@@ -22,7 +23,6 @@ from deployments.messages import (
 from deployments.render.encode import encode_segment
 from deployments.render.join import join
 from deployments.render.storage import VideoStore
-from deployments.threads import Cancelled, WorkCancelledError, never
 
 _RATE_UNKNOWN = Fraction(25)
 _RATES = Fraction(1), Fraction(240)  # containers that count milliseconds may claim 1000

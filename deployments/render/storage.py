@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
-from deployments.fetch.cloud_storage import gcs_client
+from deployments.fetch.media_source import gcs_client
 from deployments.messages import StoredVideo
 
 if TYPE_CHECKING:

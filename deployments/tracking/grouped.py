@@ -59,7 +59,7 @@ class Grouped:
         return found
 
 
-def spread(start: I64, stop: I64) -> tuple[I64, I64]:
+def expand_ranges(start: I64, stop: I64) -> tuple[I64, I64]:
     """All numbers from each of ``start`` (k,) up to its ``stop``: (m,) whose, and the number."""
     count = np.maximum(stop - start, 0)
     owner = np.repeat(np.arange(len(start)), count)

@@ -10,7 +10,7 @@ assigned to the identities whose paths they follow. The same links close gaps of
 import numpy as np
 
 from deployments.messages import F64, I64, Bools
-from deployments.tracking.grouped import Grouped, off_path, spread
+from deployments.tracking.grouped import Grouped, expand_ranges, off_path
 from deployments.tracking.links import best_links, ends_of, fragments_of
 from deployments.tracking.person_table import ClipRows, pairs_in_frame, same_body
 
@@ -91,7 +91,7 @@ def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F
         # A frame more on either side, for rounding.
         bounds = np.sort([rows.time_s[ends], rows.time_s[ends] + side * _HIDDEN_S], axis=0)
         low, high = np.searchsorted(times, bounds)
-        number, hidden = spread(np.maximum(low - 1, 0), np.minimum(high + 2, len(times)))
+        number, hidden = expand_ranges(np.maximum(low - 1, 0), np.minimum(high + 2, len(times)))
         since = (times[hidden] - rows.time_s[ends][number]) * side
         there = (since > 0) & (since <= _HIDDEN_S)
         number, hidden, since = number[there], hidden[there], since[there]
@@ -145,7 +145,7 @@ def _cut(rows: ClipRows, tracks: Grouped, meeting: Bools) -> I64:
     start = np.concatenate([start, tracks.start[never]])
     stop = np.concatenate([stop, tracks.stop[never]])
     order = np.argsort(start)
-    number, place = spread(start[order], stop[order])
+    number, place = expand_ranges(start[order], stop[order])
     fragment = np.full(len(rows), -1, np.int64)
     fragment[tracks.rows[place]] = number
     return fragment
@@ -170,7 +170,7 @@ def _runs_of(flags: Bools, tracks: Grouped) -> tuple[I64, I64]:
 
 def _filled(count: int, start: I64, stop: I64) -> Bools:
     filled = np.zeros(count, np.bool_)
-    filled[spread(start, stop)[1]] = True
+    filled[expand_ranges(start, stop)[1]] = True
     return filled
 
 
@@ -194,7 +194,7 @@ def _switched(rows: ClipRows, tracks: Grouped, identity: I64, paths: Grouped) ->
     before, after = here[start - 1], here[np.minimum(stop, len(here) - 1)]
     first, last = start == tracks.start[group], stop == tracks.stop[group]
     before, after = np.where(first, after, before), np.where(last, before, after)
-    run, place = spread(start, stop)
+    run, place = expand_ranges(start, stop)
     some = tracks.rows[place]
     of_before, of_after = (off_path(rows, some, paths, who[run]) for who in (before, after))
     given = before[run]
@@ -227,7 +227,7 @@ def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: Grouped) 
     total = np.cumsum(np.maximum(high - low, 0))
     parts = np.searchsorted(total, np.arange(_PAIRS, total[-1], _PAIRS))
     for numbers in np.split(np.arange(len(paths)), parts):
-        number, row = spread(low[numbers], high[numbers])
+        number, row = expand_ranges(low[numbers], high[numbers])
         number += numbers[0] if len(numbers) else 0
         absent = ~owners.has(number, rows.time_s[aside[row]])
         number, row = number[absent], row[absent]

@@ -13,7 +13,7 @@ import numpy as np
 import scipy
 
 from deployments.messages import F64, I64
-from deployments.tracking.grouped import Grouped, spread
+from deployments.tracking.grouped import Grouped, expand_ranges
 from deployments.tracking.person_table import ClipRows
 
 MAX_GAP_S = 3.0
@@ -200,7 +200,7 @@ def _near(starts_s: F64, ends_s: F64) -> Iterator[tuple[I64, I64]]:
     total = np.cumsum(high - low)
     chunks = np.searchsorted(total, np.arange(_PAIRS, total[-1], _PAIRS))
     for part in np.split(np.arange(len(ends_s)), chunks):
-        owner, start = spread(low[part], high[part])
+        owner, start = expand_ranges(low[part], high[part])
         yield part[owner], start
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from deployments.concurrency import run_async
 from deployments.errors import BadParameterError, ServiceError, StorageError
 from serve_app.cli.analysis_flags import analysis_flags, options_of
 from serve_app.cli.output_files import names_of, readable, replacing, shown, source_id
@@ -19,7 +20,6 @@ from serve_app.local import local_service
 from serve_app.results.response_schema import PoseOptions, PoseResponse
 from serve_app.results.response_writer import Answer, encode
 from serve_app.results.wide_csv import write_csv
-from serve_app.run_async import run_async
 from serve_app.service import PoseService
 from serve_app.settings import Settings, load_settings
 

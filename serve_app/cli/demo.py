@@ -10,11 +10,10 @@ from rich.table import Table
 from deployments.errors import DownloadError
 from serve_app.cli.analysis_flags import analysis_flags, options_of
 from serve_app.cli.analyze import Formats, analyze_one, results_in
-from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, weights_folder
+from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, find_demo_video, weights_folder
 from serve_app.cli.output_files import names_of
 from serve_app.cli.overview import print_summary
 from serve_app.cli.progress_bar import announce
-from serve_app.demo_video import find_demo_video
 from serve_app.local import local_service
 from serve_app.model_plan import plan_models
 from serve_app.report.contact_sheet import write_sheet

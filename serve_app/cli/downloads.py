@@ -2,19 +2,44 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deployments.errors import DownloadError, ModelError
 from deployments.pose.download import download
 from deployments.pose.loading import ModelChoice
 from deployments.pose.registry import ModelEntry
-from deployments.pose.sources import Asset
+from deployments.pose.sources import Asset, WheelMember
 from deployments.pose.weights import SUBFOLDER, find_weights, verify
 from serve_app.cli.progress_bar import STDERR, progress_of
-from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
 from serve_app.settings import ROOT, Settings
+
+DEMO_VIDEO: Final = Asset(
+    name="demonstration video",
+    file_name="sports2d_demo.mp4",
+    sha256="d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039",
+    sources=(
+        WheelMember(
+            requirement="sports2d==0.8.34",
+            sha256="733b6db70742636ae9c35d870c22bd416582f579abd5881bee93a14bb0e2655d",
+            members=("Sports2D/Demo/demo.mp4",),
+        ),
+    ),
+)
+"""Sports2D's, as its wheel has it (D. Pagnon, BSD-3-Clause)."""
 
 DEMO_CONNECT_S = 5.0
 """Seconds that `demo` waits for a server that sends nothing."""
+
+
+def demo_video_folders(root: Path = ROOT) -> tuple[Path, ...]:
+    """Return the folders that may have the video; the first is where it is downloaded to."""
+    return root / "videos", root / "shared" / "videos", root.parent / "shared" / "videos"
+
+
+def find_demo_video(root: Path = ROOT) -> Path | None:
+    """Return the demonstration video of this machine, or None if it is to be downloaded."""
+    places = [folder / DEMO_VIDEO.file_name for folder in demo_video_folders(root)]
+    return next((place for place in places if place.is_file()), None)
 
 
 def weights_folder(settings: Settings) -> Path:

@@ -9,8 +9,7 @@ from rich.table import Table
 from deployments.errors import DownloadError, ModelError, ServiceError, WeightsMissingError
 from deployments.pose.registry import ModelEntry
 from deployments.pose.weights import find_weights, verify
-from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, weights_folder
-from serve_app.demo_video import DEMO_VIDEO
+from serve_app.cli.downloads import DEMO_CONNECT_S, DEMO_VIDEO, Downloads, weights_folder
 from serve_app.model_plan import ModelPlan, plan_models
 from serve_app.settings import ROOT, Settings, load_settings
 

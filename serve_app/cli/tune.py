@@ -10,11 +10,11 @@ import click
 import numpy as np
 import yaml
 
-from deployments.cpus import usable_cpus
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.errors import BadParameterError
 from deployments.messages import U8
+from deployments.process_setup import usable_cpus
 from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.crop_sampling import crops_of

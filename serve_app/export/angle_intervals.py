@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from biomech.config import DEFINITIONS, Subject
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.person_metrics import person_metrics
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 
 _MARGIN = 64  # frames about those that show a person
 
@@ -31,7 +31,7 @@ class Spread:
     interval: Array
 
 
-def frames_around(result: SavedResult, person: Person) -> NDArray[np.intp]:
+def frames_around(result: SavedResult, person: SavedPerson) -> NDArray[np.intp]:
     """Mark the frames of ``result`` that show ``person`` or are near one that does."""
     edges = np.zeros(len(result.frame) + 1, np.int64)
     np.add.at(edges, np.maximum(person.rows - _MARGIN, 0), 1)
@@ -39,7 +39,7 @@ def frames_around(result: SavedResult, person: Person) -> NDArray[np.intp]:
     return np.flatnonzero(np.cumsum(edges[:-1]))
 
 
-def around(result: SavedResult, person: Person) -> tuple[SavedResult, Person]:
+def around(result: SavedResult, person: SavedPerson) -> tuple[SavedResult, SavedPerson]:
     """The part of ``result`` about ``person``: passers-by of a long clip are in little of it."""
     frames = frames_around(result, person)
     part = replace(
@@ -51,7 +51,7 @@ def around(result: SavedResult, person: Person) -> tuple[SavedResult, Person]:
     return part, replace(person, rows=np.searchsorted(frames, person.rows))
 
 
-def spreads_of(result: SavedResult, person: Person) -> Mapping[str, Spread]:
+def spreads_of(result: SavedResult, person: SavedPerson) -> Mapping[str, Spread]:
     """By name, of the angles of ``person``: those of the response, signed and included ones.
 
     Empty where the result was made by other definitions than these.

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 
 _PERSON: Final = 1
 _ROWS: Final = 256  # turned into text at once
@@ -32,7 +32,7 @@ def coco(result: SavedResult) -> Iterator[str]:
     yield "]" if len(order) else "[]"
 
 
-def _text(frames: list[int], seen: list[tuple[Person, int]]) -> str:
+def _text(frames: list[int], seen: list[tuple[SavedPerson, int]]) -> str:
     score = np.array([person.score[row] for person, row in seen])
     points = np.concatenate([[person.xy[row] for person, row in seen], score[..., None]], axis=-1)
     points[~np.isfinite(points).all(-1)] = 0.0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from deployments.concurrency import Cancelled, WorkCancelledError, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, WorkCancelledError, never, while_wanted
 from serve_app.export.c3d import c3d
 from serve_app.export.coco import coco
 from serve_app.export.opensim import mot, trc

@@ -15,7 +15,7 @@ from biomech.kinematics.geometry import Array
 from deployments.errors import BadParameterError
 from serve_app.export.points import MARKERS, Markers
 from serve_app.export.resampling import UniformTimebase
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.http.export_query import Profile
 
 _DECIMALS: Final = {True: 6, False: 3}  # of metres, of pixels
@@ -82,7 +82,7 @@ def _trc_rows(times_s: Array, xy: Array, decimals: int) -> Iterator[str]:
 
 
 def mot(
-    result: SavedResult, person: Person, profile: Profile = "2d", with_hip: bool = False
+    result: SavedResult, person: SavedPerson, profile: Profile = "2d", with_hip: bool = False
 ) -> Iterator[str]:
     """Yield the lines of a `.mot` file, from the first known angle to the last.
 
@@ -121,7 +121,7 @@ def mot(
     return _ended(header, _mot_rows(table))
 
 
-def _columns(person: Person, profile: Profile, with_hip: bool) -> dict[str, str]:
+def _columns(person: SavedPerson, profile: Profile, with_hip: bool) -> dict[str, str]:
     """Names of columns by names of angles."""
     known = [name for name, values in person.signed.items() if np.isfinite(values).any()]
     if not known:

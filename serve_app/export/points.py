@@ -13,7 +13,7 @@ from biomech.kinematics.geometry import Array, combine, derotated
 from biomech.preprocessing.preprocess import preprocess
 from biomech.skeleton import INDEX
 from serve_app.export.resampling import UniformTimebase
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 
 SCALE_DRIFT: Final = "scale_drift"
 
@@ -47,7 +47,7 @@ class Markers:
     origin_px: tuple[float, float]
 
 
-def markers_of(result: SavedResult, person: Person, height_m: float | None = None) -> Markers:
+def markers_of(result: SavedResult, person: SavedPerson, height_m: float | None = None) -> Markers:
     """The points of ``person``, cleaned, smoothed and filled as the analysis did it.
 
     Args:

@@ -12,15 +12,15 @@ from biomech.kinematics.geometry import Array
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, never, while_wanted
 from serve_app.results.saved_result import (
     HINT,
-    Camera,
     Frame,
-    Notice,
     Posed,
     Processing,
+    SavedCamera,
+    SavedNotice,
     Summary,
     parse,
 )
@@ -42,7 +42,7 @@ _LEVELS = frozenset((p, u) for p in ("hip", "shoulder") for u in ("px", "pct_sta
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SavedPerson:
     """One person in the n frames that show it, NaN where a value is null.
 
     Attributes:
@@ -105,13 +105,13 @@ class SavedResult:
     size: tuple[int, int]
     min_score: float
     reason: tuple[str | None, ...]
-    people: tuple[Person, ...]
+    people: tuple[SavedPerson, ...]
     processing: Processing
-    warnings: tuple[Notice, ...]
+    warnings: tuple[SavedNotice, ...]
     summaries: Mapping[int, Mapping[str, Any]]
     size_bytes: int
 
-    def person(self, person_id: int | None = None) -> Person:
+    def person(self, person_id: int | None = None) -> SavedPerson:
         """The person of that number, the primary one by default.
 
         Raises:
@@ -129,13 +129,13 @@ class SavedResult:
             field="person",
         )
 
-    def over_frames(self, person: Person, values: Array) -> Array:
+    def over_frames(self, person: SavedPerson, values: Array) -> Array:
         """(f, ...) of the values (n, ...) of ``person``, NaN where it is absent."""
         whole = np.full((len(self.frame), *values.shape[1:]), np.nan)
         whole[person.rows] = values
         return whole
 
-    def track(self, person: Person) -> Track:
+    def track(self, person: SavedPerson) -> Track:
         """``person`` as the analysis took it."""
         xy, score, sigma, box = (
             self.over_frames(person, values)
@@ -145,7 +145,7 @@ class SavedResult:
         present[person.rows] = True
         return Track(self.times_s, xy, score, sigma, box, present, self.size)
 
-    def config(self, person: Person) -> BiomechanicsConfig:
+    def config(self, person: SavedPerson) -> BiomechanicsConfig:
         """The thresholds that ``person`` was cleaned and smoothed by."""
         config = BiomechanicsConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
         return replace(config, sigma_roll_deg=0.0) if person.roll_known else config
@@ -164,7 +164,7 @@ def read_result(body: bytes, cancelled: Cancelled = never) -> SavedResult:
     response, data, summaries = parse(body, cancelled)
     frames = data.poses_per_frame
     rows = [frame.primary() for frame in frames]
-    main = next((s.camera for s in summaries.values()), Camera())
+    main = next((s.camera for s in summaries.values()), SavedCamera())
     info = data.processing_summary.video_info
     return SavedResult(
         request_id=response.request_id,
@@ -201,7 +201,7 @@ def _people(
     primary: list[Posed | None],
     summaries: Mapping[int, Summary],
     cancelled: Cancelled,
-) -> tuple[Person, ...]:
+) -> tuple[SavedPerson, ...]:
     tracks: dict[int, dict[int, Posed]] = {}
     for f, row in enumerate(primary):
         if row is not None:
@@ -222,13 +222,13 @@ def _people(
 
 def _person(
     number: int, primary: bool, rows: Mapping[int, Posed], summary: Summary | None
-) -> Person:
+) -> SavedPerson:
     summary = summary or Summary(person_id=number)
     points = [[row.keypoints[name] for name in KEYPOINTS] for row in rows.values()]
     blocks = [row.biomechanics for row in rows.values()]
     details = [block.detail for block in blocks]
     nothing = (np.nan, np.nan)
-    return Person(
+    return SavedPerson(
         person_id=number,
         primary=primary,
         rows=np.array(list(rows), np.intp),

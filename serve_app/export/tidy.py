@@ -14,10 +14,10 @@ from biomech.results.frame_blocks import FIELDS
 from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS
 from biomech.statistics.inference import Z95
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import TooLargeError
-from deployments.threads import Cancelled, never, while_wanted
 from serve_app.export.angle_intervals import Spread, frames_around, spreads_of
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.results.saved_result import HINT
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _schema() -> "pa.Schema":
 
 
 def _rows(
-    result: SavedResult, person: Person, variable: _Variable, run_id: str, schema: "pa.Schema"
+    result: SavedResult, person: SavedPerson, variable: _Variable, run_id: str, schema: "pa.Schema"
 ) -> "pa.Table":
     import pyarrow as pa
 
@@ -229,7 +229,7 @@ def _rows(
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def _in_all_frames(result: SavedResult, person: Person, variable: _Variable) -> _Variable:
+def _in_all_frames(result: SavedResult, person: SavedPerson, variable: _Variable) -> _Variable:
     reason = list(result.reason)
     for row, why in zip(person.rows.tolist(), variable.reason, strict=True):
         reason[row] = why
@@ -248,7 +248,7 @@ def _sided(name: str) -> tuple[str | None, str]:
     return (side, rest) if side in ("left", "right") else (None, name)
 
 
-def _variables(result: SavedResult, person: Person) -> Iterator[_Variable]:
+def _variables(result: SavedResult, person: SavedPerson) -> Iterator[_Variable]:
     yield from _point_variables(person)
     spreads = spreads_of(result, person)
     for name, value in person.values.items():
@@ -280,7 +280,7 @@ def _angle(
     return _Variable(name, unit, stage, value, reason, spread.sd, spread.interval)
 
 
-def _point_variables(person: Person) -> Iterator[_Variable]:
+def _point_variables(person: SavedPerson) -> Iterator[_Variable]:
     for i, keypoint in enumerate(KEYPOINTS):
         for axis, letter in enumerate("xy"):
             value, sd = person.xy[:, i, axis], person.sigma[:, i, axis]
@@ -299,7 +299,7 @@ def _about(value: Array, sd: Array) -> Array:
 
 
 def _reasons(
-    person: Person, name: str, value: Array, otherwise: str | None = None
+    person: SavedPerson, name: str, value: Array, otherwise: str | None = None
 ) -> list[str | None]:
     return [
         None if known else nulls.get(name, otherwise)

@@ -1,4 +1,4 @@
-"""Parse the query of `POST /export`."""
+"""Parse the query of `POST /export`: for the service, the commands and the light client."""
 
 from typing import Literal
 

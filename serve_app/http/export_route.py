@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from deployments.threads import Cancelled
+from deployments.concurrency import Cancelled
 from serve_app.export.formats import ExportedFile, ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.http.export_query import ExportQuery
@@ -144,7 +144,7 @@ async def _working(service: PoseService, pool: ThreadPoolExecutor) -> AsyncItera
         WorkingFilesError: there can be no folder.
     """
     with ExitStack() as places:
-        places.enter_context(service.place())
+        places.enter_context(service.request_slot())
         work = _Work(pool, places.enter_context(service.workspace()))
         held = places.pop_all()
     try:

@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from deployments.errors import BadParameterError, BodyTimeoutError, TooLargeError
-from deployments.pace import Pace
+from deployments.fetch.spool import Pace
 from serve_app.http.incoming import Incoming
 from serve_app.settings import Settings
 

@@ -39,7 +39,7 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class AnalysisDifference:
     """Differences of the people found in both.
 
     Attributes:
@@ -57,7 +57,7 @@ class Difference:
     people: int
 
 
-def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
+def difference(reference: Rows, other: Rows, min_score: float) -> AnalysisDifference:
     """Compare ``other`` with ``reference``; keypoints below ``min_score`` are ignored.
 
     Where nothing is in both, the overlap is 0 and the shift NaN.
@@ -79,7 +79,7 @@ def difference(reference: Rows, other: Rows, min_score: float) -> Difference:
         shifts.append((apart / height[:, None])[seen])
     all_iou = np.concatenate(overlaps)
     median, p95 = _median_and_p95(np.concatenate(shifts))
-    return Difference(
+    return AnalysisDifference(
         iou_mean=float(all_iou.mean()) if len(all_iou) else 0.0,
         iou_p5=float(np.quantile(all_iou, 0.05)) if len(all_iou) else 0.0,
         shift_median=median,

@@ -14,16 +14,16 @@ from typing import Literal
 
 import numpy as np
 
-from deployments.cpus import usable_cpus
+from deployments.concurrency import run_async
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
 from deployments.messages import U8, AnalysisOptions, CropPoses, Detections, ModelStatus, Segment
 from deployments.pose.interface import PersonDetector, PoseModel
 from deployments.pose.loading import ModelChoice
 from deployments.pose.model_options import EngineOptions
+from deployments.process_setup import usable_cpus
 from serve_app.model_plan import ModelPlan
-from serve_app.offline.analysis_diff import Difference, Rows, crop_shift_px, difference
-from serve_app.run_async import run_async
+from serve_app.offline.analysis_diff import AnalysisDifference, Rows, crop_shift_px, difference
 
 BATCHES = (1, 4, 8, 16, 32)
 STRIDES = ((1, None), (2, None), (4, None), (8, None), (8, 2), (16, 2))
@@ -73,7 +73,7 @@ class StrideCost:
     stride: int
     finest: int | None
     detections: int
-    against: Difference
+    against: AnalysisDifference
 
 
 def load_pose(plan: ModelPlan, options: EngineOptions) -> PoseModel:
@@ -219,7 +219,7 @@ def stride_costs(
             detector_input=detector.status.input_size,
             detector_stride=stride,
             finest_stride=finest,
-            window=1,
+            pose_calls_in_flight=1,
             batch=plan.options.batch,
         )
         # In one thread: two detections are under way at a time, and the engines take one.

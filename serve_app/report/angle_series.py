@@ -1,4 +1,4 @@
-"""Choose the angles that a report shows over time, by the view."""
+"""Choose the angles that a report shows over time, by the view, and mark events on them."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -9,10 +9,15 @@ import numpy as np
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, SAGITTAL
 from serve_app.export.angle_intervals import Spread, spreads_of
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report.chart import Chart, Mark, Series, draw
+from serve_app.report.saved_summary import SavedPersonSummary
 
 MOST: Final = 6
+
+PEAK: Final = "peak of a repetition"
+CONTACT: Final = "contact with the ground"
+FLIGHT: Final = "flight"
 
 _Shown = tuple[tuple[str, tuple[str, ...]], ...]
 
@@ -36,12 +41,12 @@ _BY_VIEW: Final[dict[str | None, _Shown]] = {
 _OTHERWISE: Final[_Shown] = (_KNEE, _HIP, _SHOULDER, _ELBOW, _TRUNK)
 
 
-def charts_of(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> list[Chart]:
+def charts_of(result: SavedResult, person: SavedPerson, marks: tuple[Mark, ...]) -> list[Chart]:
     """At most six charts of the angles that the view shows."""
     return list(islice(_charts(result, person, marks), MOST))
 
 
-def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> Iterator[Chart]:
+def _charts(result: SavedResult, person: SavedPerson, marks: tuple[Mark, ...]) -> Iterator[Chart]:
     drawn: set[str] = set()
     spreads = spreads_of(result, person)
     for title, names in _BY_VIEW.get(person.view, _OTHERWISE):
@@ -63,7 +68,7 @@ def _charts(result: SavedResult, person: Person, marks: tuple[Mark, ...]) -> Ite
             yield made
 
 
-def _values(person: Person, name: str, spread: Spread | None) -> tuple[Array, Array] | None:
+def _values(person: SavedPerson, name: str, spread: Spread | None) -> tuple[Array, Array] | None:
     """(n,) of an angle, and its interval (n, 2), NaN where there is none; None without the angle.
 
     Where the deviations cannot be computed again there are the intervals of the response.
@@ -79,3 +84,14 @@ def _values(person: Person, name: str, spread: Spread | None) -> tuple[Array, Ar
 def _side(name: str) -> str:
     side = name.partition("_")[0]
     return side if side in ("left", "right") else "both"
+
+
+def marks_of(summary: SavedPersonSummary) -> Iterator[Mark]:
+    """Contacts where the person walks, else peaks of repetitions; and flights."""
+    contacts = [e for e in summary.gait.events if e.kind == "contact"] if summary.gait else []
+    for event in contacts:
+        yield Mark(event.t_s, event.t_s, CONTACT, event.side)
+    for rep in () if contacts else summary.reps:
+        yield Mark(rep.t_peak_s, rep.t_peak_s, PEAK)
+    for jump in summary.jumps:
+        yield Mark(jump.t_takeoff_s, jump.t_landing_s, FLIGHT)

@@ -7,14 +7,13 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from biomech.results.person_summary import LIMITS
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report import chart, tables
-from serve_app.report.angle_series import charts_of
-from serve_app.report.cautions import LONGEST, cautions, expected_error, listed
+from serve_app.report.angle_series import charts_of, marks_of
+from serve_app.report.caution_sentences import LONGEST, cautions, expected_error, listed
 from serve_app.report.chart import Chart
-from serve_app.report.event_marks import marks_of
-from serve_app.report.key_pictures import Picture, key_frames
-from serve_app.report.saved_summary import PersonSummary, read_summary
+from serve_app.report.key_pictures import KeyPicture, key_frames
+from serve_app.report.saved_summary import SavedPersonSummary, read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 _FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
@@ -39,7 +38,7 @@ class Report:
 
     title: str
     facts: tuple[tuple[str, str], ...]
-    pictures: tuple[Picture, ...]
+    pictures: tuple[KeyPicture, ...]
     charts: tuple[Chart, ...]
     kinds: tuple[str, ...]
     ranges: tuple[tables.Row, ...]
@@ -97,7 +96,9 @@ def to_html(report: Report) -> str:
     return environment.get_template("page.html").render(report=report, chart=chart)
 
 
-def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[tuple[str, str]]:
+def _facts(
+    result: SavedResult, person: SavedPerson, summary: SavedPersonSummary
+) -> list[tuple[str, str]]:
     info = result.processing.video_info
     size = f"{info.width}×{info.height}"
     height = person.height_m
@@ -115,7 +116,7 @@ def _facts(result: SavedResult, person: Person, summary: PersonSummary) -> list[
     ]
 
 
-def _warnings(result: SavedResult, person: Person, summary: PersonSummary) -> list[str]:
+def _warnings(result: SavedResult, person: SavedPerson, summary: SavedPersonSummary) -> list[str]:
     told = [notice.detail for notice in result.warnings]
     told += cautions(summary)
     if not person.calibrated:

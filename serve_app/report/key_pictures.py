@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from deployments.errors import BadParameterError
-from serve_app.export.saved_clip import Person, SavedResult
+from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report.chart import Mark
 from serve_app.report.contact_sheet import pictures_of
 from serve_app.results.response_schema import Box
@@ -20,7 +20,7 @@ _QUALITY: Final = 82
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class KeyPicture:
     """A picture as a data URI, and when it is."""
 
     source: str
@@ -28,8 +28,8 @@ class Picture:
 
 
 def key_frames(
-    result: SavedResult, person: Person, marks: Sequence[Mark], video: Path
-) -> list[Picture]:
+    result: SavedResult, person: SavedPerson, marks: Sequence[Mark], video: Path
+) -> list[KeyPicture]:
     """Pictures of moments of ``person``: of events where there are any, else evenly spread.
 
     Raises:
@@ -53,10 +53,10 @@ def key_frames(
             hint="Give the annotated MP4 of this result.",
         ) from error
     times = dict(zip(result.frame.tolist(), result.times_s.tolist(), strict=True))
-    return [Picture(_jpeg(picture), f"{times[frame]:.2f} s") for frame, picture in found]
+    return [KeyPicture(_jpeg(picture), f"{times[frame]:.2f} s") for frame, picture in found]
 
 
-def moments(result: SavedResult, person: Person, marks: Sequence[Mark]) -> list[int]:
+def moments(result: SavedResult, person: SavedPerson, marks: Sequence[Mark]) -> list[int]:
     """At most six frames that show ``person``, in order."""
     if not len(person.rows):
         return []

@@ -8,7 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from serve_app.results.saved_result import Filter, Label, Number, Word, not_a_result, without_nulls
+from serve_app.results.saved_result import (
+    Label,
+    Number,
+    SavedFilter,
+    Word,
+    not_a_result,
+    without_nulls,
+)
 
 Side = Literal["left", "right"] | None
 Text = Annotated[str, Field(max_length=2000)]
@@ -16,7 +23,7 @@ Time = Annotated[float, Field(ge=-1e6, le=1e6)]
 Interval = tuple[Number | None, Number | None]
 
 
-class Measure(BaseModel):
+class SavedMeasure(BaseModel):
     """Values of a measure, one a repetition, stride, jump or landing, and when."""
 
     metric: Word
@@ -40,7 +47,7 @@ class Joint(BaseModel):
     expected_error_deg: Number | None = None
 
 
-class Repetition(BaseModel):
+class SavedRepetition(BaseModel):
     """One repetition, with the largest angle of each joint, degrees."""
 
     t_start_s: Time | None = None
@@ -58,7 +65,7 @@ class Contact(BaseModel):
     t_s: Time
 
 
-class Gait(BaseModel):
+class SavedGait(BaseModel):
     """Walking or running."""
 
     running: bool = False
@@ -76,21 +83,21 @@ class Jump(BaseModel):
     height_range_m: tuple[Number, Number] | None = None
 
 
-class Caution(BaseModel):
+class SavedCaution(BaseModel):
     """Something that stands between the clip and sound numbers."""
 
     detail: Text
     share: Annotated[float, Field(ge=0, le=1)]
 
 
-class Application(BaseModel):
+class SavedApplication(BaseModel):
     """Outcome of an application."""
 
     status: str
     reason: Text | None = None
 
 
-class Alert(BaseModel):
+class SavedAlert(BaseModel):
     """A range that was left."""
 
     side: Side = None
@@ -102,13 +109,13 @@ class Alert(BaseModel):
     note: Text | None = None
 
 
-class Monitoring(Application):
+class Monitoring(SavedApplication):
     """Ranges that were watched."""
 
-    alerts: list[Alert] = []
+    alerts: list[SavedAlert] = []
 
 
-class Difference(BaseModel):
+class SavedDifference(BaseModel):
     """The sides compared in one measure; + is right larger."""
 
     metric: Word
@@ -119,13 +126,13 @@ class Difference(BaseModel):
     reason: Text | None = None
 
 
-class Asymmetry(Application):
+class Asymmetry(SavedApplication):
     """The sides compared."""
 
-    differences: list[Difference] = []
+    differences: list[SavedDifference] = []
 
 
-class Trend(BaseModel):
+class SavedTrend(BaseModel):
     """Drift of one measure within the clip."""
 
     metric: Word
@@ -137,10 +144,10 @@ class Trend(BaseModel):
     drift: bool | None = None
 
 
-class Fatigue(Application):
+class Fatigue(SavedApplication):
     """Drift within the clip."""
 
-    trends: list[Trend] = []
+    trends: list[SavedTrend] = []
 
 
 class Deviation(BaseModel):
@@ -151,7 +158,7 @@ class Deviation(BaseModel):
     at_pct: Number
 
 
-class Technique(Application):
+class Technique(SavedApplication):
     """The mean movement laid over that of a reference."""
 
     of: Word | None = None
@@ -160,7 +167,7 @@ class Technique(Application):
     joints: dict[Word, Deviation] = {}
 
 
-class Change(BaseModel):
+class SavedChange(BaseModel):
     """One measure before and now."""
 
     metric: Word
@@ -171,13 +178,13 @@ class Change(BaseModel):
     verdict: Label | None = None
 
 
-class Progress(Application):
+class Progress(SavedApplication):
     """Changes since an earlier result."""
 
-    changes: list[Change] = []
+    changes: list[SavedChange] = []
 
 
-class Applications(BaseModel):
+class SavedApplications(BaseModel):
     """Applications that a report shows."""
 
     monitoring: Monitoring | None = None
@@ -187,34 +194,34 @@ class Applications(BaseModel):
     progress: Progress | None = None
 
 
-class PersonSummary(BaseModel):
+class SavedPersonSummary(BaseModel):
     """The summary of one person."""
 
     reason: Label | None = None
     definitions: Label = ""
     movement: Label | None = None
     view: Label | None = None
-    filter: Filter = Filter()
+    filter: SavedFilter = SavedFilter()
     height_m: Number | None = None
     flags: list[Label] = []
     joints: dict[Word, Joint] = {}
     driver: Word | None = None
     direction: Word | None = None
-    reps: list[Repetition] = []
-    gait: Gait | None = None
+    reps: list[SavedRepetition] = []
+    gait: SavedGait | None = None
     jumps: list[Jump] = []
-    quality: list[Caution] = []
-    measures: list[Measure] = []
-    applications: Applications = Applications()
+    quality: list[SavedCaution] = []
+    measures: list[SavedMeasure] = []
+    applications: SavedApplications = SavedApplications()
 
 
-def read_summary(document: Mapping[str, Any]) -> PersonSummary:
+def read_summary(document: Mapping[str, Any]) -> SavedPersonSummary:
     """The summary of one person.
 
     Raises:
         BadParameterError: a part is not what it should be; says where.
     """
     try:
-        return PersonSummary.model_validate(without_nulls(document))
+        return SavedPersonSummary.model_validate(without_nulls(document))
     except ValidationError as error:
         raise not_a_result(error) from error

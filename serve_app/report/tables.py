@@ -12,9 +12,9 @@ from biomech.applications.progress import NO_CHANGE
 from biomech.kinematics.geometry import Array
 from biomech.statistics.inference import half_width
 from biomech.time_windows import lasting, rate_of
-from serve_app.export.saved_clip import Person, SavedResult
-from serve_app.report.saved_summary import Interval, Joint, Measure, PersonSummary
-from serve_app.results.saved_result import Filter
+from serve_app.export.saved_clip import SavedPerson, SavedResult
+from serve_app.report.saved_summary import Interval, Joint, SavedMeasure, SavedPersonSummary
+from serve_app.results.saved_result import SavedFilter
 
 _SIDES: Final = ("left", "right")
 _LEAST_KNOWN: Final = 0.1
@@ -38,7 +38,7 @@ ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def smoothing(used: Filter) -> str:
+def smoothing(used: SavedFilter) -> str:
     """Return the cut-off of a filter and who chose it; empty without a filter."""
     if used.cutoff_hz is None:
         return ""
@@ -58,13 +58,13 @@ class Row:
     n: str = ""
 
 
-def values_of(person: Person, name: str) -> Array | None:
+def values_of(person: SavedPerson, name: str) -> Array | None:
     """(n,) of an angle of the response by its name; None if it is not there."""
     found = person.values.get(name)
     return person.included.get(name) if found is None else found
 
 
-def ranges(result: SavedResult, person: Person) -> Iterator[Row]:
+def ranges(result: SavedResult, person: SavedPerson) -> Iterator[Row]:
     """Least to greatest of each angle, and the share of frames in which it is known.
 
     The ends last a tenth of a second in all, so that a single frame makes none.
@@ -85,9 +85,9 @@ def _range(result: SavedResult, values: Array | None) -> str:
     return f"{low:.0f} to {high:.0f} ({len(known) / len(result.frame):.0%})"
 
 
-def measures(summary: PersonSummary) -> Iterator[Row]:
+def measures(summary: SavedPersonSummary) -> Iterator[Row]:
     """Mean of each measure, with its nominal 95 % interval where there are several values."""
-    by_metric: dict[tuple[str, str], dict[str | None, Measure]] = {}
+    by_metric: dict[tuple[str, str], dict[str | None, SavedMeasure]] = {}
     for measure in summary.measures:
         by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
     for (metric, unit), sides in by_metric.items():
@@ -101,7 +101,7 @@ def measures(summary: PersonSummary) -> Iterator[Row]:
         )
 
 
-def flexions(summary: PersonSummary) -> Iterator[Row]:
+def flexions(summary: SavedPersonSummary) -> Iterator[Row]:
     """Least to greatest flexion of each joint, and the range with its interval."""
     by_joint: dict[str, dict[str, Joint]] = {}
     for name, joint in summary.joints.items():
@@ -123,7 +123,7 @@ def _flexion(joint: Joint | None) -> str:
     return f"{ends}: {number(joint.rom, 0)}{_within(joint.rom_ci95, 0)}"
 
 
-def _mean(measure: Measure | None, unit: str) -> str:
+def _mean(measure: SavedMeasure | None, unit: str) -> str:
     if measure is None:
         return ""
     decimals = _DECIMALS.get(unit, 2)
@@ -140,7 +140,7 @@ def _within(ends: Interval | None, decimals: int) -> str:
     return f" [{number(ends[0], decimals)}, {number(ends[1], decimals)}]"
 
 
-def findings(summary: PersonSummary) -> Iterator[str]:
+def findings(summary: SavedPersonSummary) -> Iterator[str]:
     """List the findings of the applications; none is a diagnosis."""
     told = summary.applications
     if told.monitoring:
@@ -180,7 +180,7 @@ def findings(summary: PersonSummary) -> Iterator[str]:
                 )
 
 
-def technique(summary: PersonSummary) -> str | None:
+def technique(summary: SavedPersonSummary) -> str | None:
     """Say how the movement differs from the reference, or why it cannot be compared.
 
     None where there is no reference, or nothing to compare to it.
@@ -200,7 +200,7 @@ def technique(summary: PersonSummary) -> str | None:
     )
 
 
-def judged(summary: PersonSummary) -> Iterator[str]:
+def judged(summary: SavedPersonSummary) -> Iterator[str]:
     """Say what was looked for and not found."""
     told = summary.applications
     if told.monitoring and told.monitoring.status == OK:

@@ -1,15 +1,24 @@
 """The schema of a person's ``applications``: what the figures of a clip are used for."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from biomech.applications.outcome import Status
-from serve_app.results.response_model import FINITE
+
+FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
+"""Finite numbers only. Free-form fields are serialized without validation: a number there that is
+not finite is written as such, so that it is seen and refused."""
 
 Number = float | None
 Side = Literal["left", "right"] | None
 Interval = tuple[float | None, float | None]
+
+
+class ResponseModel(BaseModel):
+    """Base of the models of an answer."""
+
+    model_config = FINITE
 
 
 class StrictModel(BaseModel):
@@ -49,14 +58,14 @@ class Alert(StrictModel):
     note: str | None
 
 
-class MonitoringTold(Application):
+class MonitoringSchema(Application):
     """Joint angles watched by rules."""
 
     checked: list[RuleChecked] = []
     alerts: list[Alert] = []
 
 
-class Difference(StrictModel):
+class SideDifference(StrictModel):
     """Right less left of one measure."""
 
     metric: str
@@ -88,14 +97,14 @@ class CurveDistance(StrictModel):
     )
 
 
-class AsymmetryTold(Application):
+class AsymmetrySchema(Application):
     """Left against right."""
 
-    differences: list[Difference] = []
+    differences: list[SideDifference] = []
     curves: list[CurveDistance] = []
 
 
-class TrendTold(StrictModel):
+class TrendSchema(StrictModel):
     """A measure over the session."""
 
     metric: str
@@ -113,10 +122,10 @@ class TrendTold(StrictModel):
     reason: str | None = Field(None, description="Why there is no test, or no verdict.")
 
 
-class FatigueTold(Application):
+class FatigueSchema(Application):
     """Drift within the session."""
 
-    trends: list[TrendTold] = []
+    trends: list[TrendSchema] = []
 
 
 class JointLoad(StrictModel):
@@ -126,7 +135,7 @@ class JointLoad(StrictModel):
     zones_s: list[float] | None
 
 
-class LoadTold(Application):
+class LoadSchema(Application):
     """External load: counts and times, never forces."""
 
     repetitions: int | None = None
@@ -146,7 +155,7 @@ class JointDeviation(StrictModel):
     at_pct: float
 
 
-class TechniqueTold(Application):
+class TechniqueSchema(Application):
     """The mean movement laid over that of a reference."""
 
     of: Literal["repetition", "stride"] | None = None
@@ -168,7 +177,7 @@ class SmoothPhase(StrictModel):
     ldlj: Number
 
 
-class EfficiencyTold(Application):
+class EfficiencySchema(Application):
     """Smoothness of the movement."""
 
     of: str | None = Field(None, description="The joint, or hip_depth.")
@@ -196,7 +205,7 @@ class Change(StrictModel):
     reason: str | None = Field(None, description="Why there is no verdict.")
 
 
-class ProgressTold(Application):
+class ProgressSchema(Application):
     """This result against an earlier one."""
 
     changes: list[Change] = []
@@ -218,7 +227,7 @@ class Comparison(StrictModel):
     source: str
 
 
-class NormsTold(Application):
+class NormsSchema(Application):
     """The athlete against norms that the user supplies."""
 
     comparisons: list[Comparison] = []
@@ -227,11 +236,11 @@ class NormsTold(Application):
 class Applications(StrictModel):
     """The eight applications."""
 
-    monitoring: MonitoringTold
-    asymmetry: AsymmetryTold
-    fatigue: FatigueTold
-    load: LoadTold
-    technique: TechniqueTold
-    efficiency: EfficiencyTold
-    progress: ProgressTold
-    norms: NormsTold
+    monitoring: MonitoringSchema
+    asymmetry: AsymmetrySchema
+    fatigue: FatigueSchema
+    load: LoadSchema
+    technique: TechniqueSchema
+    efficiency: EfficiencySchema
+    progress: ProgressSchema
+    norms: NormsSchema

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
 from biomech.skeleton import JOINT_ANGLES
-from serve_app.results.response_model import FINITE, ResponseModel
+from serve_app.results.application_schema import FINITE, ResponseModel
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
@@ -224,7 +224,7 @@ class PersonPose(ResponseModel):
     score: float = Field(description="Mean confidence of the 17 keypoints.")
 
 
-class Person(ResponseModel):
+class OtherPerson(ResponseModel):
     """One of the other people of a frame."""
 
     track_id: int
@@ -246,7 +246,7 @@ class FramePose(ResponseModel):
     frame_info: FrameInfo
     pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
     reason: MissingReason | None = Field(None, description="Why there is no pose.")
-    people: list[Person] | None = Field(
+    people: list[OtherPerson] | None = Field(
         None,
         exclude_if=lambda people: people is None,
         description="The other people, with `people: all` in the request.",

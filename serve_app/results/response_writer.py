@@ -22,7 +22,7 @@ from serve_app.results.response_schema import (
     MissingReason,
     ModelInfo,
     Notice,
-    Person,
+    OtherPerson,
     PersonPose,
     PoseData,
     PoseOptions,
@@ -183,11 +183,11 @@ class Answer:
             people=others,
         )
 
-    def _person(self, frame: int, p: int) -> Person:
+    def _person(self, frame: int, p: int) -> OtherPerson:
         clip = self._outcome.clip
         row = int(clip.row[frame, p])
         box = [round(float(v), 2) for v in clip.box[row]]
-        return Person(
+        return OtherPerson(
             track_id=int(clip.track_id[p]),
             box=Box(
                 x1=box[0],

@@ -12,8 +12,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import from_json
 
 from biomech.skeleton import KEYPOINTS
+from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
-from deployments.threads import Cancelled, never, while_wanted
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40
@@ -48,7 +48,7 @@ Points = Annotated[dict[str, Point], AfterValidator(_whole)]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class SavedBox:
     """A person's box, pixels."""
 
     x1: Number
@@ -68,7 +68,7 @@ class Detail(BaseModel):
     sigma_calibrated: bool = False
 
 
-class Biomechanics(BaseModel):
+class SavedBiomechanics(BaseModel):
     """The numbers of one person in one frame; null is missing."""
 
     joint_angles: _Quantities
@@ -81,12 +81,12 @@ class Posed(BaseModel):
     """One person in one frame."""
 
     track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    box: Box
+    box: SavedBox
     keypoints: Points
-    biomechanics: Biomechanics
+    biomechanics: SavedBiomechanics
 
 
-class FrameInfo(BaseModel):
+class SavedFrameInfo(BaseModel):
     """Number and time of a frame, seconds of the video."""
 
     frame_number: Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -97,15 +97,15 @@ class Pose(BaseModel):
     """Identity and box of the primary person."""
 
     track_id: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    box: Box
+    box: SavedBox
 
 
 class Frame(BaseModel):
     """One frame: the primary person, and others where they were asked for."""
 
     keypoints: Points | None
-    biomechanics: Biomechanics
-    frame_info: FrameInfo
+    biomechanics: SavedBiomechanics
+    frame_info: SavedFrameInfo
     pose: Pose | None
     reason: Word | None = None
     people: list[Posed] | None = None
@@ -122,7 +122,7 @@ class Frame(BaseModel):
         )
 
 
-class VideoInfo(BaseModel):
+class SavedVideoInfo(BaseModel):
     """The video: size of the upright picture, frames a second, seconds."""
 
     width: Annotated[int, Field(ge=1, le=100_000)]
@@ -134,12 +134,12 @@ class VideoInfo(BaseModel):
 class Processing(BaseModel):
     """Summary of the analysis of the clip."""
 
-    video_info: VideoInfo
+    video_info: SavedVideoInfo
     confidence_threshold: _Share
     models_used: dict[str, int] = {}
 
 
-class Camera(BaseModel):
+class SavedCamera(BaseModel):
     """Facts of the camera."""
 
     roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
@@ -147,7 +147,7 @@ class Camera(BaseModel):
     slowmo_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
 
 
-class Filter(BaseModel):
+class SavedFilter(BaseModel):
     """The low-pass filter in force."""
 
     cutoff_hz: Annotated[float, Field(ge=1e-3, le=1000)] | None = None
@@ -160,8 +160,8 @@ class Summary(BaseModel):
     person_id: int
     definitions: Label = ""
     view: Label | None = None
-    camera: Camera = Camera()
-    filter: Filter = Filter()
+    camera: SavedCamera = SavedCamera()
+    filter: SavedFilter = SavedFilter()
     stature_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
     height_m: Annotated[float, Field(ge=0.4, le=2.8)] | None = None
     flags: list[Label] = []
@@ -175,22 +175,24 @@ class Data(BaseModel):
     biomechanics_summary: list[dict[str, Any]] = []
 
 
-class Notice(BaseModel):
+class SavedNotice(BaseModel):
     """A warning of the response."""
 
     code: str
     detail: str
 
 
-class Response(BaseModel):
+class SavedResponse(BaseModel):
     """A response of `POST /pose`."""
 
     data: Data | None
-    warnings: list[Notice] = []
+    warnings: list[SavedNotice] = []
     request_id: str = ""
 
 
-def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, dict[int, Summary]]:
+def parse(
+    body: bytes, cancelled: Cancelled = never
+) -> tuple[SavedResponse, Data, dict[int, Summary]]:
     """A response document, its data, and its summaries by person.
 
     Args:
@@ -206,7 +208,7 @@ def parse(body: bytes, cancelled: Cancelled = never) -> tuple[Response, Data, di
         raise BadParameterError(f"{_NO_RESULT}: Invalid JSON: {error}", hint=HINT) from error
     _read_frames(document, cancelled)
     try:
-        response = Response.model_validate(document)
+        response = SavedResponse.model_validate(document)
         data = response.data
         listed = [
             Summary.model_validate(without_nulls(s))

@@ -44,7 +44,7 @@ class FilterUsed(StrictModel):
     )
 
 
-class Caution(StrictModel):
+class CautionSchema(StrictModel):
     """Something that stands between the clip and sound numbers."""
 
     code: Literal[
@@ -115,7 +115,7 @@ class PhaseSmoothness(StrictModel):
     ldlj: Number = Field(description="From 60 frames a second.")
 
 
-class RepetitionTold(StrictModel):
+class RepetitionSchema(StrictModel):
     """One repetition. Times of start and end are where a tenth of the way is done, or left."""
 
     number: int
@@ -140,7 +140,7 @@ class RepetitionCut(StrictModel):
     depth: float
 
 
-class GaitEventTold(StrictModel):
+class GaitEventSchema(StrictModel):
     """A contact or toe-off."""
 
     kind: Literal["contact", "toe_off"]
@@ -156,7 +156,7 @@ class Bout(StrictModel):
     t_end_s: float
 
 
-class GaitTold(StrictModel):
+class GaitSchema(StrictModel):
     """Walking or running, from the side."""
 
     running: bool
@@ -170,10 +170,10 @@ class GaitTold(StrictModel):
     cadence_per_min: Number = Field(description="Steps a minute by the median step.")
     steps: int
     bouts: list[Bout]
-    events: list[GaitEventTold]
+    events: list[GaitEventSchema]
 
 
-class JumpTold(StrictModel):
+class JumpSchema(StrictModel):
     """A flight that ends on the ground it began on."""
 
     t_takeoff_s: float = Field(description="The middle of its range.")
@@ -197,7 +197,7 @@ class JumpTold(StrictModel):
     )
 
 
-class LandingTold(StrictModel):
+class LandingSchema(StrictModel):
     """First contact after a flight."""
 
     t_s: float = Field(description="The middle of its range.")
@@ -207,7 +207,7 @@ class LandingTold(StrictModel):
     frame: int = Field(description="First in which the ankles are down.")
 
 
-class MeasureTold(StrictModel):
+class MeasureSchema(StrictModel):
     """One value a repetition, stride, jump or landing."""
 
     metric: str
@@ -231,7 +231,7 @@ class MeanCurve(StrictModel):
     sd: list[float] | None
 
 
-class PhasesTold(StrictModel):
+class PhasesSchema(StrictModel):
     """The mean repetition, or stride of each side from its own contact."""
 
     of: Literal["repetition", "stride"]
@@ -265,7 +265,7 @@ class PersonSummary(StrictModel):
     flags: list[str] = Field([])
     limits: list[str] = Field([], description="What holds of every result.")
     config: dict[str, Any] = Field({}, description="Every threshold and weight in force.")
-    quality: list[Caution] = Field([])
+    quality: list[CautionSchema] = Field([])
     scores: dict[str, ClipScore] = Field(
         {}, description="pose_quality, stability_score, symmetry_index, athletic_readiness."
     )
@@ -277,15 +277,15 @@ class PersonSummary(StrictModel):
     direction: Literal["flexion", "extension"] | None = Field(
         None, description="Way of the driver from rest: extension where the person rests bent."
     )
-    reps: list[RepetitionTold] = Field([], description="None of steps: see `gait`.")
+    reps: list[RepetitionSchema] = Field([], description="None of steps: see `gait`.")
     reps_cut: list[RepetitionCut] = Field([])
     reps_reason: str | None = Field(
         None, description="Why there are none: `locomotion`, `no_repetition`."
     )
-    gait: GaitTold | None = None
+    gait: GaitSchema | None = None
     gait_reason: str | None = Field(None, description="Null: the person does not walk.")
-    jumps: list[JumpTold] = Field([])
-    landings: list[LandingTold] = Field([])
-    measures: list[MeasureTold] = Field([], description="What the applications are made of.")
-    phases: PhasesTold | None = None
+    jumps: list[JumpSchema] = Field([])
+    landings: list[LandingSchema] = Field([])
+    measures: list[MeasureSchema] = Field([], description="What the applications are made of.")
+    phases: PhasesSchema | None = None
     applications: Applications | None = None

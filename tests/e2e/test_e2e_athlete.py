@@ -15,7 +15,7 @@ from serve_app.http.routes import create_app
 from tests.support.asgi import AsgiTransport
 from tools.athlete.clip import Take, film
 from tools.athlete.motion import Style
-from tools.athlete.network import athlete_service
+from tools.athlete.trained_network import athlete_service
 from tools.score import counted, score
 
 SQUAT = Take(

@@ -30,7 +30,7 @@ HALF_BOX_PX, HALF_SCORE = 1.5, 0.08
 
 
 @dataclass
-class Person:
+class MovenetPerson:
     box: np.ndarray
     keypoints: np.ndarray
     keypoint_score: np.ndarray
@@ -53,7 +53,9 @@ class Published:
         for row in rows[rows[:, 55] > LEAST]:
             points = row[:51].reshape(17, 3)
             box = row[51:55].reshape(2, 2)[:, ::-1] * self.scale
-            found.append(Person(box.ravel(), points[:, 1::-1] * self.scale, points[:, 2], row[55]))
+            found.append(
+                MovenetPerson(box.ravel(), points[:, 1::-1] * self.scale, points[:, 2], row[55])
+            )
         return sorted(found, key=lambda person: -person.score)
 
 

@@ -14,7 +14,7 @@ from serve_app.results.summary_schema import PersonSummary
 from tests.support.clips import dense_clip
 from tests.support.stick_figure import seen
 from tools.athlete.body import Shape, stand
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.motion import MOVEMENTS, Style
 
 schema = Draft202012Validator(PersonSummary.model_json_schema())
@@ -29,7 +29,7 @@ def exact(movement, times_s, *, view="from the left", style=None, treadmill=Fals
     made = MOVEMENTS[movement](np.asarray(times_s, float), style)
     at = None if treadmill else made.at
     body = stand(made.angles, Shape(), at=at, lift=made.lift)
-    camera = Camera(
+    camera = PinholeCamera(
         size=SIZE,
         azimuth=style.heading + HEADING[view],
         distance=6.0,
@@ -101,6 +101,8 @@ def clip_of(track):
 
 def summarised(track, context=NO_CONTEXT, **options):
     """The summary of one person, by the whole stage, held against its schema."""
-    (told,) = analyze(clip_of(track), 0.3, context=context, written=0, **options).summary
+    (told,) = analyze(
+        clip_of(track), 0.3, context=context, max_people_in_frames=0, **options
+    ).summary
     schema.validate(told)
     return json.loads(json.dumps(told, allow_nan=False))

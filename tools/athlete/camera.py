@@ -9,7 +9,7 @@ from tools.athlete.body import Array
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
+class PinholeCamera:
     """Position and view of the camera.
 
     Attributes:
@@ -51,7 +51,8 @@ class Camera:
         """Pixels a stature at points (..., 3)."""
         ahead = self._axes()[2]
         depth = (np.asarray(points, float) - np.array(self.target)) @ ahead + self.distance
-        return self.height_px * self.distance / np.maximum(depth, 0.05)
+        pixels: Array = self.height_px * self.distance / np.maximum(depth, 0.05)
+        return pixels
 
     def _axes(self) -> tuple[Array, Array, Array]:
         """Unit vectors of the picture's right and down, and of the way the camera looks."""

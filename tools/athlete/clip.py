@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 
 from biomech.kinematics.geometry import ANGLES, flexion, unsigned
 from tools.athlete.body import Array, Shape
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Look
 from tools.athlete.motion import MOVEMENTS, Style
 from tools.athlete.scene import Scene, make_place
@@ -88,7 +90,7 @@ def stage(take: Take, late_s: float = 0.0) -> Scene:
     made = MOVEMENTS[take.movement](take.times + late_s, take.style)
     if take.treadmill:
         made = replace(made, at=np.zeros_like(made.at))
-    camera = Camera(
+    camera = PinholeCamera(
         size=size,
         azimuth=take.style.heading + take.view,
         elevation=take.elevation,
@@ -124,7 +126,9 @@ def film(
     factor = take.size[0] / scene.camera.size[0]
     with av.open(str(path), "w") as container:
         chosen = _ALIKE.get(codec, {}) | (options or {"crf": "18"})
-        stream = container.add_stream(codec, rate=round(take.fps), options=chosen)
+        stream = cast(
+            VideoStream, container.add_stream(codec, rate=round(take.fps), options=chosen)
+        )
         width, height = take.size if rotation_deg % 180 == 0 else take.size[::-1]
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context

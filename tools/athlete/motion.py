@@ -7,6 +7,9 @@ import numpy as np
 
 from tools.athlete.body import SIDES, Array, pose
 
+Angles = dict[str, Array | float]
+"""Degrees by name, over time or constant."""
+
 GRAVITY = 9.81 / 1.75
 """Statures a second squared, of somebody of 1.75 m."""
 
@@ -72,7 +75,7 @@ def squat(times_s: Array, style: Style) -> Movement:
     """Bending and stretching both legs, arms raised forward for balance."""
     bend = _down_and_up(times_s, style.period_s) * style.depth
     knee = 8 + 100 * bend
-    both = {"hip_abduction": style.wide, "hip_rotation": 10.0, "knee_flexion": knee}
+    both: Angles = {"hip_abduction": style.wide, "hip_rotation": 10.0, "knee_flexion": knee}
     both |= {"hip_flexion": 6 + 85 * bend, "ankle_flexion": 28 * bend + 2}
     both |= {"shoulder_flexion": 10 + 75 * bend, "shoulder_abduction": 8.0}
     both |= {"elbow_flexion": 12 + 10 * bend}
@@ -102,7 +105,7 @@ def lunge(times_s: Array, style: Style) -> Movement:
 def arm_raise(times_s: Array, style: Style) -> Movement:
     """Both arms raised sideways and lowered."""
     up = _down_and_up(times_s, style.period_s)
-    both = {"shoulder_abduction": 8 + 150 * up * style.depth, "elbow_flexion": 10 + 15 * up}
+    both: Angles = {"shoulder_abduction": 8 + 150 * up * style.depth, "elbow_flexion": 10 + 15 * up}
     both |= {"hip_abduction": style.wide, "knee_flexion": 4.0, "hip_flexion": 2.0}
     return _symmetric(times_s, style, both, trunk_lean=1 + style.lean)
 
@@ -132,7 +135,7 @@ def jump(times_s: Array, style: Style) -> Movement:
     down = _bump(phase, 0.05, crouch_end - 0.02) + 0.8 * _bump(phase, end, min(end + 0.3, 1.0))
     knee = 8 + 80 * down * style.depth
     swing = _bump(phase, 0.3, min(end + 0.1, 0.99))
-    both = {"knee_flexion": knee, "hip_flexion": 5 + 62 * down * style.depth}
+    both: Angles = {"knee_flexion": knee, "hip_flexion": 5 + 62 * down * style.depth}
     both |= {"ankle_flexion": np.where(flying, -35.0, 24 * down), "hip_abduction": style.wide}
     both |= {"shoulder_flexion": -25 * down + 120 * swing, "shoulder_abduction": 10.0}
     both |= {"elbow_flexion": 25.0 + 20 * swing}
@@ -170,7 +173,7 @@ MOVEMENTS: dict[str, Make] = {
 
 def _locomotion(times_s: Array, style: Style, stride_s: float, *, run: bool) -> Movement:
     cycle = 2 * np.pi * times_s / stride_s
-    degrees = {}
+    degrees: Angles = {}
     for side, shift in zip(SIDES, (0.0, np.pi), strict=True):
         c = cycle + shift
         swing = 0.5 - 0.5 * np.cos(c)  # 0 in stance, 1 in swing
@@ -199,16 +202,14 @@ def _locomotion(times_s: Array, style: Style, stride_s: float, *, run: bool) -> 
     return Movement(angles, at, lift, _whole(times_s, stride_s))
 
 
-def _symmetric(
-    times_s: Array, style: Style, both: dict[str, Array | float], **trunk: Array | float
-) -> Movement:
+def _symmetric(times_s: Array, style: Style, both: Angles, **trunk: Array | float) -> Movement:
     degrees = {f"{side}_{name}": value for side in SIDES for name, value in both.items()}
     degrees["right_knee_flexion"] = np.maximum(degrees["right_knee_flexion"] + style.uneven, 0.0)
     angles = pose(len(times_s), heading=style.heading, **trunk, **degrees)
     return _in_place(angles, times_s, style)
 
 
-def _arms(*, hanging: bool, wide: float) -> dict[str, Array | float]:
+def _arms(*, hanging: bool, wide: float) -> Angles:
     flexed = 12.0 if hanging else 60.0
     return {
         f"{side}_{name}": value

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from tools.athlete.body import Array
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Cloth, Look
 from tools.athlete.parts import Part
 
@@ -21,7 +21,7 @@ _DARKEST: Final = 0.6
 
 
 def draw_parts(
-    picture: Array, parts: Sequence[Part], frame: int, camera: Camera, look: Look
+    picture: Array, parts: Sequence[Part], frame: int, camera: PinholeCamera, look: Look
 ) -> Array:
     """Draw parts into (h,w,3) float32 RGB 0-1, in place.
 

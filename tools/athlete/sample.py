@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from tools.athlete.body import Array, Shape
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Look, background
 from tools.athlete.motion import MOVEMENTS, Style, freely
 from tools.athlete.scene import Scene
@@ -71,7 +71,7 @@ def _person(random: np.random.Generator, height_px: float, *, wild: bool) -> Sce
         for name in movement.angles:  # nobody does it quite so
             movement.angles[name] = movement.angles[name] + random.normal(0, 4, 1)
         movement.angles["head_yaw"] = movement.angles["head_yaw"] + random.normal(0, 25)
-    camera = Camera(
+    camera = PinholeCamera(
         size=(16, 16),
         azimuth=0.0,  # the heading is anywhere
         elevation=float(np.clip(random.normal(6, 9 if wild else 3), -15, 45)),

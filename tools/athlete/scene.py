@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from tools.athlete.body import Array, Body, Shape, stand
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 from tools.athlete.look import Look, background
 from tools.athlete.motion import Movement
 from tools.athlete.parts import Part, parts_of
@@ -28,7 +28,7 @@ class Scene:
     movement: Movement
     shape: Shape
     look: Look
-    camera: Camera
+    camera: PinholeCamera
     place: Array
     noise: float = 2.0
     seed: int = 0
@@ -74,7 +74,8 @@ class Scene:
             picture += random.standard_normal(picture.shape, np.float32) * np.float32(
                 self.noise / 255
             )
-        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        levels: Array = (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return levels
 
     def draw_on(self, picture: Array, index: int) -> None:
         """Draw frame ``index`` into (h,w,3) float32 RGB 0-1, in place."""

@@ -68,7 +68,8 @@ class MuonWithAdamW(torch.optim.Optimizer):
             kernel.add_(update.view(kernel.shape), alpha=-group["lr"] * group["gain"] * size)
 
     def _heading(self, group: dict[str, Any], kernel: Tensor) -> Tensor:
-        """Nesterov's momentum of ``kernel`` as (outputs, inputs)."""
+        """Nesterov's momentum of ``kernel``, which has a gradient, as (outputs, inputs)."""
+        assert kernel.grad is not None
         state = self.state[kernel]
         if not state:
             state["momentum"] = torch.zeros_like(kernel)

@@ -5,7 +5,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from tools.training.common import backbone_type, package_file
+from tools.training.runner import backbone_type, package_file
 
 CONFIG = "configs/body_2d_keypoint/rtmpose/coco/rtmpose-t_8xb256-420e_aic-coco-256x192.py"
 EPOCHS = 5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.cluster import Cluster, process, video
+from bench.cluster_simulation import Cluster, process, video
 from bench.scaling import costs_from
 from bench.virtual_time import simulate
 

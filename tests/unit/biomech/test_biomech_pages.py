@@ -7,7 +7,7 @@ import pytest
 
 from biomech.applications.monitoring import METRICS
 from biomech.results.person_summary import APPLICATIONS
-from serve_app.results.summary_schema import Caution
+from serve_app.results.summary_schema import CautionSchema
 from serve_app.settings import ROOT
 
 PAGES = sorted((ROOT / "docs" / "biomechanics").glob("*.md"))
@@ -34,7 +34,7 @@ def test_every_application_has_a_page_with_an_example(name):
 
 def test_every_caution_is_on_its_page():
     text = (ROOT / "docs" / "biomechanics" / "quality.md").read_text("utf-8")
-    codes = Caution.model_json_schema()["properties"]["code"]["enum"]
+    codes = CautionSchema.model_json_schema()["properties"]["code"]["enum"]
     assert [code for code in codes if f"`{code}`" not in text] == []
 
 

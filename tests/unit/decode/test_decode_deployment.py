@@ -67,6 +67,6 @@ def test_small_batches_go_several_in_a_call(replica, monkeypatch, batch, window,
         return options
 
     monkeypatch.setattr(deployment, "analyze_segment", analyze_segment)
-    options = AnalysisOptions(batch=batch, window=window, max_people=3)
+    options = AnalysisOptions(batch=batch, pose_calls_in_flight=window, max_people=3)
     asked = asyncio.run(replica.analyze(0, options))
-    assert asked == replace(options, batch=crops, window=at_once)
+    assert asked == replace(options, batch=crops, pose_calls_in_flight=at_once)

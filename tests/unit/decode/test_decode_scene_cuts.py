@@ -92,7 +92,7 @@ def test_nobody_is_in_two_takes(two_takes, stride):
 def test_boxes_are_those_of_their_take(two_takes):
     media, places = two_takes
     clip = people(media, [0])
-    box = np.nanmax(clip.spread(clip.box), axis=1)
+    box = np.nanmax(clip.to_dense(clip.box), axis=1)
     middle = (box[:, 0] + box[:, 2]) / 2
     assert np.isfinite(middle).all()
     assert np.abs(middle - places).max() < 10  # four frames of 2 pixels, and the thumbnail's

@@ -10,11 +10,11 @@ from biomech.config import Subject
 from biomech.kinematics.person_metrics import person_metrics
 from biomech.results.frame_blocks import _of_planes
 from biomech.skeleton import KEYPOINTS
+from deployments.concurrency import WorkCancelledError
 from deployments.errors import (
     BadParameterError,
     TooLargeError,
 )
-from deployments.threads import WorkCancelledError
 from serve_app.export import angle_intervals
 from serve_app.export import saved_clip as saved_module
 from serve_app.export.formats import ExportOptions, export

@@ -91,7 +91,7 @@ def test_exports_take_places_among_the_requests(http, service, squat):
     places = service.live.max_concurrent_requests
     with ExitStack() as taken:
         for _ in range(places):
-            taken.enter_context(service.place())
+            taken.enter_context(service.request_slot())
         assert post(http, squat, format="csv").status_code == 429
     assert post(http, squat, format="csv").status_code == 200
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from deployments.concurrency import WorkCancelledError
 from deployments.errors import BadParameterError, OverloadedError
-from deployments.threads import WorkCancelledError
 from serve_app.export import formats, tidy
 from serve_app.export.formats import FORMATS, ExportOptions, export
 from serve_app.export.saved_clip import read_result

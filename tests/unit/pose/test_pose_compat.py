@@ -129,7 +129,7 @@ def test_networks_are_loaded_without_xtcocotools():
     program = """
 from deployments.pose.network import load_network
 from deployments.pose.registry import load_model_config
-from tools.athlete.network import CHECKPOINT, KEY, REGISTRY
+from tools.athlete.trained_network import CHECKPOINT, KEY, REGISTRY
 entry = load_model_config(REGISTRY).entry(KEY)
 print(type(load_network(entry, CHECKPOINT).module).__name__)
 """

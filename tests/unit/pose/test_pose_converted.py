@@ -23,7 +23,7 @@ from tests.support.dot_networks import (
     pictures,
     score,
 )
-from tests.unit.pose.test_pose_torch import Section, decoder
+from tests.unit.pose.test_pose_torch_engine import Section, decoder
 
 
 class AnyNumber(DotNetwork):

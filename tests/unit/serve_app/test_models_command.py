@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from serve_app.cli import downloads
+from serve_app.cli.downloads import DEMO_VIDEO, demo_video_folders, find_demo_video
 from serve_app.cli.main import main
-from serve_app.demo_video import DEMO_VIDEO, demo_video_folders, find_demo_video
 from tests.support.loopback_server import Server, closed_port, reply
 from tests.support.wheels import make_wheel, offer_only
 
@@ -183,7 +183,9 @@ def test_the_demonstration_video_comes_with_the_models_if_asked(
     wheel = make_wheel(tmp_path / "index", {"demo/demo.mp4": VIDEO}, "demo/demo.mp4")
     video = replace(DEMO_VIDEO, sha256=digest(VIDEO), sources=(wheel,))
     monkeypatch.setattr(downloads, "DEMO_VIDEO", video)
-    monkeypatch.setattr(downloads, "demo_video_folders", lambda: demo_video_folders(tmp_path))
+    monkeypatch.setattr(
+        downloads, "demo_video_folders", lambda root=tmp_path: demo_video_folders(root)
+    )
     monkeypatch.setattr(downloads, "find_demo_video", lambda: find_demo_video(tmp_path))
     if there:
         (tmp_path / "shared" / "videos").mkdir(parents=True)

@@ -68,9 +68,9 @@ def test_the_client_sends_what_is_said_with_a_file(http, service, squat_video, m
     told = []
     biomechanics = service.stages.biomechanics
 
-    async def watched(clip, min_score, written, context):
+    async def watched(clip, min_score, max_people_in_frames, context):
         told.append(context)
-        return await biomechanics(clip, min_score, written, context)
+        return await biomechanics(clip, min_score, max_people_in_frames, context)
 
     monkeypatch.setattr(service.stages, "biomechanics", watched)
     with PoseClient("http://test", transport=http._transport) as client:

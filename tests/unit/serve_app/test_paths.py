@@ -13,7 +13,7 @@ from ray.exceptions import RayTaskError
 
 from deployments.errors import InferenceError, ServiceError, StageFailedError
 from deployments.render.storage import open_store
-from deployments.serve_handles import answer
+from deployments.serve_handles import await_response
 from serve_app.cli.main import main
 from serve_app.http.problems import without_paths
 from serve_app.http.routes import create_app
@@ -102,7 +102,7 @@ class Failing:
 def stage_failure(cause):
     """Return what the Ingress gets where a replica raised ``cause``."""
     with pytest.raises(StageFailedError) as caught:
-        asyncio.run(answer(later(RayTaskError("f", "trace", cause)), "Decode"))
+        asyncio.run(await_response(later(RayTaskError("f", "trace", cause)), "Decode"))
     return caught.value
 
 

@@ -275,9 +275,9 @@ def test_they_travel_to_the_last_stage_alone_and_once(service, squat_video, tmp_
             segments.append(len(pickle.dumps((segment, options))))
             return await service.stages.analyze(segment, options)
 
-        async def biomechanics(self, clip, min_score, written, context):
+        async def biomechanics(self, clip, min_score, max_people_in_frames, context):
             calls.append(context)
-            return await service.stages.biomechanics(clip, min_score, written, context)
+            return await service.stages.biomechanics(clip, min_score, max_people_in_frames, context)
 
     settings = service.settings.model_copy(update={"segment_s": 0.5})
     watched = PoseService(settings, service.plan, Watched(), lambda: service.stages.statuses)

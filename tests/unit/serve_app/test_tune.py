@@ -15,7 +15,7 @@ from serve_app.cli.main import main
 from serve_app.cli.tune import environment, fragment, merged
 from serve_app.config_check import check_config
 from serve_app.offline import tuning
-from serve_app.offline.analysis_diff import Difference
+from serve_app.offline.analysis_diff import AnalysisDifference
 from serve_app.offline.tuning import PoseRate, StrideCost, cheapest, fastest
 from serve_app.settings import load_settings
 from tests.conftest import ROOT
@@ -24,7 +24,7 @@ CONFIGS = sorted((ROOT / "config").glob("serve*.yaml"))
 RATE = PoseRate("openvino", "fp32", False, None, 2, 1, 16, 100.0, 0.0, 0.0)
 HALF = replace(RATE, precision="bf16", mixed=True, crops_per_s=180.0, shift_median_px=0.4)
 WHOLE = replace(RATE, precision="int8+fp32", quantized=Path("q"), crops_per_s=250.0)
-EVERY = StrideCost(1, None, 100, Difference(1.0, 1.0, 0.0, 0.0, 0, 0, 100))
+EVERY = StrideCost(1, None, 100, AnalysisDifference(1.0, 1.0, 0.0, 0.0, 0, 0, 100))
 
 
 def stride(iou, detections, n=4, finest=None):

@@ -6,7 +6,7 @@ import pytest
 from biomech.kinematics.geometry import flexion, unsigned
 from biomech.skeleton import INDEX, KEYPOINTS
 from tools.athlete.body import ANGLES, SIDES, Shape, pose, stand
-from tools.athlete.camera import Camera
+from tools.athlete.camera import PinholeCamera
 
 SHAPE = Shape()
 LENGTHS = {
@@ -19,7 +19,9 @@ LENGTHS = {
 
 def seen_from_the_left(body):
     """(T,17,2) pixels of a camera far away on the athlete's left, level."""
-    return Camera((600, 600), azimuth=90, elevation=0, distance=1e4).project(body.keypoints)[0]
+    return PinholeCamera((600, 600), azimuth=90, elevation=0, distance=1e4).project(body.keypoints)[
+        0
+    ]
 
 
 def anywhere(frames, seed=0):
@@ -115,19 +117,19 @@ def test_bodies_differ_within_reason():
 
 def test_the_camera_sees_the_target_in_the_middle_and_the_athletes_left_at_the_right():
     body = stand(pose(1), SHAPE)
-    front = Camera((401, 401), azimuth=0, elevation=0, target=(0, 0, 0.53), distance=5)
+    front = PinholeCamera((401, 401), azimuth=0, elevation=0, target=(0, 0, 0.53), distance=5)
     xy, depth = front.project(body.keypoints)
     hips = xy[0, [INDEX["left_hip"], INDEX["right_hip"]]]
     assert hips.mean(0) == pytest.approx([200, 200], abs=0.2)
     assert hips[0, 0] > hips[1, 0]
     assert depth[0, INDEX["nose"]] < depth[0, INDEX["left_ear"]]
-    behind = Camera((401, 401), azimuth=180, elevation=0, target=(0, 0, 0.53), distance=5)
+    behind = PinholeCamera((401, 401), azimuth=180, elevation=0, target=(0, 0, 0.53), distance=5)
     assert behind.project(body.keypoints)[0][0, INDEX["left_hip"], 0] < 200
 
 
 def test_rolling_the_camera_turns_the_picture_clockwise():
     point = np.array([0.0, 0.0, 0.8])  # above the middle
-    level = Camera((201, 201), elevation=0).project(point)[0]
-    turned = Camera((201, 201), elevation=0, roll=20).project(point)[0]
+    level = PinholeCamera((201, 201), elevation=0).project(point)[0]
+    turned = PinholeCamera((201, 201), elevation=0, roll=20).project(point)[0]
     assert turned[0] > level[0]
     assert np.hypot(*(turned - 100)) == pytest.approx(np.hypot(*(level - 100)))

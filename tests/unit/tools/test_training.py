@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from deployments.pose import compat
 from tools.athlete.sample import portrait
 from tools.training import data
-from tools.training.export import export
+from tools.training.checkpoint_export import export
 
 
 @pytest.fixture
