@@ -39,7 +39,7 @@ Kernel = Callable[[U8, float], U8]
 
 @dataclass(frozen=True)
 class LabeledPerson:
-    """A picture (h, w, 3) BGR and of one in it the box (4,), points (17, 2) and which are seen."""
+    """A person in a picture (h, w, 3) BGR: box (4,), points (17, 2) and which are seen."""
 
     picture: U8
     box: F64

@@ -6,7 +6,7 @@ and in one process, in turn, the graph idle meanwhile; the stages alone against 
 graph works; how long the first finished segment takes beyond its own work; how full the batches of
 the pose model are, and how long they wait to be, while eight videos are under way; two replicas of
 the pose model, of one thread each, against one, and two processes of the bare network against one:
-what the machine itself gives. What there is no time for is left out, and named.
+the limit of the machine itself. Measurements without enough time are skipped and named.
 """
 
 import argparse

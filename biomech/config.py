@@ -1,4 +1,4 @@
-"""Every threshold and weight of the definitions, echoed in each result."""
+"""Define every threshold and weight of the definitions; each result repeats them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -7,7 +7,7 @@ from typing import Final
 from biomech.applications.norms_and_limits import NOTHING_SUPPLIED, Supplied
 
 DEFINITIONS = "bm-2"
-"""Version of the definitions: changes with every change of meaning, not of speed."""
+"""Version of the definitions; it changes whenever the meaning of a number changes."""
 
 CONFIDENCE_THRESHOLD: Final = 0.3
 """Keypoints of a lower score are missing, unless the settings or a request say otherwise."""
@@ -33,33 +33,36 @@ class BiomechanicsConfig:
     """Thresholds and weights. Lengths are shares of stature H, speeds H a second, angles degrees.
 
     Attributes:
-        min_score: keypoints below are missing.
+        min_score: keypoints with a lower score are missing.
         cutoff_hz: of the low-pass filter; at most 0.4 times the frame rate is used.
-        cutoff_source: ``default``, by the caller's ``request`` or name of the ``movement``, or by
-            the movement ``recognized`` in the clip.
-        max_gap_s, gap_neighbours: gaps up to this long are filled, between so many points or more.
+        cutoff_source: ``default``, or chosen by the caller's ``request``, by the named ``movement``
+            or by the movement ``recognized`` in the clip.
+        max_gap_s, gap_neighbours: longest gap to fill, and the fewest points on either side.
         swap_switch, swap_tolerance, swap_longest_s, swap_least_gain: see
             :class:`biomech.preprocessing.repair.SwapCosts`.
-        outlier_window_s: half the window that a stray point is far from the median of.
-        outlier_deviations, outlier_floor_px: by so many deviations, which are at least the floor.
-        outlier_score, outlier_bone: and whose score is below, or a limb of which is off its usual
-            length by more than this share: fast wrists are real.
+        outlier_window_s: half the window of the Hampel filter.
+        outlier_deviations, outlier_floor_px: an outlier is off the median by more than this number
+            of deviations; a deviation is at least the floor.
+        outlier_score, outlier_bone: an outlier also has a lower score than this, or a limb that is
+            off its usual length by more than this share, because fast wrists are real.
         frontal_ratio, sagittal_ratio: shoulder width over its width seen from the front, at or
             above and at or below which a view is frontal or sagittal; between is oblique.
         level_ratio: the same ratio below which level differences are not given.
         view_window_s, view_hysteresis: smoothing of the view's class.
-        facing_window_s: over which travel is taken, that votes for the direction faced.
-        facing_speed: travel that votes. facing_knee_deg, facing_hip_deg: flexions that vote, being
-            further than a knee or a hip bends backward.
+        facing_window_s: window of the travel that votes for the direction faced.
+        facing_speed: speed of travel that votes. facing_knee_deg, facing_hip_deg: flexions that
+            vote, beyond the backward range of a knee or a hip.
         near_side_share: in a sagittal track whose far shoulder or hip is missing in more than this
             share of frames, the trunk is the line of the near ones.
         min_segment_share: a segment shorter than this share of its reference has no direction.
-        min_segment_sigmas: nor has one shorter than so many standard deviations of its ends.
-        interval_segment_sigmas: nor has an angle an interval where a segment is shorter than this.
+        min_segment_sigmas: the same for a segment shorter than this number of standard deviations
+            of its ends.
+        interval_segment_sigmas: an angle has no closed-form interval if a segment is shorter than
+            this number of standard deviations.
         out_of_plane_share: a segment shorter than this is flagged as turned out of the plane.
-        scale_drift: coefficient of variation of apparent size that bars metres.
+        scale_drift: coefficient of variation of apparent size above which metres are not given.
         near_fold_sigmas: an unsigned angle this near an end of its range is flagged as biased.
-        sigma_roll_deg: of the camera's roll, where it is assumed level.
+        sigma_roll_deg: standard deviation of the camera's roll if it is assumed level.
         min_quality: pose quality below which the other scores are null.
         min_coverage: share of a score's weights that must be present.
         min_mass: share of body mass that must be seen for the center of mass.
@@ -67,20 +70,20 @@ class BiomechanicsConfig:
         contact_height, contact_speed: an ankle this near the lower one, this slow, is grounded.
         locomotion_speed: sagittal travel above which balance is not judged.
         half_foot_breadth, foot_length, heel_share: base of support.
-        omega0_default: rad/s of the inverted pendulum where no height is known.
-        shank_upright: height of a knee over its ankle from which that foot can carry.
-        least_com_height: of the center of mass over the lower ankle, of who stands on the feet.
-        hand_height: over the lower ankle, below which a wrist may carry.
-        unsupported: mean distance of the center of mass from the base above which something else
-            carries.
+        omega0_default: rad/s of the inverted pendulum if the height is unknown.
+        shank_upright: lowest height of a knee over its ankle for that foot to bear weight.
+        least_com_height: lowest center of mass over the lower ankle of a person who stands.
+        hand_height: height over the lower ankle below which a wrist may bear weight.
+        unsupported: mean distance of the center of mass from the base above which something other
+            than the feet bears weight.
         seat_height, seat_speed: height of the hips over the knees, and rms of their speed, below
-            which a seat cannot be told from a crouch seen from the front.
-        sway_window_s, sway_min_span_s: over which sway is taken, and the least measured part.
-        sway_smooth_s: over which the velocity of the center of mass is averaged.
+            which a seat and a crouch look alike from the front.
+        sway_window_s, sway_min_span_s: window of sway, and the shortest measured part of it.
+        sway_smooth_s: window over which the velocity of the center of mass is averaged.
         sway_scale: rms sway that halves the sway component.
-        sway_least_turn: radians a second of the knees from which horizontal motion that goes with
-            them counts as movement, not as sway.
-        sway_most_noise: noise of the sway above which it cannot be told, as a share of its scale.
+        sway_least_turn: radians a second of the knees above which horizontal motion correlated
+            with them counts as movement, not as sway.
+        sway_most_noise: noise of the sway above which sway is unknown, as a share of its scale.
         stability_weights: margin, sway.
         gait_stability_weights: regularity, rhythm.
         regularity_span_deg: distance of a stride's curves from the others' mean that scores 0.
@@ -88,10 +91,10 @@ class BiomechanicsConfig:
         gait_symmetry_span_deg: distance of the sides' mean curves that scores 0.
         step_time_span: difference of the sides' step times over their mean that scores 0.
         readiness_weights: stability, symmetry, alignment, smoothness, pace.
-        readiness_parts: as many of these must be known.
-        pace_repetitions: as many must be there to be held against the fastest.
-        active_speed_deg_s: of a joint, above which the person counts as in motion.
-        speed_zones_deg_s: bounds of the zones in which time is counted; engineering values.
+        readiness_parts: minimum number of known components.
+        pace_repetitions: minimum number of repetitions to compare with the fastest.
+        active_speed_deg_s: speed of a joint above which the person counts as in motion.
+        speed_zones_deg_s: bounds of the speed zones; engineering values.
 
     Raises:
         ValueError: a field is negative, a pair is out of order, or a source is unknown; names the
@@ -173,7 +176,7 @@ class BiomechanicsConfig:
                 if value not in CUTOFF_SOURCES:
                     raise ValueError(f"cutoff_source is {value}, must be one of {CUTOFF_SOURCES}")
                 continue
-            # Written so that NaN is refused too.
+            # The comparison is negated so that NaN is refused too.
             if not all(v >= 0 for v in (value if isinstance(value, tuple) else (value,))):
                 raise ValueError(f"{item.name} is {value}, must not be negative")
         for name in _DIVISORS:
@@ -205,7 +208,7 @@ CUTOFFS_HZ: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is known of the athlete beside the pictures.
+    """Data of the athlete that the pictures do not show.
 
     Attributes:
         height_m: stature in metres, None unknown. sex: ``male`` or ``female``, None unknown.
@@ -232,11 +235,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What is known of the camera beside the pictures.
+    """Data of the camera that the pictures do not show.
 
     Attributes:
-        roll_deg: by how much the scene appears turned clockwise; None unknown, taken as level.
-        slowmo_factor: seconds of the video for one of the world.
+        roll_deg: clockwise rotation of the scene in the picture; None if unknown, taken as level.
+        slowmo_factor: seconds of video per second of real time.
 
     Raises:
         ValueError: a roll beyond a quarter turn, or a factor that is not 0.01 to 100.
@@ -254,12 +257,12 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a caller says of a clip.
+    """Data of a clip that the caller supplies.
 
     Attributes:
-        movement: of :data:`CUTOFFS_HZ`. cutoff_hz: None as the movement says.
-        subject: of the primary person; nothing is known of the others. camera: of all.
-        supplied: what the primary person is compared to, in place of the service's own.
+        movement: a key of :data:`CUTOFFS_HZ`. cutoff_hz: None to use the movement's.
+        subject: the primary person; nothing is known of the others. camera: for all people.
+        supplied: data to compare the primary person with, instead of the service's own.
 
     Raises:
         ValueError: an unknown movement, or a cut-off that is not above 0.
@@ -278,7 +281,7 @@ class Context:
             raise ValueError(f"cutoff_hz is {self.cutoff_hz}, must be above 0")
 
     def config(self, min_score: float) -> BiomechanicsConfig:
-        """The thresholds for this clip.
+        """Return the thresholds for this clip.
 
         Raises:
             ValueError: ``min_score`` is negative or not a number.
@@ -301,18 +304,18 @@ NO_CONTEXT: Final = Context()
 
 @dataclass(frozen=True, slots=True)
 class EnabledOutputs:
-    """Which parts of the biomechanics are given; the fields of the others are null.
+    """Enabled parts of the biomechanics; the fields of the other parts are null.
 
-    A part that is left out changes no field but its own: what rests on it is computed all the same,
-    so that a number means one thing whatever else is given.
+    Disabling a part changes only its own fields. Numbers that depend on it are still computed from
+    it, so that their meaning does not change.
 
     Attributes:
-        joint_angle_analysis: joint angles and body alignment, with all that ``detail`` says of
+        joint_angle_analysis: joint angles and body alignment, with all fields of ``detail`` about
             angles.
         symmetry_detection: ``symmetry_index``.
         stability_assessment: ``stability_score``.
-        movement_quality: ``athletic_readiness``. ``pose_quality`` says how well the person was
-            measured, not how they moved, and is always given.
+        movement_quality: ``athletic_readiness``. ``pose_quality`` rates the measurement, not the
+            movement, and is always given.
     """
 
     joint_angle_analysis: bool = True

@@ -1,4 +1,4 @@
-"""Why a value is null: the words of the response, and how the first that applies is found."""
+"""Define the reasons of null values, and combine them."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]
 Reasons = NDArray[np.str_]
-"""(f,) a word, or empty where there is a value."""
+"""Reasons (f,), empty where there is a value."""
 
 LOW_CONFIDENCE: Final = "low_confidence"
 OUT_OF_FRAME: Final = "out_of_frame"
@@ -24,24 +24,24 @@ LOW_COVERAGE: Final = "low_coverage"
 NO_REPETITION: Final = "no_repetition"
 DISABLED: Final = "disabled"
 CONTACT_UNCERTAIN: Final = "contact_uncertain"
-"""The foot rolls, and points of it are not there to say when it leaves or meets the ground."""
+"""The foot rolls, and without keypoints of it the time of contact is uncertain."""
 
 NO_FREE_FALL: Final = "no_free_fall"
-"""The ankles' path is not that of feet that roll on the ground and fall freely in the air."""
+"""The ankles do not move like feet that roll on the ground and fall freely in the air."""
 
 NO_FOOT_POINTS: Final = "no_foot_points"
-"""By the ankles alone it is not known when the foot is on the ground."""
+"""The ankles alone do not show when the foot is on the ground."""
 
 _KIND: Final = "<U24"
 
 
 def none(frames: int) -> Reasons:
-    """No reason, (frames,)."""
+    """Return empty reasons (frames,)."""
     return np.full(frames, "", _KIND)
 
 
 def first(*candidates: Reasons) -> Reasons:
-    """The first word of several by frame, empty where none has one."""
+    """Return the first reason of several for each frame, empty where none has one."""
     result = candidates[0].astype(_KIND)
     for later in candidates[1:]:
         result = np.where(result == "", later, result)
@@ -49,5 +49,5 @@ def first(*candidates: Reasons) -> Reasons:
 
 
 def where(condition: Flags, word: str) -> Reasons:
-    """``word`` where ``condition``, else empty."""
+    """Return ``word`` where ``condition`` holds, else empty."""
     return np.where(condition, word, "").astype(_KIND)

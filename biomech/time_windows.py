@@ -1,6 +1,6 @@
-"""Windows, runs and derivatives on true time stamps: nothing is smoothed here.
+"""Compute windows, runs and derivatives on true time stamps, without smoothing.
 
-NaN is missing. Windows are centered and closed, and shorter at the ends of a clip.
+NaN means missing. Windows are centered and closed, and shorter at the ends of a clip.
 """
 
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ MAD_TO_SD: Final = 1.4826
 """Standard deviation of normal values over their median absolute deviation."""
 
 _EDGE_S = 1e-6
-"""Frames that lie on a window's edge but for rounding of time stamps are inside."""
+"""Tolerance in seconds for frames on a window's edge, because time stamps are rounded."""
 
 _CELLS = 1 << 21
-"""Values gathered at once, which bounds memory whatever the frame rate."""
+"""Maximum number of values gathered at once, to bound memory at any frame rate."""
 
 
 _COARSEST_TICK_S = 2e-3
-"""Containers count thousandths of a second, or six hundredths of it."""
+"""Coarsest tick of containers in seconds: they count milliseconds or 1/600 s."""
 
 _UNEVEN = 0.02
 
@@ -31,9 +31,10 @@ _UNEVEN = 0.02
 def rate_of(times_s: Array) -> float:
     """Return frames a second; NaN for a single frame.
 
-    Time stamps are rounded to ticks, and in WebM a tick is 6 % of an interval at 60 Hz. So where
-    all intervals are one, or several where frames were dropped, but for a tick, their number over
-    the whole span counts. Else it is the mean of those that are the median one but for a tick.
+    Time stamps are rounded to ticks, and in WebM a tick is 6 % of an interval at 60 Hz. If all
+    intervals are multiples of one interval to within a tick (dropped frames give more than one),
+    the rate is their number over the whole span. Otherwise it follows from the mean of the
+    intervals that equal the median to within a tick.
     """
     if len(times_s) < 2:
         return float("nan")
@@ -45,19 +46,19 @@ def rate_of(times_s: Array) -> float:
     steps = np.rint(gaps / usual)
     if (steps >= 1).all() and (np.abs(gaps - steps * usual) <= reach).all():
         usual = float((times_s[-1] - times_s[0]) / steps.sum())
-    return round(1.0 / usual, 9)  # the same of each part of a clip, in spite of rounding
+    return round(1.0 / usual, 9)  # equal for each part of a clip, despite rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The frames within half a window's length of each frame: ``start`` to ``stop`` (f,)."""
+    """Windows about each frame: frames ``start`` to ``stop`` (f,), within half a length."""
 
     start: NDArray[np.intp]
     stop: NDArray[np.intp]
 
     @staticmethod
     def of(times_s: Array, width_s: float) -> "Windows":
-        """Windows of ``width_s`` about the ascending ``times_s`` (f,)."""
+        """Build windows of ``width_s`` about the ascending ``times_s`` (f,)."""
         reach = width_s / 2 + _EDGE_S
         return Windows(
             np.searchsorted(times_s, times_s - reach, "left"),
@@ -65,18 +66,18 @@ class Windows:
         )
 
     def median(self, values: Array) -> Array:
-        """(f,) median of what is there, NaN where nothing is."""
+        """Return the median (f,) of the known values, NaN without any."""
         return self.quantile(values, 0.5)
 
     def quantile(self, values: Array, share: float) -> Array:
-        """(f,) quantile of what is there, NaN where nothing is."""
+        """Return the quantile (f,) of the known values, NaN without any."""
         out = np.full(len(values), np.nan)
         for chunk, near in self._gathered(values, np.arange(len(values))):
             out[chunk] = _quantile(near, share)
         return out
 
     def median_deviation(self, values: Array, frames: NDArray[np.intp]) -> tuple[Array, Array]:
-        """Median in the windows of ``frames`` (n,), and the median distance from it, (n,) both."""
+        """Return median and median absolute deviation, (n,) both, in the windows of ``frames``."""
         middle, spread = np.full((2, len(frames)), np.nan)
         for chunk, near in self._gathered(values, frames):
             middle[chunk] = _quantile(near, 0.5)
@@ -84,7 +85,7 @@ class Windows:
         return middle, spread
 
     def _gathered(self, values: Array, frames: NDArray[np.intp]) -> Iterator[tuple[slice, Array]]:
-        """The values in the windows of some frames, a row each, NaN where a window is shorter."""
+        """Yield the values in the windows of frames, one row each, padded with NaN."""
         width = int((self.stop - self.start).max(initial=0))
         step = max(_CELLS // max(width, 1), 1)
         for begin in range(0, len(frames), step):
@@ -94,24 +95,24 @@ class Windows:
             yield chunk, np.where(inside, values[np.minimum(index, len(values) - 1)], np.nan)
 
     def sum(self, values: Array) -> Array:
-        """(f,) sum of what is there, 0 where nothing is."""
+        """Return the sum (f,) of the known values, 0 without any."""
         running = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
         total: Array = running[self.stop] - running[self.start]
         return total
 
     def mean(self, values: Array) -> Array:
-        """(f,) mean of what is there, NaN where nothing is."""
+        """Return the mean (f,) of the known values, NaN without any."""
         return ratio(self.sum(values), self.sum(np.isfinite(values).astype(np.float64)))
 
     def deviation(self, values: Array) -> Array:
-        """(f,) rms about the window's own mean, of what is there."""
-        # About the clip's mean first: the difference of two large squares would lose digits.
+        """Return the rms (f,) of the known values about their window's mean."""
+        # Subtract the clip's mean first: the difference of two large squares loses digits.
         about = values - _mean(values)
         variance = self.mean(about**2) - self.mean(about) ** 2
         return np.sqrt(np.maximum(variance, 0.0))
 
     def span_s(self, times_s: Array, values: Array) -> Array:
-        """(f,) seconds from the first to the last value in the window; NaN where there is none."""
+        """Return the seconds (f,) from first to last value in the window; NaN without any."""
         valid = np.flatnonzero(np.isfinite(values))
         first = np.searchsorted(valid, self.start, "left")
         last = np.searchsorted(valid, self.stop, "left") - 1
@@ -124,9 +125,9 @@ class Windows:
 
 
 def runs_of(there: NDArray[np.bool_], times_s: Array, max_gap_s: float) -> NDArray[np.intp]:
-    """(r, 2) first frame, and the one after the last, of each run of ``there`` (f,).
+    """Return the first frame, and the one after the last, (r, 2), of each run of ``there`` (f,).
 
-    Frames more than ``max_gap_s`` apart are not of one run.
+    An interval of more than ``max_gap_s`` ends a run.
     """
     after_gap = np.concatenate([[True], np.diff(times_s) > max_gap_s + _EDGE_S])
     before = np.concatenate([[False], there[:-1]])
@@ -136,7 +137,7 @@ def runs_of(there: NDArray[np.bool_], times_s: Array, max_gap_s: float) -> NDArr
 
 
 def _quantile(rows: Array, share: float) -> Array:
-    """(n,) quantiles of what is there in rows (n, w), which are sorted in place."""
+    """Return the quantiles (n,) of the known values in rows (n, w), which are sorted in place."""
     rows.sort(axis=1)  # NaN last
     last = np.maximum(np.isfinite(rows).sum(1) - 1, 0)
     low = np.floor(share * last).astype(np.intp)
@@ -148,20 +149,20 @@ def _quantile(rows: Array, share: float) -> Array:
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Quotient, NaN where the denominator is 0 or NaN."""
+    """Return the quotient, NaN where the denominator is 0 or NaN."""
     usable = np.isfinite(denominator) & (denominator != 0)
     quotient: Array = numerator / np.where(usable, denominator, 1.0)
     return np.where(usable, quotient, np.nan)
 
 
 def percentile(values: Array, q: float) -> float:
-    """Percentile of what is there; NaN where nothing is."""
+    """Return the percentile of the known values; NaN without any."""
     valid = values[np.isfinite(values)]
     return float(np.percentile(valid, q)) if len(valid) else float("nan")
 
 
 LASTS_S = 0.1
-"""Seconds that an extreme lasts in all: single stray frames do not."""
+"""Total duration in seconds of an extreme, so that single outlying frames do not count."""
 
 
 def lasting(values: Array, rate_hz: float) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""Everything that can go wrong, as one tree.
+"""Define all errors of the service as one tree.
 
 Each error says what happened (``detail``), what the caller can do (``hint``), and whether the same
-call may succeed later (``retryable``). ``status`` and ``code`` are what HTTP answers with.
+call may succeed later (``retryable``). ``status`` and ``code`` are those of the HTTP response.
 
     ServiceError
     ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
@@ -31,14 +31,14 @@ class ServiceError(Exception):
     """Base of all errors of the service.
 
     Args:
-        detail: what happened, with the facts, for a human; never a secret, a signed URL or a path
+        detail: what happened, with the facts, for a person; never a secret, a signed URL or a path
             of this machine.
         hint: what the caller can do; the class's own by default.
         retryable: whether the same call may succeed later; the class's own by default.
         retry_after_s: seconds to wait before trying again, where known.
-        private: for the log and the command line alone, such as paths of this machine; ``str``
-            has it, ``detail`` has not.
-        facts: machine-readable extras of the problem document (``limit=...``, ``field=...``).
+        private: text for the log and the command line only, such as paths of this machine; part of
+            ``str`` but not of ``detail``.
+        facts: additional fields of the problem document (``limit=...``, ``field=...``).
     """
 
     status: ClassVar[int] = 500
@@ -92,24 +92,24 @@ class BadParameterError(ServiceError):
 
 
 class DefinitionsDifferError(BadParameterError):
-    """Two results were made by different versions of the definitions, whose numbers do not mix."""
+    """Two results use different versions of the definitions and cannot be compared."""
 
     code, title = "definitions_differ", "Results of different definitions"
 
 
 class HeaderNotAllowedError(ServiceError):
-    """A header of the request would command the server."""
+    """A header of the request would change the server's behavior."""
 
     status, code, title = 400, "header_not_allowed", "Header not allowed"
     default_hint = "Send the request without this header."
 
 
 class BodyTimeoutError(ServiceError):
-    """The body of the request came too slowly."""
+    """The body of the request arrived too slowly."""
 
     status, code, title = 408, "body_timeout", "The body came too slowly"
     default_retryable = True
-    default_hint = "Send it over a faster line, or give the address of the video."
+    default_hint = "Send it over a faster connection, or send the address of the video instead."
 
 
 class SourceError(ServiceError):
@@ -120,27 +120,28 @@ class SourceError(ServiceError):
 
 
 class AddressNotAllowedError(SourceError):
-    """Scheme, host, port or resolved address is not allowed."""
+    """The scheme, host, port or resolved address is not allowed."""
 
     status, code, title = 403, "address_not_allowed", "Address not allowed"
     default_hint = (
-        "Only public http(s) and gs:// addresses are fetched; an operator can allow hosts."
+        "Use a public http(s) or gs:// address; the operator can allow hosts "
+        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS)."
     )
 
 
 class SourceNotFoundError(SourceError):
-    """The other side answered, but has no such file or will not give it."""
+    """The remote server responded, but has no such file or refuses to send it."""
 
     status, code, title = 422, "source_not_found", "The address has no video"
-    default_hint = "Check the address and its expiry or permissions."
+    default_hint = "Check the address, its expiry and its permissions."
 
 
 class UnreachableError(SourceError):
-    """No answer, a broken answer, or a server error from the other side."""
+    """The remote server sent no response, a broken one, or a server error."""
 
     status, code, title = 502, "unreachable", "The address cannot be reached"
     default_retryable = True
-    default_hint = "Check that the address answers; try again later."
+    default_hint = "Check that the address responds, and try again later."
 
 
 class MediaError(ServiceError):
@@ -151,26 +152,26 @@ class MediaError(ServiceError):
 
 
 class NotAVideoError(MediaError):
-    """Not one of the container formats that are read."""
+    """The file is not in a supported container format."""
 
     status, code, title = 415, "not_a_video", "Not a video"
 
 
 class UnsupportedCodecError(MediaError):
-    """The container is known, its video codec is not."""
+    """The container is supported, but its video codec is not."""
 
     status, code, title = 415, "unsupported_codec", "Unsupported video codec"
     default_hint = "Send H.264, HEVC, VP8, VP9, AV1 or MPEG-4 video."
 
 
 class AudioOnlyError(MediaError):
-    """The file has sound and no pictures."""
+    """The file has sound but no pictures."""
 
     status, code, title = 422, "audio_only", "No video track"
 
 
 class NoFramesError(MediaError):
-    """There is a video track, and not one picture in it."""
+    """The file has a video track without a single picture."""
 
     status, code, title = 422, "no_frames", "No frames"
 
@@ -179,14 +180,14 @@ class TruncatedError(MediaError):
     """The file ends before its own index says it should."""
 
     status, code, title = 422, "truncated", "The file is incomplete"
-    default_hint = "Upload the file again, whole."
+    default_hint = "Upload the complete file again."
 
 
 class TooLargeError(MediaError):
-    """Over a limit: bytes, seconds, pixels or frames. ``facts`` has ``limit`` and ``value``."""
+    """A limit of bytes, seconds, pixels or frames is exceeded; ``facts`` has limit and value."""
 
     status, code, title = 413, "too_large", "Too large"
-    default_hint = "Send a shorter or smaller video; an operator can raise the limit."
+    default_hint = "Send a shorter or smaller video; the operator can raise the limit."
 
 
 class ModelError(ServiceError):
@@ -196,20 +197,20 @@ class ModelError(ServiceError):
 
 
 class UnknownModelError(ModelError):
-    """No such entry in the registry."""
+    """The registry has no model of this name."""
 
     status, code, title = 422, "unknown_model", "Unknown model"
-    default_hint = "`mmpose-service models list` shows the names."
+    default_hint = "See the names in `mmpose-service models list`."
 
 
 class WeightsMissingError(ModelError):
-    """The checkpoint file is in none of the places searched."""
+    """The checkpoint file is in none of the folders searched."""
 
     code, title = "weights_missing", "Model weights are missing"
 
 
 class WeightsCorruptError(ModelError):
-    """The checkpoint file is damaged or not the one the registry names."""
+    """The checkpoint file is damaged, or not the one in the registry."""
 
     code, title = "weights_corrupt", "Model weights are damaged"
 
@@ -219,7 +220,7 @@ class DownloadError(ModelError):
 
     code, title = "download_failed", "Download failed"
     default_retryable = True
-    default_hint = "Try again: the download goes on where it stopped."
+    default_hint = "Try again; the download resumes where it stopped."
 
 
 class InferenceError(ModelError):
@@ -233,21 +234,21 @@ class StorageError(ServiceError):
 
     status, code, title = 502, "storage_failed", "The annotated video could not be stored"
     default_retryable = True
-    default_hint = 'Try again, or ask for the data alone with "video": false.'
+    default_hint = 'Try again, or request only the data with "video": false.'
 
 
 class WorkingFilesError(StorageError):
-    """Files of a request under way cannot be kept: the disk is full, read-only or gone."""
+    """Working files of a request cannot be written: the disk is full, read-only or gone."""
 
     status, title = 503, "Working files cannot be kept"
-    default_hint = "Try again later; an operator must see to the disk."
+    default_hint = "Try again later; the operator must check the disk of MMPOSE_SPOOL_DIR."
 
 
 @contextmanager
 def keeping(what: str) -> Iterator[None]:
-    """Turn errors of the file system into a :class:`WorkingFilesError` that names ``what``.
+    """Convert file-system errors to a :class:`WorkingFilesError` that names ``what``.
 
-    Those of connections and time limits, which are of the same kind to Python, stay.
+    Errors of connections and time limits, which are also ``OSError``, are raised unchanged.
     """
     try:
         yield
@@ -269,11 +270,11 @@ class NotReadyError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """The configured number of requests is under way."""
+    """The configured number of concurrent requests is reached."""
 
     status, code, title = 429, "overloaded", "Too many requests"
     default_retryable = True
-    default_hint = "Wait as Retry-After says, then try again."
+    default_hint = "Wait for the seconds in Retry-After, then try again."
 
 
 class DeadlineExceededError(ServiceError):
@@ -281,7 +282,7 @@ class DeadlineExceededError(ServiceError):
 
     status, code, title = 504, "deadline_exceeded", "Out of time"
     default_retryable = True
-    default_hint = "Send a shorter video, or ask an operator for a longer deadline."
+    default_hint = "Send a shorter video, or ask the operator for a longer deadline."
 
 
 class StageFailedError(ServiceError):
@@ -293,7 +294,7 @@ class StageFailedError(ServiceError):
 
 
 class ConfigurationError(ServiceError):
-    """A setting is wrong; raised at start, names the setting."""
+    """A setting is wrong; raised at start with the name of the setting."""
 
     code, title = "configuration", "Wrong configuration"
-    default_hint = "Correct the setting named."
+    default_hint = "Correct the setting named above."

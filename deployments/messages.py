@@ -132,10 +132,11 @@ class AnalysisOptions:
         pose_models: roles to ask, in order of preference.
         pose_input: (width, height) of a crop.
         detector_input: (width, height) of the letterboxed picture given to the detector.
-        detector_stride: every how many frames people are detected.
-        finest_stride: where they move, down to every so many; None: everywhere alike.
-        min_box_score: detections below are ignored.
-        max_people: the best so many boxes of a detection frame are kept (score, then area).
+        detector_stride: number of frames between detections.
+        finest_stride: smallest number of frames between detections, used while people move; None
+            for the same stride throughout.
+        min_box_score: detections with a lower score are ignored.
+        max_people: maximum number of boxes kept in a detection frame (best score, then area).
         pose_calls_in_flight: batches of crops under way at once.
         batch: crops in one call to a pose model.
         in_hardware: whether a GPU's decoder is used, where there is one.
@@ -307,8 +308,8 @@ class ClipBiomechanics:
 
     Attributes:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
-            f, plain JSON values with None for missing, or None where the person is absent; of the
-            first so many people as were asked for. Objects may be made as they are asked for.
+            f, plain JSON values with None for missing, or None where the person is absent. It has
+            the number of people requested. Objects may be built on access.
         angles_deg: (f,6) the joint angles of the primary person in the order of
             ``biomech.joints.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.

@@ -91,7 +91,7 @@ class Job:
         min_score: keypoints below are missing.
         video: whether it is to be drawn.
         max_people_in_frames: people whose frames are given, the primary first; None for all.
-        context: what the caller says of the clip.
+        context: data of the clip from the caller.
     """
 
     path: Path

@@ -111,7 +111,7 @@ class PoseService:
 
     @property
     def models(self) -> list[ModelStatus]:
-        """What each model says of itself."""
+        """Return the reported status of each model."""
         return list(self._statuses().values())
 
     def health(self) -> Health:

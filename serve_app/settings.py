@@ -106,13 +106,13 @@ class Settings(BaseSettings):
     mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
         (),
         description=(
-            "Addresses that have the published checkpoints by file name, tried after the "
-            "publisher's; with commas or spaces."
+            "Mirrors of the published checkpoints, by file name, tried after the publisher's "
+            "address; separated by commas or spaces."
         ),
     )
     pose_model: str | None = Field(
         None,
-        description="Registry key that answers as RTMPose.",
+        description="Registry key of the model that answers as RTMPose.",
         json_schema_extra={"unset": "the primary"},
     )
     detector: str | None = Field(
@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     engine: Literal["auto", "torch", "openvino"] = Field(
         "auto",
         description=(
-            "What runs `.pth` checkpoints: `torch`, `openvino`; `auto` is OpenVINO on a CPU, "
+            "Engine for `.pth` checkpoints: `torch` or `openvino`; `auto` is OpenVINO on a CPU, "
             "torch on a GPU."
         ),
     )
@@ -141,19 +141,22 @@ class Settings(BaseSettings):
     quantized: Path | None = Field(
         None,
         description=(
-            "Folder of int8 networks by `mmpose-service quantize`, used on CPUs for the "
+            "Folder of int8 networks made by `mmpose-service quantize`, used on CPUs for the "
             "checkpoints that they were made from; needed on every node."
         ),
         json_schema_extra={"page": "performance.md#settings-that-decide"},
     )
     batch_size: int = Field(
-        ANALYSIS.batch, ge=1, le=512, description="Most crops in one call of a network."
+        ANALYSIS.batch,
+        ge=1,
+        le=512,
+        description="Maximum number of crops in one call of a network.",
     )
     flip_test: bool = Field(False, description="Average with the mirrored crop: doubles the cost.")
     calibration: Path | None = Field(
         None,
         description=(
-            "File of `mmpose-service calibrate`; applies to the checkpoints it was made with."
+            "File made by `mmpose-service calibrate`; applies to the checkpoints it was made with."
         ),
     )
     mmcv_with_ops: bool = Field(
@@ -164,14 +167,14 @@ class Settings(BaseSettings):
 
     cache_dir: Path | None = Field(
         Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mmpose-service",
-        description="Where networks converted for OpenVINO are kept.",
+        description="Folder for networks converted for OpenVINO.",
     )
 
     # Analysis.
     confidence_threshold: Share | None = Field(
         None,
         validation_alias=_named("confidence_threshold"),
-        description="Keypoints below are missing, unless a request says otherwise.",
+        description="Keypoints with a lower confidence count as missing; requests can override it.",
         json_schema_extra={"unset": f"{Performance().confidence_threshold:g}, by the registry"},
     )
     biomechanics_analysis: bool | None = Field(
@@ -188,29 +191,29 @@ class Settings(BaseSettings):
     mdc: Path | None = Field(
         CONFIG_FOLDER / "mdc.yaml",
         description=(
-            "Smallest detectable changes by metric, or why there is none, and how far a nearer "
-            "side may differ; YAML."
+            "Smallest detectable change of each metric, or the reason why there is none, and the "
+            "difference that a nearer side can cause; YAML."
         ),
         json_schema_extra={"page": "biomechanics/asymmetry.md"},
     )
     norms: Path | None = Field(
         None,
-        description="Norms of a population of yours, for requests that bring none; YAML.",
+        description="Norms of your population, for requests without `norms`; YAML.",
         json_schema_extra={"page": "biomechanics/norms.md"},
     )
     reference_result: Path | None = Field(
         None,
         description=(
-            "A saved response, or a table of angles (`.csv`), whose technique others are "
-            "compared to, for requests that bring no `reference`."
+            "A saved response, or a table of angles (`.csv`), that technique is compared with, "
+            "for requests without `reference`."
         ),
         json_schema_extra={"page": "biomechanics/technique.md"},
     )
     previous_result: Path | None = Field(
         None,
         description=(
-            "A saved response that progress is measured from, for requests that bring no `before`: "
-            "for a service of one athlete."
+            "A saved response that progress is measured from, for requests without `before`: "
+            "for a service with one athlete."
         ),
         json_schema_extra={"page": "biomechanics/progress.md"},
     )
@@ -220,23 +223,24 @@ class Settings(BaseSettings):
     finest_stride: Stride | None = Field(
         None,
         description=(
-            "Where people move, detect them on up to every n-th frame; unset: everywhere alike."
+            "Detect people on up to every n-th frame while they move; unset: the same stride "
+            "throughout."
         ),
     )
     min_box_score: Share = Field(
         ANALYSIS.min_box_score, description="Weaker detections are ignored."
     )
     max_people: PeopleLimit = Field(
-        ANALYSIS.max_people, description="Most people followed in one picture."
+        ANALYSIS.max_people, description="Maximum number of people tracked in one picture."
     )
     segment_s: float = Field(
-        SEGMENT_S, gt=0, le=600, description="Length of a unit of work, seconds."
+        SEGMENT_S, gt=0, le=600, description="Length of a unit of work in seconds."
     )
     segments_in_flight: int = Field(
         default_factory=lambda: min(max(usable_cpus(), 2), 8),
         ge=1,
         le=256,
-        description="Segments of one video at once; more of them than CPUs only delay the first.",
+        description="Segments of one video in parallel; more than CPUs only delay the first.",
         json_schema_extra={"unset": "CPUs, 2 to 8"},
     )
 
@@ -245,12 +249,12 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=10_000,
-        description="More are answered 429, counted in each Ingress replica.",
+        description="Further requests get 429; counted in each Ingress replica.",
         json_schema_extra={"unset": f"{Performance().max_concurrent_requests}, by the registry"},
     )
     deadline_s: float = Field(3600.0, gt=0, description="Longest time one request may take.")
     export_deadline_s: float = Field(
-        600.0, gt=0, description="Longest time one export may take, its sending included."
+        600.0, gt=0, description="Longest time one export may take, including sending it."
     )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
@@ -260,9 +264,9 @@ class Settings(BaseSettings):
         32 * 1024**2,
         ge=1,
         description=(
-            "Largest result that `POST /export` takes, with some eight times as much memory; and "
-            "most that results and norms in a body of `POST /pose` have together, with some "
-            "five times as much, of two bodies at once."
+            "Largest result for `POST /export`, which uses about eight times as much memory. Also "
+            "the most that results and norms in a body of `POST /pose` may have together; they "
+            "use about five times as much memory, for two bodies at once."
         ),
     )
     max_bodies: int = Field(
@@ -270,41 +274,44 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         description=(
-            "Bodies of requests being received and videos being fetched at once; more are "
-            "answered 429, counted in each Ingress replica."
+            "Request bodies being received and videos being fetched at once; further ones get "
+            "429, counted in each Ingress replica."
         ),
     )
     max_bodies_bytes: int = Field(
         8 * 1024**3,
         ge=1,
-        description="Bytes of all of them; an upload takes twice its size while it is stored.",
+        description="Total bytes of these; an upload counts twice while it is stored.",
     )
     body_timeout_s: float = Field(
-        1800.0, gt=0, description="Longest time in which a body is received; then 408."
+        1800.0, gt=0, description="Longest time to receive a body; then 408."
     )
     min_body_rate: int = Field(
         16 * 1024,
         ge=0,
         description=(
-            "Bytes a second with which a body must come, or be whole, else 408; and a fetched "
-            "video, else 502."
+            "Lowest rate in bytes a second of a body that is not complete, else 408, and of a "
+            "fetched video, else 502."
         ),
     )
     body_window_s: float = Field(
-        10.0, gt=0, description="Time over which that rate is measured, so the longest pause."
+        10.0,
+        gt=0,
+        description="Seconds over which that rate is measured, and so the longest pause.",
     )
     allowed_hosts: HostList = Field(
         frozenset(),
-        description="Hosts, host:port or networks fetched from although not public, with commas.",
+        description="Private hosts, host:port or networks to allow, separated by commas.",
     )
     gcs_buckets: HostList = Field(
-        frozenset(), description="Buckets that `gs://` may name, with commas; read as this service."
+        frozenset(),
+        description="Allowed `gs://` buckets, separated by commas; read as this service.",
     )
 
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or `gs://bucket/prefix` of annotated videos.",
+        description="Folder or `gs://bucket/prefix` for annotated videos.",
     )
     public_url: str | None = Field(
         None,
@@ -312,11 +319,11 @@ class Settings(BaseSettings):
         json_schema_extra={"unset": "the request's own"},
     )
     keep_results_s: float = Field(
-        86_400.0, gt=0, description="Age at which videos in a local folder go."
+        86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
     )
     spool_dir: Path = Field(
         Path(tempfile.gettempdir()) / "mmpose-service",
-        description="Working files; on a cluster, shared by all nodes.",
+        description="Folder of working files; on a cluster, shared by all nodes.",
     )
     encode_preset: str = Field(
         EncodeOptions().preset,
@@ -329,7 +336,7 @@ class Settings(BaseSettings):
     )
     hardware_video: bool = Field(
         True,
-        description="Decode by NVDEC and encode by NVENC where the stages see such a GPU.",
+        description="Decode with NVDEC and encode with NVENC where the stages see such a GPU.",
     )
     encode_max_height: int | None = Field(
         None, ge=64, description="Scale taller videos down to this."

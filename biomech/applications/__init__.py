@@ -1,5 +1,5 @@
-"""What the numbers of a clip are for: one module an application.
+"""Apply the measures of a clip: one module for each application.
 
-Each gives a JSON-ready object with ``status`` (:data:`biomech.applications.outcome.Status`) and the
-``reason`` of what is not ``ok``. None of them diagnoses, and none knows a norm of its own.
+Each returns a JSON-ready object with ``status`` (:data:`biomech.applications.outcome.Status`) and,
+unless that is ``ok``, a ``reason``. None of them makes a diagnosis or includes norms.
 """

@@ -1,4 +1,4 @@
-"""Left against right, and whether a difference can be told from error and from scatter."""
+"""Compare left with right, and test differences against measurement error and scatter."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from biomech.statistics.inference import (
 )
 
 LEAST_VALUES: Final = 3
-"""Of each side."""
+"""Minimum number of values for each side."""
 
 _BANDS: Final = ((10.0, "under_10"), (15.0, "10_to_15"), (math.inf, "over_15"))
-"""Per cent of the symmetry index: a convention, not a finding."""
+"""Bounds of the symmetry index in per cent: a convention, not a finding."""
 
 
 def asymmetry(
@@ -32,21 +32,22 @@ def asymmetry(
     involved_side: str | None,
     view: str | None = None,
 ) -> Outcome:
-    """Differences of the sides, + right larger, of all measures that both have thrice.
+    """Compute right minus left for all measures with at least three values on each side.
 
-    ``real`` where a difference is beyond its nominal 95 % interval (Welch), beyond the smallest
-    detectable change of ``limits``, and, of quantities with a true zero, in per cent beyond the
-    larger coefficient of variation of the sides; None where the limits have no change for the
-    metric, as ``reason`` says.
+    ``real`` is True if a difference exceeds its nominal 95 % interval (Welch) and the smallest
+    detectable change of ``limits``; quantities with a true zero must also exceed, in per cent, the
+    larger coefficient of variation of the two sides. It is None if the limits have no detectable
+    change for the metric; ``reason`` says so.
 
-    Unless seen from the front, one side is nearer to the camera, which alone may put it off the
-    other by ``near_far`` of the limits: that is taken off a difference before it is judged. One
-    that would be real without it is None, with the reason ``near_far_bias``.
+    In views other than frontal, one side is nearer to the camera. This alone can make a difference
+    of up to ``near_far`` of the limits, which is subtracted from a difference before it is judged.
+    If a difference is real only without the subtraction, ``real`` is None with the reason
+    ``near_far_bias``.
 
     Args:
-        measures: of the clip. phases: mean curves of both sides, whose distances are given too.
-        limits: by metric. involved_side: of an injury, for the limb symmetry index.
-        view: of the clip; unknown is not from the front.
+        measures: of the clip. phases: mean curves of both sides, whose distances are returned too.
+        limits: by metric. involved_side: the injured side, for the limb symmetry index.
+        view: of the clip; an unknown view counts as not frontal.
     """
     biased = view != FRONTAL
     sides = {(m.metric, m.side): m for m in measures if m.side and len(m.values) >= LEAST_VALUES}
@@ -97,7 +98,7 @@ def _difference(
 
 
 def _variation(measure: Measure) -> float:
-    """Coefficient of variation, per cent."""
+    """Return the coefficient of variation in per cent."""
     return 100.0 * measure.sd / abs(measure.mean) if measure.mean else math.inf
 
 
@@ -115,7 +116,7 @@ def _band(index: float) -> str | None:
 
 
 def _curves(phases: Mapping[str, Any] | None, *, biased: bool) -> list[dict[str, Any]]:
-    """Give the distances of the mean curves of the sides in degrees, without a verdict."""
+    """Return the distances between the mean curves of the sides, in degrees, without a verdict."""
     joints = (phases or {}).get("joints", {})
     found = []
     for name, left in joints.items():

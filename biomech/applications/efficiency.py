@@ -1,4 +1,4 @@
-"""Movement efficiency: how smooth the movement is. Not how much energy it takes."""
+"""Rate movement efficiency by smoothness; energy use is not estimated."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from biomech.events.measures import Phase, phases_of_repetitions, phases_of_stri
 
 
 def efficiency(clip_events: ClipEvents) -> Outcome:
-    """SPARC and LDLJ of each way out and back of a repetition, or of the knee over each stride.
+    """Compute SPARC and LDLJ of each way of a repetition, or of the knee over each stride.
 
-    Nearer 0 is smoother. Null where the speed is not above three deviations of its own noise;
-    ``ldlj`` below 60 frames a second too.
+    Values nearer 0 are smoother. They are null where the speed does not exceed three standard
+    deviations of its noise; ``ldlj`` is also null below 60 frames a second.
     """
     found: list[dict[str, Any]] = []
     if clip_events.gait:

@@ -1,4 +1,4 @@
-"""External load: what was counted and how long, never a force."""
+"""Measure external load: counts and durations, never forces."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ from biomech.time_windows import velocity
 
 
 def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> Outcome:
-    """Counts, seconds in motion, and how far and how fast each joint turned.
+    """Return counts, seconds in motion, and the travel and speed zones of each joint.
 
-    A joint moves where it turns within a second by more than noise makes of a still one.
-    ``travel_deg`` is the sum of all turning of a joint that moves; ``zones_s`` seconds by speed
-    between the ``zones_deg_s``, those of one that does not in the slowest. A person is in motion
-    where any joint that moves is faster than ``config.active_speed_deg_s``. Frames
-    whose speed is not known count nowhere.
+    A joint counts as moving if it turns within a second by more than noise alone explains.
+    ``travel_deg`` is the total rotation while the joint moves. ``zones_s`` is the time between the
+    speeds ``zones_deg_s``; time in which a joint does not move is in the slowest zone. The person
+    is in motion while any moving joint is faster than ``config.active_speed_deg_s``. Frames of
+    unknown speed are not counted.
     """
     curves, gait = clip_events.curves, clip_events.gait
     lasts = _lasts(curves.times_s, curves.max_gap_s)
@@ -39,7 +39,7 @@ def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> Outcome:
 
 
 def _speed(curves: Curves, name: str) -> Array:
-    """(f,) degrees a second of a flexion, 0 where it cannot be told from noise, NaN unknown."""
+    """Return the speed (f,) of a flexion in degrees a second; 0 within noise, NaN if unknown."""
     signal = curves.flexion[name]
     speed = np.abs(velocity(curves.times_s, signal))
     still = np.isfinite(signal) & ~curves.moves(name, signal)
@@ -47,7 +47,7 @@ def _speed(curves: Curves, name: str) -> Array:
 
 
 def _lasts(times_s: Array, max_gap_s: float) -> Array:
-    """(f,) seconds that a frame stands for: half the way to its neighbours, none over gaps."""
+    """Return the duration (f,) of each frame in seconds: half its intervals, except gaps."""
     steps = np.diff(times_s)
     steps = np.where(steps > max_gap_s, 0.0, steps)
     lasts = np.zeros(len(times_s))

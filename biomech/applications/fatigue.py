@@ -1,4 +1,4 @@
-"""Drift within a session. What drifts may tire, pace itself or learn: the clip does not tell."""
+"""Test measures for drift within a session, from fatigue, pacing or learning alike."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,17 +18,17 @@ _MINUTE_S: Final = 60.0
 
 
 def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
-    """Slopes of all measures with eight values or more, those with twenty tested together.
+    """Fit slopes to measures with eight or more values; test those with twenty or more.
 
-    Of fewer values the slope is given alone, and ``reason`` says that they are too few: how far
-    they depend on one another cannot be told.
+    With fewer than twenty values only the slope is returned, and ``reason`` says so: their serial
+    correlation cannot be estimated.
 
-    Of more than 300 values the means of 300 stretches are tested: pairs of an hour's steps are too
-    many, and neighbours tell the same.
+    With more than 300 values the means of 300 stretches are tested. The pairs of an hour of steps
+    would be too many, and neighbors carry the same information.
 
-    ``drift`` where a trend is significant after Holm's correction and its line changes by more than
-    the smallest detectable change from the first to the last value; None where ``limits`` have
-    none for the metric, as ``reason`` says.
+    ``drift`` is True if a trend is significant after Holm's correction and its line changes by more
+    than the smallest detectable change from the first to the last value. It is None if ``limits``
+    has no detectable change for the metric; ``reason`` says so.
     """
     long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:

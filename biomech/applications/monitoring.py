@@ -1,6 +1,6 @@
-"""Joint angles watched: which were outside a configured range, when, and how surely.
+"""Monitor joint angles: report those outside a configured range, with time and probability.
 
-An alert says that a range was left, not that anything is wrong with it.
+An alert says that an angle left a range. It is not a diagnosis.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ from biomech.statistics.inference import Z95
 from biomech.time_windows import runs_of
 
 EXCURSION: Final = "knee_excursion"
-"""From the flexion at a landing to the largest after it."""
+"""Metric: knee flexion from the landing to its largest value after it."""
 
 FPPA: Final = "fppa"
 
@@ -50,7 +50,7 @@ PHASES: Final = ("any", "landing", "landing_peak", "peak")
 
 @dataclass(frozen=True, slots=True)
 class _Finding:
-    """A value that a rule is held against: degrees, and from when to when."""
+    """A value for a rule to judge, in degrees, with its start and end."""
 
     start_s: float
     stop_s: float
@@ -59,11 +59,11 @@ class _Finding:
 
 
 def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None) -> Outcome:
-    """Alerts of all rules; ``checked`` says how often each could be held against something.
+    """Return the alerts of all rules; ``checked`` counts the values that each rule judged.
 
     Args:
         clip_events: of one person. rules: of the site, or the shipped ones.
-        sex: for thresholds that differ by it.
+        sex: for thresholds that depend on it.
     """
     if not rules:
         return unavailable(NOT_SUPPLIED, "there are no rules", checked=[], alerts=[])
@@ -86,7 +86,7 @@ def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
 
 
 def _exceeds(rule: Rule, value: float, sigma: float, threshold: float) -> float:
-    """Probability that the true value is outside the range; NaN unknown."""
+    """Return the probability that the true value is outside the range; NaN if unknown."""
     beyond = value - threshold if rule.op == ">" else threshold - value
     return float(scipy.special.ndtr(beyond / sigma)) if sigma > 0 else float("nan")
 
@@ -131,7 +131,7 @@ def _angle(clip_events: ClipEvents, name: str) -> Angle | None:
 def _whenever(
     clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    """The most of each stretch outside the range, and the most of all where there is none."""
+    """Return the extreme of each stretch outside the range, or of the clip if there is none."""
     if angle is None:
         return []
     times, value, sigma = clip_events.curves.times_s, angle.value, angle.sigma
@@ -187,9 +187,9 @@ def _at_landing(
 def _at_peak(
     clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    """At the peak of each repetition; the knees' projection angle where the hips are lowest.
+    """Return the value at the peak of each repetition; FPPA where the hips are lowest.
 
-    That angle is of load: it counts after landings too, and whatever joint moves most.
+    FPPA depends on load. It is therefore also read after landings, whichever joint moves most.
     """
     if rule.metric != FPPA:
         return _known(clip_events, angle, [rep.peak for rep in clip_events.repetitions.items])
@@ -200,7 +200,7 @@ def _at_peak(
 def _after_landing(
     clip_events: ClipEvents, rule: Rule, angle: Angle | None, threshold: float
 ) -> list[_Finding]:
-    """The most after each landing; for the excursion, less what it was at the landing."""
+    """Return the extreme after each landing; for the excursion, minus the value at the landing."""
     if angle is None:
         return []
     times, found = clip_events.curves.times_s, []

@@ -1,4 +1,4 @@
-"""An athlete against a population that the user supplies: this service has no norms of its own."""
+"""Compare an athlete with a population; the user supplies the norms, none are included."""
 
 import math
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ from biomech.statistics.inference import half_width
 def against_norms(
     measures: Sequence[Measure], norms: tuple[Norm, ...] | None, view: str | None
 ) -> Outcome:
-    """z and percentile of the means of measures in the populations of ``norms``.
+    """Return z and percentile of the means of measures in the populations of ``norms``.
 
-    ``percentile_ci95`` is what the scatter of the athlete's own values leaves open, by Student's t;
-    None for a single value, as ``reason`` says. Norms of another view are not used.
+    ``percentile_ci95`` follows from the scatter of the athlete's own values, by Student's t. It is
+    None for a single value; ``reason`` says so. Norms for another view are ignored.
     """
     if norms is None:
         return unavailable(NOT_SUPPLIED, "no norms were supplied", comparisons=[])
@@ -68,10 +68,10 @@ def _compare(measure: Measure, norm: Norm) -> dict[str, Any]:
 
 
 def percentile_of(value: float, norm: Norm) -> float:
-    """Per cent of the population below ``value``.
+    """Return the percentage of the population below ``value``.
 
-    By the given percentiles where there are any, between them along straight lines and beyond them
-    at the last; else by the normal distribution.
+    If the norm lists percentiles, they are interpolated linearly and clamped to the first and last.
+    Otherwise the normal distribution is used.
     """
     if norm.percentiles:
         shares = np.array(sorted(norm.percentiles))

@@ -1,6 +1,6 @@
-"""What the applications are judged by: rules, detectable changes, norms. All of it is data.
+"""Define the data that the applications judge by: rules, detectable changes and norms.
 
-The files of ``config/`` hold defaults of the literature, or nothing; a site has its own.
+The files in ``config/`` have defaults from the literature, or none; a site can supply its own.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ class Limit:
 
     Attributes:
         mdc: smallest detectable change, 95 %, in the unit of the measure; None where none is known.
-        source: of it. better: which direction is the better one, None where nobody said.
-        near_far: how far one camera may put the nearer side off the farther one, in the unit of the
-            measure; None where no bound is known.
-        reason: why there is no ``mdc``; None where there is one.
+        source: source of ``mdc``. better: direction of improvement, None if not configured.
+        near_far: largest difference that one camera makes between the nearer and the farther side,
+            in the unit of the measure; None if no bound is known.
+        reason: why there is no ``mdc``; None if there is one.
     """
 
     mdc: float | None
@@ -28,7 +28,7 @@ class Limit:
 
 
 Limits = Mapping[str, Limit]
-"""By metric."""
+"""Limits by metric."""
 
 NO_LIMIT: Final = "no smallest detectable change is known"
 UNLISTED: Final = Limit(None, reason=NO_LIMIT)
@@ -41,15 +41,15 @@ NEAR_FAR_BIAS: Final = "near_far_bias"
 def verdict(
     diff: float, half: float, limit: Limit, *, biased: bool
 ) -> tuple[bool | None, str | None]:
-    """Judge a difference of two means; give the reason where it cannot be judged.
+    """Judge a difference of two means; return a reason if that is not possible.
 
     Args:
         diff: of two means. half: half width of its nominal 95 % interval.
-        limit: of the metric. biased: whether one was of a side nearer to the camera.
+        limit: of the metric. biased: whether one mean is of a side nearer to the camera.
 
     Returns:
-        beyond ``half``, ``mdc`` and, where it is biased, ``near_far`` on top of either; None with
-        the reason where there is no change to hold it against, or the bias may have made it.
+        True if the difference exceeds ``half`` and ``mdc``, each plus ``near_far`` if biased. None
+        with the reason if there is no ``mdc``, or if the bias could explain the difference.
     """
     if limit.mdc is None:
         return None, limit.reason
@@ -63,18 +63,18 @@ def verdict(
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A range to be watched.
+    """A rule: a range of a metric to monitor.
 
     Attributes:
         id: of the rule. metric: of :data:`biomech.applications.monitoring.METRICS`.
-        side: ``left``, ``right``, or None for each.
+        side: ``left``, ``right``, or None for both.
         phase: ``any`` frame, ``landing``, the ``landing_peak`` after it, or the ``peak`` of a
             repetition.
         view: in which the metric is valid, None any.
-        op: the range that is watched is above or below.
-        threshold: by sex, ``any`` where that is not known.
-        min_duration_s: it lasts at least so long, in phase ``any``.
-        p_min: how sure it must be. source, note: told with each alert.
+        op: whether values above or below the threshold are outside.
+        threshold: by sex, ``any`` if that is unknown.
+        min_duration_s: minimum duration in phase ``any``.
+        p_min: minimum probability. source, note: repeated in each alert.
     """
 
     id: str
@@ -92,12 +92,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """A population that a measure is compared to.
+    """Norms of a measure in a population.
 
     Attributes:
-        metric: a measure. side: None either.
+        metric: name of a measure. side: None for either.
         mean, sd: of a normal distribution, or None. percentiles: values by per cent, or None.
-        n: people. population, view, source: told with each comparison.
+        n: number of people. population, view, source: repeated in each comparison.
     """
 
     metric: str
@@ -113,11 +113,11 @@ class Norm:
 
 @dataclass(frozen=True, slots=True)
 class Supplied:
-    """Norms and other results that one athlete is compared to; None where none were supplied.
+    """Norms and results that one athlete is compared with; None if not supplied.
 
     Attributes:
         norms: of populations. reference: one person's summary in another result, for technique, or
-            what :func:`biomech.applications.technique_reference.reference_of` makes of a table.
+            the result of :func:`biomech.applications.technique_reference.reference_of` for a table.
         before: summary of the same athlete in an earlier result, for progress.
     """
 
@@ -131,11 +131,11 @@ NOTHING_SUPPLIED: Final = Supplied()
 
 @dataclass(frozen=True, slots=True)
 class Guidelines:
-    """All that a site or a request gives; None where neither gave anything.
+    """Guidelines of the site and of a request; None if neither supplies a part.
 
     Attributes:
         rules, limits: see above. norms, reference, before: see :class:`Supplied`.
-        withheld: whether what was supplied is another person's.
+        withheld: whether the supplied data is for another person.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -146,14 +146,14 @@ class Guidelines:
     withheld: bool = False
 
     def of_athlete(self, supplied: Supplied) -> "Guidelines":
-        """Replace the site's norms and results by those that a request supplies."""
+        """Replace the site's norms and results with those of a request."""
         given = {
             name: value for name in _SUPPLIED if (value := getattr(supplied, name)) is not None
         }
         return replace(self, **given)
 
     def of_anybody(self) -> "Guidelines":
-        """Keep rules and detectable changes, which hold for everybody."""
+        """Keep only rules and detectable changes, which apply to everybody."""
         withheld = any(getattr(self, name) is not None for name in _SUPPLIED)
         return Guidelines(self.rules, self.limits, withheld=withheld)
 

@@ -1,4 +1,4 @@
-"""How an application came out, and numbers as they are written."""
+"""Build the outcome of an application, and round its numbers."""
 
 import math
 from typing import Any, Final, Literal
@@ -11,7 +11,7 @@ NOT_SUPPLIED: Final = "not_supplied"
 NOT_COMPARABLE: Final = "not_comparable"
 
 SINGLE_VALUE: Final = "a single value has no scatter to judge it by"
-"""Reason of a null where two values or more are needed."""
+"""Reason of a null that needs at least two values."""
 
 _DECIMALS: Final = 4
 
@@ -19,17 +19,17 @@ Outcome = dict[str, Any]
 
 
 def ok(**fields: Any) -> Outcome:
-    """An outcome with something to tell."""
+    """Return an outcome with results."""
     return {"status": OK, "reason": None, **fields}
 
 
 def unavailable(status: Status, reason: str, **fields: Any) -> Outcome:
-    """An outcome that says why there is nothing to tell; ``fields`` are empty lists and nulls."""
+    """Return an outcome without results, with the reason; ``fields`` are empty lists and nulls."""
     return {"status": status, "reason": reason, **fields}
 
 
 def number(value: float | None) -> float | None:
-    """The value rounded to four decimals; None where it is not a finite number."""
+    """Round a value to four decimals; return None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
     return round(float(value), _DECIMALS) + 0.0

@@ -1,4 +1,4 @@
-"""Progress: what changed from one result to another, and whether a change can be told at all."""
+"""Measure progress between two results, and test whether changes are detectable."""
 
 import math
 from collections.abc import Mapping
@@ -22,19 +22,19 @@ NO_CHANGE = "no_detectable_change"
 
 
 def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> Outcome:
-    """What changed in the ``measures`` that two results of one person have in common.
+    """Compare the ``measures`` that two results of one person have in common.
 
-    Both are objects of ``data.biomechanics_summary`` of a response. A change counts beyond the
-    smallest detectable change of ``limits`` and the nominal 95 % interval of the difference of
-    means (Welch); it is ``improved`` or ``worse`` only where the limits say which way is better.
-    Where another side is nearer to the camera than before, it must exceed both by ``near_far``.
+    Both are objects of ``data.biomechanics_summary`` of a response. A change counts if it exceeds
+    the smallest detectable change of ``limits`` and the nominal 95 % interval of the difference of
+    means (Welch). It is ``improved`` or ``worse`` only if the limits state the better direction.
+    If a different side is nearer to the camera than before, it must exceed both by ``near_far``.
 
     Returns:
         ``changes``: ``{metric, side, unit, before, after, delta, se, ci95, mdc, near_far, verdict,
-        reason}``; the verdict is None where the limits have no change for the metric, one of the
-        means is of a single value, or the other side's nearness may have made it, as ``reason``
-        says. ``not_comparable`` where definitions, view, movement, model, filter or unit of length
-        differ.
+        reason}``. The verdict is None, with a ``reason``, if the limits have no detectable change
+        for the metric, if a mean is of a single value, or if the nearer side could explain it.
+        The status is ``not_comparable`` if definitions, view, movement, model, filter or unit of
+        length differ.
     """
     mismatch = differences(before, after)
     mismatch += [
@@ -84,7 +84,7 @@ def _change(
 
 
 def _error_of_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[float, float]:
-    """Standard error and nominal 95 % half width of a difference of means; NaN of single values."""
+    """Return standard error and 95 % half width of a difference of means; NaN for one value."""
     if a["sd"] is None or b["sd"] is None:
         return math.nan, math.nan
     return difference_error((a["sd"], b["sd"]), (a["n"], b["n"]))

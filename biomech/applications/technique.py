@@ -1,4 +1,4 @@
-"""Technique compared: the mean repetition or stride of one result laid over that of another."""
+"""Compare technique: the mean repetition or stride of one result with that of another."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -18,7 +18,7 @@ from biomech.kinematics.geometry import Array
 from biomech.statistics.dynamic_time_warping import dtw, timing
 
 TOLERANCE_DEG: Final = 10.0
-"""What a degree is measured in, where the reference does not vary by more."""
+"""Smallest tolerance in degrees; the reference's own scatter is used if it is larger."""
 
 _MUST_MATCH: Final = ("definitions", "view", "movement")
 _FILTER: Final = "filter"
@@ -30,21 +30,23 @@ def technique(
     reference: Mapping[str, Any],
     tolerance_deg: float = TOLERANCE_DEG,
 ) -> Outcome:
-    """How the movement of ``athlete`` differs from that of ``reference``.
+    """Compare the movement of ``athlete`` with that of ``reference``.
 
-    Both are objects of ``data.biomechanics_summary`` of a response: one person of one clip each;
-    the reference may also be one of :func:`biomech.applications.technique_reference.reference_of`,
-    of which the ``reason`` tells what it does not say and is taken to agree. It has
-    ``near_far_bias`` where another side was nearer to the camera: that alone puts sides apart.
+    Both are objects of ``data.biomechanics_summary`` of a response, each of one person and clip.
+    The reference may also come from
+    :func:`biomech.applications.technique_reference.reference_of`. Then ``reason`` lists the
+    properties that it lacks, which are assumed to agree. ``reason`` has ``near_far_bias`` if a
+    different side was nearer to the camera, because that alone makes the sides differ.
 
-    Their mean curves (``phases``) are compared as they are, point by point of 101 (``rmsd_deg``,
-    ``max_dev_deg`` at ``at_pct`` of the movement), and warped to each other's pace: ``dtw_norm`` is
-    what then still differs, in tolerances, ``timing`` by how much of the movement they were out of
-    step. The tolerance is the scatter of the reference's own repetitions, ``tolerance_deg`` at
-    least.
+    The mean curves (``phases``) are compared in two ways. Unwarped, at each of 101 points:
+    ``rmsd_deg``, and ``max_dev_deg`` at ``at_pct`` of the movement. After dynamic time warping:
+    ``dtw_norm`` is the remaining difference in tolerances, and ``timing`` the mean shift in time as
+    a share of the movement. The tolerance is the scatter of the reference's own repetitions, at
+    least ``tolerance_deg``.
 
     Returns:
-        ``not_comparable`` where view, definitions, movement, filter or kind of angle differ.
+        An outcome, ``not_comparable`` if view, definitions, movement, filter or kind of angle
+        differ.
     """
     mismatch = differences(athlete, reference)
     mine = athlete.get("phases")
@@ -56,7 +58,7 @@ def technique(
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
     elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
         mismatch.append(f"repetitions are of {mine['driver']} and of {other['driver']}")
-    ways = [which.get("direction") for which in (mine, other)]  # none in results of bm-1
+    ways = [which.get("direction") for which in (mine, other)]  # None in results of bm-1
     if None not in ways and ways[0] != ways[1]:
         mismatch.append(f"repetitions begin with {ways[0]} and with {ways[1]}")
     if other["signed"] not in (None, mine["signed"]):
@@ -80,7 +82,7 @@ def technique(
 
 
 def _notes(athlete: Mapping[str, Any], reference: Mapping[str, Any]) -> Iterator[str]:
-    """Give the cautions of two movements that are compared all the same."""
+    """Return cautions about two movements that are nevertheless compared."""
     unsaid = [name for name in (*_MUST_MATCH, _FILTER) if name not in reference]
     if unsaid:
         yield f"taken to agree, as the reference does not say: {', '.join(unsaid)}"
@@ -90,13 +92,13 @@ def _notes(athlete: Mapping[str, Any], reference: Mapping[str, Any]) -> Iterator
 
 
 def nearness_differs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """Tell whether different sides are known to be nearer to the camera."""
+    """Return True if different sides are known to be nearer to the camera."""
     sides = {a.get("near_side"), b.get("near_side")} - {None}
     return len(sides) > 1
 
 
 def _cut_alike(reference: Mapping[str, Any], driver: str | None) -> Mapping[str, Any] | None:
-    """The mean movement of the reference, cut by the joint ``driver`` of either side if it can."""
+    """Return the mean movement of the reference, cut by the joint ``driver`` if possible."""
     cuts: Mapping[str, Any] = reference.get("cuts", {})
     alike = [name for name in cuts if _joint_of(name) == _joint_of(driver)]
     own_side_first = sorted(alike, key=lambda name: name != driver)
@@ -104,14 +106,14 @@ def _cut_alike(reference: Mapping[str, Any], driver: str | None) -> Mapping[str,
 
 
 def _joint_of(driver: str | None) -> str | None:
-    """What repetitions are of, of either side: which side moves more may be noise."""
+    """Return the joint that drives the repetitions, without its side, which may be noise."""
     return driver and driver.removeprefix("left_").removeprefix("right_")
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    """Why two results do not compare: what they were made by and from where they were filmed.
+    """Return why two results are not comparable: different processing, view or movement.
 
-    What one of them does not say is taken to agree.
+    A property that one of them lacks is assumed to agree.
     """
     found = [
         f"{name}: {a[name]} and {b[name]}"
@@ -125,12 +127,12 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def _means(joints: Mapping[str, Any], names: list[str]) -> Array:
-    """(101, j) degrees."""
+    """Return the mean curves (101, j) in degrees."""
     return np.array([joints[name]["mean"] for name in names], np.float64).T
 
 
 def _tolerance(joints: Mapping[str, Any], names: list[str], least_deg: float) -> Array:
-    """(j,) degrees; a reference of one repetition has no scatter."""
+    """Return the tolerances (j,) in degrees; a reference of one repetition has no scatter."""
     scatter = [np.mean(joints[name]["sd"]) if joints[name]["sd"] else 0.0 for name in names]
     return np.maximum(np.array(scatter, np.float64), least_deg)
 

@@ -1,4 +1,4 @@
-"""A reference for technique that is given as joint angles over time, of whatever made them."""
+"""Build a reference for technique from joint angles over time, from any source."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,25 +16,25 @@ from biomech.preprocessing.repair import fill_gaps
 SIZES: Final = tuple(ANGLES)
 SIGNED: Final = (*(f"{name}_flexion" for name in ANGLES), TRUNK)
 MAX_GAP_S: Final = BiomechanicsConfig().max_gap_s
-"""Instants further apart do not hang together."""
+"""Longest gap in seconds within a stretch."""
 
 
 def reference_of(times_s: Array, angles_deg: Mapping[str, Array]) -> dict[str, Any]:
-    """What :func:`biomech.applications.technique.technique` compares to.
+    """Build the reference for :func:`biomech.applications.technique.technique`.
 
-    Repetitions are found as in a clip. What it says of them is in ``phases``, cut by the joint that
-    moves most; in ``cuts`` by each joint that repeats, since in another clip another may move most.
-    View, movement, filter and definitions are not said.
+    Repetitions are found as in a clip. ``phases`` has their mean, cut by the joint that moves most.
+    ``cuts`` has the mean cut by each joint that repeats, because another joint may move most in
+    another clip. View, movement, filter and definitions are not included.
 
     Args:
         times_s: (f,) ascending seconds.
         angles_deg: (f,) by name, NaN unknown: those of :data:`SIZES` as in a frame of the response
             (0 to 180, elbow, knee and hip 180 straight), or those of :data:`SIGNED` as in its
-            ``detail.signed`` (0 straight or hanging, + flexion or forward), which count alone where
-            there are any. They are not smoothed; gaps of up to 0.2 s are filled.
+            ``detail.signed`` (0 straight or hanging, + flexion or forward). If there are signed
+            angles, only they are used. Angles are not smoothed; gaps of up to 0.2 s are filled.
 
     Raises:
-        ValueError: nothing is repeated.
+        ValueError: no repetition is found.
     """
     curves = _curves(times_s, {n: v for n, v in angles_deg.items() if np.isfinite(v).any()})
     most_first = sorted(
@@ -47,7 +47,7 @@ def reference_of(times_s: Array, angles_deg: Mapping[str, Array]) -> dict[str, A
 
 
 def _curves(times_s: Array, angles_deg: Mapping[str, Array]) -> Curves:
-    """The angles as the signals of a clip, in which nothing else is known."""
+    """Return the angles as the signals of a clip without other data."""
     signed = {n: v for n, v in angles_deg.items() if n in SIGNED}
     flexion = (
         {
@@ -77,7 +77,7 @@ def _curves(times_s: Array, angles_deg: Mapping[str, Array]) -> Curves:
 
 
 def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
-    """The mean repetition cut by the joint ``driver``; None where that repeats nothing."""
+    """Return the mean repetition cut by the joint ``driver``; None without repetitions of it."""
     alone = replace(curves, flexion={driver: curves.flexion[driver]})
     reps = repetitions(alone, np.ones(len(curves.times_s), np.bool_))
     windows = [(rep.start_s, rep.stop_s) for rep in reps.items]
@@ -91,7 +91,7 @@ def _cut(curves: Curves, driver: str) -> dict[str, Any] | None:
             }
     if not joints:
         return None
-    # Sizes may be those of signed angles too: None says that signs are not known.
+    # Unsigned angles may belong to signed ones: None marks the signs as unknown.
     signed = True if curves.signed else None
     return {
         "of": "repetition",

@@ -1,4 +1,4 @@
-"""What one person did in a clip: curves, repetitions, gait, jumps and landings."""
+"""Collect the events of one person in a clip: repetitions, gait, jumps and landings."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,13 +17,13 @@ from biomech.preprocessing.filters import MAX_SHARE
 from biomech.reasons import Flags
 
 AFTER_LANDING_S: Final = 0.5
-"""Seconds from a landing within which its load is taken up."""
+"""Seconds after a landing in which its load is absorbed."""
 
 _LEAST_JUMP_S: Final = 0.2
-"""In the air: five centimetres. Steps of a run are shorter, and lifted heels."""
+"""Shortest flight of a jump in seconds, 5 cm high; running steps and lifted heels are shorter."""
 
 _FAST_CADENCE: Final = 160.0
-"""Steps a minute above which nobody walks: the knee then turns as fast as a runner's."""
+"""Steps a minute above which nobody walks; the knee then turns as fast as in running."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ClipEvents:
     """The events of a clip of one person.
 
     Attributes:
-        metrics: what they are made of. curves: signals over the clip.
-        view: of the clip. repetitions: of the movement outside of stretches of steps.
-        gait: None with ``gait_reason``, which is empty where the person does not walk.
-        flights: both feet off the ground, also between the steps of a run.
+        metrics: source of the events. curves: signals over the clip.
+        view: of the clip. repetitions: of the movement, outside of gait.
+        gait: None with ``gait_reason``, which is empty if the person does not walk.
+        flights: both feet off the ground, including running steps.
     """
 
     metrics: PersonMetrics
@@ -47,7 +47,7 @@ class ClipEvents:
 
     @property
     def landings(self) -> list[Flight]:
-        """Flights of a fifth of a second that are not steps: each ends with a landing."""
+        """Return the flights of at least 0.2 s that are not steps; each ends with a landing."""
         bouts = self.gait.bouts if self.gait else []
         return [
             flight
@@ -59,12 +59,12 @@ class ClipEvents:
 
     @property
     def jumps(self) -> list[Flight]:
-        """Of those the ones that end on the ground they began on."""
+        """Return the landings' flights that end at the level they began on."""
         return [flight for flight in self.landings if flight.same_level]
 
     @cached_property
     def lows(self) -> list[Repetition]:
-        """Repetitions of the hips' height, whatever else moves, without those after a landing."""
+        """Return the repetitions of the hips' height, without those after a landing."""
         landed = [flight.landing for flight in self.landings]
         return [
             rep
@@ -80,7 +80,7 @@ class ClipEvents:
 
     @property
     def recognized(self) -> str | None:
-        """Movement whose cut-off is higher than the usual one; None where there is none."""
+        """Return the recognized movement that needs a higher cut-off, or None."""
         gait = self.gait
         if gait and (gait.running or gait.cadence() > _FAST_CADENCE):
             return RUN
@@ -92,11 +92,11 @@ def clip_events_of(
 ) -> ClipEvents | None:
     """Return the events of one person; None where the clip is too short or slow to be filtered.
 
-    Where nobody chose the cut-off and the clip shows a movement that has a higher one, all of it is
-    measured once more with that: ``metrics`` of the result are those.
+    If nobody chose the cut-off and the clip shows a movement with a higher one, everything is
+    computed again with that cut-off, including ``metrics`` of the result.
 
     Args:
-        metrics: of the person. config: thresholds. movement: as the caller calls it.
+        metrics: of the person. config: thresholds. movement: named by the caller.
     """
     made = _performance(metrics, config, movement)
     if made is None or made.recognized is None or config.cutoff_source != "default":
@@ -121,7 +121,7 @@ def _performance(
     reps = repetitions(curves, present, striding(curves, gait))
     made = ClipEvents(metrics, curves, view, reps, gait, reason, flown)
     landed = set(made.landings)
-    # Halfway through the stance between two flights the one foot comes down, the other goes up.
+    # Split the stance between two flights: the first half belongs to the landing.
     middles = [(a.landing + b.takeoff) // 2 for a, b in pairwise(flown)]
     stances = zip([0, *middles], [*middles, len(curves.times_s) - 1], strict=False)
     timed = [
@@ -136,7 +136,7 @@ def _performance(
 def striding(curves: Curves, gait: Gait | None) -> Flags:
     """Return (f,) the frames of steps, from one step before the first event to one after the last.
 
-    The first and the last step of a stretch are hardly ever seen in whole.
+    The first and the last step of a stretch are rarely visible in full.
     """
     frames = np.zeros(len(curves.times_s), np.bool_)
     if gait is None:

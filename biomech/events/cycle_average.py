@@ -1,4 +1,4 @@
-"""The mean repetition, or stride, at 101 points from its beginning to its end."""
+"""Average repetitions or strides at 101 points from beginning to end."""
 
 from typing import Any, Final
 
@@ -17,10 +17,10 @@ Windows = list[tuple[float, float]]
 
 
 def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
-    """Mean and standard deviation by joint, JSON-ready; None where nothing is repeated.
+    """Return mean and standard deviation by joint, JSON-ready; None without repetitions.
 
-    Of a walk each side counts from its own contact, the trunk from the right one's. A joint is left
-    out of a repetition in which it is not known throughout.
+    Strides start at the contact of the joint's own side, for the trunk at the right contact. A
+    repetition in which a joint is not known throughout is left out for that joint.
     """
     curves, gait, reps = clip_events.curves, clip_events.gait, clip_events.repetitions
     if gait:
@@ -57,7 +57,7 @@ def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
 
 
 def sampled(times_s: Array, signal: Array, windows: Windows) -> Array:
-    """(n, 101) of the signal (f,) in those windows in which it is known throughout."""
+    """Resample the signal (f,) to (n, 101) in the windows in which it is known throughout."""
     rows = []
     for start, stop in windows:
         inside = slice(

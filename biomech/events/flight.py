@@ -1,7 +1,7 @@
-"""Jumps and landings: when both feet are off the ground, by the ankles' height alone.
+"""Find jumps and landings, with both feet off the ground, from the ankles' height.
 
-Feet are not seen and roll: ankles leave the ground before them and come back after them, so that a
-flight has a range of lengths.
+There are no keypoints of the feet, and feet roll: ankles rise before the feet leave the ground and
+come down after the feet are on it. A flight therefore has a range of durations.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, percentile, runs_of, velocity
 
 LEAST_RISE: Final = 0.03
-"""Statures by which the lower ankle is above its stance line in flight."""
+"""Minimum height of the lower ankle above its stance line in flight, in statures."""
 
 USUAL_HEIGHT_M: Final = 1.7
-"""For the last tenth of a stature of a fall, where the height of the person is not known."""
+"""Height in metres assumed for free fall if the person's height is unknown."""
 
 _LINE_S: Final = 3.0
 _LINE_SHARE: Final = 0.1
@@ -36,26 +36,26 @@ _SAME_LEVEL: Final = 0.05
 _GROUND_SHARE: Final = 0.4
 _LOW: Final = 0.6 * LEAST_RISE
 _ONE_FOOT: Final = 0.05
-"""Statures between the ankles of who stands on one foot."""
+"""Distance in statures between the ankles of a person standing on one foot."""
 
 _LEAST_FALL: Final = 0.5
 _LEAST_FITTED: Final = 3
 _ANKLES: Final = tuple(INDEX[f"{side}_ankle"] for side in SIDES)
 _KNOWN_DOUBT: Final = 0.15
 _UNKNOWN_DOUBT: Final = 0.2
-"""Relative, of the ankle's fall: legs bend in the air; and statures of 1.5 to 1.95 m."""
+"""Relative doubt of the ankle's fall: legs bend in the air, and stature is 1.5 to 1.95 m."""
 
 _MOST_ERROR: Final = 0.25
-"""Of the height of a jump: beyond it a range is given alone."""
+"""Largest relative error of a jump's height; beyond it only a range is returned."""
 
 _MOST_MISFIT: Final = 4.0
-"""Of the ankles' path from that of a foot that rolls and falls: twice the noise."""
+"""Largest misfit of the ankles' path to a foot that rolls and falls: twice the noise."""
 
 _NOISE_SPREAD: Final = 3.6
 """Standard deviations of a point from the 10th to the 90th percentile of distances of two."""
 
 _BENT_SHARE: Final = 0.3
-"""Of the time in which feet pass what hips and ankles disagree by in the air, added to contacts."""
+"""Share of the disagreement between hips and ankles in the air that is added to contact times."""
 
 
 Interval = tuple[float, float]
@@ -63,16 +63,16 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """When the feet that are not seen may leave and meet the ground, and how high that is.
+    """Possible times at which the feet leave and meet the ground, and the height of the flight.
 
     Attributes:
         takeoff_s, landing_s: first and last possible time, seconds.
         time_s: least and greatest time in the air.
         height_range_m: g T^2 / 8 of both; None where the flight does not end on its own level.
-        height_m: the middle of it, None with ``reason`` where it is too wide or does not fit.
-        height_error_m: half of its width: the nominal 95 % interval of the height.
-        flight_s: time in the air of that height.
-        reason: empty where the height is known, and where there is no ``height_range_m``.
+        height_m: the middle of it; None with ``reason`` if it is too wide or the fit is poor.
+        height_error_m: half of its width, the nominal 95 % interval of the height.
+        flight_s: time in the air for that height.
+        reason: empty if the height is known, or if there is no ``height_range_m``.
     """
 
     takeoff_s: Interval
@@ -90,11 +90,11 @@ class Flight:
     """Both ankles off the ground.
 
     Attributes:
-        takeoff_s, landing_s: seconds, between frames, as if the feet were flat.
+        takeoff_s, landing_s: seconds, between frames, for flat feet.
         takeoff, landing: last frame before, first frame after.
-        same_level: whether it ends on the ground it began on: else its length says no height.
-        leap: whether it goes from one foot to the other, as steps of a run do.
-        contacts: of the feet; None where they were not looked for, as of the steps of a run.
+        same_level: whether it ends at the level it began on; else its duration gives no height.
+        leap: whether it goes from one foot to the other, as in running.
+        contacts: of the feet; None if not computed, as for running steps.
     """
 
     takeoff_s: float
@@ -107,16 +107,16 @@ class Flight:
 
     @property
     def landing_between_s(self) -> Interval:
-        """First and last possible time of contact, seconds."""
+        """Return the first and last possible time of contact in seconds."""
         return self.contacts.landing_s if self.contacts else (self.landing_s, self.landing_s)
 
 
 def flights(curves: Curves, height_m: float | None) -> list[Flight]:
-    """The flights of a clip, in the order of time; ``height_m`` is the person's, None unknown.
+    """Return the flights of a clip in order; ``height_m`` is the person's, None if unknown.
 
-    The stance line is where the lower ankle mostly is within 1.5 s. Higher but at rest is standing
-    on a box, higher for over a second is another floor. The hips must fall about as bodies do: who
-    walks lifts both heels for a moment.
+    The stance line is the usual height of the lower ankle within 1.5 s. An ankle that is higher but
+    at rest stands on a box; one that is higher for over a second is on another floor. The hips must
+    be in free fall, because a walker also lifts both heels for a moment.
     """
     times = curves.times_s
     height = np.minimum(*curves.ankle_height.values())
@@ -172,7 +172,7 @@ def _edges(
     noise: Noise,
     height_m: float | None,
 ) -> tuple[Interval, Interval, float]:
-    """Possible times of both contacts of the feet, and the larger misfit of the ankles' paths."""
+    """Return the possible times of both contacts, and the larger misfit of the ankles' paths."""
     times, height = curves.times_s, np.minimum(*curves.ankle_height.values())
     level = noise.level_px[list(_ANKLES)]
     known = level[np.isfinite(level)]
@@ -200,19 +200,19 @@ def _edges(
 
 
 def _gravity(height_m: float | None) -> float:
-    """Statures a second squared."""
+    """Return gravity in statures a second squared."""
     return GRAVITY_M_S2 / (USUAL_HEIGHT_M if height_m is None else height_m)
 
 
 def _falls(curves: Curves, flight: Flight, gravity: float) -> bool:
-    """Whether the hips are slowed and drawn down as in free fall, at half of it or more."""
+    """Return True if the hips accelerate downward at half of gravity or more."""
     during = slice(flight.takeoff + 1, flight.landing)
     bend = _bend(curves.times_s[during], curves.hip_height_raw[during])
     return bool(-2.0 * bend >= _LEAST_FALL * gravity)
 
 
 def _bend(times_s: Array, height: Array) -> float:
-    """Coefficient of the square of the time in the parabola through heights; NaN of too few."""
+    """Return the quadratic coefficient of the parabola through heights; NaN with too few."""
     known = np.isfinite(height)
     if known.sum() < _LEAST_FITTED:
         return float("nan")
@@ -221,12 +221,12 @@ def _bend(times_s: Array, height: Array) -> float:
 
 
 def over_stance(times_s: Array, height: Array) -> Array:
-    """(f,) height of an ankle (f,) over where it mostly stands within 1.5 s."""
+    """Return the height (f,) of an ankle over its usual height within 1.5 s."""
     return height - Windows.of(times_s, _LINE_S).quantile(height, _LINE_SHARE)
 
 
 def airborne(times_s: Array, height: Array) -> Flags:
-    """(f,) where the lower ankle (f,) is above its stance line, and not at rest."""
+    """Return the frames (f,) with the lower ankle above its stance line and not at rest."""
     over = over_stance(times_s, height)
     still = np.abs(velocity(times_s, height)) < _STILL_SPEED
     rest = np.zeros(len(height), np.bool_)
@@ -237,11 +237,11 @@ def airborne(times_s: Array, height: Array) -> Flags:
 
 
 def _flight(times_s: Array, height: Array, start: int, stop: int, gravity: float) -> Flight | None:
-    """The flight whose frames ``start`` to ``stop`` are well above the ground."""
+    """Return the flight whose frames ``start`` to ``stop`` are well above the ground."""
     before = _ground(times_s, height, times_s[start] - _BESIDE_S, times_s[start - 1])
     after = _ground(times_s, height, times_s[stop], times_s[stop] + _BESIDE_S)
     middle = start + int(height[start:stop].argmax())
-    # No further than the longest flight: to look to the end of the clip would cost its square.
+    # Search only as far as the longest flight: searching the whole clip takes quadratic time.
     first = int(np.searchsorted(times_s, times_s[middle] - _LONGEST_S))
     last = int(np.searchsorted(times_s, times_s[middle] + _LONGEST_S))
     takeoff = _leaves(times_s, height, before, np.arange(middle, first - 1, -1), gravity)
@@ -260,7 +260,7 @@ def _flight(times_s: Array, height: Array, start: int, stop: int, gravity: float
 
 
 def _ground(times_s: Array, height: Array, since_s: float, until_s: float) -> float:
-    """Height of the ground between two times, of which most frames may be in the air."""
+    """Return the height of the ground between two times; most frames may be in the air."""
     near = height[
         np.searchsorted(times_s, since_s, "left") : np.searchsorted(times_s, until_s, "right")
     ]
@@ -270,10 +270,10 @@ def _ground(times_s: Array, height: Array, since_s: float, until_s: float) -> fl
 def _leaves(
     times_s: Array, height: Array, ground: float, outward: NDArray[np.intp], gravity: float
 ) -> float:
-    """Seconds at which the ankle, followed from the air ``outward``, is on the ground again.
+    """Return the seconds at which the ankle, followed ``outward`` from the air, meets the ground.
 
-    Extrapolated from the two times at which it passes the least rise and twice that, and by the
-    fall of all bodies: to wait for the ground itself would be to wait for the noise to end.
+    The time is extrapolated from those at which it passes the least rise and twice that, and by
+    gravity. The contact itself is not visible because of the noise.
 
     Args:
         times_s: (f,). height: (f,) statures. ground: height of it.
@@ -288,7 +288,7 @@ def _leaves(
     low_s = _passes(times, way, LEAST_RISE, low)
     at_once = low == high and low < len(way) and way[low] <= _LOW
     if at_once or upper < 1.2 * LEAST_RISE:
-        return low_s  # between the same two frames both levels tell no speed
+        return low_s  # both levels lie between the same two frames and give no speed
     step = abs(low_s - _passes(times, way, upper, high))
     speed = (upper - LEAST_RISE) / max(step, 1e-6) + gravity * step / 2
     rest = (np.sqrt(speed**2 + 2 * gravity * LEAST_RISE) - speed) / gravity
@@ -296,7 +296,7 @@ def _leaves(
 
 
 def _below(way: Array, level: float) -> int:
-    """The first index at which ``way`` is at ``level`` or below or not known; its length for none.
+    """Return the first index at which ``way`` is not above ``level``; its length if none.
 
     ``way`` begins above the level.
     """
@@ -305,7 +305,7 @@ def _below(way: Array, level: float) -> int:
 
 
 def _passes(times_s: Array, way: Array, level: float, below: int) -> float:
-    """Seconds at which ``way`` passes ``level``, which it is below at that index first."""
+    """Interpolate the seconds at which ``way`` passes ``level``, given its first index below."""
     if below == len(way) or not np.isfinite(way[below]):
         return float(times_s[below - 1])
     share = (way[below - 1] - level) / (way[below - 1] - way[below])

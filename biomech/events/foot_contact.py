@@ -1,8 +1,8 @@
-"""Times between which feet that are not seen leave and meet the ground, by the ankles' height.
+"""Estimate the range of times at which feet leave and meet the ground, from the ankles' height.
 
 A foot rolls: its ankle rises before the toes leave the ground, and comes down after they are on it.
-The ankle's height is fitted by three parts in a row: level on a flat foot, carried by a rolling one
-and in free fall. All times of contact that fit are possible.
+The ankle's height is fitted by three successive parts: flat foot, rolling foot and free fall. All
+times of contact with an acceptable fit are possible.
 """
 
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from biomech.kinematics.geometry import Array
 
 ANKLE_AHEAD: Final = 0.09
 ANKLE_HEIGHT: Final = 0.039
-"""Statures from the ball of a flat foot back and up to its ankle (Winter)."""
+"""Distance in statures from the ball of a flat foot back and up to its ankle (Winter)."""
 
 MOST_RISE: Final = 0.06
-"""Statures by which an ankle rises at most while the ball of the foot is on the ground."""
+"""Largest rise of an ankle in statures while the ball of the foot is on the ground."""
 
 FASTEST_ROLL_DEG_S: Final = 800.0
-"""Mean speed at which a foot rolls at most; in jumps it peaks at about 900 degrees a second."""
+"""Highest mean speed of a rolling foot; in jumps its peak is about 900 degrees a second."""
 
 _DURATIONS_S: Final = (0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.14, 0.2)
 RISES: Final = (2.0, 3.0)
-"""Powers of time by which a foot rolls from rest before it leaves the ground."""
+"""Exponents of time for a foot that rolls from rest before it leaves the ground."""
 
 SETTLES: Final = (1.3, 2.0)
-"""The same of one that has met the ground, backward from its rest: it may stop at once."""
+"""Exponents after a landing, backward from rest; the foot may stop at once."""
 
 _FASTER: Final = 1.2
-"""Times the speed of the fall that a rolling foot moves its ankle at most."""
+"""Highest speed of the ankle over a rolling foot, relative to the speed of the fall."""
 
 _CHI_SQUARE_95: Final = 3.84
 _ONE_SIDED_95: Final = 1.645
 _MOST_TURN_DEG: Final = 10.0
-"""Between the possible times of a contact and its middle: beyond it there is no value."""
+"""Largest rotation between a possible contact time and the middle; beyond it the value is NaN."""
 
 _LEAST_NOISE: Final = 0.002
 _BEFORE_S: Final = 0.3
@@ -45,20 +45,20 @@ _LATER_S: Final = 0.12
 _STEP_S: Final = 0.004
 _ROUGH_S: Final = 0.005
 _ROUGH_FRAMES: Final = 0.15
-"""Added to both ends: a foot turns in the air, so its ankle does not quite fall freely, and between
-frames it may turn by more than was allowed for."""
+"""Frames added to both ends: a foot rotates in the air, so its ankle does not fall quite freely,
+and between frames it may rotate faster than modeled."""
 
 _LEAST_FRAMES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """Free fall as the picture shows it, and how steady the points are.
+    """Free fall in the picture, and the noise of the points.
 
     Attributes:
         gravity: statures a second squared. doubt: standard deviation of it, relative.
         noise: standard deviation of an ankle's height, statures.
-        correlation: of the noise of neighbouring frames.
+        correlation: of the noise of neighboring frames.
     """
 
     gravity: float
@@ -72,14 +72,14 @@ def leaving_times(
 ) -> tuple[float, float, float]:
     """Find the first and the last time at which the foot may have left the ground, and the misfit.
 
-    The misfit is the mean square of what the best fit leaves, over the noise; 0 of too few frames.
-    To find those of a landing, give the times negated and in reverse.
+    The misfit is the mean square residual of the best fit over the noise; 0 with too few frames.
+    For a landing, pass the times negated and reversed.
 
     Args:
         times_s: (f,) seconds, of the ground and the air to the top of the flight, ascending.
         height: (f,) of the ankle, statures, NaN unknown.
-        near_s: when it would have left the ground flat. fall: see there.
-        powers: of time by which the foot may roll, :data:`RISES` or :data:`SETTLES`.
+        near_s: time of contact of a flat foot. fall: see :class:`Fall`.
+        powers: exponents of time, :data:`RISES` or :data:`SETTLES`.
     """
     inside = np.isfinite(height) & (times_s >= near_s - _BEFORE_S) & (times_s <= near_s + _AIR_S)
     t, z = times_s[inside], height[inside]
@@ -102,9 +102,9 @@ def value_at(
 ) -> tuple[float, float]:
     """Find a signal's value and standard deviation at a contact between two times.
 
-    NaN where the signal is not known throughout, or turns by more than is worth a value. The
-    deviation is of the value, of the time and of a corner that the filter rounds. That of the time
-    puts both of its ends at 1.645 deviations, so that no more than one in twenty lies beyond.
+    NaN if the signal is not known throughout, or rotates too far between the two times. The
+    deviation combines that of the value, of the time, and of a corner that the filter rounds. The
+    ends of the time range are taken as 1.645 deviations, so that at most one in twenty lies beyond.
 
     Args:
         times_s: (f,) seconds. values, sigma: (f,) degrees, NaN unknown.
@@ -129,7 +129,7 @@ def value_at(
 
 
 def _misfit(t: Array, z: Array, candidates: Array, fall: Fall, powers: tuple[float, ...]) -> Array:
-    """Sum of squares (n,) of the best fit in which the foot leaves the ground at each time."""
+    """Return the sum of squares (n,) of the best fit for each candidate time of contact."""
     sigma = max(fall.noise, _LEAST_NOISE)
     air = np.maximum(t - candidates[:, None], 0.0)
     drop = -0.5 * air**2
@@ -139,7 +139,7 @@ def _misfit(t: Array, z: Array, candidates: Array, fall: Fall, powers: tuple[flo
     prior = 1.0 / (fall.doubt * fall.gravity)
 
     def least(columns: list[Array], offset: Array | float = 0.0) -> tuple[Array, Array]:
-        """Coefficients and sum of squares of a fit by columns, gravity's being the last."""
+        """Return coefficients and sum of squares of a fit by columns, gravity's the last."""
         a = np.stack([*columns, drop], -1) / sigma
         own = np.zeros((len(candidates), 1, a.shape[-1]))
         own[..., -1] = prior
@@ -177,7 +177,7 @@ def _misfit(t: Array, z: Array, candidates: Array, fall: Fall, powers: tuple[flo
 
 
 def _rise(degrees: float) -> float:
-    """Statures by which an ankle rises as the foot rolls on its ball, at most those it can."""
+    """Return the rise of an ankle in statures as the foot rolls on its ball, up to its limit."""
     length, flat = np.hypot(ANKLE_AHEAD, ANKLE_HEIGHT), np.arctan2(ANKLE_HEIGHT, ANKLE_AHEAD)
     turned = min(flat + np.radians(degrees), np.pi / 2)
     return min(float(length * (np.sin(turned) - np.sin(flat))), MOST_RISE)

@@ -1,9 +1,9 @@
-"""Gait events by how far each ankle is before the hips (Zeni 2008): contacts, toe-offs, cadence.
+"""Detect gait events by the ankles' position relative to the hips (Zeni 2008), from the side only.
 
-From the side only. The ankle stands for heel and toe, which COCO does not have: of figures whose
-feet are known, contacts come up to 0.06 s early and toe-offs as late, of runners up to 0.1 s. So
-the time on the ground and the length of a step are not known of who runs, nor of who walks with
-ankles that are well above the ground at what is taken for contact.
+The ankle is used for heel and toe, which COCO lacks. On figures with known feet, contacts are up
+to 0.06 s early and toe-offs up to 0.06 s late, for runners up to 0.1 s. Stance time and step length
+are therefore unknown for runners, and for walkers whose ankles are well above the ground at the
+detected contacts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ _PROMINENCE: Final = 0.1
 _CREST: Final = 0.005
 _LEAST_VALID: Final = 0.7
 _UPRIGHT_DEG: Final = 60.0
-"""Lean of the trunk beyond which legs that take turns are no walk: who lies pedals."""
+"""Largest lean of the trunk in gait; beyond it alternating legs are pedaling, not walking."""
 
 _STRIDES_HZ: Final = (0.5, 3.5)
 _ANTIPHASE: Final = -0.5
@@ -35,19 +35,19 @@ _LEAST_CONTACTS: Final = 3
 _RUNNING_SHARE: Final = 0.5
 WALKING_ERROR_S: Final = 0.06
 RUNNING_ERROR_S: Final = 0.1
-"""By which contacts and toe-offs of ankles are off at most, of figures whose feet are known."""
+"""Largest error of contacts and toe-offs in running, from figures with known feet."""
 
 _LANDED: Final = 0.035
-"""Statures that an ankle is above its stance line at most, at a contact."""
+"""Largest height of an ankle above its stance line at a contact, in statures."""
 
 _SWINGS: Final = 0.075
 _BOTH_UP: Final = 0.04
-"""The other ankle at a contact, or the lower of both: above it no foot is on the ground."""
+"""Height in statures of the lower ankle at a contact above which no foot is on the ground."""
 
 
 @dataclass(frozen=True, slots=True)
 class GaitEvent:
-    """``kind`` is ``contact`` or ``toe_off``; ``frame`` is the nearest."""
+    """A gait event; ``kind`` is ``contact`` or ``toe_off``, ``frame`` the nearest frame."""
 
     kind: str
     side: str
@@ -60,10 +60,10 @@ class Gait:
     """Walking or running.
 
     Attributes:
-        events: in the order of time.
+        events: sorted by time.
         bouts: first and last frame of each stretch of steps.
         running: whether both feet leave the ground between steps.
-        landed: whether feet are on the ground at the contacts, as far as ankles say.
+        landed: whether the ankles' height puts feet on the ground at the contacts.
     """
 
     events: list[GaitEvent]
@@ -73,20 +73,20 @@ class Gait:
 
     @property
     def stance_known(self) -> bool:
-        """Whether the time on the ground, and the length of a step, are known."""
+        """Return True if stance time and step length are known."""
         return self.landed and not self.running
 
     @property
     def event_error_s(self) -> float:
-        """Seconds by which contacts and toe-offs are off at most."""
+        """Return the largest error of contacts and toe-offs in seconds."""
         return RUNNING_ERROR_S if self.running else WALKING_ERROR_S
 
     def times(self, kind: str, side: str) -> Array:
-        """(n,) seconds of the events of one kind and side."""
+        """Return the times (n,) in seconds of the events of one kind and side."""
         return np.array([e.t_s for e in self.events if (e.kind, e.side) == (kind, side)])
 
     def steps(self) -> list[tuple[GaitEvent, GaitEvent]]:
-        """Contacts and the next of the other side, within a bout."""
+        """Return pairs of a contact and the next one of the other side, within a bout."""
         contacts = [e for e in self.events if e.kind == "contact"]
         return [
             (a, b)
@@ -95,7 +95,7 @@ class Gait:
         ]
 
     def strides(self, side: str) -> list[tuple[GaitEvent, GaitEvent]]:
-        """Contacts and the next of the same side within a bout, one of the other side between."""
+        """Return pairs of successive contacts of a side in a bout, one of the other between."""
         contacts = [e for e in self.events if e.kind == "contact"]
         return [
             (a, c)
@@ -104,7 +104,7 @@ class Gait:
         ]
 
     def cadence(self) -> float:
-        """Steps a minute by the median step; NaN without steps."""
+        """Return steps a minute from the median step; NaN without steps."""
         steps = [b.t_s - a.t_s for a, b in self.steps()]
         return 60.0 / float(np.median(steps)) if steps else float("nan")
 
@@ -122,12 +122,12 @@ def gait_of(
     *,
     runner: bool = False,
 ) -> tuple[Gait | None, str]:
-    """The gait of a clip, or None and why there is none (empty: the person does not walk).
+    """Find the gait of a clip, or None and the reason (empty: the person does not walk).
 
     Args:
-        curves: of the person. view: the clip's class. present: (f,) where the person is there.
-        flights: of the clip: who has one at most steps runs.
-        runner: whether the caller says so.
+        curves: of the person. view: the clip's class. present: (f,) frames with the person.
+        flights: of the clip; flights at most steps mean running.
+        runner: whether the caller named a run.
     """
     if view != SAGITTAL:
         return None, reasons.VIEW_MISMATCH
@@ -156,7 +156,7 @@ def gait_of(
 
 
 def _over_ground(curves: Curves, contacts: list[GaitEvent]) -> tuple[Array, Array]:
-    """Height of the ankle that lands and of the other over their stance lines, (n,) statures."""
+    """Return the heights (n,) of landing and other ankle over their stance lines, in statures."""
     frames = [contact.frame for contact in contacts]
     over = np.stack(
         [over_stance(curves.times_s, curves.ankle_height[side])[frames] for side in SIDES]
@@ -167,13 +167,13 @@ def _over_ground(curves: Curves, contacts: list[GaitEvent]) -> tuple[Array, Arra
 
 
 def _swings(own: Array, other: Array) -> bool:
-    """Whether no foot is on the ground at most contacts, as ankles come down before the feet."""
+    """Return True if no foot is on the ground at most contacts, as in running."""
     in_air = (other > _SWINGS) | (np.minimum(own, other) > _BOTH_UP)
     return bool(in_air.mean() > _RUNNING_SHARE)
 
 
 def _events(times_s: Array, ahead: Mapping[str, Array], start: int, stop: int) -> list[GaitEvent]:
-    """Events of both sides in the frames ``start`` to ``stop``, of which ``times_s`` are."""
+    """Return the events of both sides in the frames ``start`` to ``stop``."""
     found = []
     for side in SIDES:
         for kind, sign in (("contact", 1.0), ("toe_off", -1.0)):
@@ -188,7 +188,7 @@ def _events(times_s: Array, ahead: Mapping[str, Array], start: int, stop: int) -
 
 
 def _bout(times_s: Array, both: Array, found: list[GaitEvent]) -> tuple[int, int] | None:
-    """First and last frame of a stretch of steps; None where it is none."""
+    """Return the first and last frame of a stretch of steps, or None."""
     contacts = [e for e in found if e.kind == "contact"]
     if len(contacts) < _LEAST_CONTACTS:
         return None

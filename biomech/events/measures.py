@@ -1,6 +1,6 @@
-"""Measures of a clip: one value a repetition, stride, jump or landing, by metric and side.
+"""Compute measures: one value per repetition, stride, jump or landing, by metric and side.
 
-The applications are made of nothing else, so that they can be recomputed from the summary.
+The applications use only measures, so that they can be recomputed from the summary.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,10 +24,10 @@ _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
 _LEAST_SIGMAS: Final = 3.0
 _BESIDE: Final = 3
-"""Frames beside a phase that tell the speed at its ends."""
+"""Frames next to a phase that determine the speed at its ends."""
 
 _SHORT: Final = 0.1
-"""Of a step: by which ankles are nearer than the feet at most, of figures whose feet are known."""
+"""Largest share by which ankles underestimate a step, from figures with known feet."""
 
 _NAN: Final = float("nan")
 
@@ -40,8 +40,8 @@ class Measure:
         metric: as ``knee_flexion_peak``. side: ``left``, ``right`` or None.
         unit: ``deg``, ``deg/s``, ``s``, ``m``, ``stature`` or ``1``.
         times_s, values: (n,), n at least 1, all known.
-        ratio: whether its zero means nothing of it, so that quotients of it mean something.
-        sigma: (n,) standard deviation of each value; None where it is not known by value.
+        ratio: whether the metric has a true zero, so that ratios are meaningful.
+        sigma: (n,) standard deviation of each value; None if unknown.
     """
 
     metric: str
@@ -54,12 +54,12 @@ class Measure:
 
     @property
     def mean(self) -> float:
-        """Of the values."""
+        """Return the mean of the values."""
         return float(self.values.mean())
 
     @property
     def sd(self) -> float:
-        """Standard deviation of the values; NaN for a single one."""
+        """Return the standard deviation of the values; NaN for a single one."""
         return float(self.values.std(ddof=1)) if len(self.values) > 1 else _NAN
 
 
@@ -68,8 +68,8 @@ class Phase:
     """A part of a movement from one time to another, with its smoothness.
 
     Attributes:
-        start_s, stop_s: seconds. peak_speed: of the driver, a second; NaN where it was not seen.
-        sparc, ldlj: NaN where the speed is not above its own noise; ``ldlj`` below 60 frames/s too.
+        start_s, stop_s: seconds. peak_speed: of the driver, a second; NaN if it was not seen.
+        sparc, ldlj: NaN if the speed is within its noise; ``ldlj`` also below 60 frames a second.
     """
 
     start_s: float
@@ -80,7 +80,7 @@ class Phase:
 
 
 def measures_of(clip_events: ClipEvents) -> list[Measure]:
-    """All measures of a clip, those of strides where the person walks, else of repetitions."""
+    """Return all measures of a clip, of strides if the person walks, else of repetitions."""
     gait = clip_events.gait
     cycles = _gait(clip_events, gait) if gait else _repetitions(clip_events)
     made = [*cycles, *_frontal_knees(clip_events), *_jumps(clip_events), *_landings(clip_events)]
@@ -89,7 +89,7 @@ def measures_of(clip_events: ClipEvents) -> list[Measure]:
 
 
 def phases_of_repetitions(clip_events: ClipEvents) -> list[tuple[Phase, Phase]]:
-    """Of each repetition the way to the peak and the way back."""
+    """Return two phases for each repetition: to the peak and back."""
     curves, reps = clip_events.curves, clip_events.repetitions
     noise = curves.jitter.get(reps.driver or "", 0.0)
     speed = speed_of(curves, reps.signal)
@@ -103,7 +103,7 @@ def phases_of_repetitions(clip_events: ClipEvents) -> list[tuple[Phase, Phase]]:
 
 
 def phases_of_strides(clip_events: ClipEvents, gait: Gait) -> dict[str, list[Phase]]:
-    """By side, each stride of it as its knee turns."""
+    """Return the strides by side, as phases of that side's knee."""
     curves = clip_events.curves
     found = {}
     for side in SIDES:
@@ -114,7 +114,7 @@ def phases_of_strides(clip_events: ClipEvents, gait: Gait) -> dict[str, list[Pha
 
 
 def length_unit(clip_events: ClipEvents) -> tuple[str, float]:
-    """``m`` or ``stature``, and how much of it a stature is."""
+    """Return the unit of length, ``m`` or ``stature``, and one stature in it."""
     height = clip_events.metrics.size.height_m
     return ("stature", 1.0) if height is None else ("m", height)
 
@@ -128,7 +128,7 @@ def _known(measure: Measure) -> Measure:
 
 
 def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: float) -> Phase:
-    """The phase of a signal of ``speed`` (f,), which is off by ``noise`` for itself."""
+    """Return the phase of a signal of ``speed`` (f,) with standard deviation ``noise``."""
     count = max(round((stop_s - start_s) * curves.rate_hz), 1) + 1
     near = slice(
         max(int(np.searchsorted(curves.times_s, start_s)) - _BESIDE, 0),
@@ -136,7 +136,7 @@ def _phase(curves: Curves, speed: Array, noise: float, start_s: float, stop_s: f
     )
     times, part = curves.times_s[near], speed[near]
     known = np.isfinite(part)
-    if not known.any():  # as of a stride, told by the ankles, whose knee was hidden
+    if not known.any():  # e.g. a stride, found by the ankles, with a hidden knee
         return Phase(start_s, stop_s, _NAN, _NAN, _NAN)
     even = np.interp(np.linspace(start_s, stop_s, count), times[known], part[known])
     peak = float(even.max())
@@ -216,7 +216,7 @@ def _gait(clip_events: ClipEvents, gait: Gait) -> Iterator[Measure]:
             far = scale * apart[frames]
             yield Measure("step_length", side, unit, at, far, ratio=True, sigma=_SHORT * far / Z95)
             at, times = _stances(gait, side)
-            # Contacts come early and toe-offs late: what they are off by adds up.
+            # Contacts are early and toe-offs late, so their errors add up.
             sigma = np.full(len(at), 2.0 * gait.event_error_s / Z95)
             yield Measure("stance_time", side, "s", at, times, ratio=True, sigma=sigma)
     every = gait.steps()
@@ -226,7 +226,7 @@ def _gait(clip_events: ClipEvents, gait: Gait) -> Iterator[Measure]:
 
 
 def _stances(gait: Gait, side: str) -> tuple[Array, Array]:
-    """When each stride of the side begins, and how long until its toe-off."""
+    """Return the start of each stride of a side, and the seconds until its toe-off."""
     offs = gait.times("toe_off", side)
     found = []
     for contact, following in gait.strides(side):
@@ -242,7 +242,7 @@ def _joint(
     joint: str,
     cycles: dict[str, tuple[Array, list[tuple[int, int]]]],
 ) -> Iterator[Measure]:
-    """Peak, range and peak speed of both sides of a joint that moves on either."""
+    """Yield peak, range and peak speed of both sides of a joint that moves on either side."""
     curves = clip_events.curves
     ranges = {
         side: _over(curves.flexion[f"{side}_{joint}"], windows, np.ptp)
@@ -266,7 +266,7 @@ def _joint(
 def _over(
     signal: Array, windows: Iterable[tuple[int, int]], of: Callable[[Array], object]
 ) -> Array:
-    """(n,) of the frames of each window, both ends included; NaN where too few are known."""
+    """Reduce the frames of each window to (n,), both ends included; NaN if too few are known."""
     values = []
     for start, stop in windows:
         part = signal[start : stop + 1]
@@ -277,7 +277,7 @@ def _over(
 
 
 def _jumps(clip_events: ClipEvents) -> Iterator[Measure]:
-    """Times in the air and heights, of jumps whose contacts are known well enough."""
+    """Yield flight times and heights of jumps with sufficiently certain contacts."""
     jumps = [jump.contacts for jump in clip_events.jumps if jump.contacts]
     at = np.array([sum(jump.takeoff_s) / 2 for jump in jumps])
     for metric, unit, found in (
@@ -292,9 +292,9 @@ def _jumps(clip_events: ClipEvents) -> Iterator[Measure]:
 def values_at(
     clip_events: ClipEvents, values: Array, sigma: Array, between_s: Iterable[tuple[float, float]]
 ) -> Array:
-    """(n, 2) value and standard deviation of a signal (f,) at contacts between two times each.
+    """Return value and standard deviation (n, 2) of a signal (f,) at contacts between two times.
 
-    NaN where the signal turns too far between them.
+    NaN where the signal rotates too far between them.
     """
     cutoff = clip_events.metrics.points.filter.cutoff_hz
     corner = 0.0 if cutoff is None else 1 / (2 * np.pi * cutoff)

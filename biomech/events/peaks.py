@@ -1,4 +1,4 @@
-"""Peaks of a signal over true times: where, how sharp, and between the frames."""
+"""Find the peaks of a signal over true times, and their times between frames."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ Indices = NDArray[np.intp]
 
 
 def peaks_of(times_s: Array, values: Array, prominence: float, apart_s: float = 0.0) -> Indices:
-    """Frames of the peaks of (f,) values without NaN, ascending.
+    """Return the frames of the peaks of (f,) values without NaN, ascending.
 
     Args:
         times_s: (f,). values: (f,).
-        prominence: a peak stands out at least so much from the valleys on both sides.
-        apart_s: of two peaks nearer to each other the lower is none.
+        prominence: minimum prominence over the valleys on both sides.
+        apart_s: minimum distance; of two closer peaks the lower is dropped.
     """
     return crests_of(times_s, values, prominence, apart_s).frames
 
@@ -27,7 +27,7 @@ class Crests(NamedTuple):
     """Peaks of a signal, ascending, all (n,).
 
     Attributes:
-        frames: of the peaks. prominence: by which each stands out from its higher valley.
+        frames: of the peaks. prominence: height of each over its higher valley.
         base: value of its lower valley.
     """
 
@@ -39,8 +39,8 @@ class Crests(NamedTuple):
 def crests_of(times_s: Array, values: Array, prominence: float, apart_s: float) -> Crests:
     """Return the peaks of (f,) values as :func:`peaks_of` does, with their valleys.
 
-    Of peaks of exactly one height the first counts as the higher one, or both would stand out by
-    all of it.
+    Of peaks with exactly the same height the first counts as the higher one; otherwise both would
+    have the full prominence.
     """
     found, about = scipy.signal.find_peaks(values, prominence=prominence)
     left, right = values[about["left_bases"]], values[about["right_bases"]]
@@ -57,7 +57,7 @@ def crests_of(times_s: Array, values: Array, prominence: float, apart_s: float) 
 
 
 def _apart(times_s: Array, values: Array, found: Indices, apart_s: float) -> Flags:
-    """(n,) whether no higher peak is nearer than ``apart_s``."""
+    """Return whether (n,) no higher peak is nearer than ``apart_s``."""
     kept = np.ones(len(found), np.bool_)
     if apart_s <= 0:
         return kept
@@ -69,7 +69,7 @@ def _apart(times_s: Array, values: Array, found: Indices, apart_s: float) -> Fla
 
 
 def vertex_s(times_s: Array, values: Array, peaks: Indices) -> Array:
-    """Seconds (n,) of the vertices of the parabolas through each peak and its two neighbours."""
+    """Return the seconds (n,) of the parabola vertices through each peak and its neighbors."""
     inner = peaks[(peaks > 0) & (peaks < len(values) - 1)]
     t = [times_s[inner + k] - times_s[inner] for k in (-1, 1)]
     d = [values[inner + k] - values[inner] for k in (-1, 1)]
@@ -83,10 +83,10 @@ def vertex_s(times_s: Array, values: Array, peaks: Indices) -> Array:
 
 
 def crest_s(times_s: Array, values: Array, peak: int, depth: float) -> float:
-    """Seconds at which the crest about ``peak`` is highest, by the parabola that fits it best.
+    """Return the seconds of the vertex of the parabola fitted to the crest about ``peak``.
 
-    The crest is all that hangs together with the peak and lies less than ``depth`` below it: of a
-    rounded peak a single frame's noise says little about the time.
+    The crest is the run about the peak that lies less than ``depth`` below it. In a rounded peak
+    the highest single frame depends on noise.
     """
     low = values[peak] - depth
     start, stop = peak, peak + 1

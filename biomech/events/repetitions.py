@@ -1,4 +1,4 @@
-"""Repetitions: excursions of the signal that moves most from where it rests, and back."""
+"""Find repetitions: excursions of the signal that moves most, from rest and back."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
@@ -13,10 +13,10 @@ from biomech.reasons import Flags
 from biomech.time_windows import runs_of
 
 HIP_HEIGHT: Final = "hip_depth"
-"""Driver where no joint bends far enough: how far mid-hip is down, in statures."""
+"""Driver if no joint bends far enough: depth of mid-hip in statures."""
 
 DIRECTIONS: Final = {1: "flexion", -1: "extension"}
-"""Way that the driver goes from where it rests."""
+"""Direction of the driver away from rest."""
 
 _PROMINENCE_SHARE: Final = 0.3
 _PROMINENCE_SIGMAS: Final = 3.0
@@ -25,17 +25,17 @@ _PROMINENCE_STATURE: Final = 0.03
 _APART_S: Final = 0.4
 _LEAST_VALID: Final = 0.7
 REST_SHARE: Final = 0.10
-"""Of the way from a valley to a peak, the lowest part: there the person rests."""
+"""Lowest share of the way from a valley to a peak, which counts as rest."""
 
 _CREST_SHARE: Final = 0.15
 _BOUNCE_SHARE: Final = 0.5
-"""Share of the way to rest that a signal returns between two repetitions: less is a bounce."""
+"""Share of the way back to rest between two repetitions; less is a bounce."""
 
 _EXTENSION_HANDICAP: Final = 0.5
-"""Repetitions by which extensions must outnumber flexions, for the person to rest bent."""
+"""Repetitions by which extensions must exceed flexions to conclude that the person rests bent."""
 
 FULL_SHARE: Final = 0.8
-"""Share of the typical depth from which on a repetition is a full one."""
+"""Share of the typical depth from which a repetition is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Repetition:
 
     Attributes:
         start, peak, stop: frames of the valley before, the peak, and the valley after.
-        start_s, peak_s, stop_s: seconds; of the start and the stop where the driver is a tenth of
-            its way above the valley.
-        depth: way of the driver from the nearer of both valleys to the peak, its unit.
+        start_s, peak_s, stop_s: seconds; at start and stop the driver is a tenth of its way above
+            the valley.
+        depth: way of the driver from the nearer valley to the peak, in its unit.
         share: ``depth`` over the typical depth of the clip.
     """
 
@@ -61,12 +61,12 @@ class Repetition:
 
     @property
     def full(self) -> bool:
-        """Return whether it is about as deep as the typical one."""
+        """Return True if it is about as deep as the typical one."""
         return self.share >= FULL_SHARE
 
 
 class Cut(NamedTuple):
-    """A repetition of which the clip shows only the way out or back: not counted."""
+    """A repetition of which the clip shows only the way out or back; it is not counted."""
 
     time_s: float
     depth: float
@@ -77,11 +77,11 @@ class Repetitions:
     """All repetitions of a clip.
 
     Attributes:
-        driver: the flexion they are peaks of, :data:`HIP_HEIGHT`, or None where nothing moves.
-        signal: (f,) the driver. prominence: by which its peaks had to stand out.
-        items: in the order of time.
-        direction: 1 where they are peaks, -1 where the person rests bent and they are valleys.
-        cut: by the first or last frame of a stretch in which the driver is seen.
+        driver: the flexion they are peaks of, :data:`HIP_HEIGHT`, or None if nothing moves.
+        signal: (f,) the driver. prominence: minimum prominence of its peaks.
+        items: sorted by time.
+        direction: 1 for peaks, -1 for valleys, if the person rests bent.
+        cut: repetitions cut by the first or last frame of a stretch in which the driver is seen.
     """
 
     driver: str | None
@@ -94,7 +94,7 @@ class Repetitions:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A signal that repeats: its peaks by run, those kept, and how much movement they are."""
+    """A repeating signal: its peaks by run, the peaks kept, and their amount of movement."""
 
     driver: str
     signal: Array
@@ -111,7 +111,7 @@ def repetitions(curves: Curves, present: Flags, striding: Flags | None = None) -
     Args:
         curves: of the person.
         present: (f,) frames in which the person is there at all.
-        striding: (f,) frames of steps, whose strides are no repetitions; None nowhere.
+        striding: (f,) frames of steps, whose strides are not repetitions; None for none.
     """
     away = np.zeros(len(present), np.bool_) if striding is None else striding
     there = present & ~away
@@ -139,7 +139,7 @@ def descents(curves: Curves, present: Flags) -> list[Repetition]:
 
 
 def _least(curves: Curves, name: str) -> float:
-    """Return the prominence by which a peak of a signal is above noise."""
+    """Return the prominence above which a peak of a signal exceeds noise."""
     if name == HIP_HEIGHT:
         return max(_PROMINENCE_STATURE, curves.hip_noise_swing)
     sigma = curves.sigma[name]
@@ -153,10 +153,10 @@ def _both_ways(curves: Curves, name: str, signal: Array) -> list[_Candidate]:
 
 
 def _candidate(curves: Curves, name: str, signal: Array, direction: int) -> _Candidate | None:
-    """Return the peaks of a signal that count, None where there are none.
+    """Return the peaks of a signal that count, or None.
 
-    How deep the movement typically is, and where it rests, are medians over the peaks weighted by
-    their squared prominence: those above hold half of the movement. Stillness adds no peak to them.
+    The typical depth and the rest are medians over the peaks, weighted by their squared prominence:
+    half of the movement is in deeper peaks. Stillness adds no peaks and does not change them.
     """
     least = _least(curves, name)
     runs = runs_of(np.isfinite(signal), curves.times_s, curves.max_gap_s).tolist()
@@ -242,9 +242,9 @@ def _in_run(times_s: Array, signal: Array, peaks: Indices, first: int) -> list[R
 
 
 def _bound(times_s: Array, signal: Array, away: Indices) -> tuple[int, float]:
-    """Frame of the valley on one side of a peak, and seconds at which the way to it is nearly done.
+    """Return the frame of the valley on one side of a peak, and the time near its end.
 
-    That is where a tenth of the way is left: how long somebody rests in the valley does not count.
+    The time is that at which a tenth of the way is left, so that rest in the valley is excluded.
 
     Args:
         away: frames from the peak outward to the next peak, or to the end.

@@ -1,4 +1,4 @@
-"""Slow motion that the request does not mention: flights slower than gravity makes them."""
+"""Detect undeclared slow motion: flights slower than gravity allows."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import percentile, runs_of
 
 LEAST_FACTOR: Final = 1.6
-"""Times that a flight is slower than in the world: measuring it is good to a fifth or so."""
+"""Smallest factor that counts as slow motion; its measurement is accurate to about a fifth."""
 
 _AIR: Final = 2 * LEAST_RISE
 _GROUND: Final = 5.0
@@ -30,7 +30,7 @@ _LEAST_MASS: Final = 0.85
 
 @dataclass(frozen=True, slots=True)
 class SlowFlight:
-    """A flight from frame ``start`` to before ``stop``, by how many times it is too slow."""
+    """A flight from frame ``start`` to before ``stop``, with the factor by which it is too slow."""
 
     start: int
     stop: int
@@ -38,10 +38,10 @@ class SlowFlight:
 
 
 def slow_flights(clip_events: ClipEvents) -> list[SlowFlight]:
-    """Return the flights and falls whose acceleration is far under gravity.
+    """Return the flights and falls with acceleration far below gravity.
 
-    Both feet are off the ground, the center of mass goes along a parabola (99 % of its variance),
-    and both ankles go with it. Where the height of the person is not known it is taken as usual.
+    Both feet are off the ground, the center of mass follows a parabola (99 % of its variance), and
+    both ankles move with it. An unknown height is assumed to be the usual one.
     """
     metrics, curves = clip_events.metrics, clip_events.curves
     if metrics.scale_drifts:
@@ -57,7 +57,7 @@ def slow_flights(clip_events: ClipEvents) -> list[SlowFlight]:
     for start, stop in runs_of(air, curves.times_s, curves.max_gap_s).tolist():
         if start == 0 and stop == len(air):
             continue
-        # Of a fall from a box only what comes after standing on it.
+        # For a drop from a box, only the part after standing on it.
         top = np.flatnonzero(lower[start:stop] >= lower[start:stop].max() - LEAST_RISE)
         for first in (start, start + int(top[-1])):
             falls = _acceleration(curves.times_s, body, ankles, slice(first, stop))
@@ -70,7 +70,7 @@ def slow_flights(clip_events: ClipEvents) -> list[SlowFlight]:
 
 
 def _acceleration(times_s: Array, body: Array, ankles: list[Array], part: slice) -> float | None:
-    """Return the acceleration downward in a stretch, statures a second squared; None for none."""
+    """Return the downward acceleration in a stretch, statures a second squared, or None."""
     times = times_s[part]
     if len(times) < _LEAST_FRAMES or times[-1] - times[0] < _LEAST_S:
         return None
@@ -87,7 +87,7 @@ def _acceleration(times_s: Array, body: Array, ankles: list[Array], part: slice)
 
 
 def _parabola(times_s: Array, values: Array) -> tuple[float, float]:
-    """Return the quadratic coefficient of the best parabola, and the share of variance it is."""
+    """Return the quadratic coefficient of the best parabola, and its share of the variance."""
     t = times_s - times_s.mean()
     fit = np.polynomial.polynomial.polyfit(t, values, 2)
     left = values - np.polynomial.polynomial.polyval(t, fit)

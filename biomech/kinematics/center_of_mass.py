@@ -1,6 +1,6 @@
-"""Center of mass from segments: mass shares and centers by de Leva (1996).
+"""Compute the center of mass from segments, with mass shares and centers by de Leva (1996).
 
-COCO has no vertex, hands or feet: the head is taken at mid-ears, hands at the wrists, feet at the
+COCO has no vertex, hands or feet: the head is placed at mid-ears, hands at the wrists, feet at the
 ankles.
 """
 
@@ -22,7 +22,7 @@ _MASS_PERCENT: Final = {
     "shank": (4.33, 4.81),
     "foot": (1.37, 1.29),
 }
-"""Share of body mass, per cent: male, female."""
+"""Shares of body mass in per cent: male, female."""
 
 _CENTER: Final = {
     "trunk": (0.431, 0.3782),
@@ -31,7 +31,7 @@ _CENTER: Final = {
     "thigh": (0.4095, 0.3612),
     "shank": (0.4395, 0.4352),
 }
-"""Where the center lies, from the proximal end, as a share of the length: male, female."""
+"""Position of the center from the proximal end as a share of the length: male, female."""
 
 
 def _of_sex(pair: tuple[float, float], sex: str | None) -> float:
@@ -39,7 +39,7 @@ def _of_sex(pair: tuple[float, float], sex: str | None) -> float:
 
 
 def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
-    """(per cent of body mass, where its center is) by segment; ``sex`` None for the mean."""
+    """Return percentage of body mass and center by segment; the mean if ``sex`` is None."""
     mass = {name: _of_sex(pair, sex) for name, pair in _MASS_PERCENT.items()}
     share = {name: _of_sex(pair, sex) for name, pair in _CENTER.items()}
     trunk, at = share["trunk"] / 2, SKELETON.mass_points
@@ -64,10 +64,10 @@ def segment_masses(sex: str | None) -> list[tuple[float, Vector]]:
 
 
 def center_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
-    """Center of mass of what is seen, and how much that is.
+    """Return the center of mass of the visible segments, and their share of body mass.
 
-    An ear that is not seen is taken to be where the other is. Leaving the head out instead would
-    lower the center by 3 % of stature whenever a head turns aside.
+    A hidden ear is placed at the other one. Leaving out the head instead would lower the center by
+    3 % of stature whenever a head turns aside.
 
     Args:
         xy: (..., 17, 2). sex: ``male``, ``female``, or None for the mean of both.
@@ -79,10 +79,10 @@ def center_of_mass(xy: Array, sex: str | None = None) -> tuple[Array, Array]:
 
 
 def velocity_of_mass(times_s: Array, xy: Array, sex: str | None = None) -> tuple[Array, Array]:
-    """Velocity of the center of mass, and how much mass has one.
+    """Return the velocity of the center of mass, and the share of mass with a velocity.
 
-    The mean of the segments' velocities rather than the derivative of their mean, which would jump
-    wherever a segment comes into sight or is lost.
+    It is the mean of the segments' velocities. The derivative of their mean position would jump
+    whenever a segment appears or disappears.
 
     Args:
         times_s: (f,) ascending. xy: (f, 17, 2). sex: as for :func:`center_of_mass`.
@@ -98,7 +98,7 @@ def _centers(xy: Array, sex: str | None) -> Array:
 
 
 def _weighted(values: Array, sex: str | None) -> tuple[Array, Array]:
-    """Mean by mass of (..., segments, 2) and the share of mass it is of; ears stand in for one."""
+    """Return the mass-weighted mean of (..., segments, 2) and its share of body mass."""
     ears = values[..., :2, :]
     filled = np.concatenate(
         [np.where(np.isfinite(ears), ears, ears[..., ::-1, :]), values[..., 2:, :]], -2

@@ -1,4 +1,4 @@
-"""Every per-frame metric of one person over a clip, as arrays."""
+"""Compute every per-frame metric of one person over a clip, as arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,17 +36,17 @@ class PersonMetrics:
     """All metrics of one person.
 
     Attributes:
-        points: what they are made of.
+        points: source of the metrics.
         joint_angles, body_alignment, movement: the three blocks of the response.
         included: angles of the joints that those blocks lack. sagittal, frontal: signed angles of
             those planes.
-        tilts: signed. levels_px: (f,) by part, how much higher the left is.
+        tilts: signed. levels_px: (f,) by part, height of the left above the right.
         joint_flags: (f,) by joint angle and flag. flags: (f,) by flag.
-        balance, view: what the scores rest on.
-        size: of the person; without metres where the scale drifts. scale_drifts: whether it does.
-        near_side: the side that stands for the trunk, None both.
+        balance, view: inputs of the scores.
+        size: of the person; without metres if the scale drifts. scale_drifts: whether it does.
+        near_side: the side whose shoulder and hip define the trunk, None for both.
         sigma_source: (f,) ``model``, ``oks_prior`` or ``mixed``; empty where nothing is seen.
-        subject, roll_deg: what was known of the person and of the camera, None taken as level.
+        subject, roll_deg: given data of the person and the camera; None is taken as level.
     """
 
     points: Smoothed
@@ -79,7 +79,7 @@ class PersonMetrics:
         return {**self.joint_angles, **self.body_alignment, **self.included, **self.signed()}
 
     def only(self, parts: EnabledOutputs) -> "PersonMetrics":
-        """The same with the fields of what is not in ``parts`` null, and no details of them."""
+        """Return the same metrics with disabled parts null and without their details."""
         given = {
             "stability_score": parts.stability_assessment,
             "symmetry_index": parts.symmetry_detection,
@@ -110,10 +110,10 @@ def person_metrics(
     subject: Subject | None = None,
     roll_deg: float | None = None,
 ) -> PersonMetrics:
-    """Metrics of one person, frame by frame, of the smoothed points where they were measured.
+    """Compute the metrics of one person in each frame, from the smoothed measured points.
 
-    The measurement itself (``pose_quality``) is judged by the scores as they came. ``subject`` is
-    what is known of this person, ``roll_deg`` the camera's roll, None to take it as level.
+    ``pose_quality`` uses the network's scores without smoothing. ``subject`` is the data given for
+    this person; ``roll_deg`` is the camera's roll, None if it is assumed level.
     """
     subject = subject or Subject()
     points = preprocess(track, config, roll_deg or 0.0)
@@ -158,14 +158,14 @@ def person_metrics(
 
 
 def _sway_noise(points: Smoothed, sex: str | None, config: BiomechanicsConfig) -> float:
-    """Return the noise of the velocity that sway is made of, pixels a second."""
+    """Return the noise of the velocity used for sway, in pixels a second."""
     (raw, whole), (smooth, _) = (center_of_mass(xy, sex) for xy in (points.raw, points.gated.xy))
     taken = np.where(whole >= config.min_mass, raw[:, 0] - smooth[:, 0], np.nan)
     return sway_noise_px_s(taken, points.noise, points.filter.rate_hz, config)
 
 
 def _repairs(points: Smoothed) -> dict[str, Flags]:
-    """(f,) by flag, what was done to points of the body in a frame."""
+    """Return by flag (f,) the repairs of points of the body in a frame."""
     body = SKELETON.body_slice
     return {
         "sides_exchanged": points.swapped(),
@@ -175,7 +175,7 @@ def _repairs(points: Smoothed) -> dict[str, Flags]:
 
 
 def _joint_flags(points: Smoothed, make: AngleMaker) -> dict[str, dict[str, Flags]]:
-    """See :meth:`AngleMaker.joint_flags`; and where a point of the joint alone is not smoothed."""
+    """Return :meth:`AngleMaker.joint_flags`, and flags of joints with an unsmoothed point."""
     flags = make.joint_flags()
     if points.filter.cutoff_hz is None:
         return flags

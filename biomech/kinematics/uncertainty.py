@@ -14,13 +14,13 @@ from biomech.kinematics.geometry import ANGLES, LEVELS, SEGMENTS, TRUNK, Array, 
 from biomech.skeleton import INDEX, SKELETON
 
 _SEGMENT_AREA_SHARE: Final = 0.53
-"""Of a person's box that the person fills, about: COCO's scale is the square root of that area."""
+"""Typical share of a box that the person fills; COCO's scale is the square root of that area."""
 
 
 def oks_sigma(box: Array) -> Array:
-    """Standard deviations (..., 17, 2) in pixels for boxes (..., 4) by COCO's constants.
+    """Return standard deviations (..., 17, 2) in pixels for boxes (..., 4) by COCO's constants.
 
-    They are of annotators against one another: wide, on purpose, for want of better.
+    The constants describe disagreement between annotators. They are deliberately wide.
     """
     area = np.prod(np.maximum(box[..., 2:] - box[..., :2], 0.0), axis=-1)
     sigma = np.sqrt(_SEGMENT_AREA_SHARE * area)[..., None] * np.array(SKELETON.oks_sigmas)
@@ -28,7 +28,7 @@ def oks_sigma(box: Array) -> Array:
 
 
 def _direction_terms(terms: Iterable[tuple[int, Vector]], xy: Array) -> dict[str, Array]:
-    """Derivative by keypoint, (..., 2) radians a pixel, of a signed sum of directions."""
+    """Return the derivative by keypoint (..., 2), radians a pixel, of a sum of directions."""
     derivative: dict[str, Array] = {}
     for sign, vector in terms:
         w = combine(vector, xy)
@@ -51,7 +51,7 @@ def _deviation(terms: Iterable[tuple[int, Vector]], xy: Array, sigma: Array) -> 
 def flexion_sigma(
     angle: str, xy: Array, sigma: Array, segments: Mapping[str, Vector] = SEGMENTS
 ) -> Array:
-    """Standard deviation of the flexion ``angle``, degrees (...,).
+    """Return the standard deviation of the flexion ``angle`` in degrees (...,).
 
     Args:
         angle: of :data:`biomech.kinematics.geometry.ANGLES`. xy, sigma: (..., 17, 2) pixels.
@@ -61,12 +61,12 @@ def flexion_sigma(
 
 
 def lean_sigma(xy: Array, sigma: Array, trunk: Vector = TRUNK) -> Array:
-    """Standard deviation of the trunk's inclination, degrees (...,)."""
+    """Return the standard deviation of the trunk's inclination in degrees (...,)."""
     return _deviation([(1, trunk)], xy, sigma)
 
 
 def tilt_sigma(part: str, xy: Array, sigma: Array) -> Array:
-    """Standard deviation of the tilt of ``part``, degrees (...,)."""
+    """Return the standard deviation of the tilt of ``part`` in degrees (...,)."""
     return _deviation([(1, LEVELS[part])], xy, sigma)
 
 
@@ -83,16 +83,16 @@ def monte_carlo_intervals(
     sigma: Array,
     roll_sigma_deg: float = 0.0,
 ) -> Array:
-    """95 % intervals (n, 2) of an angle by drawing its points, where the closed form fails.
+    """Return 95 % Monte Carlo intervals (n, 2) of an angle, where the closed form fails.
 
-    That is where a segment is hardly longer than the errors of its ends. All frames have the same
-    2,000 draws, so that an interval depends on its own frame only.
+    The closed form fails if a segment is hardly longer than the errors of its ends. All frames use
+    the same 2,000 draws, so that an interval depends only on its own frame.
 
     Args:
-        terms: (sign, segment) whose directions make up the angle.
-        fold: of the signed sum of directions, degrees, to the angle as it is reported.
+        terms: (sign, segment); the signed directions add up to the angle.
+        fold: maps the signed sum of directions in degrees to the reported angle.
         xy, sigma: (n, 17, 2) pixels.
-        roll_sigma_deg: of the camera, for angles against the vertical.
+        roll_sigma_deg: of the camera's roll, for angles relative to the vertical.
     """
     names = sorted({name for _, vector in terms for name in vector})
     normal = np.random.default_rng(_SEED).standard_normal((DRAWS, 2 * len(names) + 1))
@@ -115,7 +115,7 @@ def monte_carlo_intervals(
 
 
 def end_sigma(vector: Vector, sigma: Array) -> Array:
-    """Standard deviation of the less certain end of a segment, pixels (...,), over both axes.
+    """Return the standard deviation of a segment's less certain end, pixels (...,), over both axes.
 
     An end is the weighted mean of the points on one side of the segment.
     """

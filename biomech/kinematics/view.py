@@ -1,8 +1,8 @@
-"""From where the camera sees the person, which way the person faces, and how tall they appear.
+"""Estimate the view of the camera, the direction the person faces, and the apparent stature.
 
-Everything here goes by axes of the body: the trunk from hips to shoulders, the shoulders' line,
-ears to nose. So a turned picture, somebody who lies or a handstand change nothing. The camera is
-taken as level for angles to the vertical only (flag ``roll_assumed_level``).
+All of it uses axes of the body: the trunk from hips to shoulders, the line of the shoulders, ears
+to nose. Therefore a rotated picture, lying or a handstand does not change it. Only angles relative
+to the vertical assume a level camera (flag ``roll_assumed_level``).
 """
 
 import math
@@ -34,7 +34,7 @@ from biomech.time_windows import Windows, percentile
 from biomech.time_windows import ratio as quotient
 
 SHOULDER_TO_TRUNK = 0.76
-"""Shoulder width over trunk length, seen from the front (Sports2D's marker model)."""
+"""Ratio of shoulder width to trunk length in a frontal view (Sports2D's marker model)."""
 
 SEGMENT_SHARES = 0.246 + 0.245 + 0.288
 """Shank, thigh and trunk as shares of stature (Winter)."""
@@ -42,20 +42,20 @@ SEGMENT_SHARES = 0.246 + 0.245 + 0.288
 FRONTAL, OBLIQUE, SAGITTAL = "frontal", "oblique", "sagittal"
 
 _WIDTHS: Final = {"hip": 0.35, "ear": 0.26}
-"""Distance of both sides over trunk length, seen from the front (ours, of keypoints)."""
+"""Distance between both sides over trunk length in a frontal view (measured on keypoints)."""
 _IN_PLANE: Final = 0.5
-"""Share of its length that a trunk must show to have an axis to measure widths across."""
+"""Smallest visible share of the trunk's length for it to define an axis."""
 _PROFILE: Final = 0.35
-"""Share of the way from ears to nose that must lie across the trunk (70 degrees of nodding)."""
+"""Smallest share of the way from ears to nose across the trunk (70 degrees of nodding)."""
 _LEAST_PROFILE: Final = 0.08
-"""Of the trunk's length, from ears to nose: less is a face turned to the camera."""
+"""Smallest distance from ears to nose over trunk length; less is a face turned to the camera."""
 _NEAR_SEEN: Final = 0.8
 _TURN_S: Final = 0.2
 _LEAST_VOTES_S: Final = 0.1
 _TURN_VOTES_S: Final = 2.0
-"""Seconds of a vote a frame that it takes to believe in a turn that was not seen; back, as much."""
+"""Seconds of votes in every frame that an unseen turn needs, in either direction."""
 _MAJORITY: Final = 1 / 3
-"""Votes for less those against, over all: two of three votes agree."""
+"""Votes for minus votes against, over all votes: two of three must agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +84,13 @@ class View:
     inferred: Flags
 
     def of_clip(self) -> str | None:
-        """The commonest class; None where it was never known."""
+        """Return the commonest class; None if it was never known."""
         known = self.kind[self.kind != ""]
         kinds, counts = np.unique(known, return_counts=True)
         return str(kinds[counts.argmax()]) if len(kinds) else None
 
     def ahead(self) -> Array:
-        """(f, 2) unit vector out of the person's front in a sagittal view; NaN where unknown."""
+        """Return the person's forward unit vector (f, 2) in a sagittal view, NaN if unknown."""
         facing = np.where(self.facing == 0, np.nan, self.facing)
         return facing[:, None] * _across(self.axis)
 
@@ -98,11 +98,11 @@ class View:
 def view_of(
     times_s: Array, xy: Array, config: BiomechanicsConfig, outside: Flags | None = None
 ) -> View:
-    """The view, from the seen points (f, 17, 2) of one person.
+    """Estimate the view from the seen points (f, 17, 2) of one person.
 
     Args:
         times_s: (f,) seconds. xy: pixels, NaN where not seen. config: thresholds.
-        outside: (f, 17) points that are beyond the picture, and so not hidden by the body.
+        outside: (f, 17) points outside the picture, and therefore not hidden by the body.
     """
     windows = Windows.of(times_s, config.view_window_s)
     axis = body_axis(xy)
@@ -114,7 +114,7 @@ def view_of(
     if inferred.any():
         inferred &= _far_side_hidden(windows, xy, axis, trunk_px, outside, config)
     kind = np.where(inferred, SAGITTAL, kind)
-    # A trunk bent toward the camera may point down: the whole body tells which end is up.
+    # A trunk bent toward the camera may point down; the whole body shows which end is up.
     whole = _unit(_mid(xy, "shoulder") - _mid(xy, "ankle"))
     upward = _across(np.where(np.isfinite(whole), whole, axis))
     leftward = (-combine(LEVELS["shoulder"], xy) * upward).sum(-1)
@@ -131,16 +131,16 @@ def view_of(
 
 
 def body_axis(xy: Array) -> Array:
-    """(f, 2) unit vector from hips to shoulders of the sides seen; NaN where there is none."""
+    """Return the unit vector (f, 2) from hips to shoulders of the sides seen; NaN without any."""
     return _unit(_mid(xy, "shoulder") - _mid(xy, "hip"))
 
 
 def near_side(view: View, xy: Array, present: Flags, config: BiomechanicsConfig) -> str | None:
-    """The side whose shoulder and hip stand for the trunk of the whole track, None for both sides.
+    """Return the side whose shoulder and hip define the trunk of the track, None for both sides.
 
-    So in a sagittal track whose far side is mostly hidden; of sides that are seen alike, neither is
-    the near one. Never for single frames: a definition that changed from frame to frame would move
-    the angle.
+    One side is used in a sagittal track whose far side is mostly hidden. If both are seen equally,
+    there is no near side. The choice holds for the whole track, because changing the definition
+    between frames would move the angle.
     """
     if view.of_clip() != SAGITTAL:
         return None
@@ -154,10 +154,10 @@ def near_side(view: View, xy: Array, present: Flags, config: BiomechanicsConfig)
 
 
 def stature_px(xy: Array, trunk: Vector = TRUNK) -> float:
-    """Apparent stature of points (f, 17, 2), pixels; NaN unless a leg and the trunk are seen.
+    """Return the apparent stature of points (f, 17, 2) in pixels; NaN without leg or trunk.
 
-    Shank, thigh and trunk, each the 95th percentile over the clip of the mean of the sides seen: a
-    segment turned out of the picture only appears shorter.
+    It is computed from shank, thigh and trunk. Each is the 95th percentile over the clip of the
+    mean of the sides seen, because a segment turned out of the picture only appears shorter.
     """
     parts = [percentile(length(trunk, xy), 95)]
     for start, end in (("hip", "knee"), ("knee", "ankle")):
@@ -167,10 +167,10 @@ def stature_px(xy: Array, trunk: Vector = TRUNK) -> float:
 
 
 def apparent_size(xy: Array) -> Array:
-    """(f,) size of points (f, 17, 2) as a share of that in the clip, NaN where not seen.
+    """Return the size (f,) of points (f, 17, 2) relative to that of the clip, NaN where not seen.
 
-    The largest of trunk, thighs and shanks, each over its own 95th percentile: bending over or
-    lifting a leg shortens some of them, walking away from the camera all.
+    It is the largest of trunk, thighs and shanks, each over its own 95th percentile. Bending over
+    or lifting a leg shortens some of them; walking away from the camera shortens all.
     """
     joints = ((f"{side}_hip", f"{side}_knee", f"{side}_ankle") for side in SIDES)
     legs = [between(*pair) for hip, knee, ankle in joints for pair in ((hip, knee), (knee, ankle))]
@@ -181,14 +181,14 @@ def apparent_size(xy: Array) -> Array:
 
 
 def scale_drifts(xy: Array, config: BiomechanicsConfig) -> bool:
-    """Whether the person's size varies so that a pixel has no one length."""
+    """Return True if the person's size varies too much for one scale of pixels."""
     size = apparent_size(xy)
     size = size[np.isfinite(size)]
     return bool(len(size) and size.std() > config.scale_drift * size.mean())
 
 
 def classify(ratio: Array, config: BiomechanicsConfig) -> NDArray[np.str_]:
-    """Class by frame (f,); a class is left only beyond its bound by the hysteresis."""
+    """Classify each frame (f,) with hysteresis at the bounds."""
     kinds = np.full(len(ratio), "", dtype="<U8")
     current = ""
     for i, r in enumerate(ratio.tolist()):
@@ -202,7 +202,7 @@ def classify(ratio: Array, config: BiomechanicsConfig) -> NDArray[np.str_]:
 
 
 def _trunk_px(xy: Array) -> float:
-    """Length of the trunk over the clip; of its better seen side where both never are at once."""
+    """Return the trunk's length over the clip, of the better seen side if never both are seen."""
     between_midpoints = percentile(length(TRUNK, xy), 95)
     if np.isfinite(between_midpoints):
         return between_midpoints
@@ -217,7 +217,7 @@ def _mean_of_seen(left: Array, right: Array) -> Array:
 
 
 def _mid(xy: Array, part: str) -> Array:
-    """(f, 2) middle of the left and right ``part``, or the one that is seen."""
+    """Return the middle (f, 2) of the left and right ``part``, or the one that is seen."""
     return _mean_of_seen(xy[:, INDEX[f"left_{part}"]], xy[:, INDEX[f"right_{part}"]])
 
 
@@ -226,14 +226,14 @@ def _unit(w: Array) -> Array:
 
 
 def _across(axis: Array) -> Array:
-    """A quarter turn clockwise on the screen: image right of an axis that points up."""
+    """Rotate a quarter turn clockwise on the screen: an axis that points up gives image right."""
     return np.stack([-axis[..., 1], axis[..., 0]], -1)
 
 
 def _width(part: str, xy: Array, axis: Array, trunk_px: Array) -> Array:
-    """(f,) distance of both sides across the trunk, over its length.
+    """Return the distance (f,) of both sides across the trunk, over its length.
 
-    Where the trunk points at the camera it has no axis in the picture: then the whole distance.
+    If the trunk points at the camera it has no axis in the picture, and the full distance is used.
     """
     line = combine(between(f"left_{part}", f"right_{part}"), xy)
     shown = np.hypot(*np.moveaxis(_mid(xy, "shoulder") - _mid(xy, "hip"), -1, 0))
@@ -250,9 +250,10 @@ def _far_side_hidden(
     outside: Flags | None,
     config: BiomechanicsConfig,
 ) -> Flags:
-    """(f,) where one shoulder is never seen, the other side clearly, and nothing speaks against it.
+    """Return the frames (f,) in which the body hides the far side.
 
-    Hips or ears far apart do, and a shoulder that is outside the picture.
+    One shoulder is never seen and the other side is seen clearly. Exceptions are hips or ears far
+    apart, and a shoulder outside the picture.
     """
     there: Flags = np.asarray(np.isfinite(xy).all(-1))
     anything = there.any(1)
@@ -273,7 +274,7 @@ def _far_side_hidden(
 
 
 def _among_frontal(kind: NDArray[np.str_]) -> Flags:
-    """(f,) frames whose nearest known views are frontal: something hides a side for a while."""
+    """Return the frames (f,) whose nearest known views are frontal: a side is briefly hidden."""
     index = np.arange(len(kind))
     known = kind != ""
     before = np.maximum.accumulate(np.where(known, index, -1))
@@ -286,11 +287,11 @@ def _among_frontal(kind: NDArray[np.str_]) -> Flags:
 def _facing(
     times_s: Array, xy: Array, axis: Array, shoulders: Array, config: BiomechanicsConfig
 ) -> Array:
-    """(f,) side of the body's axis on which its front is, one of a stretch; 0 in doubt.
+    """Return the side (f,) of the body's axis that is the front, constant in a stretch; 0 in doubt.
 
-    Face and legs vote in every frame; where neither ever can, the way in which somebody upright
-    travels. A stretch ends where the person can have turned round, else only where the votes after
-    it are against it for so long that nobody looks over a shoulder for.
+    Face and legs vote in every frame; if neither ever can, the direction in which an upright person
+    travels does. A stretch ends where the person may have turned round, or where the votes are
+    against it for longer than a look over the shoulder takes.
     """
     turns = _turns(times_s, xy, shoulders, config)
     bout = np.cumsum(turns)
@@ -309,10 +310,10 @@ def _facing(
 
 
 def _turns(times_s: Array, xy: Array, shoulders: Array, config: BiomechanicsConfig) -> Flags:
-    """(f,) frames before which the person can have turned round.
+    """Return the frames (f,) before which the person may have turned round.
 
-    The shoulders come to face the camera or cease to, another one is the only one seen, or nobody
-    was filmed for a while.
+    The shoulders start or stop facing the camera, only the other shoulder is seen, or the person
+    was out of sight for a while.
     """
     turned = Windows.of(times_s, _TURN_S).median(shoulders) >= config.level_ratio
     left, right = (np.isfinite(xy[:, INDEX[f"{side}_shoulder"], 0]) for side in SIDES)
@@ -324,9 +325,9 @@ def _turns(times_s: Array, xy: Array, shoulders: Array, config: BiomechanicsConf
 
 
 def _likeliest(votes: Array, cost: Array) -> NDArray[np.intp]:
-    """(f,) +1 or -1 with the fewest votes against, each change counted as ``cost`` of them.
+    """Return +1 or -1 (f,) with the fewest votes against, each change costing ``cost`` votes.
 
-    Viterbi's algorithm over two states.
+    Uses Viterbi's algorithm over two states.
     """
     if not ((votes > 0).any() and (votes < 0).any()):
         return np.full(len(votes), 1 if (votes > 0).any() else -1)
@@ -349,7 +350,7 @@ def _likeliest(votes: Array, cost: Array) -> NDArray[np.intp]:
 
 
 def _face_votes(xy: Array, axis: Array) -> Array:
-    """(f,) side of the trunk's axis to which the nose (or the eyes) lies from the ears."""
+    """Return the side (f,) of the trunk's axis to which nose or eyes point from the ears."""
     nose = xy[:, INDEX["nose"]]
     face = np.where(np.isfinite(nose), nose, _mid(xy, "eye"))
     way = face - _mid(xy, "ear")
@@ -360,7 +361,7 @@ def _face_votes(xy: Array, axis: Array) -> Array:
 
 
 def _leg_votes(xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
-    """(f,) to which side knees and hips bend, where they bend further than either can back."""
+    """Return the side (f,) to which knees and hips bend beyond their backward range."""
     trunk = direction(-axis)
     votes = np.zeros(len(xy))
     for side in SIDES:
@@ -377,7 +378,7 @@ def _leg_votes(xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
 
 
 def _travel_votes(times_s: Array, xy: Array, axis: Array, config: BiomechanicsConfig) -> Array:
-    """(f,) to which side somebody upright travels."""
+    """Return the side (f,) to which an upright person travels."""
     velocity, mass = velocity_of_mass(times_s, xy)
     travel = np.where(mass >= config.min_mass, velocity[:, 0], np.nan)
     speed = np.nan_to_num(Windows.of(times_s, config.facing_window_s).mean(travel) / stature_px(xy))

@@ -1,6 +1,6 @@
-"""Smoothing over time: Butterworth without phase for clips, One Euro for streams.
+"""Smooth over time: zero-phase Butterworth for clips, One Euro for streams.
 
-Runs of values without NaN are filtered each by itself. NaN stays NaN.
+Each run of values without NaN is filtered separately. NaN stays NaN.
 """
 
 import math
@@ -15,27 +15,27 @@ from biomech.reasons import Flags
 from biomech.time_windows import rate_of, runs_of
 
 MIN_SAMPLES: Final = 10
-"""The least that is filtered: fewer than the filter's own reflection at both ends needs."""
+"""Fewest samples to filter: the filter's reflection at both ends needs this many."""
 
 MAX_SHARE: Final = 0.4
-"""Of the sampling rate, the highest cut-off."""
+"""Highest cut-off as a share of the sampling rate."""
 
 ORDER: Final = 4
-"""Of the filter that results: second order, forward and backward."""
+"""Order of the resulting filter: second order, applied forward and backward."""
 
 _UNEVEN: Final = 0.02
 _MOST_RESAMPLED: Final = 8
-"""Times as many samples as there are frames: beyond it frames are bunched, and are left alone."""
+"""Largest ratio of resampled to original frames; unevenly bunched frames are not filtered."""
 
 _FORWARD_AND_BACKWARD: Final = (math.sqrt(2.0) - 1.0) ** 0.25
-"""What passing a second-order Butterworth filter twice does to its cut-off."""
+"""Factor on the cut-off when a second-order Butterworth filter is applied twice."""
 
 
 def design_cutoff(cutoff_hz: float, rate_hz: float) -> float:
-    """Cut-off of the single pass that makes -3.01 dB at ``cutoff_hz`` of both passes.
+    """Return the cut-off of a single pass that gives -3.01 dB at ``cutoff_hz`` after both passes.
 
-    Corrected where the bilinear transform puts frequencies, not where they are (Winter; Robertson
-    & Dowling 2003): dividing the cut-off itself is wrong at the rates of video.
+    The correction applies to the frequency after the bilinear transform (Winter; Robertson &
+    Dowling 2003). Dividing the cut-off itself is wrong at the frame rates of video.
     """
     warped = math.tan(math.pi * cutoff_hz / rate_hz) / _FORWARD_AND_BACKWARD
     return rate_hz / math.pi * math.atan(warped)
@@ -45,11 +45,11 @@ class NoiseGains(NamedTuple):
     """Gains of the filter for noise of standard deviation 1.
 
     Attributes:
-        taken: standard deviation of what the low-pass takes away.
-        speed: of the speed (central differences, a second) of what it lets pass.
-        passed: of what it lets pass.
-        neighbours: correlation of neighbouring frames in what it takes away.
-        crossings_hz: how often a second what it lets pass crosses its mean upward.
+        taken: standard deviation of the noise that the low-pass removes.
+        speed: of the speed (central differences, a second) of the noise that it passes.
+        passed: standard deviation of the noise that it passes.
+        neighbours: correlation of neighboring frames in the noise that it removes.
+        crossings_hz: upward mean crossings a second of the noise that it passes.
     """
 
     taken: float
@@ -83,18 +83,18 @@ _BINS: Final = 512
 def lowpass(
     times_s: Array, values: Array, cutoff_hz: float, max_gap_s: float
 ) -> tuple[Array, Flags]:
-    """Values without what is faster than ``cutoff_hz``, and where that was possible.
+    """Low-pass filter values at ``cutoff_hz``, and return which ones were filtered.
 
-    A run that is not even to 2 % of the usual interval is brought to that interval by a cubic
-    spline, and back. A run of less than 10 frames stays as it is.
+    A run whose intervals differ by more than 2 % from the usual one is resampled to that interval
+    by a cubic spline, filtered, and resampled back. A run of fewer than 10 frames is not filtered.
 
     Args:
         times_s: (f,) ascending. values: (f, k, c), NaN missing in all c at once.
         cutoff_hz: at most 0.4 times the frame rate.
-        max_gap_s: frames further apart than this are not of one run.
+        max_gap_s: a longer interval ends a run.
 
     Returns:
-        (f, k, c), and (f, k) False where missing or left as they are.
+        (f, k, c) filtered values, and (f, k) False where a value is missing or not filtered.
 
     Raises:
         ValueError: the cut-off is too high for the frame rate.
@@ -116,9 +116,9 @@ def lowpass(
 def _columns_by_run(
     times_s: Array, values: Array, max_gap_s: float
 ) -> dict[tuple[int, int], list[int]]:
-    """Columns of (f, k, c) values by the runs of them that can be filtered.
+    """Group the columns of (f, k, c) values by their runs that can be filtered.
 
-    Most columns share theirs, and one call filters them all.
+    Most columns have the same runs, so that one call filters them all.
     """
     found: dict[tuple[int, int], list[int]] = {}
     there = np.asarray(np.isfinite(values).all(-1))
@@ -130,7 +130,7 @@ def _columns_by_run(
 
 
 def _filter_run(times_s: Array, values: Array, cutoff_hz: float, rate_hz: float) -> Array | None:
-    """(n, k) filtered; None where the frames are too bunched for their rate to mean anything."""
+    """Filter a run (n, k); return None if its frames are too unevenly spaced."""
     if _is_even(times_s, rate_hz):
         return _filtfilt(values, cutoff_hz, rate_hz)
     span = float(times_s[-1] - times_s[0])
@@ -154,9 +154,10 @@ def _is_even(times_s: Array, rate_hz: float) -> bool:
 
 
 def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
-    """``scipy.signal.filtfilt`` of (n, ...) along n, which works out the steady state each time.
+    """Filter (n, ...) along n forward and backward, as ``scipy.signal.filtfilt`` does.
 
-    That takes longer than filtering a few hundred frames.
+    The scipy function computes the steady state on each call, which takes longer than filtering a
+    few hundred frames.
     """
     b, a, steady = _second_order(cutoff_hz, rate_hz)
 
@@ -170,12 +171,12 @@ def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
 
 
 _EDGE: Final = 3 * (ORDER // 2 + 1)
-"""Frames reflected at either end, as many as scipy takes."""
+"""Number of frames reflected at each end, as in scipy."""
 
 
 @lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
 def _second_order(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array, Array]:
-    """(3,) numerator and (3,) denominator of a single pass, (2,) its state after many ones."""
+    """Return numerator (3,), denominator (3,) and steady state (2,) of a single pass."""
     b, a = scipy.signal.butter(ORDER // 2, design_cutoff(cutoff_hz, rate_hz), fs=rate_hz)
     return b, a, scipy.signal.lfilter_zi(b, a)
 
@@ -188,11 +189,11 @@ _ROUNDING_PX: Final = 1e-6
 
 
 def residual_cutoffs(times_s: Array, values: Array) -> Array:
-    """The cut-offs that Winter's residual analysis suggests for (n, p, k) values without NaN.
+    """Suggest cut-offs by Winter's residual analysis for (n, p, k) values without NaN.
 
-    The residual of ever higher cut-offs falls along a line once only noise is left out; that
-    line's height at 0 Hz is the noise, and the cut-off whose residual equals it is suggested. The
-    mean square over the k columns is taken as one signal.
+    At high cut-offs only noise is removed, and the residual falls along a line. The height of that
+    line at 0 Hz is the noise; the suggested cut-off is the one whose residual equals it. The k
+    columns are combined to one signal by their mean square.
 
     Returns:
         (p,) Hz; NaN where there are too few or uneven frames, or nothing but noise.
@@ -210,7 +211,7 @@ def residual_cutoffs(times_s: Array, values: Array) -> Array:
 
 
 def _crossing(cutoffs: Array, residuals: Array) -> float:
-    """Where the residual is that of the noise alone; NaN if nowhere."""
+    """Return the cut-off whose residual equals the noise; NaN if there is none."""
     tail = cutoffs >= cutoffs[0] + _TAIL * (cutoffs[-1] - cutoffs[0])
     noise = float(np.polynomial.polynomial.polyfit(cutoffs[tail], residuals[tail], 1)[0])
     below = np.flatnonzero(residuals <= noise)

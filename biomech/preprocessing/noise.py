@@ -1,8 +1,8 @@
-"""Noise of the points of one person over a clip: how much there is, and how long it lasts.
+"""Estimate the noise of one person's points over a clip: its level and correlation.
 
-Errors of a network last from frame to frame. They are taken as autoregressive of the first order:
-one correlation of neighbouring frames for the clip, since all points come from one network, and one
-level for each point. All that must be told from noise rests on this estimate.
+Errors of a network are correlated from frame to frame. They are modeled as first-order
+autoregressive: one correlation of neighboring frames for the clip, because all points come from one
+network, and one level for each point. All tests against noise use this estimate.
 """
 
 import math
@@ -19,19 +19,19 @@ from biomech.skeleton import INDEX, KEYPOINTS, SIDES, SKELETON
 from biomech.time_windows import MAD_TO_SD, percentile
 
 FALSE_ALARMS: Final = 0.05
-"""Share of motionless clips in which noise alone may reach what is taken for movement."""
+"""Share of motionless clips in which noise alone may be taken for movement."""
 
 _BODY: Final = SKELETON.body_slice
 _RIGID: Final = (*SKELETON.bones.values(), ("shoulder", "hip"))
 _CORRELATIONS: Final = tuple(i / 100 for i in range(96))
 _STILLEST: Final = 25.0
-"""Percentile of the correlations of all signals: movement lasts, so it only adds to them."""
+"""Percentile of the correlations of all signals; movement only increases a correlation."""
 
 _DOUBT: Final = 2.0
 _LEAST_FRAMES: Final = 30
 _LEAST_COMPARED: Final = 100
 _LEAST_PX: Final = 0.05
-"""Least level of noise: below it are only rounding and the movement itself."""
+"""Lowest level of noise in pixels; less is only rounding and the movement itself."""
 
 _SIGNALS: Final = 8
 
@@ -41,11 +41,11 @@ class Noise:
     """Noise of one person over a clip.
 
     Attributes:
-        correlation: of the noise of neighbouring frames, 0 to 0.95; NaN where it cannot be told.
-        level_px: (17,) standard deviation of each coordinate as measured, NaN unknown.
-        inflation: factor by which points scatter more than their deviations say, 1 or more.
-        gains: of the filter for such noise, white where that cannot be told; None where nothing was
-            filtered.
+        correlation: of the noise of neighboring frames, 0 to 0.95; NaN if it cannot be estimated.
+        level_px: (17,) standard deviation of each measured coordinate, NaN if unknown.
+        inflation: ratio of the scatter of points to their given deviations, 1 or more.
+        gains: of the filter for such noise, for white noise if the correlation is unknown; None if
+            nothing was filtered.
     """
 
     correlation: float
@@ -60,21 +60,21 @@ class Noise:
 
     @property
     def passed(self) -> float:
-        """Standard deviation after the filter over that before; 1 where it cannot be told."""
+        """Return the standard deviation after the filter over that before; 1 if unknown."""
         return self.gains.passed if self.gains and self.known else 1.0
 
     def smooth_sd(self, taken: Array) -> float:
-        """Standard deviation of a smoothed signal's noise by what the filter took away, (f,)."""
+        """Return the noise of a smoothed signal from its part (f,) that the filter removed."""
         return self._from_taken(taken, self.passed)
 
     def speed_sd(self, taken: Array) -> float:
-        """The same of the smoothed signal's rate of change, a second."""
+        """Return the same for the smoothed signal's rate of change, a second."""
         return self._from_taken(taken, self.gains.speed) if self.gains else math.nan
 
     def swing(self, sd: float, seconds: float) -> float:
-        """Height that noise of ``sd`` reaches in one clip of twenty, from valley to peak.
+        """Return the swing, valley to peak, that noise of ``sd`` reaches in one of twenty clips.
 
-        By Rice's rate of crossings, of any of the signals of a person that are watched.
+        Computed by Rice's rate of crossings, for any of the monitored signals of a person.
         """
         if self.gains is None or not self.known or not sd > 0:
             return 0.0
@@ -104,17 +104,17 @@ class Noise:
 def noise_of(
     raw: Array, smooth: Array, sigma: Array, cutoff_hz: float | None, rate_hz: float | None
 ) -> Noise:
-    """Noise of (f, 17, 2) points by what the filter took away of them.
+    """Estimate the noise of (f, 17, 2) points from the part that the filter removed.
 
     Args:
-        raw: as measured. smooth: NaN where not filtered. sigma: deviations as given, pixels.
-        cutoff_hz, rate_hz: of the filter; None without.
+        raw: as measured. smooth: NaN where not filtered. sigma: given deviations in pixels.
+        cutoff_hz, rate_hz: of the filter; None without a filter.
     """
     taken = raw - smooth
     spread = np.array([_spread(taken[:, k]) for k in range(len(KEYPOINTS))])
     gains, correlation = None, math.nan
     if cutoff_hz is not None and rate_hz is not None:
-        rate_hz = round(rate_hz, 6)  # the same of all people, whose gains then are the same
+        rate_hz = round(rate_hz, 6)  # equal for all people, so that their gains are cached
         gains = noise_gains(cutoff_hz, rate_hz)
         if _enough(taken) and percentile(spread[_BODY], 50) / gains.taken >= _LEAST_PX:
             correlation = _correlation(raw, taken, cutoff_hz, rate_hz)
@@ -131,17 +131,17 @@ def _enough(taken: Array) -> bool:
 
 
 def _spread(values: Array) -> float:
-    """Standard deviation about nought by the median, which what is rare does not move."""
+    """Return the standard deviation about zero from the median, which is robust to outliers."""
     known = np.abs(values[np.isfinite(values)])
     return MAD_TO_SD * float(np.median(known)) if len(known) else math.nan
 
 
 def _correlation(raw: Array, taken: Array, cutoff_hz: float, rate_hz: float) -> float:
-    """Correlation of the noise of neighbouring frames.
+    """Estimate the correlation of the noise of neighboring frames.
 
-    Of signals that hold still, their own tells it: coordinates of a foot that stands, lengths of
-    limbs. Where all of them move, what the filter took away bounds it from above: the faster the
-    noise is forgotten, the more its neighbours alternate there.
+    Signals that hold still, such as a standing foot or the length of a limb, show it directly.
+    If all signals move, the part that the filter removed gives an upper bound: the lower the
+    correlation, the more neighboring frames alternate in that part.
     """
     signals = np.concatenate([raw[:, _BODY].reshape(len(raw), -1), _lengths(raw)], axis=1)
     still = percentile(_neighbours(signals, centered=True), _STILLEST)
@@ -154,7 +154,7 @@ def _correlation(raw: Array, taken: Array, cutoff_hz: float, rate_hz: float) -> 
 
 
 def _lengths(xy: Array) -> Array:
-    """(f, 10) lengths of what is rigid."""
+    """Return the lengths (f, 10) of rigid segments."""
     ends = [(INDEX[f"{side}_{a}"], INDEX[f"{side}_{b}"]) for side in SIDES for a, b in _RIGID]
     a, b = np.array(ends).T
     length: Array = np.hypot(*np.moveaxis(xy[:, a] - xy[:, b], -1, 0))
@@ -162,9 +162,9 @@ def _lengths(xy: Array) -> Array:
 
 
 def _neighbours(signals: Array, centered: bool) -> Array:
-    """(k,) correlation of neighbours in (f, k) signals; NaN of those hardly there.
+    """Return the correlation (k,) of neighbors in (f, k) signals; NaN with too few values.
 
-    Taking the mean away takes (1 + 3 r) / n of it, which is put back.
+    Subtracting the mean reduces it by (1 + 3 r) / n, which is added back.
     """
     there: Flags = np.isfinite(signals)
     count = there.sum(0)

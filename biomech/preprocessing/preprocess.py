@@ -1,4 +1,4 @@
-"""From a track as measured to one that is clean and smooth, with what was done to it."""
+"""Clean and smooth a measured track, and record the steps applied."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -35,7 +35,7 @@ from biomech.time_windows import rate_of, runs_of
 from biomech.track import Track
 
 _LONGEST_RESIDUAL: Final = 3000
-"""Frames that the residual analysis looks at, at most: an hour tells no more than a minute."""
+"""Maximum number of frames for the residual analysis; more do not improve it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Filter:
     """The low-pass filter in force.
 
     Attributes:
-        cutoff_hz: None where nothing was smoothed. rate_hz: of the frames, None for one picture.
-        resampled: whether uneven intervals were evened for the filter.
-        limited: whether the frame rate allowed less than was asked for.
-        suggested_cutoff_hz: by the residual analysis of this clip; only told, since numbers of
-            different cut-offs do not compare.
-        source: why that cut-off: see ``BiomechanicsConfig.cutoff_source``.
+        cutoff_hz: None if nothing was smoothed. rate_hz: of the frames, None for one picture.
+        resampled: whether uneven intervals were resampled for the filter.
+        limited: whether the frame rate required a lower cut-off than requested.
+        suggested_cutoff_hz: by the residual analysis of this clip. It is reported but not used,
+            because numbers of different cut-offs are not comparable.
+        source: origin of the cut-off, see ``BiomechanicsConfig.cutoff_source``.
     """
 
     cutoff_hz: float | None
@@ -60,32 +60,32 @@ class Filter:
 
     @property
     def type(self) -> str:
-        """``butterworth_zero_phase`` or ``none``."""
+        """Return ``butterworth_zero_phase`` or ``none``."""
         return "none" if self.cutoff_hz is None else "butterworth_zero_phase"
 
     @property
     def order(self) -> int | None:
-        """Of both passes together."""
+        """Return the order of both passes together."""
         return None if self.cutoff_hz is None else ORDER
 
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """One person over a clip, clean and smooth. All (f, 17, ...); NaN where there is nothing.
+    """Cleaned and smoothed points of one person over a clip, (f, 17, ...); NaN where missing.
 
     Attributes:
         track: as measured.
-        raw: pixels of the points that count as measured, sides repaired, not smoothed.
-        gated: the same points smoothed, and why the others are missing: what angles of a frame
-            are made of.
-        curve: smoothed, short gaps filled too: what speeds and events are made of.
-        sigma: standard deviations of ``raw``, pixels. from_model: whether the model gave them, else
-            they are the prior.
-        curve_sigma: the same of ``curve``: what the filter lets pass of the clip's noise.
-        noise: of the clip, whose ``inflation`` is a factor of ``sigma``.
-        outlier, filled, unsmoothed: (f, 17) points taken out, made up, and left as measured.
+        raw: measured points in pixels, sides repaired, not smoothed.
+        gated: the same points smoothed, and why the others are missing; used for the angles of a
+            frame.
+        curve: smoothed points with short gaps filled; used for speeds and events.
+        sigma: standard deviations of ``raw`` in pixels. from_model: True if from the model, False
+            if from the prior.
+        curve_sigma: standard deviations of ``curve``, from the noise that the filter passes.
+        noise: of the clip; its ``inflation`` is a factor of ``sigma``.
+        outlier, filled, unsmoothed: (f, 17) points removed, interpolated, and not smoothed.
         swaps: exchanges of left and right that were undone.
-        filter: what smoothed.
+        filter: the filter applied.
     """
 
     track: Track
@@ -103,7 +103,7 @@ class Smoothed:
     filter: Filter
 
     def swapped(self) -> Flags:
-        """(f,) whether sides were exchanged in a frame."""
+        """Return whether (f,) sides were exchanged in a frame."""
         found = np.zeros(len(self.raw), np.bool_)
         for swap in self.swaps:
             found[swap.start : swap.stop] = True
@@ -111,13 +111,13 @@ class Smoothed:
 
 
 def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) -> Smoothed:
-    """Gate, repair of sides, stray points, gaps, low-pass filter, in this order.
+    """Apply gate, repair of sides, outlier removal, gap filling and low-pass filter, in this order.
 
-    What is too short to filter, a single picture above all, is only gated.
+    A track too short to filter, such as a single picture, is only gated.
 
     Args:
         track: as measured. config: thresholds.
-        roll_deg: by which the scene is turned clockwise; points are turned back by it.
+        roll_deg: clockwise rotation of the scene; points are rotated back by it.
 
     Raises:
         ValueError: time stamps do not ascend.
@@ -167,7 +167,7 @@ def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) 
 
 
 def choose_filter(times_s: Array, config: BiomechanicsConfig) -> Filter:
-    """The filter for frames at these times: none for a clip too short, or too slow for any."""
+    """Choose the filter for these times; none if the clip is too short or its rate too low."""
     if len(times_s) < 2:
         return Filter(None, None)
     rate = rate_of(times_s)
@@ -184,7 +184,7 @@ def choose_filter(times_s: Array, config: BiomechanicsConfig) -> Filter:
 
 
 def _turned_sigma(sigma: Array, roll_deg: float) -> Array:
-    """Standard deviations along turned axes; that they then depend on one another is left out."""
+    """Rotate standard deviations to turned axes, ignoring the correlation that results."""
     a = np.radians(roll_deg)
     c, s = np.cos(a) ** 2, np.sin(a) ** 2
     turned: Array = np.sqrt(sigma**2 @ np.array([[c, s], [s, c]]))
@@ -214,7 +214,7 @@ def _outliers(times_s: Array, xy: Array, score: Array, config: BiomechanicsConfi
 
 
 def _suggested(times_s: Array, xy: Array, config: BiomechanicsConfig) -> float | None:
-    """Median over the body's points, each by its longest stretch without a gap; None unknown."""
+    """Return the median suggestion of the body's points, from each one's longest run, or None."""
     together: dict[tuple[int, int], list[int]] = {}
     for point in range(xy.shape[1])[SKELETON.body_slice]:
         runs = runs_of(np.isfinite(xy[:, point, 0]), times_s, config.max_gap_s)

@@ -1,4 +1,4 @@
-"""Repair before smoothing: sides taken for one another, stray points, short gaps.
+"""Repair points before smoothing: swapped sides, outliers and short gaps.
 
 Points are (f, 17, 2) pixels of one person, NaN where not seen.
 """
@@ -23,12 +23,12 @@ LIMB_PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
     "legs": ("hip", "knee", "ankle"),
     "arms": ("shoulder", "elbow", "wrist"),
 }
-"""What is exchanged together when sides are taken for one another, from the body outward."""
+"""Joints that are exchanged together when sides are swapped, from the body outward."""
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _REACH_S: Final = 0.25
-"""A prediction by constant velocity says nothing about later than this."""
+"""Longest time in seconds that constant velocity predicts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class Swap:
 
 @dataclass(frozen=True, slots=True)
 class SwapCosts:
-    """What it costs to take sides for one another, and how long they may be so.
+    """Costs and limits for detecting swapped sides.
 
     Attributes:
-        switch: of every change between frames. tolerance_px: error of a prediction beside the
-            points' own deviations.
-        longest_s: of exchanges that are undone. least_gain: share of what it would cost to leave
-            them that must be saved.
+        switch: cost of every change between frames. tolerance_px: error of a prediction, in
+            addition to the points' own deviations.
+        longest_s: longest exchange to undo. least_gain: smallest share of the cost of an exchange
+            that undoing it must save.
     """
 
     switch: float
@@ -58,12 +58,11 @@ class SwapCosts:
 
 
 def find_swaps(times_s: Array, xy: Array, sigma: Array, costs: SwapCosts) -> list[Swap]:
-    """Exchanges of left and right that come and go, legs and arms apart.
+    """Find temporary exchanges of left and right, separately for legs and arms.
 
-    Each frame is compared with where constant velocity takes the points, once with the sides as
-    they are and once exchanged; the path through the clip that fits best is found by Viterbi's
-    algorithm. Only an exchange between two longer stretches that agree is told of: which of two
-    stretches is right cannot be said otherwise.
+    Each frame is compared with the prediction of constant velocity, with the sides as they are and
+    exchanged. Viterbi's algorithm finds the best path through the clip. Only an exchange between
+    two longer stretches that agree is returned, because otherwise the correct one is unknown.
 
     Args:
         times_s: (f,). xy, sigma: (f, 17, 2) pixels.
@@ -77,7 +76,7 @@ def find_swaps(times_s: Array, xy: Array, sigma: Array, costs: SwapCosts) -> lis
 
 
 def exchange(values: NDArray[Scalar], swaps: list[Swap]) -> NDArray[Scalar]:
-    """A copy of (f, 17, ...) with left and right exchanged in the frames of ``swaps``."""
+    """Copy (f, 17, ...) with left and right exchanged in the frames of ``swaps``."""
     values = values.copy()
     for swap in swaps:
         left, right = (
@@ -89,14 +88,14 @@ def exchange(values: NDArray[Scalar], swaps: list[Swap]) -> NDArray[Scalar]:
 
 
 def _sided(xy: Array, joints: tuple[str, ...]) -> Array:
-    """(f, side, joint, 2)."""
+    """Return the points of joints as (f, side, joint, 2)."""
     return np.stack([xy[:, [INDEX[f"{side}_{j}"] for j in joints]] for side in SIDES], axis=1)
 
 
 def _swaps_of(
     limbs: str, times_s: Array, points: Array, sigma: Array, costs: SwapCosts
 ) -> list[Swap]:
-    # A pair of which one is missing would tell for the exchange that compares the other.
+    # Drop half-visible pairs: they bias towards swapping.
     points = np.where(np.isfinite(points).all((1, 3), keepdims=True), points, np.nan)
     usable = np.flatnonzero(np.isfinite(points[:, :, 1:]).all((1, 2, 3)))
     if len(usable) < 3:
@@ -119,9 +118,9 @@ def _swaps_of(
 
 
 def _step_costs(times_s: Array, points: Array, sigma: Array, costs: SwapCosts) -> Array:
-    """(n, 2, 2) cost of frame i by whether sides change before it and before the one before it.
+    """Return the cost (n, 2, 2) of each frame by whether sides change before it and one earlier.
 
-    Exchanging sides in all of three frames changes nothing, so these two say everything.
+    Exchanging the sides of all three frames changes nothing, so these two states are sufficient.
     """
     step = np.diff(times_s)
     swapped = points[:, ::-1]
@@ -139,7 +138,7 @@ def _step_costs(times_s: Array, points: Array, sigma: Array, costs: SwapCosts) -
 
 
 def _best_switches(step_costs: Array, switch: float) -> NDArray[np.intp]:
-    """Indices before which sides change along the cheapest path through (n, 2, 2) costs."""
+    """Return the indices before which sides change, along the cheapest path of (n, 2, 2) costs."""
     stay, change = 0.0, switch
     came_from: list[tuple[int, int]] = []
     for (stay_stay, stay_change), (change_stay, change_change) in step_costs.tolist():
@@ -158,7 +157,7 @@ def _best_switches(step_costs: Array, switch: float) -> NDArray[np.intp]:
 
 
 def _pays(step_costs: Array, start: int, stop: int, costs: SwapCosts) -> bool:
-    """Whether exchanging the sides of ``start`` to ``stop`` saves enough of the cost there."""
+    """Return True if exchanging the sides from ``start`` to ``stop`` saves enough cost."""
     frames = slice(start, min(stop + 2, len(step_costs)))
     kept = step_costs[frames, 0, 0].sum()
     change = np.zeros(len(step_costs) + 1, np.intp)
@@ -171,16 +170,16 @@ def _pays(step_costs: Array, start: int, stop: int, costs: SwapCosts) -> bool:
 def hampel_outliers(
     times_s: Array, xy: Array, suspect: Flags, half_window_s: float, deviations: float, floor: float
 ) -> Flags:
-    """(f, 17) points far from the median of their neighbours in time (Hampel).
+    """Return the outliers (f, 17) of a Hampel filter: points far from the median in time.
 
-    Fewer than five points in a window have no median worth the name: nothing is far from it.
+    A window of fewer than five points has no reliable median, and so no outliers.
 
     Args:
         times_s: (f,). xy: (f, 17, 2).
-        suspect: (f, 17) the points that are tested at all; the others only count as neighbours.
-        half_window_s: how far neighbours lie.
-        deviations: median absolute deviations, scaled to standard ones, that are far.
-        floor: pixels that the scaled deviation is at least.
+        suspect: (f, 17) points to test; the others only count as neighbors.
+        half_window_s: largest distance of neighbors in time.
+        deviations: threshold in median absolute deviations, scaled to standard deviations.
+        floor: minimum of the scaled deviation in pixels.
     """
     windows = Windows.of(times_s, 2 * half_window_s)
     found = np.zeros(suspect.shape, np.bool_)
@@ -203,11 +202,11 @@ _BONES: Final = tuple(
     for side in SIDES
     for start, end in (*SKELETON.bones.values(), ("shoulder", "hip"))
 )
-"""Not the lines between the sides, which are of no length from the side."""
+"""Limbs whose length is checked, without lines between the sides, which vanish from the side."""
 
 
 def bone_length_outliers(xy: Array, share: float) -> Flags:
-    """(f, 17) points of a limb that is more than ``share`` off its median length.
+    """Return the points (f, 17) of limbs that are more than ``share`` off their median length.
 
     Lengths are taken relative to the person's apparent size, which changes with the distance.
     """
@@ -224,12 +223,12 @@ def bone_length_outliers(xy: Array, share: float) -> Flags:
 
 
 def fill_gaps(times_s: Array, xy: Array, longest_s: float, neighbours: int) -> tuple[Array, Flags]:
-    """Points with short gaps filled by monotone cubics (PCHIP), and (f, 17) which were filled.
+    """Fill short gaps by monotone cubics (PCHIP), and return which points (f, 17) were filled.
 
     Args:
         times_s: (f,). xy: (f, 17, 2).
         longest_s: from the last point before a gap to the first after it.
-        neighbours: points without a gap that there must be on both sides; fewer lie in the gap.
+        neighbours: minimum number of consecutive points on both sides; fewer belong to the gap.
     """
     filled = xy.copy()
     there = np.asarray(np.isfinite(xy).all(-1))
@@ -247,7 +246,7 @@ def fill_gaps(times_s: Array, xy: Array, longest_s: float, neighbours: int) -> t
 def _short_gaps(
     times_s: Array, there: Flags, longest_s: float, neighbours: int
 ) -> NDArray[np.intp]:
-    """Frames of the gaps that may be filled: too short a stretch of points is part of a gap."""
+    """Return the frames of gaps to fill; a short stretch of points counts as part of a gap."""
     runs = runs_of(there, times_s, math.inf)
     runs = runs[runs[:, 1] - runs[:, 0] >= neighbours]
     ends, starts = runs[:-1, 1], runs[1:, 0]

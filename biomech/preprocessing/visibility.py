@@ -1,4 +1,4 @@
-"""Which keypoints count as seen."""
+"""Select the keypoints that count as seen."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from biomech.skeleton import INDEX
 
 @dataclass(frozen=True, slots=True)
 class VisibleKeypoints:
-    """Keypoints of one person, those not seen taken out.
+    """Keypoints of one person without those that are not seen.
 
     Attributes:
         xy: (f, 17, 2) pixels, NaN where not seen.
-        reason: (f, 17) why, empty where seen.
+        reason: (f, 17) reason, empty where seen.
     """
 
     xy: Array
     reason: Reasons
 
     def missing(self, keypoints: Iterable[str]) -> Reasons:
-        """(f,) why the first of ``keypoints`` that is not seen is not, empty where all are."""
+        """Return the reason (f,) of the first missing one of ``keypoints``, empty where none is."""
         return reasons.first(
             reasons.none(len(self.xy)), *(self.reason[:, INDEX[name]] for name in keypoints)
         )
 
 
 def gate(xy: Array, score: Array, size: tuple[int, int], min_score: float) -> VisibleKeypoints:
-    """Take out points of low score and points outside the picture.
+    """Remove points of low score and points outside the picture.
 
-    A low score comes first as a reason: where such a point lies says nothing.
+    A low score takes precedence as the reason, because the position of such a point is unreliable.
 
     Args:
         xy: (f, 17, 2) pixels. score: (f, 17); NaN counts as 0.

@@ -1,4 +1,4 @@
-"""What stands between a clip and sound numbers: warnings with the frames concerned."""
+"""Find quality problems of a clip: cautions with the affected frames."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ FAST_RATE_HZ: Final = 60.0
 FAST_MOVEMENTS: Final = ("run", "jump", "throw")
 
 MAX_BLUR: Final = 0.65
-"""Sharp pictures are below, and blur with a standard deviation of 1.5 % of the body's height above:
-docs/biomechanics/quality.md has the figures."""
+"""Threshold of blur: sharp pictures are below, a Gaussian blur of 1.5 % of the body's height above.
+See docs/biomechanics/quality.md."""
 
 _CONFIDENT: Final = 50.0
 _BORDER_PX: Final = 1.5
@@ -30,17 +30,17 @@ _GROUND_SPEED: Final = 0.3
 _FEET_APART_SPEED: Final = 0.1
 _LEVEL_FEET: Final = 0.04
 _MOVES_FOR_S: Final = 0.3
-"""Shorter movements of both feet are those of the person, or of the points."""
+"""Shortest camera motion in seconds; less is motion of the person or of the points."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something to know of some frames.
+    """A quality problem of some frames.
 
     Attributes:
-        code, detail: what. frames: (f,) those concerned.
-        threshold: the number beyond which a frame is, None where it is not one number.
-        value: what was found in its place, None where that is not one number.
+        code, detail: the problem. frames: (f,) those affected.
+        threshold: the number that affected frames exceed, None if it is not a single number.
+        value: the number found instead, None if it is not a single number.
     """
 
     code: str
@@ -53,12 +53,12 @@ class Caution:
 def cautions_of(
     metrics: PersonMetrics, clip_events: ClipEvents | None, movement: str, others: Flags
 ) -> list[Caution]:
-    """Those that concern at least one frame in which the person is.
+    """Return the cautions that affect at least one frame with the person.
 
     Args:
-        metrics: of the person. clip_events: None for a clip too short for it.
-        movement: as the caller calls it.
-        others: (f,) frames in which somebody else is.
+        metrics: of the person. clip_events: None for a clip too short for events.
+        movement: named by the caller.
+        others: (f,) frames with another person.
     """
     present = metrics.points.track.present
     found = [
@@ -80,7 +80,7 @@ def cautions_of(
 
 
 def ranges(frames: Flags) -> list[list[int]]:
-    """First and last frame of each run of ``frames`` (f,)."""
+    """Return the first and last frame of each run of ``frames`` (f,)."""
     index = np.arange(len(frames), dtype=np.float64)
     return [[start, stop - 1] for start, stop in runs_of(frames, index, np.inf).tolist()]
 
@@ -88,7 +88,7 @@ def ranges(frames: Flags) -> list[list[int]]:
 def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
     rate = metrics.points.filter.rate_hz
     least = FAST_RATE_HZ if movement in FAST_MOVEMENTS else LEAST_RATE_HZ
-    # A hundredth of slack: 60 frames a second are often 59.94.
+    # 1 % of slack: 60 frames a second are often 59.94.
     if rate is not None and rate < 0.99 * least:
         everywhere = np.ones(len(metrics.points.raw), np.bool_)
         detail = f"{rate:.4g} frames a second, {least:g} or more are needed for this movement"
@@ -96,13 +96,13 @@ def _rate(metrics: PersonMetrics, movement: str) -> Iterator[Caution]:
 
 
 def _shown(clip_events: ClipEvents | None, movement: str) -> str:
-    """Return the movement as the caller calls it, or as it was recognized where nobody does."""
+    """Return the movement named by the caller, else the recognized one."""
     seen = clip_events.recognized if clip_events and movement == AUTO else None
     return seen or movement
 
 
 def _slow_motion(clip_events: ClipEvents) -> Caution:
-    """Return the flights that are slower than gravity makes them, as of a film in slow motion."""
+    """Return the caution for flights that are slower than gravity allows, as in slow motion."""
     found = slow_flights(clip_events)
     frames = np.zeros(len(clip_events.curves.times_s), np.bool_)
     for flight in found:
@@ -140,12 +140,12 @@ def _blurred(metrics: PersonMetrics) -> Flags:
 
 
 def _ground(clip_events: ClipEvents) -> Caution:
-    """Feet that stand and yet move over the picture, both together, for some time.
+    """Return the caution for standing feet that both move over the picture for some time.
 
-    Either the camera moves, or what the person stands on does.
+    Either the camera or the surface under the person moves.
     """
     curves = clip_events.curves
-    # Over a third of a second: a foot put down is not the ground.
+    # Measured over a third of a second: a foot being put down is not standing.
     windows = Windows.of(curves.times_s, _MOVES_FOR_S)
     track = clip_events.metrics.points
     size = curves.stature_px
@@ -168,7 +168,7 @@ def _ground(clip_events: ClipEvents) -> Caution:
 
 
 def _stance_moves(clip_events: ClipEvents) -> Flags:
-    """Bouts of steps in which feet on the ground mostly move backward over the picture."""
+    """Return the bouts in which feet on the ground mostly move backward, as on a treadmill."""
     curves, gait = clip_events.curves, clip_events.gait
     frames = np.zeros(len(curves.times_s), np.bool_)
     if gait is None:

@@ -1,4 +1,4 @@
-"""Repetitions, steps, jumps and landings, JSON-ready."""
+"""Build the JSON-ready blocks of repetitions, steps, jumps and landings."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ Block = dict[str, Any]
 
 
 def events_block(clip_events: ClipEvents | None, first_frame: int = 0) -> Block:
-    """``driver``, ``reps`` and ``gait`` with their reasons, ``jumps`` and ``landings``.
+    """Build ``driver``, ``reps`` and ``gait`` with their reasons, ``jumps`` and ``landings``.
 
-    Frames count from the first of the clip, ``first_frame`` being that of the track; times may lie
-    between them. The angles of ``reps`` are the largest and the range of each joint from valley to
-    valley.
+    Frames count from the start of the clip; ``first_frame`` is that of the track. Times may lie
+    between frames. The angles of ``reps`` are the maximum and the range of each joint from valley
+    to valley.
     """
     if clip_events is None:
         return {
@@ -52,7 +52,7 @@ def events_block(clip_events: ClipEvents | None, first_frame: int = 0) -> Block:
 
 def _jump(jump: Flight, first_frame: int) -> Block:
     found = jump.contacts
-    if found is None:  # not of flights that count as jumps
+    if found is None:  # never for flights that count as jumps
         raise ValueError("the contacts of a jump were not looked for")
     return {
         "t_takeoff_s": number(sum(found.takeoff_s) / 2),

@@ -1,8 +1,8 @@
-"""The response's ``biomechanics`` objects of one person, one a frame.
+"""Build the response's ``biomechanics`` objects of one person, one for each frame.
 
-Numbers are rounded to three decimals. A null of the response's fields has its reason in
-``detail.nulls``. ``detail.signed`` holds the angles of the plane that the view shows; those of the
-other plane are absent rather than null.
+Numbers are rounded to three decimals. The reason of each null field is in ``detail.nulls``.
+``detail.signed`` has the angles of the plane that the view shows; those of the other plane are
+absent, not null.
 """
 
 import math
@@ -30,24 +30,24 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "body_alignment": ("spine_angle", "hip_level_difference", "shoulder_level_difference"),
 }
-"""Fields of the response by block."""
+"""Response fields by block."""
 
 _DECIMALS = 3
 _CM = 100.0
 _ASIDE = 0.5
-"""Least share of the way out of the front along the picture's horizontal to face right or left: so
-for trunks up to 60 degrees off the vertical."""
+"""Smallest horizontal share of the forward direction for facing right or left, which holds for
+trunks up to 60 degrees off the vertical."""
 
 Group = tuple[str, str]
-"""Part of the object, and name in it of an object of named values."""
+"""Part of the object, and the name of a group of values in it."""
 
 Columns = Mapping[Group, Mapping[str, Any]]
-"""(f,) by group and name."""
+"""Columns (f,) by group and name."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Columns as one array (f, n), of which a row is read at once."""
+    """Columns as one array (f, n), read by row."""
 
     names: tuple[tuple[Group, tuple[str, ...]], ...]
     cells: NDArray[Any]
@@ -63,20 +63,20 @@ class _Table:
     def row(
         self, frame: int, said: Callable[[Any], Any] = bool
     ) -> dict[str, dict[str, dict[str, Any]]]:
-        """Cells of a frame, each as it is ``said``, by part, group and name."""
+        """Return the cells of a frame, each converted by ``said``, by part, group and name."""
         cells = map(said, self.cells[frame].tolist())
         parts: dict[str, dict[str, dict[str, Any]]] = {}
         for (part, group), names in self.names:
-            # The names end first, so that none of the next group's cells is taken.
+            # The names end first, so that no cell of the next group is consumed.
             parts.setdefault(part, {})[group] = dict(zip(names, cells, strict=False))
         return parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBlocks(Sequence[dict[str, Any] | None]):
-    """The object of each frame, JSON-ready, made anew when it is asked for.
+    """The JSON-ready object of each frame, built on access.
 
-    None where the person is absent. An object is eight times as large as what is kept of it.
+    It is None where the person is absent. An object is eight times as large as its stored columns.
     """
 
     _present: Flags
@@ -155,12 +155,12 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
 def frame_blocks(
     metrics: PersonMetrics, present: Flags, first: int = 0, frames: int | None = None
 ) -> FrameBlocks:
-    """The objects of a person's frames.
+    """Build the objects of a person's frames.
 
     Args:
         metrics: of f frames. present: (f,) whether the person is there.
-        first: which frame of the clip the first of these is.
-        frames: of the clip; the person is absent from the others. Default: these are all.
+        first: number in the clip of the first of these frames.
+        frames: number of frames of the clip; default: only these. The person is absent in others.
     """
     count = len(present)
     words: dict[str, int] = {}
@@ -196,7 +196,7 @@ def frame_blocks(
 
 
 def disabled_block() -> dict[str, Any]:
-    """The object of a frame where biomechanics are switched off: every field null."""
+    """Return the object of a frame with biomechanics disabled: every field null."""
     return {
         **{block: dict.fromkeys(names) for block, names in FIELDS.items()},
         "detail": {"nulls": {name: DISABLED for names in FIELDS.values() for name in names}},
@@ -255,12 +255,12 @@ def _number_columns(metrics: PersonMetrics) -> Columns:
 
 
 def _whole(ends: Array) -> Array:
-    """(f, 2) the intervals that have both ends."""
+    """Return the intervals (f, 2) that have both ends, NaN for others."""
     return np.where(np.isfinite(ends).all(-1, keepdims=True), ends, np.nan)
 
 
 def _level_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array]]:
-    """How much higher the left is, where the view shows it: pixels, % of stature, centimetres."""
+    """Return the height of the left over the right: pixels, % of stature, centimetres."""
     size = metrics.size
     columns: dict[Group, Mapping[str, Array]] = {}
     for part, angle in metrics.tilts.items():
@@ -285,7 +285,7 @@ def _component_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array
 
 
 def shoulder_reference(metrics: PersonMetrics) -> str:
-    """``ipsilateral`` where one side stands for the trunk, else ``trunk``."""
+    """Return ``ipsilateral`` if one side defines the trunk, else ``trunk``."""
     return "ipsilateral" if metrics.near_side else "trunk"
 
 

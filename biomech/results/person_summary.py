@@ -1,6 +1,6 @@
-"""The response's object of one person for the whole clip: ``biomechanics_summary[]``.
+"""Build the response's object of one person for the whole clip: ``biomechanics_summary[]``.
 
-Numbers are rounded to four decimals. What is not known is null; why, the ``reason`` beside it says.
+Numbers are rounded to four decimals. Unknown values are null, with a ``reason``.
 """
 
 from dataclasses import asdict, dataclass
@@ -46,7 +46,7 @@ from biomech.results.joint_ranges import joints_block
 from biomech.scores.clip_scores import clip_scores
 
 ANOTHERS: Final = "references, earlier results and norms are the primary person's"
-"""Reason of the comparisons of everybody else."""
+"""Reason of comparisons that are withheld from people other than the primary one."""
 
 TOO_SHORT: Final = "the clip is too short or too slow to be filtered"
 
@@ -57,7 +57,7 @@ LIMITS: Final = (
     "Confidence is not accuracy.",
     "No forces, no diagnosis, no prediction of injury, no decision on a return to sport.",
 )
-"""What holds of every result."""
+"""Limits that apply to every result."""
 
 APPLICATIONS: Final = (
     "monitoring",
@@ -73,13 +73,13 @@ APPLICATIONS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SummaryInputs:
-    """What a summary is to be made of beside the person's own points.
+    """Inputs of a summary in addition to the person's own points.
 
     Attributes:
-        config: thresholds. context: as the caller says. parts: which are given.
-        guidelines: of the site. model: that made most of the poses, None unknown.
-        first_frame: of the clip, the number of the track's own first one.
-        others: (f,) frames of the track in which somebody else is, None nowhere.
+        config: thresholds. context: data from the caller. parts: those enabled.
+        guidelines: of the site. model: source of most poses, None if unknown.
+        first_frame: number in the clip of the track's first frame.
+        others: (f,) frames of the track with another person, None for none.
     """
 
     config: BiomechanicsConfig
@@ -97,9 +97,9 @@ def summary(
     clip_events: ClipEvents | None,
     occasion: SummaryInputs,
 ) -> dict[str, Any]:
-    """What holds for the whole clip of one person, JSON-ready.
+    """Build the JSON-ready summary of one person for the whole clip.
 
-    ``clip_events`` is None where the clip is too short for events.
+    ``clip_events`` is None if the clip is too short for events.
     """
     told = _heading(person_id, metrics, occasion)
     told["quality"] = _quality(metrics, clip_events, occasion)
@@ -119,7 +119,7 @@ def summary(
 
 
 def disabled_summary(person_id: int) -> dict[str, Any]:
-    """The object where biomechanics are switched off."""
+    """Return the summary with biomechanics disabled."""
     return {"person_id": person_id, "definitions": DEFINITIONS, "reason": DISABLED}
 
 
@@ -155,7 +155,7 @@ def _heading(person_id: int, metrics: PersonMetrics, occasion: SummaryInputs) ->
 
 
 def _near_side(metrics: PersonMetrics) -> str | None:
-    """Find the side nearer to the camera; None unless seen from that one side throughout."""
+    """Return the side nearer to the camera; None unless one side is nearer throughout."""
     facing = metrics.view.facing[metrics.view.facing != 0]
     if metrics.view.of_clip() != SAGITTAL or not len(facing):
         return None
@@ -169,7 +169,7 @@ _MOST_TURNED: Final = 0.1
 
 
 def filter_block(points: Smoothed) -> dict[str, Any]:
-    """What smoothed and repaired the points of one person, JSON-ready.
+    """Return the filter and repairs of one person's points, JSON-ready.
 
     Times are those of the first and last frame.
     """

@@ -1,6 +1,6 @@
-"""Balance: the extrapolated center of mass in its base of support, and sway.
+"""Measure balance: the extrapolated center of mass in its base of support, and sway.
 
-Along the picture's horizontal only.
+Only motion along the picture's horizontal is used.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _WRISTS = [INDEX["left_wrist"], INDEX["right_wrist"]]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the person appears: stature in pixels, and in metres where that is known."""
+    """Stature of the person in pixels, and in metres if known."""
 
     stature_px: float
     height_m: float | None = None
@@ -38,15 +38,15 @@ class Balance:
 
     Attributes:
         margin: (f,) see :func:`margin_of`.
-        sway: (f,) 0 to 1, 1 still; NaN of a single picture, which has none.
+        sway: (f,) 0 to 1, 1 still; NaN for a single picture.
         omega0: (f,) rad/s of the inverted pendulum. omega0_source: ``height`` or ``default``.
         travel: (f,) mean speed along the picture, H a second, without sign.
-        mass: (f,) share of body mass that the center of mass is of.
-        ankles: (f,) whether both ankles are seen: an unseen foot may bear.
-        known: (f,) whether the velocities are known that balance depends on.
-        grounded: (f,) whether the feet carry, and as far as can be told they alone.
+        mass: (f,) share of body mass that the center of mass includes.
+        ankles: (f,) whether both ankles are seen; a hidden foot may bear weight.
+        known: (f,) whether the velocities that balance depends on are known.
+        grounded: (f,) whether the feet, and apparently only they, bear weight.
         noisy: whether sway is less than the noise of the points.
-        static: a single picture, judged by its margin alone.
+        static: whether this is a single picture, scored by its margin only.
     """
 
     margin: Array
@@ -125,10 +125,10 @@ def balance_of(
 def sway_noise_px_s(
     taken: Array, noise: Noise, rate_hz: float | None, config: BiomechanicsConfig
 ) -> float:
-    """Return the noise of the averaged velocity of a point; NaN where it cannot be told.
+    """Return the noise of the averaged velocity of a point; NaN if it cannot be estimated.
 
     Args:
-        taken: (f,) pixels that the filter took away of it. noise: of the clip.
+        taken: (f,) pixels of the point's motion that the filter removed. noise: of the clip.
         rate_hz: frames a second. config: with the span of the average.
     """
     if rate_hz is None:
@@ -139,7 +139,7 @@ def sway_noise_px_s(
 
 
 def _averaged(times_s: Array, moving: Array, config: BiomechanicsConfig) -> Array:
-    """Return velocities (f, 2) averaged over a short span, NaN where there was none."""
+    """Return velocities (f, 2) averaged over a short window, NaN where missing."""
     near = Windows.of(times_s, config.sway_smooth_s)
     means = np.stack([near.mean(moving[:, axis]) for axis in range(2)], -1)
     return np.where(np.isfinite(moving), means, np.nan)
@@ -148,12 +148,12 @@ def _averaged(times_s: Array, moving: Array, config: BiomechanicsConfig) -> Arra
 def sway_of(
     windows: Windows, across: Array, bend: Array, turn: Array, config: BiomechanicsConfig
 ) -> Array:
-    """Return the rms (f,) of horizontal speed that does not go with the bending of the knees.
+    """Return the rms (f,) of horizontal speed that is unrelated to bending the knees.
 
-    Who bends the knees moves the hips back and the trunk forward on purpose. So the horizontal
-    velocity is regressed, in each window, on the knees' angular velocity and on that times their
-    angle: a way that may curve with depth. What is left over is sway. In stillness there is nothing
-    to go with.
+    A squat moves the hips back and the trunk forward on purpose. The horizontal velocity is
+    therefore regressed, in each window, on the knees' angular velocity and on its product with
+    their angle, which allows a curved path. The residual is sway. Without knee motion, all motion
+    is sway.
 
     Args:
         windows: about each frame. across: (f,) statures a second.
@@ -166,7 +166,7 @@ def sway_of(
     aa, ab, ac, bb, bc, cc = (
         windows.mean(p * q) - windows.mean(p) * windows.mean(q) for p, q in pairs
     )
-    least = config.sway_least_turn**2  # radians may stay as they are: a squat turns by one or two
+    least = config.sway_least_turn**2  # no scaling of radians: a squat turns by one or two
     determinant = (bb + least) * (cc + least) - bc**2
     on_b = (ab * (cc + least) - ac * bc) / determinant
     on_c = (ac * (bb + least) - ab * bc) / determinant
@@ -186,12 +186,12 @@ def _knee_bend(xy: Array, view: View) -> Array:
 def on_feet(
     xy: Array, down: Flags, com_px: Array, stature_px: float, config: BiomechanicsConfig
 ) -> Flags:
-    """Return where (f,) a foot carries under an upright shank, and no hand is at the ground.
+    """Return where (f,) a foot bears weight under an upright shank and no hand is on the ground.
 
-    So not who lies, kneels, planks or stands on the hands.
+    This excludes lying, kneeling, planks and handstands.
 
     Args:
-        xy: (f, 17, 2) pixels. down: (f, 2) ankles that bear. com_px: height of the center of mass
+        xy: (f, 17, 2) pixels. down: (f, 2) bearing ankles. com_px: height of the center of mass
             over the lower ankle. stature_px: of the person. config: heights.
     """
     ankle_y, knee_y, wrist_y = (xy[:, points, 1] for points in (_ANKLES, _KNEES, _WRISTS))
@@ -218,7 +218,7 @@ def seated(
 def contacts(
     ankle_y: Array, ankle_speed: Array, stature_px: float, config: BiomechanicsConfig
 ) -> Flags:
-    """(f, 2) whether each ankle bears, that is near the lower of both, and slow.
+    """Return whether each ankle (f, 2) bears weight: it is near the lower one, and slow.
 
     Args:
         ankle_y: (f, 2) pixels, down. ankle_speed: (f, 2) pixels a second.
@@ -233,10 +233,10 @@ def contacts(
 def base_of_support(
     ankle_x: Array, down: Flags, view: View, stature_px: float, config: BiomechanicsConfig
 ) -> tuple[Array, Array]:
-    """Left and right edge (f,) in pixels of the ground under the ankles (f, 2) that bear.
+    """Return the left and right edge (f,), in pixels, of the support under bearing ankles (f, 2).
 
-    NaN where neither does. Half a foot's breadth to both sides seen from the front, heel and toe
-    seen from the side.
+    NaN where neither bears weight. The base extends half a foot's breadth to both sides in a
+    frontal view, and from heel to toe in a view from the side.
     """
     breadth = config.half_foot_breadth * stature_px
     heel = config.heel_share * config.foot_length * stature_px
@@ -251,9 +251,9 @@ def base_of_support(
 
 
 def pendulum_rate(above_px: Array, size: Size, config: BiomechanicsConfig) -> Array:
-    """(f,) rad/s: sqrt(g / height of the center of mass over the lower ankle) (Hof 2005).
+    """Return omega0 (f,) in rad/s: sqrt(g / height of center of mass over lower ankle) (Hof 2005).
 
-    The default where the person's height in metres is not known; NaN where not above the ankle.
+    The default is returned if the person's height is unknown; NaN where not above the ankle.
     """
     if size.height_m is None:
         return np.full(len(above_px), config.omega0_default)
@@ -263,12 +263,12 @@ def pendulum_rate(above_px: Array, size: Size, config: BiomechanicsConfig) -> Ar
 
 
 def margin_of(extrapolated: Array, low: Array, high: Array) -> Array:
-    """(f,) 1 in the middle of the base, 0.5 on an edge, 0 half a base beyond it."""
+    """Return the margin (f,): 1 in the middle of the base, 0.5 on an edge, 0 half a base beyond."""
     nearer = np.minimum(extrapolated - low, high - extrapolated)
     return np.clip(0.5 + 0.5 * ratio(nearer, (high - low) / 2), 0.0, 1.0)
 
 
 def sway_score(sway_rms: Array, config: BiomechanicsConfig) -> Array:
-    """(f,) from the rms of horizontal speed about its mean, H a second."""
+    """Return the sway score (f,) from the rms of horizontal speed about its mean, H a second."""
     score: Array = 1.0 / (1.0 + (sway_rms / config.sway_scale) ** 2)
     return score

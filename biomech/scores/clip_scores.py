@@ -1,4 +1,4 @@
-"""Scores of the whole clip, of those of its frames: ``biomechanics_summary[].scores``."""
+"""Average the scores of frames over the clip: ``biomechanics_summary[].scores``."""
 
 import math
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ def clip_scores(
 ) -> dict[str, dict[str, Any]]:
     """Return each score of a clip, JSON-ready.
 
-    The mean of the frames that have a value, by the definition that most of those have; null with
-    the commonest reason where fewer than ``config.min_coverage`` of the person's frames do.
-    Readiness is made anew of the means of its components, over the phases of the movement where
-    there are any: stillness about a set changes nothing of it.
+    A score is the mean over the frames with a value of the commonest definition. It is null, with
+    the commonest reason, if less than ``config.min_coverage`` of the person's frames have one.
+    Readiness is recomputed from the means of its components, over the phases of the movement if
+    there are any. Stillness before and after a set therefore does not change it.
     """
     told = {
         name: _clip_score(score, present, config)

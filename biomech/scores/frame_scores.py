@@ -1,9 +1,9 @@
-"""Composite scores: bounded summaries of named components, which are returned beside them.
+"""Compute composite scores: weighted means of named components, returned with the components.
 
-Engineering weights, not clinical scales. How well the person was measured (pose quality) and how
-they moved never share a score. A component that is missing leaves its weight to the others, but
-for stability, which is null without one of its two. A score of which a phase of the movement needs
-another definition names the one it has.
+The weights are engineering weights, not clinical scales. Quality of measurement (pose quality) and
+quality of movement are separate scores. The weight of a missing component goes to the others,
+except in stability, which is null without either component. A score with several definitions names
+the one used.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ STANDING: Final = "standing"
 STATIC: Final = "static"
 GAIT: Final = "gait"
 POSTURE: Final = "posture"
-"""Definitions that a score of a frame may have."""
+"""Definitions of the score of a frame."""
 
 _QUALITY_WEIGHTS: Final = np.array([0.2] * len(SKELETON.face) + [1.0] * len(SKELETON.body))
 
@@ -35,11 +35,11 @@ class Score:
     """A score over a clip.
 
     Attributes:
-        value: (f,), NaN where null. reason: (f,) why it is null, empty where it is not.
-        components: (f,) each by name, NaN where missing.
-        coverage: (f,) share of the components' weights that were present.
+        value: (f,), NaN where null. reason: (f,) reason of a null, else empty.
+        components: (f,) by name, NaN where missing.
+        coverage: (f,) share of the components' weights that are present.
         maximum: of the value; the minimum is 0.
-        definition: (f,) by which of its definitions the value is made; None where it has one only.
+        definition: (f,) name of the definition used; None if there is only one.
     """
 
     value: Array
@@ -50,7 +50,7 @@ class Score:
     definition: Reasons | None = None
 
     def only_where(self, reason: Reasons) -> "Score":
-        """The same, null where ``reason`` has a word, which is then the reason."""
+        """Return the same score, null with ``reason`` where that is not empty."""
         return replace(
             self,
             value=np.where(reason == "", self.value, np.nan),
@@ -62,7 +62,7 @@ class Score:
         return replace(self, definition=np.full(len(self.value), name, self.reason.dtype))
 
     def where(self, chosen: Flags, other: "Score") -> "Score":
-        """Return ``other`` where ``chosen`` (f,), else this; each with its own components."""
+        """Return ``other`` where ``chosen`` (f,), else this score, each with its components."""
         nothing = np.full(len(self.value), np.nan)
 
         def pick(ours: Array, theirs: Array) -> Array:
@@ -84,7 +84,7 @@ class Score:
         )
 
     def disabled(self) -> "Score":
-        """The same where it is not to be given: null, without components."""
+        """Return the same score disabled: null, without components."""
         return replace(
             self,
             value=np.full(len(self.value), np.nan),
@@ -99,13 +99,13 @@ def weighted(
     config: BiomechanicsConfig,
     maximum: float,
 ) -> Score:
-    """``maximum`` times the mean by weight of components in 0 to 1, of those present.
+    """Return ``maximum`` times the weighted mean of the present components, each 0 to 1.
 
     Null where less than ``config.min_coverage`` of the weights is present (``low_coverage``).
     """
     stacked = np.stack(list(components.values()))
     present = np.where(np.isfinite(stacked), np.array(weights)[:, None], 0.0)
-    # Two halves must not fall short of a half by rounding.
+    # Rounding must not put a coverage of exactly one half below the minimum.
     coverage = present.sum(0) / sum(weights)
     enough = coverage >= config.min_coverage - 1e-9
     value = maximum * ratio((np.nan_to_num(stacked) * present).sum(0), present.sum(0))
@@ -119,10 +119,10 @@ def weighted(
 
 
 def pose_quality(score: Array, min_score: float) -> Score:
-    """0-100 from keypoint scores (f, 17): share seen times mean score of those seen.
+    """Return 0-100 from keypoint scores (f, 17): share seen times mean score of those seen.
 
-    12 points of the body weigh 1, the 5 of the face 0.2. It says how well the person was measured
-    and compares within one model only.
+    The 12 points of the body weigh 1, the 5 of the face 0.2. The score rates the measurement, and
+    is comparable only within one model.
     """
     clamped = np.clip(np.nan_to_num(score), 0.0, 1.0)
     seen = np.where(clamped >= min_score, _QUALITY_WEIGHTS, 0.0)
@@ -136,9 +136,9 @@ def pose_quality(score: Array, min_score: float) -> Score:
 
 
 def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BiomechanicsConfig) -> Score:
-    """0-1, 1 a mirror posture, from the angles (f,) of both sides by joint.
+    """Return the symmetry of posture, 1 for a mirrored one, from both sides' angles (f,) by joint.
 
-    Of the posture of an instant: someone walking evenly scores low in most frames.
+    It rates the posture of a frame: even walking scores low in most frames.
     """
     alike = {
         joint: 1.0 - np.minimum(np.abs(left - right) / config.symmetry_span_deg, 1.0)
@@ -148,10 +148,10 @@ def symmetry(pairs: Mapping[str, tuple[Array, Array]], config: BiomechanicsConfi
 
 
 def stability(balance: Balance, view: View, missing: Reasons, config: BiomechanicsConfig) -> Score:
-    """0-100 from the margin of balance and sway, both of which must be known.
+    """Return 0-100 from the margin of balance and sway, both of which must be known.
 
-    A single picture has no sway: there the definition is the margin alone, and named so.
-    ``missing`` (f,) says why points of the body are missing, for where too few are seen.
+    A single picture has no sway; its definition ``static`` uses only the margin.
+    ``missing`` (f,) gives the reason where too few points of the body are seen.
     """
     margin = {"margin": balance.margin, "sway": balance.sway}
     weights = (1.0, 0.0) if balance.static else config.stability_weights
@@ -181,7 +181,7 @@ def stability(balance: Balance, view: View, missing: Reasons, config: Biomechani
 def alignment(
     lean: Array, tilts: tuple[Array, Array], view: View, config: BiomechanicsConfig
 ) -> Array:
-    """(f,) 0-1, frontal views only: how upright the trunk and how level shoulders and hips are."""
+    """Return the alignment (f,) of trunk, shoulders and hips, 0-1, in frontal views only."""
     parts = [1.0 - np.minimum(np.abs(lean) / config.lean_span_deg, 1.0)]
     parts += [1.0 - np.minimum(np.abs(tilt) / config.tilt_span_deg, 1.0) for tilt in tilts]
     return np.where(view.kind == FRONTAL, np.mean(parts, axis=0), np.nan)
@@ -195,10 +195,10 @@ def readiness(
     smooth: Array | None = None,
     pace: Array | None = None,
 ) -> Score:
-    """0-100: how balanced, symmetric, upright and smooth the instant is, and how fast still.
+    """Return 0-100 from stability, symmetry, alignment, smoothness and pace.
 
-    Smoothness and pace are of phases of a movement: they are missing outside of any, and here until
-    :func:`biomech.scores.readiness.with_smoothness` has found those. Null with fewer than
+    Smoothness and pace exist only within phases of a movement, which
+    :func:`biomech.scores.readiness.with_smoothness` adds later. Null with fewer than
     ``config.readiness_parts`` components.
     """
     unknown = np.full(len(aligned), np.nan)

@@ -1,4 +1,4 @@
-"""Scores that rest on phases of a movement: gait's own, and ``athletic_readiness`` of all parts."""
+"""Add the scores that depend on phases of a movement: gait scores, ``athletic_readiness``."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,15 +17,15 @@ from biomech.scores.stride_scores import gait_scores
 
 _ROUGHEST: Final = -4.0
 _SPAN: Final = 2.6
-"""SPARC from which on smoothness counts, and above it the span to all of it: -1.4 is least jerk."""
+"""Map SPARC -4.0 ... -1.4 to smoothness 0 ... 1; -1.4 is a minimum-jerk movement."""
 
 
 def with_smoothness(clip_events: ClipEvents, config: BiomechanicsConfig) -> PersonMetrics:
     """Return the metrics of a clip, with the scores that its phases allow.
 
-    In gait stability and symmetry are those of strides. Readiness knows of smoothness within
-    phases, and of pace within repetitions; outside these components are missing, but for the mean
-    smoothness of all strides beside them.
+    In gait, stability and symmetry are those of strides. Readiness includes smoothness within
+    phases and pace within repetitions. Outside of phases these components are missing, except that
+    frames near strides have the strides' mean smoothness.
     """
     metrics = clip_events.metrics
     movement = dict(metrics.movement)
@@ -57,7 +57,7 @@ def with_smoothness(clip_events: ClipEvents, config: BiomechanicsConfig) -> Pers
 
 
 def smoothness_of(clip_events: ClipEvents) -> Array:
-    """(f,) 0 to 1 by SPARC of the phases of a frame, their mean in strides of both sides."""
+    """Return 0 to 1 (f,) by SPARC of the phase of a frame, the mean in strides of both sides."""
     groups: list[list[Phase]]
     if clip_events.gait:
         groups = list(phases_of_strides(clip_events, clip_events.gait).values())
@@ -72,9 +72,9 @@ def smoothness_of(clip_events: ClipEvents) -> Array:
 
 
 def pace_of(clip_events: ClipEvents, config: BiomechanicsConfig) -> Array:
-    """(f,) 0 to 1, peak speed of the repetition of a frame over that of the fastest of the clip.
+    """Return the peak speed (f,) of a frame's repetition over that of the fastest in the clip.
 
-    NaN outside of repetitions, of gait, and where there are too few to be held together.
+    NaN outside of repetitions, in gait, and with too few repetitions to compare.
     """
     pairs = [] if clip_events.gait else phases_of_repetitions(clip_events)
     speeds = np.array([max(p.peak_speed for p in pair) for pair in pairs])
@@ -86,7 +86,7 @@ def pace_of(clip_events: ClipEvents, config: BiomechanicsConfig) -> Array:
 
 
 def _within(times_s: Array, values: Iterable[tuple[Phase, float]]) -> Array:
-    """(f,) mean of the values of the phases that hold a frame, NaN in none."""
+    """Return the mean value (f,) of the phases that contain a frame, NaN without any."""
     total, count = np.zeros((2, len(times_s)))
     for phase, value in values:
         if np.isfinite(value):

@@ -1,4 +1,4 @@
-"""How smooth a movement is, from its speed: nearer 0 is smoother. Not metabolic economy."""
+"""Compute the smoothness of a movement from its speed; values nearer 0 are smoother."""
 
 import math
 from typing import Final
@@ -8,7 +8,7 @@ import numpy as np
 from biomech.kinematics.geometry import Array
 
 LEAST_RATE_HZ: Final = 60.0
-"""Frames a second below which a jerk, a second derivative of a speed, says nothing."""
+"""Lowest frame rate for jerk, the second derivative of speed."""
 
 _PADDING: Final = 4
 _HIGHEST_HZ: Final = 10.0
@@ -16,10 +16,10 @@ _LEAST_AMPLITUDE: Final = 0.05
 
 
 def sparc(speed: Array, rate_hz: float) -> float:
-    """Spectral arc length of (n,) speeds at even times (Balasubramanian et al. 2015).
+    """Return the spectral arc length of (n,) speeds at even times (Balasubramanian et al. 2015).
 
-    Of the amplitude spectrum up to 10 Hz, scaled to its value at 0 Hz's largest, padded 16 times.
-    NaN for fewer than two speeds or none but 0.
+    The amplitude spectrum is zero-padded 16 times, scaled to its largest value, and used up to
+    10 Hz. NaN for fewer than two speeds, or if all are 0.
     """
     if len(speed) < 2 or not np.any(speed):
         return math.nan
@@ -39,9 +39,9 @@ def sparc(speed: Array, rate_hz: float) -> float:
 
 
 def ldlj(speed: Array, rate_hz: float) -> float:
-    """Log dimensionless jerk of (n,) speeds at even times, each taken to last one interval.
+    """Return the log dimensionless jerk of (n,) speeds at even times, one interval each.
 
-    NaN for fewer than three speeds, or where the movement has no jerk.
+    NaN for fewer than three speeds, or if the movement has no jerk.
     """
     if len(speed) < 3:
         return math.nan

@@ -1,7 +1,7 @@
-"""Stability and symmetry of gait: how alike the strides of a side are, and both sides' strides.
+"""Score gait by the similarity of strides: stability within a side, symmetry between sides.
 
-Standing definitions do not hold of who walks: the center of mass leaves the base at every step, and
-the legs are in antiphase. Each stride is taken from its own side's contact.
+The definitions for standing do not apply to walking: the center of mass leaves the base at every
+step, and the legs are in antiphase. Each stride starts at its own side's contact.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,8 @@ class GaitScores:
     """Scores of the gait of a clip, by frame.
 
     Attributes:
-        walking: (f,) where they hold: in strides and, of who still travels, near one.
+        walking: (f,) frames that they apply to: within strides, and near one while the person
+            travels.
         stability: of the nearest stride. symmetry: of all strides of both sides.
     """
 
@@ -75,7 +76,7 @@ def gait_scores(clip_events: ClipEvents, gait: Gait, config: BiomechanicsConfig)
 
 
 def _moves(clip_events: ClipEvents, config: BiomechanicsConfig) -> Flags:
-    """Return where (f,) the person travels, or the legs swing past each other."""
+    """Return the frames (f,) in which the person travels, or the legs swing past each other."""
     ahead = clip_events.curves.ankle_ahead
     swing = np.abs(velocity(clip_events.curves.times_s, ahead["left"] - ahead["right"]))
     swings = Windows.of(clip_events.curves.times_s, _SWING_S).mean(swing) > config.contact_speed
@@ -89,8 +90,8 @@ def _regularity(
 ) -> tuple[Array, Flags]:
     """Return the regularity (f,) of the strides next to each frame, and whether one is near.
 
-    A stride's curves are held against the mean of the other strides of its side. The mean of n - 1
-    strides scatters too, which is taken out.
+    A stride's curves are compared with the mean of the other strides of its side. The scatter of
+    that mean of n - 1 strides is subtracted.
     """
     curves = clip_events.curves
     times = curves.times_s
@@ -121,7 +122,7 @@ def _regularity(
 
 
 def _nearest(times_s: Array, strides: Array) -> tuple[NDArray[np.intp], Array]:
-    """Return for each time the stride (n, 2) nearest to it, in order, and its distance, seconds."""
+    """Return for each time the index of the nearest stride (n, 2) and its distance in seconds."""
     before = np.maximum(np.searchsorted(strides[:, 0], times_s, "right") - 1, 0)
     after = np.minimum(before + 1, len(strides) - 1)
     since = np.maximum(np.maximum(times_s - strides[before, 1], strides[before, 0] - times_s), 0.0)
@@ -131,7 +132,7 @@ def _nearest(times_s: Array, strides: Array) -> tuple[NDArray[np.intp], Array]:
 
 
 def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BiomechanicsConfig) -> float:
-    """Return the rhythm: 1 where all strides of a side last as long as one another."""
+    """Return the rhythm component: 1 if all strides of a side have the same duration."""
     squares, count, lost = 0.0, 0, 0
     for windows in strides.values():
         lengths = np.array([stop - start for start, stop in windows])
@@ -149,7 +150,7 @@ def _curves_alike(
     strides: dict[str, list[tuple[float, float]]],
     config: BiomechanicsConfig,
 ) -> dict[str, float]:
-    """Return by joint how alike the sides' mean strides are, each from its own contact."""
+    """Return by joint the similarity of both sides' mean strides, each from its own contact."""
     curves, alike = clip_events.curves, {}
     for joint in _JOINTS:
         means = []
@@ -168,7 +169,7 @@ def _curves_alike(
 
 
 def _steps_alike(gait: Gait, config: BiomechanicsConfig) -> float:
-    """Return how alike the sides' mean step times are."""
+    """Return the similarity of the sides' mean step times."""
     times = [[b.t_s - a.t_s for a, b in gait.steps() if b.side == side] for side in SIDES]
     if not all(times):
         return float("nan")

@@ -1,4 +1,4 @@
-"""Dynamic time warping: two movements laid over one another at their own paces."""
+"""Align two movements of different pace by dynamic time warping."""
 
 import math
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from biomech.kinematics.geometry import Array
 
 BAND: Final = 0.10
-"""Sakoe and Chiba's band: how far apart in time two matched points may be, of the length."""
+"""Sakoe-Chiba band: largest time difference of matched points, as a share of the length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """How one curve is laid over another.
+    """Alignment of two curves.
 
     Attributes:
         norm: mean cost along the path, in tolerances.
@@ -27,14 +27,14 @@ class Warp:
 
 
 def dtw(a: Array, b: Array, tolerance: Array, band: float = BAND) -> Warp:
-    """The cheapest way over the two curves, in steps of one along either or both.
+    """Find the cheapest alignment of two curves, in steps of one along either or both.
 
     The cost of two points is the root mean square over quantities of their difference in
-    tolerances. Curves are not normalized, which would hide how far they go.
+    tolerances. Curves are not normalized, because that would hide differences of range.
 
     Args:
         a: (n, j). b: (m, j). tolerance: (j,) or (n, j), above 0, in the units of the curves.
-        band: share of the longer curve; at least as much as the lengths differ is allowed.
+        band: share of the longer curve; widened to the difference of lengths if necessary.
 
     Raises:
         ValueError: a curve is empty or has NaN.
@@ -56,7 +56,7 @@ def dtw(a: Array, b: Array, tolerance: Array, band: float = BAND) -> Warp:
 
 
 def _back(total: Array) -> NDArray[np.intp]:
-    """The path through the sums, from its end; of equals the diagonal step is taken."""
+    """Trace the path back through the sums; a tie takes the diagonal step."""
     i, j = total.shape[0] - 1, total.shape[1] - 1
     path = [(i - 1, j - 1)]
     while (i, j) != (1, 1):
@@ -67,5 +67,5 @@ def _back(total: Array) -> NDArray[np.intp]:
 
 
 def timing(path: NDArray[np.intp], points: int) -> float:
-    """Mean distance in time of matched points, as a share of ``points``."""
+    """Return the mean time difference of matched points as a share of ``points``."""
     return float(np.abs(path[:, 0] - path[:, 1]).mean()) / points

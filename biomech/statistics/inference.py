@@ -1,4 +1,4 @@
-"""Sides compared, trends, and how large a change must be to be one."""
+"""Compare sides, test trends, and compute detectable changes."""
 
 import math
 from collections.abc import Sequence
@@ -12,24 +12,24 @@ import scipy
 from biomech.kinematics.geometry import Array
 
 Z95: Final = NormalDist().inv_cdf(0.975)
-"""Half width of a nominal 95 % interval where the standard deviation is known."""
+"""Half width of a nominal 95 % interval in known standard deviations."""
 
 _UPPER: Final = 0.975
 
 
 def symmetry_index(left: float, right: float) -> float:
-    """Difference of the sides over their mean, per cent, + right larger (Robinson 1987).
+    """Return the difference of the sides over their mean, per cent, + right larger (Robinson 1987).
 
-    Of quantities with a true zero only; NaN where both are 0.
+    Valid only for quantities with a true zero; NaN if both are 0.
     """
     mean = (left + right) / 2
     return 100.0 * (right - left) / mean if mean else math.nan
 
 
 def symmetry_angle(left: float, right: float) -> float:
-    """Per cent, + right larger: how far (right, left) is off the line of equals (Zifchock 2008).
+    """Return the angle of (right, left) from equality, per cent, + right larger (Zifchock 2008).
 
-    NaN where both are 0.
+    NaN if both are 0.
     """
     if not left and not right:
         return math.nan
@@ -37,29 +37,29 @@ def symmetry_angle(left: float, right: float) -> float:
 
 
 def limb_symmetry(involved: float, uninvolved: float) -> float:
-    """The injured side in per cent of the other; NaN where the other is 0."""
+    """Return the injured side in per cent of the other; NaN if the other is 0."""
     return 100.0 * involved / uninvolved if uninvolved else math.nan
 
 
 def detectable_change(error: float) -> float:
-    """Smallest change of a measurement beyond its standard error, 95 % (Weir 2005)."""
+    """Return the smallest detectable change for a standard error, 95 % (Weir 2005)."""
     return Z95 * math.sqrt(2.0) * error
 
 
 def t95(freedom: float) -> float:
-    """Half width of a nominal 95 % interval in standard errors that are estimated (Student)."""
+    """Return the half width of a 95 % interval in estimated standard errors (Student)."""
     return float(scipy.stats.t.ppf(_UPPER, freedom))
 
 
 def half_width(sd: float, n: int) -> float:
-    """Half width of the nominal 95 % interval of a mean of n values; NaN for a single value."""
+    """Return the half width of the 95 % interval of a mean of n values; NaN for one value."""
     return t95(n - 1) * sd / math.sqrt(n) if n > 1 else math.nan
 
 
 def difference_error(sds: tuple[float, float], counts: tuple[int, int]) -> tuple[float, float]:
-    """Standard error of a difference of two means, and its nominal 95 % half width (Welch 1947).
+    """Return standard error and 95 % half width of a difference of two means (Welch 1947).
 
-    Both are NaN where one mean is of a single value: its scatter is not known.
+    Both are NaN if a mean is of a single value, because its scatter is unknown.
     """
     if min(counts) < 2:
         return math.nan, math.nan
@@ -74,7 +74,7 @@ def difference_error(sds: tuple[float, float], counts: tuple[int, int]) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A line through points by the median of all slopes between two of them (Theil, Sen).
+    """A Theil-Sen line: the median of all slopes between two points.
 
     Attributes:
         slope, low, high: with its 95 % interval. intercept: at 0.
@@ -87,15 +87,15 @@ class Slope:
 
 
 def theil_sen(times: Array, values: Array, trend: "Trend | None" = None) -> Slope:
-    """Median slope of (n,) values over (n,) times, with its nominal 95 % interval.
+    """Fit the median slope of (n,) values over (n,) times, with its nominal 95 % interval.
 
     Args:
         times, values: (n,).
-        trend: Mann and Kendall's test of the values, whose allowance for dependence widens the
-            interval; None for values that are independent, and many.
+        trend: Mann-Kendall test of the values, whose correction for serial correlation widens the
+            interval; None for many independent values.
 
     Returns:
-        the interval's ends are NaN where the values cannot tell them.
+        the line; the interval's ends are NaN if there are too few values.
 
     Raises:
         ValueError: fewer than two points, or all at one time.
@@ -114,13 +114,13 @@ def theil_sen(times: Array, values: Array, trend: "Trend | None" = None) -> Slop
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Mann and Kendall's test for a trend.
+    """Result of a Mann-Kendall test for a trend.
 
     Attributes:
-        s: pairs that rise less pairs that fall. z: standardised, with continuity. p: two-sided.
-        correction: factor of the variance for values that depend on earlier ones, 1 for none.
-        freedom: of Student's t for ``z``: as many values as are independent less three, as level,
-            slope and dependence are estimated.
+        s: rising pairs minus falling pairs. z: standardized, with continuity. p: two-sided.
+        correction: factor of the variance for serial correlation, 1 for none.
+        freedom: of Student's t for ``z``: number of independent values minus three, because level,
+            slope and correlation are estimated.
     """
 
     s: int
@@ -131,15 +131,15 @@ class Trend:
 
 
 LEAST_TREND: Final = 20
-"""Values of which a test for a trend keeps its level: their dependence is estimated too."""
+"""Fewest values for which the test keeps its level, as their correlation is estimated too."""
 
 
 def mann_kendall(values: Array) -> Trend:
-    """Test of (n,) values in the order of time; equal ones are allowed for.
+    """Test (n,) values in the order of time for a trend, with a correction for ties.
 
-    Values may depend on the ones before (autoregressive, of the first order): the variance is
-    widened by Hamed & Rao (1998), never narrowed, and ``z`` is held against Student's t of as many
-    values as are then independent. Below :data:`LEAST_TREND` values ``p`` is rough.
+    Values may be serially correlated (first-order autoregressive). The variance is then increased
+    by Hamed & Rao (1998), never decreased, and ``z`` is compared with Student's t for the effective
+    number of independent values. Below :data:`LEAST_TREND` values ``p`` is rough.
 
     Raises:
         ValueError: fewer than three values.
@@ -157,9 +157,9 @@ def mann_kendall(values: Array) -> Trend:
 
 
 def _dependence(values: Array) -> float:
-    """Correlation of neighbours among the ranks of what the slope leaves, 0 to 0.95.
+    """Return the correlation of neighboring ranks of the residuals, 0 to 0.95.
 
-    A fitted line takes dependence away: (2 + 4 rho) / n of it, which is put back.
+    Fitting a line reduces it by (2 + 4 rho) / n, which is added back.
     """
     n = len(values)
     times = np.arange(n, dtype=float)
@@ -173,7 +173,7 @@ def _dependence(values: Array) -> float:
 
 
 def _widening(n: int, rho: float) -> float:
-    """Factor of the variance by Hamed & Rao (1998) where neighbours correlate by ``rho``."""
+    """Return the variance factor of Hamed & Rao (1998) for a correlation ``rho`` of neighbors."""
     lags = np.arange(1, n)
     weights = (n - lags) * (n - lags - 1) * (n - lags - 2)
     return 1.0 + 2.0 / max(n * (n - 1) * (n - 2), 1) * float((weights * rho**lags).sum())
@@ -187,7 +187,7 @@ _MOST_DEPENDENT: Final = 0.95
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p-values of several tests at once, in their order, by Holm's step-down method."""
+    """Adjust the p-values of several tests, in their order, by Holm's step-down method."""
     order = np.argsort(p, kind="stable")
     scaled = np.asarray(p)[order] * (len(p) - np.arange(len(p)))
     adjusted = np.empty(len(p))

@@ -1,4 +1,4 @@
-"""Poses of a clip in, biomechanics out."""
+"""Compute the biomechanics of a clip from its poses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,19 +28,18 @@ def analyze(
     guidelines: Guidelines = NO_GUIDELINES,
     max_people_in_frames: int | None = None,
 ) -> ClipBiomechanics:
-    """Angles, alignment and scores of every person frame by frame, and a summary of the clip.
+    """Compute angles, alignment and scores of every person and frame, and summaries of the clip.
 
     Args:
         clip: the people; a single picture is a clip of one frame.
-        min_score: keypoints below are missing.
+        min_score: keypoints with a lower score are missing.
         enabled: False leaves every field null, with the reason.
-        parts: which fields are given; the others are null, with the reason.
-        context: what the caller says of the clip; its subject, and what it supplies, are the
-            primary person's.
-        guidelines: what the applications go by; norms and other results are the primary person's,
-            where the caller supplies no others.
-        max_people_in_frames: people whose frames are given, the primary first; None for all. The
-            objects of a frame are large, and the others are seldom asked for.
+        parts: enabled outputs; other fields are null, with the reason.
+        context: data from the caller; its subject and comparison data apply to the primary person.
+        guidelines: data for the applications; its norms and results apply to the primary person,
+            unless the caller supplies others.
+        max_people_in_frames: number of people, the primary first, whose frames are given; None for
+            all. The objects of a frame are large, and other people are rarely requested.
 
     Raises:
         ValueError: ``min_score`` is negative or not a number.
@@ -82,7 +81,7 @@ def analyze(
 
 
 def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float = 1.0) -> Track:
-    """Person number ``person`` in some frames, NaN where absent, in seconds of the world."""
+    """Return the track of one person in some frames, NaN where absent, in real-time seconds."""
 
     def of(values: F32) -> F64:
         return clip.to_dense(values, frames, person).astype(np.float64)
@@ -100,23 +99,23 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
 
 
 def _shown(clip: ClipPoses, person: int) -> slice:
-    """The frames from the first to the last that show somebody; all where none does.
+    """Return the frames from the first to the last that show a person; all if none does.
 
-    A passer-by costs as much as there is to see of them, however long the clip is.
+    The cost of a passer-by then depends on their own frames, not on the length of the clip.
     """
     found = np.flatnonzero(clip.row[:, person] >= 0)
     return slice(int(found[0]), int(found[-1]) + 1) if len(found) else slice(0, len(clip.row))
 
 
 def _model_of(clip: ClipPoses, person: int) -> str | None:
-    """The model that made most of the person's poses."""
+    """Return the model that made most of the person's poses."""
     row = clip.row[:, person]
     counts = np.bincount(clip.model[row[row >= 0]], minlength=1)
     return clip.models[int(counts.argmax())] if counts.any() else None
 
 
 def _in_picture(points: Smoothed, roll_deg: float) -> F32:
-    """The points that angles are of, as the picture shows them."""
+    """Return the points used for angles, in the picture's own orientation."""
     center = points.track.center
     return derotated(points.gated.xy, -roll_deg, center).astype(np.float32)
 

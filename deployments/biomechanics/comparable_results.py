@@ -1,6 +1,6 @@
-"""Documents that a person is compared to: a summary in another result, a mean movement, norms.
+"""Read documents to compare a person with: summaries of results, mean movements, norms.
 
-They come from anywhere: what is kept of them is bounded. Needs no numpy, as clients read them too.
+They may come from anywhere, so their size is bounded. Needs no numpy, because clients use it too.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ class NormRow(BaseModel):
         return self
 
     def made(self) -> Norm:
-        """The norm that applications take."""
+        """Convert to the norm that applications use."""
         return Norm(**self.model_dump())
 
 
@@ -106,7 +106,7 @@ class _Cut(_Phases):
 
 
 class SavedMovement(BaseModel):
-    """A mean movement of a table of angles; of whom and from where is not known."""
+    """A mean movement from a table of angles, whose person and view are unknown."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -118,7 +118,7 @@ def summary_of(document: Any, person_id: int | None = None) -> dict[str, Any]:
     """Read the summary of one person of a response, the primary one by default.
 
     Raises:
-        ValueError: not a response with a summary, or without that person; says what is missing.
+        ValueError: the document is no response with a summary of that person; says what is missing.
     """
     return saved_summary(document, person_id).model_dump()
 
@@ -143,7 +143,7 @@ def checked(kind: type[Model], document: Mapping[str, Any]) -> Model:
     """Validate a document as a model of that kind.
 
     Raises:
-        ValueError: the document is none; names the first part that is wrong.
+        ValueError: the document is invalid; names the first wrong part.
     """
     try:
         return kind.model_validate(document)
@@ -152,7 +152,7 @@ def checked(kind: type[Model], document: Mapping[str, Any]) -> Model:
 
 
 def first(error: ValidationError) -> str:
-    """Describe the first mistake, with its place."""
+    """Describe the first mistake and its place."""
     item = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part)[:_SHOWN] for part in item['loc']) or 'the whole'}: {item['msg']}"
 

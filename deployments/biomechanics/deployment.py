@@ -1,4 +1,4 @@
-"""The biomechanics stage."""
+"""Serve the biomechanics stage."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from deployments.process_setup import BIOMECHANICS, load_scipy
 
 
 class BiomechanicsReplica:
-    """Poses of a clip in, angles, scores and alignment out."""
+    """Replica that computes angles, scores and alignment from the poses of a clip."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The files that the applications go by: rules, detectable changes, norms, other results."""
+"""Load the files for the applications: rules, detectable changes, norms, other results."""
 
 import json
 from pathlib import Path
@@ -95,11 +95,11 @@ def load_guidelines(
     reference: Path | None = None,
     before: Path | None = None,
 ) -> Guidelines:
-    """What the files hold; a file that is not given holds nothing.
+    """Load the guideline files; a file that is not given is treated as empty.
 
     Args:
         rules, mdc, norms: YAML. reference, before: saved responses, of which the primary person
-            counts; the reference may also be a table of angles, as ``.csv``.
+            is used; the reference may also be a table of angles, as ``.csv``.
 
     Raises:
         ConfigurationError: a file is missing, or something in it is wrong; names both.

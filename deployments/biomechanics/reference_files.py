@@ -1,4 +1,4 @@
-"""A reference for technique as a table: joint angles over time, as CSV."""
+"""Read a reference for technique from a CSV table of joint angles over time."""
 
 import csv
 import math
@@ -19,7 +19,7 @@ _TIDY: Final = frozenset(("t_s", "variable", "side", "value"))
 _HINT: Final = "docs/biomechanics/technique.md has the layout."
 _SHOWN: Final = 60
 _LARGEST: Final = 1e12
-"""Seconds since 1970 are below, by far."""
+"""Largest number in a table; seconds since 1970 are far below."""
 
 _Table = tuple[Array, dict[str, Array]]
 _Lines = Iterator[tuple[int, dict[str, str]]]
@@ -27,12 +27,12 @@ _Lines = Iterator[tuple[int, dict[str, str]]]
 
 
 def read_reference(path: Path) -> dict[str, Any]:
-    """The reference in a file, wide or tidy: see docs/biomechanics/technique.md.
+    """Read the reference from a wide or tidy file; see docs/biomechanics/technique.md.
 
     Raises:
-        ConfigurationError: it cannot be read, is too large, lacks a column, holds what is no
-            number or no angle, its times do not ascend or are too far apart, or nothing is
-            repeated; says where.
+        ConfigurationError: the file cannot be read or is too large, lacks a column, or has a wrong
+            number or angle; its times do not ascend or are too far apart; or it has no repetition.
+            The error gives the place.
     """
     try:
         _check_size(path)
@@ -43,7 +43,7 @@ def read_reference(path: Path) -> dict[str, Any]:
 
 
 def reference_in(lines: Iterable[str]) -> dict[str, Any]:
-    """The reference in the lines of a table.
+    """Read the reference from the lines of a table.
 
     Raises:
         ValueError: see :func:`read_reference`.
@@ -63,7 +63,7 @@ def _check_size(path: Path) -> None:
 
 
 def _table(file: Iterable[str]) -> _Table:
-    """Times (f,), and angles (f,) by name, NaN where a cell is empty."""
+    """Read times (f,), and angles (f,) by name, NaN where a cell is empty."""
     reader = csv.reader(file)
     header = [name.strip() for name in next(reader, [])]
     twice = sorted({name for name in header if header.count(name) > 1})
@@ -88,7 +88,7 @@ def _lines(reader: Any, header: list[str]) -> _Lines:
 
 
 def _wide(lines: _Lines, names: list[str]) -> _Table:
-    """A column an angle; of the table of `analyze --csv` the rows of the primary person."""
+    """Read a wide table, one column an angle; `analyze --csv`: rows of the primary person."""
     if not names:
         raise ValueError(f"it has no joint angle: a column is called {SIZES[0]} or {SIGNED[0]}")
     rows = [
@@ -101,7 +101,7 @@ def _wide(lines: _Lines, names: list[str]) -> _Table:
 
 
 def _tidy(lines: _Lines) -> _Table:
-    """A row an angle and frame, of one recording; of several people the first one counts."""
+    """Read a tidy table, one row per angle and frame; of several people the first is used."""
     run = person = None
     series: dict[str, list[tuple[float, float]]] = {}
     for line, row in lines:
@@ -124,7 +124,7 @@ def _tidy(lines: _Lines) -> _Table:
 
 
 def _number(text: str, line: int, name: str) -> float:
-    """A number, NaN for an empty cell."""
+    """Parse a number, NaN for an empty cell."""
     try:
         number = float(text) if text.strip() else math.nan
     except ValueError:

@@ -1,7 +1,7 @@
-"""Detecting more often where people move: intervals halved until what is between them is small.
+"""Detect more often while people move: halve intervals until the motion within them is small.
 
-What is decided for one interval depends on its own two ends alone, so a video gives the same boxes
-wherever it is cut.
+The decision for an interval depends only on its own two ends, so that the boxes do not depend on
+where the video is cut.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,12 +18,12 @@ from deployments.messages import F32, Detections
 _STILL = 0.12
 
 Find = Callable[[list[Interval]], Awaitable[list[Detections | None]]]
-"""The people in the last picture of each interval; None where it is missing."""
+"""Find the people in the last picture of each interval; None if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """An interval, and who is at its end."""
+    """An interval and the people at its end."""
 
     interval: Interval
     found: Detections | None
@@ -37,14 +37,14 @@ async def refined(
     thumbnail_size: tuple[int, int],
     find: Find,
 ) -> tuple[list[Interval], list[Detections | None]]:
-    """The same stretch of the video with more detections in it, where it takes them.
+    """Add detections to a stretch of the video where people move.
 
     Args:
-        before: (n,4) boxes at the start of the first interval; None if they are not known.
+        before: (n,4) boxes at the start of the first interval; None if unknown.
         intervals: consecutive. found: the people at the end of each.
-        finest: frames between two detections at the least.
+        finest: smallest number of frames between two detections.
         thumbnail_size: (width, height) of the detector's input.
-        find: asks the detector.
+        find: calls the detector.
     """
     pieces = [_Piece(i, f) for i, f in zip(intervals, found, strict=True)]
     while True:
@@ -67,10 +67,10 @@ async def refined(
 
 
 def _moved(before: F32 | None, after: Detections | None) -> bool:
-    """Return whether somebody came, went, moved or changed size."""
+    """Return True if a person appeared, disappeared, moved or changed size."""
     if before is None or after is None:
         return False
-    # Without a limit on the speed: who is too far from all is somebody else in any case.
+    # No limit on the speed: a person too far from all others counts as a change anyway.
     pairs = match(before, after.boxes, np.inf)
     if len(pairs) < max(len(before), len(after.boxes)):
         return True
@@ -80,7 +80,7 @@ def _moved(before: F32 | None, after: Detections | None) -> bool:
 
 
 def _head(interval: Interval, finest: int, thumbnail_size: tuple[int, int]) -> Interval | None:
-    """The first half, up to a picture with its thumbnail; None where it cannot be halved."""
+    """Return the first half, up to a picture with thumbnail; None if it cannot be halved."""
     middle = interval.start + (interval.end - interval.start) // 2
     if middle - interval.start < finest:
         return None

@@ -1,9 +1,9 @@
-"""People of two consecutive detection frames: who is who, and where they are in between.
+"""Associate the people of two consecutive detection frames, and interpolate boxes in between.
 
-Everything here is a pure function of one pair of consecutive detection frames. Nothing is carried
-along the video, so a video gives the same boxes whether it is cut into one segment or ten, and the
-crops of the frames in between do not depend on one another. Identity over longer times is decided
-on the whole clip, in ``deployments.tracking.tracks``.
+Everything here is a pure function of one pair of consecutive detection frames, without state along
+the video. Boxes therefore do not depend on the number of segments, and crops of frames in between
+are independent. Identity over longer times is resolved on the whole clip, in
+``deployments.tracking.tracks``.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ import scipy
 
 from deployments.messages import F32, F64, I32, I64, Bools, Detections
 
-# A sprinter runs 12 m/s, about seven body heights a second; the start is what a box moves by when
-# its owner only stretches out an arm or a leg.
+# A sprinter runs 12 m/s, about seven body heights a second. The offset allows for a box that moves
+# only because an arm or a leg is stretched out.
 _REACH_AT_ONCE = 0.25
 _REACH_PER_S = 6.0
 _REACH_MAX = 1.25
@@ -53,17 +53,17 @@ class BoxRows:
 
     @staticmethod
     def empty() -> "BoxRows":
-        """No rows."""
+        """Return an empty table."""
         return between(None, None, np.empty(0))
 
 
 def select(found: Detections, min_score: float, max_people: int) -> Detections:
-    """The best detections, by score, then area.
+    """Select the best detections, by score, then area.
 
     Args:
         found: boxes (n,4) and score (n,).
-        min_score: those below are left out.
-        max_people: most people kept.
+        min_score: detections with a lower score are dropped.
+        max_people: maximum number of people to keep.
     """
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     order = np.lexsort((-sides.prod(axis=1), -found.score))
@@ -74,13 +74,13 @@ def select(found: Detections, min_score: float, max_people: int) -> Detections:
 
 
 def match(before: F32, after: F32, gap_s: float) -> I64:
-    """Pairs of boxes of the same person in two pictures ``gap_s`` seconds apart.
+    """Match boxes of the same person in two pictures ``gap_s`` seconds apart.
 
-    The assignment of least total cost, where a pair costs the distance of the centers in body sizes
-    (the longer side of a box, mean of both, which changes little between standing and crouching)
-    plus the absolute logarithm of the ratio of the sizes. Overlap is no condition: a sprinter
-    leaves his own box within 0.15 s. A pair further apart than a person can run, or of sizes that
-    differ by more than a factor of two, is none.
+    The assignment minimizes the total cost. A pair costs the distance of the centers in body sizes
+    plus the absolute logarithm of the ratio of the sizes. The body size is the longer side of a
+    box, mean of both, which changes little between standing and crouching. Overlap is not required:
+    a sprinter leaves the own box within 0.15 s. Pairs further apart than a person can run, or with
+    sizes that differ by more than a factor of two, are excluded.
 
     Args:
         before: (n,4) boxes of the earlier picture. after: (m,4) of the later one.
@@ -106,7 +106,7 @@ def match(before: F32, after: F32, gap_s: float) -> I64:
 
 
 def follow(before: People | None, found: Detections, gap_s: float, unused: int) -> People:
-    """Number the people of a detection frame by those of the one before.
+    """Assign tracklet numbers to the people of a detection frame by those of the one before.
 
     Args:
         before: people one detection frame earlier; None if there is none, or without a picture.
@@ -115,7 +115,7 @@ def follow(before: People | None, found: Detections, gap_s: float, unused: int) 
         unused: first tracklet number not yet given away.
 
     Returns:
-        The people found, in the order given; those not matched have new numbers from ``unused``.
+        The people found, in the given order; unmatched ones have new numbers from ``unused``.
     """
     tracklet = np.full(len(found.boxes), -1, np.int32)
     if before is not None:
@@ -129,13 +129,12 @@ def follow(before: People | None, found: Detections, gap_s: float, unused: int) 
 def between(
     before: People | None, after: People | None, fraction: F64, is_new: Bools | None = None
 ) -> BoxRows:
-    """Boxes in the frames after one detection frame, up to and with the next.
+    """Interpolate boxes in the frames after one detection frame, up to and including the next.
 
-    Who is in both moves linearly in time. Who is in one only is held where he was seen in the
-    frames nearer to that detection frame than to the other, and absent from the frame in the very
-    middle: the rule reads the same in both directions of time. A detection frame that could not be
-    decoded says nothing about who is absent, so towards it people are held all the way. Where
-    another scene begins in between, people are held up to there, and from there on.
+    A person in both detection frames moves linearly in time. A person in only one keeps that box in
+    the frames nearer to it, and is absent in the exact middle, so that the rule is symmetric in
+    time. A detection frame that could not be decoded gives no evidence of absence: boxes are kept
+    all the way to it. If another scene begins in between, boxes are kept up to it and from it on.
 
     Args:
         before: people of the earlier detection frame; None if it is not known.
@@ -176,6 +175,6 @@ def between(
 
 
 def _by_tracklet(people: People) -> F64:
-    """(n,5) box and score, ascending in tracklet."""
+    """Return box and score (n,5), ascending in tracklet."""
     order = np.argsort(people.tracklet)
     return np.column_stack([people.box, people.score]).astype(np.float64)[order]

@@ -1,10 +1,10 @@
 """Measure the blur of a person from the pixels of the body alone.
 
-"The blur effect" of Crété-Roffet et al. (2007) under a mask: a sharp picture loses most of its
-differences between neighbouring pixels when it is blurred once more, a blurred one keeps them. It
-is a ratio, so neither brightness nor contrast moves it. Along rows and along columns are judged
-apart, since motion blurs only along its way. What is behind the body does not count: a person who
-runs past a sharp wall is blurred, and one whom the camera follows past a blurred wall is not.
+Uses the blur effect of Crété-Roffet et al. (2007) under a mask. If blurred once more, a sharp
+picture loses most of the differences between neighboring pixels, and a blurred one keeps them. The
+measure is a ratio, independent of brightness and contrast. Rows and columns are measured
+separately, because motion blurs only along its direction. The background is excluded: a person who
+runs past a sharp wall is blurred, and one followed by the camera past a blurred wall is not.
 """
 
 import cv2
@@ -18,20 +18,20 @@ from deployments.messages import F32, U8, CropPoses
 I16 = NDArray[np.int16]
 
 _ROWS = 128
-"""Rows at which every crop is judged: blur counts against the size of the body, and the mean of
-several pixels has less of a camera's noise, which would pass for sharpness."""
+"""Rows that every crop is scaled to. Blur is then relative to the size of the body, and averaging
+pixels reduces camera noise, which would look like sharpness."""
 
 _TAPS = 5
 _LIMB = 8
-"""Width of what counts as body along each line of the skeleton, pixels of those."""
+"""Width of the body mask along each limb, in pixels of the scaled crop."""
 
 _SUBPIXEL_BITS = 4
 _LEVELS = 16
-"""Steps of grey for one of a picture, of which little is left where contrast is low."""
+"""Gray levels for one of the picture, to preserve low contrast in integers."""
 
 
 def blur_of(crops: U8, poses: CropPoses) -> F32:
-    """Blur of the person in each crop.
+    """Measure the blur of the person in each crop.
 
     Args:
         crops: (n, h, w, 3) BGR. poses: of the same crops, in their pixels.
@@ -56,7 +56,7 @@ def _blur(crop: U8, points: F32, seen: NDArray[np.bool_]) -> float:
 
 
 def _body(points: F32, seen: NDArray[np.bool_], size: tuple[int, int]) -> U8:
-    """255 near the limbs between points (17, 2) that are seen, else 0."""
+    """Return a mask, 255 near the limbs between seen points (17, 2), else 0."""
     body = np.zeros(size[::-1], np.uint8)
     usable = seen & np.isfinite(points).all(1)
     fixed = np.round(np.where(usable[:, None], points, 0) * 2**_SUBPIXEL_BITS).astype(int).tolist()
@@ -67,8 +67,8 @@ def _body(points: F32, seen: NDArray[np.bool_], size: tuple[int, int]) -> U8:
 
 
 def _kept(grey: I16, body: U8) -> float:
-    """Share of the differences along rows that a further blur along rows leaves."""
-    # In whole numbers, times the taps: the same wherever and however often it is computed.
+    """Return the share of the differences along rows that remains after another blur."""
+    # In integers, times the taps, so that the result is reproducible everywhere.
     again = cv2.boxFilter(grey, cv2.CV_16S, (_TAPS, 1), normalize=False)
     before = cv2.absdiff(grey[:, 1:], grey[:, :-1]) * _TAPS
     after = cv2.absdiff(again[:, 1:], again[:, :-1])

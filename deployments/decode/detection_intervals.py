@@ -1,4 +1,4 @@
-"""A segment's pictures, grouped by the detection frames that end each group."""
+"""Read a segment's pictures, grouped by the detection frame that ends each group."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ _MOST_DETECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The pictures after one detection frame, up to and with the next.
+    """Pictures after one detection frame, up to and including the next.
 
     Attributes:
-        start: index in the video of the earlier detection frame; of the later one in a segment's
-            first interval, which is that frame alone.
+        start: index in the video of the earlier detection frame. In a segment's first interval,
+            which has only one frame, it equals ``end``.
         end: index in the video of the later detection frame.
-        pictures: those that could be decoded and are not damaged, ascending.
-        thumbnail: (h,w,3) the picture of ``end`` for the detector; None if it is not among them.
+        pictures: decoded, undamaged pictures, ascending.
+        thumbnail: (h,w,3) the picture of ``end`` for the detector; None if that is missing.
         scale: factors (x, y) from picture to thumbnail.
         change: the picture that may begin another take.
     """
@@ -41,9 +41,10 @@ class Interval:
 
 
 def detection_frames(segment: Segment, stride: int) -> list[int]:
-    """Indices in the video of the frames of a segment in which people are detected.
+    """Return the indices in the video of the detection frames of a segment.
 
-    The multiples of ``stride``, and the closing frame or, in the last segment, the last frame.
+    These are the multiples of ``stride``, and the closing frame or, in the last segment, the last
+    frame.
     """
     stop = segment.first_frame + len(segment.pts)
     last = stop if segment.closing_pts is not None else stop - 1
@@ -52,11 +53,11 @@ def detection_frames(segment: Segment, stride: int) -> list[int]:
 
 
 class IntervalReader:
-    """Reads a segment interval by interval, in worker threads, never two at once.
+    """Reader of a segment, interval by interval, in one worker thread at a time.
 
     Args:
-        segment: what to read.
-        stride: every how many frames people are detected.
+        segment: the segment to read.
+        stride: number of frames between detections.
         thumbnail_size: (width, height) of the detector's input.
         in_hardware: see :func:`deployments.media.reader.read`.
     """
@@ -85,7 +86,7 @@ class IntervalReader:
         self._lock = Lock()
 
     def take(self) -> list[Interval]:
-        """The next few intervals; none at the end of the segment or after ``stop``.
+        """Read the next few intervals; none at the end of the segment or after ``stop``.
 
         Raises:
             MediaError: the file cannot be read.
@@ -101,9 +102,9 @@ class IntervalReader:
         return taken
 
     def stop(self) -> None:
-        """Close the file, at once or as soon as the packet being decoded is; never waits."""
+        """Close the file now, or after the packet being decoded; never waits."""
         self._stopped.set()
-        # A running ``take`` holds the lock, sees the flag after letting go of it, and closes.
+        # A running ``take`` holds the lock, sees the flag after releasing it, and closes the file.
         if self._lock.acquire(blocking=False):
             self._lock.release()
             self._close()
@@ -124,7 +125,7 @@ class IntervalReader:
         return Interval(start, end, pictures, thumbnail, scale, change)
 
     def _pictures_up_to(self, end: int) -> tuple[Picture, ...]:
-        """The next pictures, up to that of frame ``end``, without damaged ones."""
+        """Read the next pictures up to frame ``end``, without damaged ones."""
         pictures: list[Picture] = []
         while not self._stopped.is_set():
             picture = self._ahead or next(self._pictures, None)

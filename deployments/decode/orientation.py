@@ -28,9 +28,9 @@ class Orientation:
 
 
 def orientation(frame: av.VideoFrame) -> Orientation:
-    """By a frame's display matrix; upright without one.
+    """Read the orientation from a frame's display matrix; upright without one.
 
-    A mirror image is what front cameras show on their own screen; what they store is not mirrored.
+    Front cameras show a mirror image on their own screen, but do not store it mirrored.
     """
     side_data = cast("Mapping[str, Buffer]", frame.side_data)
     try:

@@ -46,7 +46,7 @@ _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that container
 
 @dataclass(frozen=True, slots=True)
 class MediaLimits:
-    """The largest video that is analyzed.
+    """Limits of a video to analyze.
 
     Attributes:
         max_pixels: of one picture.
@@ -65,9 +65,9 @@ def probe(
 
     Raises:
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
-        MediaError: its time stamps make no sense.
-        TooLargeError: over a limit; ``facts`` has ``quantity``, ``value`` and ``limit``.
-        WorkCancelledError: ``cancelled``, which is asked at every packet, said so.
+        MediaError: its time stamps are unusable.
+        TooLargeError: a limit is exceeded; ``facts`` has ``quantity``, ``value`` and ``limit``.
+        WorkCancelledError: ``cancelled``, called at every packet, returned True.
     """
     path = Path(path).resolve()
     _check("bytes", path.stat().st_size, limits.max_bytes)
@@ -143,7 +143,7 @@ def _check(quantity: str, value: float, limit: float) -> None:
 def _check_declared(
     path: Path, container: InputContainer, stream: VideoStream, limits: MediaLimits
 ) -> None:
-    """Refuse by the header alone what says itself that it is too large."""
+    """Reject a file whose header declares it as too large."""
     context = stream.codec_context
     _check("pixels", context.width * context.height, limits.max_pixels)
     _check("frames", stream.frames, limits.max_frames)
@@ -157,7 +157,7 @@ def _check_declared(
 
 
 def _starts_s(path: Path) -> float:
-    """Seconds from 0 to the first picture, which the header does not tell."""
+    """Return the seconds from 0 to the first picture, which the header does not have."""
     with open_media(path, trial="none") as container:
         stream = video_stream(container)
         for packet in container.demux(stream):
@@ -167,16 +167,16 @@ def _starts_s(path: Path) -> float:
 
 
 def _check_end(missing: int) -> None:
-    """Refuse a file that opens although its end is missing.
+    """Reject a file that opens although its end is missing.
 
-    Durations are no evidence: a last picture can be held for long, and sound outlast the pictures.
+    Durations are no evidence: a last picture can last long, and sound can outlast the pictures.
     """
     if missing > 0:
         raise TruncatedError(f"the file was cut short: at least {missing} bytes are missing")
 
 
 def _check_times(pts: I64) -> None:
-    """Refuse a file without time stamps, and such as cannot be reckoned with in 64 bits."""
+    """Reject a file without time stamps, or with stamps that overflow 64-bit arithmetic."""
     if not len(pts):
         raise NoFramesError("the video track has no pictures")
     if int(pts[0]) < -_LATEST or int(pts[-1]) > _LATEST:
@@ -184,7 +184,7 @@ def _check_times(pts: I64) -> None:
 
 
 def _check_listed(path: Path, container: InputContainer, stream: VideoStream) -> None:
-    """Refuse an MP4 whose index in front lists pictures that are not there."""
+    """Reject an MP4 whose leading index lists pictures that are missing."""
     if _demuxer(container) == "mov":
         end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
         _check_end(end - path.stat().st_size)
@@ -195,7 +195,7 @@ def _demuxer(container: InputContainer) -> str:
 
 
 def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
-    """Time stamps of all pictures, and of those at which decoding can start, ascending."""
+    """Return the time stamps of all pictures and of key frames, both ascending."""
     found = np.unique(np.array(pts, np.int64))
     found_keys = np.unique(np.array(keys, np.int64))
     return found, found_keys if len(found_keys) else found[:1]
@@ -203,9 +203,9 @@ def _sorted(pts: list[int], keys: list[int]) -> tuple[I64, I64]:
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The pictures of a file; see :class:`MediaInfo`.
+    """Index of the pictures of a file; see :class:`MediaInfo`.
 
-    ``repeated`` counts those with the time stamp of the one before.
+    ``repeated`` counts pictures with the same time stamp as the one before.
     """
 
     pts: I64
@@ -224,7 +224,7 @@ def _index(
     limits: MediaLimits,
     cancelled: Cancelled,
 ) -> _Index:
-    """By what was ``found`` in the packets; by decoding everything where that can be wrong."""
+    """Build the index from packets, or by decoding everything if they can be wrong."""
     listed = None
     if found is not None:
         listed = _Index(*_sorted(*found), in_order=_is_in_order(container, found[0]))
@@ -244,7 +244,7 @@ def _index(
 def _index_of_packets(
     container: InputContainer, stream: VideoStream, limits: MediaLimits, cancelled: Cancelled
 ) -> tuple[list[int], list[int]] | None:
-    """By the packets; None where they do not tell how many pictures they show, and when."""
+    """Build the index from packets; None if they do not determine pictures and times."""
     # VP8 has packets that show no picture.
     if stream.codec.canonical_name == "vp8" or times_are_made_up(container, stream):
         return None
@@ -270,12 +270,12 @@ def _index_of_packets(
 def _index_of_frames(
     path: Path, limits: MediaLimits, cancelled: Cancelled
 ) -> tuple[list[int | None], list[int]]:
-    """By decoding everything, from the beginning: a damaged file may not be sought in."""
+    """Build the index by decoding everything, because seeking in a damaged file may fail."""
     pts: list[int | None] = []
     keys: list[int] = []
     with open_media(path, limits.max_pixels) as container:
         stream = _stream(container)
-        # A key frame by the times that were dealt out again may not be one that can be sought.
+        # After reassigning times, seeking to a key frame may fail.
         can_seek = not times_are_made_up(container, stream)
         for frame in decoded(container, stream, cancelled=cancelled):
             pts.append(frame.pts)
@@ -293,9 +293,9 @@ def _is_in_order(container: InputContainer, pts: list[int]) -> bool:
 
 
 def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tuple[int, int], bool]:
-    """The first picture, its (width, height) with square pixels, and whether more come reordered.
+    """Read the first picture, its size with square pixels, and whether others are reordered.
 
-    Of the file as it is opened anew: after all packets a damaged one may not be sought in.
+    The file is reopened, because seeking in a damaged one may fail after all packets were read.
     """
     with open_media(path, limits.max_pixels, trial="none") as container:
         stream = video_stream(container, threads=1)
@@ -308,7 +308,7 @@ def _first_picture(path: Path, limits: MediaLimits) -> tuple[av.VideoFrame, tupl
 
 
 def _square_size(frame: av.VideoFrame, ratio: float) -> tuple[int, int]:
-    """(width, height) as stored, with the shorter side of the pixels stretched to the longer."""
+    """Return the stored (width, height) with the pixels' shorter side stretched to the longer."""
     if ratio <= 0 or abs(ratio - 1) < _SQUARE_SHARE:
         return frame.width, frame.height
     if ratio > 1:

@@ -1,4 +1,4 @@
-"""Comparing the pictures of a segment, each with the one before."""
+"""Compare each picture of a segment with the one before."""
 
 import cv2
 import numpy as np
@@ -11,10 +11,10 @@ _MOST_KEPT = 64
 
 
 class ChangeWatch:
-    """Finds the pictures of a segment that differ by far from the one before.
+    """Finder of pictures in a segment that differ strongly from the one before.
 
-    Pictures are compared within an interval between detections, its start included: so each pair
-    is, or is not, wherever the video is cut into segments.
+    Pictures are compared within an interval between detections, including its start. Whether a pair
+    is compared therefore does not depend on where the video is cut into segments.
 
     Args:
         first_frame: of the segment. count: of its frames.
@@ -26,8 +26,8 @@ class ChangeWatch:
         self._own: list[tuple[float, SceneChange | None]] = []  # of the interval
         self._found: list[SceneChange] = []
         self.shares: F32 = np.full(count, np.nan, np.float32)
-        """Of each picture after the first frame, up to the closing one, the share that changes;
-        NaN where it is the same picture again, or one of both is not there."""
+        """Changed share of each picture after the first frame, up to the closing one; NaN if it is
+        identical to the one before, or if either is missing."""
 
     def begin(self, start: int) -> None:
         """Begin the interval after frame ``start``."""
@@ -45,7 +45,7 @@ class ChangeWatch:
         self._before = picture.index, look
 
     def end(self) -> SceneChange | None:
-        """End the interval; return the picture that changes by far more than all others of it."""
+        """End the interval; return the picture that changes by far the most, if any."""
         changes = [change for _, change in self._own if change is not None]
         if not changes:
             return None
@@ -56,12 +56,12 @@ class ChangeWatch:
         return next((c for i, (_, c) in enumerate(self._own) if stands_out(shares, i)), None)
 
     def found(self) -> tuple[SceneChange, ...]:
-        """Changes that stand out, as far as the segment tells; one other around may, too."""
+        """Return the changes that stand out within the segment, also next to one other change."""
         return tuple(c for c in self._found if stands_out(self.shares, c.frame - self._first, 1))
 
 
 def _compare(index: int, before: Look, after: Look) -> tuple[float, SceneChange | None]:
-    """Return the share that changes, NaN where nothing at all does, and the change if it is one."""
+    """Return the changed share, NaN if nothing changes, and the scene change if there is one."""
     if not cv2.countNonZero(cv2.absdiff(before.luma, after.luma)):
         return float("nan"), None
     share, where = changed(before, after)

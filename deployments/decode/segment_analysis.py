@@ -1,8 +1,8 @@
-"""One segment: pictures -> people -> crops -> keypoints. Asynchronous, and free of Ray.
+"""Analyze one segment: pictures -> people -> crops -> keypoints. Asynchronous, without Ray.
 
-The detector and the pose model are two functions to await: engines in threads of this process, or
-handles of deployments. While the model works, the next pictures are decoded, and the people in them
-detected; a picture is held only until its crops are cut.
+The detector and the pose model are two async functions: engines in threads of this process, or
+handles of deployments. While the model works, the next pictures are decoded and the people in them
+detected. A picture is kept only until its crops are cut.
 """
 
 import asyncio
@@ -35,10 +35,10 @@ from deployments.messages import (
 )
 
 Detect = Callable[[U8], Awaitable[list[Detections]]]
-"""Thumbnails (n,h,w,3) uint8 BGR -> the people in each, boxes in thumbnail pixels."""
+"""Map thumbnails (n,h,w,3) uint8 BGR to the people in each, boxes in thumbnail pixels."""
 
 Estimate = Callable[[U8], Awaitable[tuple[str, CropPoses]]]
-"""Crops (n,h,w,3) uint8 BGR -> display name of the model that answered, poses in crop pixels."""
+"""Map crops (n,h,w,3) uint8 BGR to the display name of the model used and poses in crop pixels."""
 
 _DETECTIONS_UNDER_WAY = 2
 
@@ -50,7 +50,7 @@ async def analyze_segment(
 
     Decoding runs in a worker thread, a few intervals between detections ahead; at most
     ``options.pose_calls_in_flight`` calls of ``estimate`` and two of ``detect`` are under way. The
-    result is the same however the video was cut into segments.
+    result does not depend on how the video was cut into segments.
 
     Returns:
         Poses of the segment. ``timings_s`` has, by stage, the wall seconds during which at least
@@ -59,8 +59,8 @@ async def analyze_segment(
 
     Raises:
         MediaError: the file cannot be read.
-        InferenceError: a model answered for another number of pictures than it was given.
-        Exception: the first one that ``detect`` or ``estimate`` raised, the other calls cancelled.
+        InferenceError: a model returned results for a wrong number of pictures.
+        Exception: the first one raised by ``detect`` or ``estimate``; other calls are canceled.
     """
     reader = IntervalReader(
         segment, options.detector_stride, options.detector_input, options.in_hardware
@@ -116,7 +116,7 @@ async def analyze_segment(
 async def _people_at_ends(
     intervals: list[Interval], detect: Detect, options: AnalysisOptions
 ) -> list[Detections | None]:
-    """People in the last picture of each interval, image pixels; None where it is missing."""
+    """Detect people in the last picture of each interval, image pixels; None if it is missing."""
     thumbnails = [i.thumbnail for i in intervals if i.thumbnail is not None]
     answers = await detect(np.stack(thumbnails)) if thumbnails else []
     if len(answers) != len(thumbnails):
@@ -140,7 +140,7 @@ def _in_image(
 
 
 class _Boxes:
-    """The rows of a segment, grown interval by interval."""
+    """Rows of a segment, extended interval by interval."""
 
     def __init__(self, segment: Segment) -> None:
         closing = [] if segment.closing_pts is None else [segment.closing_pts]
@@ -154,7 +154,7 @@ class _Boxes:
 
     @property
     def last(self) -> F32 | None:
-        """(n,4) boxes of the last detection frame; None if it is not known."""
+        """Return the boxes (n,4) of the last detection frame; None if unknown."""
         return None if self._people is None else self._people.box
 
     def extend(
@@ -163,8 +163,8 @@ class _Boxes:
         """Add intervals with the people at their ends.
 
         Returns:
-            The (n,2,3) maps from crop to image pixels of the rows added, and what cuts the crops,
-            once, and lets go of each picture.
+            The (n,2,3) maps from crop to image pixels of the added rows, and an iterator that cuts
+            the crops once and then releases each picture.
         """
         jobs: deque[tuple[Picture, F64]] = deque()
         grown: list[F64] = [np.empty((0, 2, 3))]
@@ -197,7 +197,7 @@ class _Boxes:
         timings_s: dict[str, float],
         reader: IntervalReader,
     ) -> SegmentPoses:
-        """The whole segment; ``models`` names the model of each row, ``poses`` in crop pixels."""
+        """Build the segment; ``models`` names the model of each row, ``poses`` in crop pixels."""
         names = tuple(sorted(set(models)))
         nobody = self._people is None or self._segment.closing_pts is None
         closing = None if nobody else self._people
@@ -250,7 +250,7 @@ class _Boxes:
 def _is_new(
     interval: Interval, before: People | None, after: People | None, frames: I64
 ) -> Bools | None:
-    """Which frames of an interval are of another scene than its start; None if none is."""
+    """Return the frames of an interval that follow a scene change, or None."""
     if interval.change is None or not interval.pictures:
         return None
     boxes = [people.box for people in (before, after) if people is not None]
@@ -262,7 +262,7 @@ def _is_new(
 
 
 class _PoseCalls:
-    """Calls of the pose model, each for a full batch of crops whatever frames they are from."""
+    """Calls of the pose model, each with a full batch of crops from any frames."""
 
     def __init__(
         self, options: AnalysisOptions, estimate: Estimate, tasks: asyncio.TaskGroup
@@ -277,7 +277,7 @@ class _PoseCalls:
         self._answers: list[asyncio.Task[tuple[str, CropPoses, F32]]] = []
 
     async def send(self, crops: list[U8], maps: F64) -> None:
-        """Take crops, and send off what fills batches as soon as the window has room."""
+        """Add crops, and send full batches as soon as the window has room."""
         self._maps.append(maps)
         self._unsent += crops
         while len(self._unsent) >= self._batch:
@@ -291,7 +291,7 @@ class _PoseCalls:
             self._answers.append(self._tasks.create_task(self._call(np.stack(batch))))
 
     def result(self) -> tuple[list[str], CropPoses, F32, F64]:
-        """After all calls: the model of each crop, its poses, blur, and map to the image."""
+        """Return, after all calls, model, poses, blur and map to the image of each crop."""
         answers = [answer.result() for answer in self._answers]
         models = [name for name, poses, _ in answers for _ in range(len(poses))]
         poses = CropPoses.concatenate([poses for _, poses, _ in answers])
@@ -310,7 +310,7 @@ class _PoseCalls:
 
 
 class _Stopwatch:
-    """Wall seconds during which at least one call is under way."""
+    """Stopwatch of the wall seconds during which at least one call is under way."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -1,4 +1,4 @@
-"""Cutting a video into stretches of time."""
+"""Cut a video into segments."""
 
 import numpy as np
 
@@ -17,11 +17,10 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -
     A segment starts on a detection frame (a multiple of ``detector_stride``), the first at or after
     a key frame, so that decoding wastes at most ``detector_stride - 1`` frames.
 
-    Where key frames are rare, to cut between them means decoding everything since the last one
-    again: the n parts of a gap cost (n + 1) / 2 times its decoding. Gaps up to four times
-    ``target_s`` are left whole; longer ones, as in browsers' recordings, are cut into four, since
-    the 2.5 times are small beside what else is done with each frame, and a video with a single key
-    frame would otherwise be one unit of work, however long.
+    A cut between key frames requires decoding everything since the last one again: n parts of a gap
+    cost (n + 1) / 2 times its decoding. Gaps of up to four times ``target_s`` are not cut. Longer
+    ones, as in browsers' recordings, are cut into four: decoding 2.5 times is cheap compared with
+    the other work on each frame, and a video with a single key frame would otherwise be one unit.
     """
     times = media.times_s
     starts = [0]
@@ -52,7 +51,7 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -
 
 
 def _cuts(media: MediaInfo, times_s: F64, target_s: float) -> I64:
-    """Frames at which cutting pays, ascending: key frames, and quarters of the long gaps."""
+    """Return the frames at which to cut, ascending: key frames, and quarters of long gaps."""
     ends = ticks_to_seconds(media.keyframe_pts - media.pts[0], media.time_base)
     ends = np.concatenate([[0.0], ends, times_s[-1:]])
     cuts = [ends[:-1]]
@@ -64,6 +63,6 @@ def _cuts(media: MediaInfo, times_s: F64, target_s: float) -> I64:
 
 
 def _key_before(media: MediaInfo, frame: int) -> int:
-    """PTS of the last key frame at or before ``frame``; of the first frame if there is none."""
+    """Return the PTS of the last key frame at or before ``frame``, else of the first frame."""
     i = int(np.searchsorted(media.keyframe_pts, media.pts[frame], side="right")) - 1
     return int(media.keyframe_pts[i]) if i >= 0 else int(media.pts[0])

@@ -1,4 +1,4 @@
-"""Time stamps that step back or repeat, and the true times of such pictures."""
+"""Repair time stamps that go backwards or repeat."""
 
 from itertools import pairwise
 
@@ -13,8 +13,8 @@ _MOST_BACK = 2 * MOST_REORDERED  # both fields of a picture may be packets
 def are_suspect(pts: list[int], reorders: bool) -> bool:
     """Return whether time stamps of packets can be wrong; only decoding all pictures shows it.
 
-    Some repeat, or step back further than any decoder reorders pictures, or they ascend although
-    the decoder reorders pictures, as those of a raw stream put into a container do.
+    They are suspect if some repeat, or go back further than any decoder reorders pictures, or
+    ascend although the decoder reorders pictures, as in a raw stream put into a container.
     """
     values = np.array(pts, np.int64)
     rank = np.empty(len(values), np.int64)
@@ -35,13 +35,13 @@ def are_ascending(times: list[int | None]) -> bool:
 def regular(times: list[int | None], usual: int) -> I64:
     """Return the true time stamps of pictures in the decoder's order, strictly ascending.
 
-    Pictures come out in the order in which they are shown, whatever their time stamps say. So
-    stamps in another order are dealt out in ascending order; where they step back further than a
-    decoder reorders pictures, time goes on from there; those that repeat share the time up to the
-    next; and missing ones lie between their neighbors.
+    The decoder returns pictures in display order, whatever their time stamps are. Stamps in another
+    order are therefore sorted. Where they go back further than a decoder reorders pictures, time
+    continues from there. Repeated ones are spread up to the next time, and missing ones are placed
+    between their neighbors.
 
     Args:
-        times: as the decoder gives them. usual: ticks of an interval, where they do not tell.
+        times: from the decoder. usual: ticks of an interval, used if ``times`` do not give one.
     """
     number = np.arange(len(times))
     there = np.array([time is not None for time in times], np.bool_)
@@ -63,7 +63,7 @@ def regular(times: list[int | None], usual: int) -> I64:
 
 
 def _restarts(values: I64, usual: int) -> list[int]:
-    """Indices at which time begins again."""
+    """Return the indices at which time restarts."""
     found, latest = [], int(values[0])
     for i, value in enumerate(values.tolist()):
         if value < latest - MOST_REORDERED * usual:
@@ -74,7 +74,7 @@ def _restarts(values: I64, usual: int) -> list[int]:
 
 
 def _spread(ascending: I64, usual: int) -> I64:
-    """Equal values spread evenly up to the next value."""
+    """Spread equal values evenly up to the next value."""
     distinct, first, count = np.unique(ascending, return_index=True, return_counts=True)
     room = np.diff(distinct)
     last = float(np.median(room / count[:-1])) if len(room) else usual

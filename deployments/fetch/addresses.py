@@ -1,9 +1,9 @@
 """Decide from which network addresses a video may be fetched.
 
-Judged are the addresses that a name resolves to, never the text of a URL: ``2852039166``,
-``0xA9FEA9FE`` and ``0251.0376.0251.0376`` all resolve to the metadata service of a cloud, and only
-the resolver knows. ``ipaddress.is_global`` is no sufficient test: it is true for multicast and for
-IPv6 addresses that carry a private IPv4 address inside.
+The check applies to the addresses that a name resolves to, never to the text of a URL:
+``2852039166``, ``0xA9FEA9FE`` and ``0251.0376.0251.0376`` all resolve to the metadata service of a
+cloud. ``ipaddress.is_global`` is not sufficient: it is true for multicast and for IPv6 addresses
+that embed a private IPv4 address.
 """
 
 import re
@@ -122,7 +122,7 @@ def _transition(address: IPv6Address) -> tuple[IPv4Address, ...]:
 
 
 def _isatap(address: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 address in an interface identifier ``[02]00:5efe:a.b.c.d``, under any prefix."""
+    """Return the IPv4 address in an interface identifier ``[02]00:5efe:a.b.c.d``, any prefix."""
     bits = int(address)
     return (_v4(bits),) if (bits >> 32) & 0xFCFF_FFFF == 0x0000_5EFE else ()
 

@@ -1,4 +1,4 @@
-"""The address of a video as text: what is accepted, and how it is named in messages."""
+"""Parse the address of a video, and describe it for messages."""
 
 import re
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class GcsObject:
 
 
 def parse_source(text: str) -> httpx.URL | GcsObject:
-    """The http(s) or gs:// address that ``text`` is, without its fragment and blanks around it.
+    """Parse an http(s) or gs:// address, without its fragment and surrounding blanks.
 
     Raises:
-        SourceError: it is malformed, ambiguous or carries a user name.
-        AddressNotAllowedError: its scheme is another.
+        SourceError: the address is malformed, ambiguous or has a user name.
+        AddressNotAllowedError: the scheme is not supported.
     """
     text = text.strip(" ")
     scheme, separator, rest = text.partition("://")
@@ -66,7 +66,7 @@ def parse_redirect(base: httpx.URL, location: str) -> httpx.URL:
 
 
 def describe(source: httpx.URL | GcsObject) -> str:
-    """Scheme, host and path for messages: a query may hold a signature and is never shown."""
+    """Return scheme, host and path for messages, without the query, which may be a signature."""
     if isinstance(source, GcsObject):
         name = f"gs://{source.bucket}/{source.name}"
     else:

@@ -1,4 +1,4 @@
-"""The file a download is written to, held to its limits while it grows."""
+"""Write a download to a file, and enforce its limits while it grows."""
 
 import math
 import os
@@ -19,7 +19,7 @@ from deployments.errors import (
 from deployments.fetch.guarded_connection import Budget
 
 Progress = Callable[[int, int | None], None]
-"""Report the bytes received and the bytes in all, None where the other side does not say."""
+"""Called with the bytes received and the total, None if the remote server does not state it."""
 
 
 class Pace:
@@ -53,9 +53,9 @@ class Pace:
 
 @contextmanager
 def new_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A file open for writing, mode 0600, and the path it has once the block has ended well.
+    """Open a file for writing, mode 0600; yield it and its path after the block succeeds.
 
-    Until then its name ends in ``.part``; if the block raises, the file goes.
+    Until then its name ends in ``.part``; if the block raises, the file is deleted.
     """
     with keeping("the download"):
         handle, name = tempfile.mkstemp(prefix="source-", suffix=".part", dir=folder)
@@ -71,7 +71,7 @@ def new_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
 
 
 class Sink:
-    """Takes the bytes of a download: a file of limited size that reports progress."""
+    """A file of limited size that receives a download and reports progress."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Sink:
         self._pace: Pace | None = None
 
     def expect(self, total: int) -> None:
-        """Be told how many bytes the other side announces.
+        """Check the number of bytes that the remote server announces.
 
         Raises:
             TooLargeError: more than the limit.
@@ -105,13 +105,13 @@ class Sink:
         self._total = total
 
     def write(self, data: bytes) -> int:
-        """Keep ``data``.
+        """Write ``data``.
 
         Raises:
-            TooLargeError: with it the file is over the limit.
+            TooLargeError: the file would exceed the limit.
             WorkingFilesError: the disk is full.
             WorkCancelledError, UnreachableError: as :meth:`Budget.left_s`.
-            UnreachableError: it comes too slowly.
+            UnreachableError: the data arrives too slowly.
         """
         self._budget.left_s()
         self._refuse_slow(len(data))
@@ -124,7 +124,7 @@ class Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Write out what is buffered: a full disk shows here, not when the file is closed.
+        """Flush buffered data, so that a full disk raises here and not when the file is closed.
 
         Raises:
             WorkingFilesError: the disk is full.

@@ -1,1 +1,1 @@
-"""Opening media files and reading pictures from them: what decoding and rendering share."""
+"""Open media files and read pictures from them, for decoding and rendering."""

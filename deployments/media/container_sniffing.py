@@ -1,6 +1,6 @@
 """Sniff the container of a media file: its kind, and its declared length.
 
-Only lengths are followed, nothing is parsed that could name another file or an address.
+Only lengths are read; nothing is parsed that could name another file or an address.
 """
 
 import os
@@ -17,14 +17,14 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _TS_PACKETS = (188, 192)  # bytes; cameras put a time of four bytes before each
 _LONGEST_HEADER = 4096  # of Matroska, before the segment; a few dozen bytes in files
 MOST_BOXES = 500_000
-"""Files have a handful at the top, or two a fragment."""
+"""Maximum number of boxes; files have a few at the top level, or two per fragment."""
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
-    """The demuxer for a file by its first bytes: ``mov``, ``matroska``, ``avi`` or ``mpegts``.
+    """Return the demuxer for a file's first bytes: ``mov``, ``matroska``, ``avi`` or ``mpegts``.
 
     Raises:
-        NotAVideoError: none of them, a still picture, or empty.
+        NotAVideoError: the file is none of these, a still picture, or empty.
     """
     with Path(path).open("rb") as file:
         head = file.read(max(_TS_PACKETS) * 2)
@@ -52,10 +52,10 @@ def has_box(path: Path, name: bytes) -> bool:
 
 
 def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
-    """Count the bytes missing by the file's own outermost lengths; 0 if these are not stated.
+    """Count the missing bytes by the file's own outermost lengths; 0 if there are none.
 
-    Of an MP4 that is not fragmented only the index (moov) is judged: of what it lists, padding or
-    sound may be cut and all pictures be there.
+    In an MP4 without fragments only the index (moov) is checked, because cut padding or sound does
+    not mean that pictures are missing.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -73,9 +73,9 @@ def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
 
 
 def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind of each top-level box, and where its content begins and should end.
+    """Yield kind, start and declared end of each top-level box (ISO/IEC 14496-12, 4.2).
 
-    ISO/IEC 14496-12, 4.2. At the most ``MOST_BOXES``, and until one is malformed.
+    Stops after ``MOST_BOXES``, or at a malformed box.
     """
     position = 0
     for _ in range(MOST_BOXES):
@@ -95,13 +95,13 @@ def boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and end of each top-level RIFF list; long AVI files have several."""
+    """Yield kind and end of each top-level RIFF list; long AVI files have several."""
     position = 0
     while position < size:
         file.seek(position)
         head = file.read(12)
         length = int.from_bytes(head[4:8], "little")
-        # Recorders write the length last: none or all bits set means that they never did.
+        # Recorders write the length last: no or all bits set means that it is missing.
         if head[:4] != b"RIFF" or length in (0, 0xFFFFFFFF):
             return
         position += 8 + length
@@ -109,7 +109,7 @@ def _riffs(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
 
 
 def _segment_end(file: BinaryIO) -> int:
-    """End of a Matroska file's only segment; 0 if unknown, as in live recordings."""
+    """Return the end of a Matroska file's only segment; 0 if unknown, as in live recordings."""
     file.seek(4)
     header, _ = _ebml_length(file)
     if header > _LONGEST_HEADER:
@@ -122,7 +122,7 @@ def _segment_end(file: BinaryIO) -> int:
 
 
 def _ebml_length(file: BinaryIO) -> tuple[int, bool]:
-    """A length, and whether it is known (RFC 8794, 4)."""
+    """Read a length, and whether it is known (RFC 8794, 4)."""
     first = file.read(1)
     if not first or not first[0]:
         return 0, False

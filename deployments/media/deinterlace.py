@@ -1,4 +1,4 @@
-"""Whole pictures of interlaced ones, whose two fields were taken at two instants."""
+"""Deinterlace pictures whose two fields were taken at different times."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from av.video.stream import VideoStream
 def deinterlaced(
     frames: Iterator[tuple[av.VideoFrame, bool]], stream: VideoStream
 ) -> Iterator[tuple[av.VideoFrame, bool]]:
-    """Each frame, and what is said of it, deinterlaced by bwdif where it is marked as interlaced.
+    """Yield each frame with its data, deinterlaced by bwdif if it is marked as interlaced.
 
-    A frame is made with the one before and the one after it.
+    The filter uses the frames before and after.
     """
     graph: Graph | None = None
     kind: tuple[int, int, str] | None = None

@@ -1,6 +1,6 @@
-"""Decoders and encoders of an NVIDIA GPU, where this process sees one.
+"""Find the decoder and encoder of an NVIDIA GPU visible to this process.
 
-Ray hides a node's GPUs from no replica whose ``num_gpus`` is 0: ``CUDA_VISIBLE_DEVICES`` does.
+Ray does not hide GPUs from replicas with ``num_gpus`` 0; use ``CUDA_VISIBLE_DEVICES`` for that.
 """
 
 from fractions import Fraction
@@ -13,11 +13,11 @@ from av.video.codeccontext import VideoCodecContext
 
 @cache
 def decoder() -> HWAccel | None:
-    """NVDEC, for ``av.open``; None where there is none.
+    """Return NVDEC for ``av.open``, or None.
 
-    Streams of a kind that it does not know are decoded by software all the same.
+    Unsupported streams are still decoded in software.
     """
-    # PyTorch's context, where it has one: another takes hundreds of MiB of the GPU.
+    # Use PyTorch's context if it has one: another takes hundreds of MiB of the GPU.
     device = HWAccel("cuda", allow_software_fallback=True, options={"primary_ctx": "1"})
     try:
         device.create(av.Codec("h264", "r"))

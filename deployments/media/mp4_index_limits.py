@@ -1,8 +1,8 @@
 """Limit the index that an MP4 declares, before FFmpeg allocates memory for it.
 
-A sample costs FFmpeg 24 bytes of memory but need not cost the file any: a size for all and a count
-are enough, so that a file of a kilobyte can ask for gigabytes. FFmpeg parses boxes wherever they
-stand; so here they are looked for by their names, in everything but the media data.
+A sample takes 24 bytes of memory in FFmpeg but none in the file, where one size and a count are
+enough: a file of a kilobyte can make FFmpeg allocate gigabytes. FFmpeg parses boxes at any place,
+so they are searched here by name in everything except the media data.
 """
 
 import re
@@ -15,10 +15,10 @@ from deployments.errors import NotAVideoError, TooLargeError
 from deployments.media.container_sniffing import MOST_BOXES, boxes
 
 MOST_TRACKS = 16
-"""FFmpeg decodes a little of each to find out what it is."""
+"""Maximum number of tracks; FFmpeg decodes a part of each to identify it."""
 
 MOST_SAMPLES = 4_000_000
-"""Pictures, packets of sound and the like of all tracks: four hours of video."""
+"""Maximum number of samples (pictures, sound packets) of all tracks: four hours of video."""
 
 _MOST_INDEX_BYTES = 64 * 1024**2
 _NAMES = re.compile(b"trak|hdlr|elst|stts|stsz|stz2|trun|cmov")
@@ -33,7 +33,7 @@ class _Track:
 
     Attributes:
         samples: in the track's own table. in_fragments: in runs of samples.
-        edits: number of stretches that are shown, each of which can show all samples again.
+        edits: number of edit-list entries, each of which can repeat all samples.
         handlers: kinds of media. spacings: (number of entries, ticks of the first) of its times.
     """
 
@@ -44,7 +44,7 @@ class _Track:
     spacings: set[tuple[int, int]] = field(default_factory=set)
 
     def entries(self) -> int:
-        """Return the most entries that FFmpeg's index of this track can have."""
+        """Return the maximum number of entries in FFmpeg's index of this track."""
         # Samples of uncompressed sound are counted, but not listed one by one.
         is_sound = b"soun" in self.handlers and b"vide" not in self.handlers
         is_plain = is_sound and self.spacings == {(1, 1)}
@@ -53,15 +53,15 @@ class _Track:
 
 
 def check_claims(path: Path) -> None:
-    """Refuse an MP4 whose index is larger than that of any video which is analyzed.
+    """Reject an MP4 whose index is larger than that of any accepted video.
 
-    A file that has passed, and has not changed since, is not judged again: it is opened for each
-    segment, and half a million boxes take a second.
+    A file that passed and has not changed is not checked again: it is opened for each segment, and
+    checking half a million boxes takes a second.
 
     Raises:
-        TooLargeError: more tracks, samples, boxes or bytes of index than are read; ``facts`` has
+        TooLargeError: too many tracks, samples, boxes or bytes of index; ``facts`` has
             ``quantity``, ``value`` and ``limit``.
-        NotAVideoError: the index is compressed, as in films of the nineties.
+        NotAVideoError: the index is compressed, as in films of the 1990s.
     """
     found = path.stat()
     _judge(path.absolute(), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
@@ -93,7 +93,7 @@ def _judge(path: Path, *_version: int) -> None:
 
 
 def _take(kind: bytes, content: bytes, tracks: list[_Track]) -> None:
-    """Note what a box says; ``content`` is its beginning (ISO/IEC 14496-12, 8)."""
+    """Record the data of a box; ``content`` is its beginning (ISO/IEC 14496-12, 8)."""
     _, first, second, third = (int.from_bytes(content[i : i + 4], "big") for i in (0, 4, 8, 12))
     track = tracks[-1]
     if kind == b"cmov" and content[4:8] == b"dcom":
@@ -113,7 +113,7 @@ def _take(kind: bytes, content: bytes, tracks: list[_Track]) -> None:
 
 
 def _count(number: int) -> int:
-    """A number of entries, or 0 if it is one that FFmpeg does not take: a piece of text, say."""
+    """Return a number of entries, or 0 if FFmpeg would reject it (it may be text)."""
     return number if number < _NO_COUNT else 0
 
 

@@ -1,11 +1,11 @@
-"""Opening a media file that may be hostile.
+"""Open a media file that may be hostile.
 
 The demuxer is chosen by the first bytes of the file, never by its name, and given to FFmpeg
 explicitly; playlists and other formats that can name further files or addresses are therefore
 never parsed. Only local paths are opened.
 
-PyAV's logging stays off, as it is by default: a decoder's thread that logs would wait for the lock
-of the interpreter, which the thread that closes the decoder holds while it waits for that one.
+PyAV's logging stays off, as by default, to avoid a deadlock: a decoder's thread that logs waits for
+the interpreter's lock, held by the thread that closes the decoder and waits for that thread.
 """
 
 import os
@@ -29,13 +29,13 @@ _DEMUXER_OPTIONS = {
     "max_streams": str(MOST_TRACKS),
 }
 NO_DECODERS = {"codec_whitelist": "none"}
-"""Container options with which FFmpeg decodes nothing while it opens a file."""
+"""Container options that keep FFmpeg from decoding anything while it opens a file."""
 
 Trial: TypeAlias = Literal["none", "sound", "all"]
-"""Of which streams FFmpeg decodes a little while it opens a file."""
+"""Streams that FFmpeg may decode a part of while it opens a file."""
 
 MOST_PIXELS = 8192 * 8192
-"""No picture larger than this is ever decoded."""
+"""Largest picture to decode."""
 
 
 def open_media(
@@ -47,19 +47,19 @@ def open_media(
 ) -> InputContainer:
     """Open a local media file for reading; the caller closes it.
 
-    Of a stream whose pictures are more than twice as large as ``max_pixels``, FFmpeg knows less, or
-    not even their size.
+    For a stream with pictures of more than twice ``max_pixels``, FFmpeg knows less, perhaps not
+    even their size.
 
     Args:
-        hardware: that decodes its pictures, instead of software.
-        trial: of which streams FFmpeg decodes a little to find out what they are, which takes as
-            long as one picture to twenty. The others are what the container says: enough for their
-            packets, and to decode pictures that are stored in the order in which they are shown.
+        hardware: decoder of its pictures, instead of software.
+        trial: streams that FFmpeg decodes a part of to identify them, which takes as long as one to
+            twenty pictures. Other streams are described by the container only. That is sufficient
+            for their packets, and for pictures that are stored in display order.
 
     Raises:
-        NotAVideoError: not in an allowed container format, or damaged beyond opening.
-        TooLargeError: its index claims more than any video has that is analyzed.
-        TruncatedError: so much of it is missing that it does not open.
+        NotAVideoError: the container format is not allowed, or the file is too damaged to open.
+        TooLargeError: its index claims more than any accepted video has.
+        TruncatedError: too much of the file is missing to open it.
     """
     demuxer = sniff(path)
     if demuxer == "mov":

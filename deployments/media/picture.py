@@ -1,7 +1,7 @@
-"""One decoded picture, and what is cut from it.
+"""Hold one decoded picture, and cut crops from it.
 
-Pictures are kept as 8-bit 4:2:0 planes: cutting a crop straight from the planes costs less than
-converting the whole picture to BGR as long as there are fewer than about five crops in it.
+Pictures are kept as 8-bit 4:2:0 planes: cutting crops directly from the planes is cheaper than
+converting the whole picture to BGR if there are fewer than about five crops.
 """
 
 from collections import deque
@@ -45,7 +45,7 @@ class Picture:
         index: position in the video. pts: time stamp in ticks.
         y: (h, w) luma. u, v: (ceil(h/2), ceil(w/2)) chroma, uint8.
         bt709: whether the matrix is BT.709, else BT.601. full_range: 0-255 rather than 16-235.
-        damaged: whether it was decoded of damaged data, or after such.
+        damaged: whether it was decoded from damaged data, or depends on such data.
     """
 
     index: int
@@ -59,15 +59,15 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height)."""
+        """Return (width, height)."""
         return self.y.shape[1], self.y.shape[0]
 
     def bgr(self) -> U8:
-        """The whole picture (h, w, 3) BGR."""
+        """Convert the whole picture to BGR (h, w, 3)."""
         return self._to_bgr(self.y, *self._chroma_at(self.size))
 
     def crop(self, image_from_crop: F64, size: tuple[int, int]) -> U8:
-        """The part of the picture that an affine map names, black outside the picture.
+        """Cut the part of the picture given by an affine map, black outside the picture.
 
         Args:
             image_from_crop: (2, 3) map from crop pixels to picture pixels.
@@ -83,16 +83,16 @@ class Picture:
         return self._to_bgr(y, u, v)
 
     def letterbox(self, size: tuple[int, int]) -> tuple[U8, tuple[float, float]]:
-        """The picture scaled to fit ``size`` (width, height) with its aspect kept.
+        """Scale the picture to fit ``size`` (width, height), keeping its aspect ratio.
 
-        It stands at the top left, the rest is filled with 114, as RTMDet's test pipeline does.
+        It is placed at the top left, and the rest is filled with 114, as in RTMDet's test pipeline.
 
         Returns:
             (height, width, 3) uint8 BGR, and the factors (x, y) from picture to input pixels.
         """
         width, height = self.size
         scale = min(size[0] / width, size[1] / height)
-        # Rounded as mmcv's imrescale does; a strip of a picture keeps a pixel.
+        # Rounded like mmcv's imrescale; a very narrow picture keeps one pixel.
         new = (max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1))
         y = cv2.resize(self.y, new, interpolation=cv2.INTER_LINEAR)
         out = np.full((size[1], size[0], 3), LETTERBOX_FILL, np.uint8)
@@ -104,9 +104,10 @@ class Picture:
         return 0 if self.full_range else 16
 
     def _chroma_at(self, size: tuple[int, int]) -> tuple[U8, U8]:
-        """U and V scaled with the picture to ``size`` (width, height).
+        """Scale U and V with the picture to ``size`` (width, height).
 
-        By a factor, not to a size: of an odd row or column, a sample covers half outside.
+        They are scaled by a factor, not to a size: with an odd row or column, half of the last
+        sample lies outside.
         """
         (width, height), (new_width, new_height) = self.size, size
         factors = {"fx": 2 * new_width / width, "fy": 2 * new_height / height}
@@ -117,16 +118,16 @@ class Picture:
         return u[:new_height, :new_width], v[:new_height, :new_width]
 
     def _to_bgr(self, y: U8, u: U8, v: U8) -> U8:
-        """Three full-size planes as BGR, by the picture's matrix and range."""
+        """Convert three full-size planes to BGR, by the picture's matrix and range."""
         out: U8 = cv2.transform(cv2.merge((y, u, v)), _matrix(self.bt709, self.full_range))
         return out
 
 
 class _IdleReformatters:
-    """Reformatters of HDR that are not in use.
+    """Pool of idle HDR reformatters.
 
-    FFmpeg takes seconds to compute its table of colors, for each picture again; HDR video
-    would cost several times its decoding.
+    A new reformatter computes its color table, which takes seconds. One for each picture would cost
+    several times the decoding of HDR video.
     """
 
     def __init__(self, most: int) -> None:
@@ -134,7 +135,7 @@ class _IdleReformatters:
         self._lock = Lock()
 
     def take(self, kind: object) -> VideoReformatter:
-        """One that was last used for ``kind`` or, if there is none, a new one."""
+        """Return a reformatter last used for ``kind``, or a new one."""
         with self._lock:
             for entry in self._idle:
                 if entry[0] == kind:
@@ -143,7 +144,7 @@ class _IdleReformatters:
         return VideoReformatter()
 
     def give_back(self, kind: object, reformatter: VideoReformatter) -> None:
-        """Let others use it; the one that has been idle for longest may go."""
+        """Return a reformatter to the pool; the one idle for longest may be dropped."""
         with self._lock:
             self._idle.append((kind, reformatter))
 
@@ -152,9 +153,9 @@ _idle_reformatters = _IdleReformatters(most=4)
 
 
 class Converter:
-    """Makes pictures of one stream's frames: 8-bit 4:2:0, upright, of one size.
+    """Converter of one stream's frames to pictures: 8-bit 4:2:0, upright, of one size.
 
-    Use it in a ``with`` block: what it has worked out for HDR goes to the next one.
+    Use it in a ``with`` block, which returns its HDR table to the pool.
 
     Args:
         size: (width, height) of the pictures, after rotation.
@@ -182,13 +183,13 @@ class Converter:
         damaged: bool = False,
         pixel_aspect: float | None = None,
     ) -> Picture:
-        """A picture of a decoder's frame, which is not changed.
+        """Convert a decoder's frame to a picture, without changing the frame.
 
-        The planes are copies: the decoder still needs its own as references.
+        The planes are copies, because the decoder still needs its own as references.
 
         Args:
-            pixel_aspect: width of a pixel by its height. A picture of other proportions than all
-                have is then not stretched: it stands in the middle, with black bars.
+            pixel_aspect: width of a pixel over its height. A picture with other proportions is not
+                stretched but centered, with black bars.
 
         Raises:
             MediaError: the pixel format cannot be converted.
@@ -214,7 +215,7 @@ class Converter:
         return Picture(index, pts, y, u, v, bt709, full_range, damaged)
 
     def _fitting(self, frame: av.VideoFrame, pixel_aspect: float) -> tuple[int, int]:
-        """(width, height) as stored of a picture that keeps its proportions."""
+        """Return the stored (width, height) that keeps the picture's proportions."""
         width, height = self._stored
         relative = frame.width * pixel_aspect / frame.height * height / width
         if abs(relative - 1) <= _SAME_PROPORTIONS:
@@ -224,10 +225,10 @@ class Converter:
         return max(round(width * relative), 1), height
 
     def _with_bars(self, planes: tuple[U8, U8, U8]) -> tuple[U8, U8, U8]:
-        """Planes in the middle of black ones of the stored size, in limited range."""
+        """Center planes in black ones of the stored size, in limited range."""
         width, height = self._stored
         half = (width + 1) // 2, (height + 1) // 2
-        # By whole samples of chroma.
+        # Shift by whole chroma samples.
         left, top = ((w - p) // 2 for w, p in zip(half, planes[1].shape[::-1], strict=True))
         found = []
         for plane, size, scale, fill in zip(
@@ -240,7 +241,7 @@ class Converter:
         return found[0], found[1], found[2]
 
     def _reformat(self, frame: av.VideoFrame, bt709: bool, size: tuple[int, int]) -> av.VideoFrame:
-        """To 8-bit BT.709 in limited range; HDR with its reference white (203 cd/m²) as white."""
+        """Convert to 8-bit BT.709 in limited range; HDR's reference white (203 cd/m²) is white."""
         reformatter, to_sdr = self._reformatter, {}
         if is_hdr(frame):
             reformatter = self._reformatter_of_hdr(frame)
@@ -279,7 +280,7 @@ class Converter:
             self._hdr = None
 
     def _upright(self, plane: U8) -> U8:
-        """A copy of a plane, turned, read-only."""
+        """Return a rotated, read-only copy of a plane."""
         turned: U8 = plane.copy() if self._turn is None else cv2.rotate(plane, self._turn)
         turned.flags.writeable = False
         return turned
@@ -291,14 +292,14 @@ def is_hdr(frame: av.VideoFrame) -> bool:
 
 
 def _is_bt709(frame: av.VideoFrame) -> bool:
-    """By the stream's tag; untagged pictures of HD size are BT.709 by convention."""
+    """Return True for BT.709 by the stream's tag; untagged HD pictures are BT.709 by convention."""
     if frame.colorspace == _UNSPECIFIED:
         return frame.height >= 720
     return frame.colorspace == Colorspace.ITU709
 
 
 def _planes(frame: av.VideoFrame) -> tuple[U8, U8, U8]:
-    """Views of Y, U and V; NV12, which GPUs decode to, has U and V in turn in one plane."""
+    """Return views of Y, U and V; NV12, used by GPUs, interleaves U and V in one plane."""
     if frame.format.name == "nv12":
         chroma = _plane(frame, 1, 2)
         return _plane(frame, 0), chroma[:, 0::2], chroma[:, 1::2]
@@ -306,7 +307,7 @@ def _planes(frame: av.VideoFrame) -> tuple[U8, U8, U8]:
 
 
 def _plane(frame: av.VideoFrame, i: int, samples: int = 1) -> U8:
-    """(h, samples w) view of a plane with ``samples`` a pixel."""
+    """Return a (h, samples w) view of a plane with ``samples`` per pixel."""
     plane = frame.planes[i]
     rows: U8 = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : samples * plane.width]
@@ -320,10 +321,10 @@ def _warp(plane: U8, map_: F64, size: tuple[int, int], border: int) -> U8:
 
 
 def _chroma_map(image_from_crop: F64) -> F64:
-    """The same map for a plane of half the size, a sample of which lies amid four luma pixels.
+    """Return the map for a half-size plane, with each sample centered in four luma pixels.
 
-    H.264 puts it on the left column of the four; the half pixel is left out, as it was by the
-    conversions that made the pictures the networks were trained on.
+    H.264 places the sample on the left column of the four. That half pixel is ignored, as it was
+    in the conversions of the networks' training pictures.
     """
     half = image_from_crop * 0.5
     half[:, 2] -= 0.25
@@ -332,7 +333,7 @@ def _chroma_map(image_from_crop: F64) -> F64:
 
 @cache
 def _matrix(bt709: bool, full_range: bool) -> F64:
-    """(3, 4) map from Y, U, V to B, G, R (ITU-R BT.709 and BT.601)."""
+    """Return the map (3, 4) from Y, U, V to B, G, R (ITU-R BT.709 and BT.601)."""
     kr, kb = (0.2126, 0.0722) if bt709 else (0.299, 0.114)
     kg = 1 - kr - kb
     luma, chroma, black = (1.0, 1.0, 0.0) if full_range else (255 / 219, 255 / 224, 16.0)

@@ -1,4 +1,4 @@
-"""The pictures of a segment, in order."""
+"""Read the pictures of a segment, in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -29,11 +29,11 @@ _LENGTH_AT = {"h264": 4, "hevc": 21}  # byte of avcC and hvcC that has the lengt
 VideoPacket: TypeAlias = "Packet[VideoStream]"
 _Judged: TypeAlias = tuple[av.VideoFrame, bool]
 
-# A picture may turn out larger than the header says, as browsers' recordings do, up to so many
-# times its pixels; the decoder refuses more. Decoders count pixels of padded rows.
+# A picture may be larger than the header says, as in browsers' recordings, up to this factor in
+# pixels; the decoder refuses more. Decoders count pixels of padded rows.
 _GROWTH, _PADDING = 4, 128
 MOST_REORDERED = 16
-"""Pictures that are decoded before one that is shown earlier (H.264 and HEVC allow 16)."""
+"""Maximum number of reordered pictures (H.264 and HEVC allow 16)."""
 _MOST_THREADS = 4
 # How far to seek back further where a seek goes past the key frame it was asked for.
 _SEEK_BACK_S = (0, 1, 10)
@@ -46,25 +46,25 @@ def read(
     in_hardware: bool = False,
     cancelled: Cancelled = never,
 ) -> Generator[Picture, None, None]:
-    """The segment's pictures by PTS, then the closing picture if there is one.
+    """Yield the segment's pictures by PTS, then the closing picture if there is one.
 
-    A picture that cannot be decoded is left out: ``Picture.index`` tells which are there. Where
-    time stamps are wrong (``Segment.counted``), pictures are known by their number from the
-    beginning of the file. One that is stored in another size than the first, or with pixels that
-    are not square, is scaled to the segment's size, with bars where it has other proportions. The
-    file is closed when the iterator ends or is abandoned.
+    A picture that cannot be decoded is left out; ``Picture.index`` identifies the others. If time
+    stamps are wrong (``Segment.counted``), pictures are identified by their number from the
+    beginning of the file. A picture of another size, or with pixels that are not square, is scaled
+    to the segment's size, with bars if its proportions differ. The file is closed when the iterator
+    ends or is abandoned.
 
     Args:
-        segment: what to read.
-        threads: of the decoder; half the CPUs, up to four, if not given. Segments are read beside
-            each other, and what threads tell each other is a tenth of what decoding takes.
-        in_hardware: whether a GPU's decoder is used where there is one. It is believed as long as
-            no picture is missing; from there on software decodes, which tells what is damaged.
-        cancelled: asked at every packet; ends the iterator.
+        segment: the segment to read.
+        threads: of the decoder; default: half the CPUs, up to four. Segments are read in parallel,
+            and the overhead of threads is a tenth of decoding.
+        in_hardware: whether to use a GPU's decoder. At the first missing picture, decoding
+            switches to software, which reports damage.
+        cancelled: called at every packet; True ends the iterator.
 
     Raises:
-        MediaError: the file cannot be opened, or its pictures not be converted.
-        OSError: it is not there.
+        MediaError: the file cannot be opened, or its pictures cannot be converted.
+        OSError: the file does not exist.
     """
     threads = threads or min(max(usable_cpus() // 2, 1), _MOST_THREADS)
     following = segment.first_frame
@@ -93,8 +93,8 @@ def read(
 def _read(
     segment: Segment, threads: int, device: HWAccel | None, cancelled: Cancelled
 ) -> Generator[Picture, None, None]:
-    """See ``read``; ``device`` decodes, or software."""
-    # How far pictures are out of order is for a trial to find out: not all streams say so.
+    """Read as ``read`` does, decoding with ``device`` or in software."""
+    # Decode a part to find the reordering depth, which not all streams declare.
     trial: Trial = "none" if segment.in_order and device is None else "all"
     with (
         open_media(segment.path, hardware=device, trial=trial) as container,
@@ -106,7 +106,7 @@ def _read(
         damaged: set[int | None] = set()
         frames = decoded(container, stream, start, cancelled, damaged)
         numbered = _by_number if segment.counted else _by_time
-        # A GPU has few pictures to hold back, and is believed as long as none is missing.
+        # A GPU can hold back few pictures, and is trusted as long as none is missing.
         held_back = MOST_REORDERED if device is None else 0
         judged = _judged(frames, damaged, held_back)
         if segment.interlaced:
@@ -118,10 +118,10 @@ def _read(
 def _judged(
     frames: Iterator[av.VideoFrame], known: set[int | None], most_held: int
 ) -> Iterator[_Judged]:
-    """Frames, and whether they are damaged: from the first that is ``known`` to be on.
+    """Yield frames with a damage flag, set from the first one ``known`` to be damaged.
 
-    What refers to a damaged picture is damaged, too, which the decoder does not say: all up to the
-    next key frame, and B-frames shown before the picture that they and it were decoded after.
+    Pictures that refer to a damaged one are damaged too, which the decoder does not report: all up
+    to the next key frame, including B-frames that are shown before the damaged picture.
     """
     damaged = False
     held: deque[av.VideoFrame] = deque()
@@ -141,7 +141,7 @@ def _judged(
 
 
 def _by_number(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int, _Judged]]:
-    """The segment's frames of all ``frames`` of a file, with the segment's time stamps."""
+    """Select the segment's frames from all ``frames`` of a file, with the segment's times."""
     wanted = enumerate(_ticks(segment), segment.first_frame)
     for (index, pts), judged in zip(
         wanted, islice(frames, segment.first_frame, None), strict=False
@@ -151,7 +151,7 @@ def _by_number(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[in
 
 
 def _by_time(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int, _Judged]]:
-    """The segment's frames of ``frames`` from a key frame on, by their own time stamps."""
+    """Select the segment's frames from a key frame on, by their own time stamps."""
     wanted = {pts: i for i, pts in enumerate(_ticks(segment), segment.first_frame)}
     last = max(wanted)
     latest, beyond = -1, 0
@@ -173,21 +173,21 @@ def _by_time(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int,
 
 
 def _ticks(segment: Segment) -> list[int]:
-    """Time stamps of the segment's pictures and of the closing one."""
+    """Return the time stamps of the segment's pictures and of the closing one."""
     closing = [] if segment.closing_pts is None else [segment.closing_pts]
     return [*segment.pts.tolist(), *closing]
 
 
 def _pixel_aspect(stream: VideoStream) -> float:
-    """Width of a pixel by its height; of a stream that does not say it the decoder may know."""
+    """Return the width of a pixel over its height, from the stream or from the decoder."""
     return float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
 
 
 def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
-    """The video to analyze, set to decode with frame and slice threads: see ``video_tracks``.
+    """Return the video to analyze, with frame and slice threads enabled; see ``video_tracks``.
 
     Raises:
-        NotAVideoError: there is none.
+        NotAVideoError: there is no video stream.
     """
     tracks = video_tracks(container)
     if not tracks:
@@ -203,7 +203,7 @@ def video_stream(container: InputContainer, threads: int = 0) -> VideoStream:
 
 
 def video_tracks(container: InputContainer) -> list[VideoStream]:
-    """The video streams that are no covers: those marked as default first, then by size."""
+    """Return the video streams except cover pictures: default ones first, then by size."""
 
     def rank(stream: VideoStream) -> tuple[bool, int]:
         context = stream.codec_context
@@ -221,11 +221,11 @@ def decoded(
     cancelled: Cancelled = never,
     damaged: set[int | None] | None = None,
 ) -> Iterator[av.VideoFrame]:
-    """Frames in the order of presentation, from a key frame or from where the container stands.
+    """Yield frames in presentation order, from a key frame or the container's position.
 
-    Packets that do not decode are skipped; a file that is damaged beyond reading ends there.
-    To ``damaged`` goes the time stamp of a frame whose data, or those just before it, are damaged,
-    before the frame is given.
+    Packets that do not decode are skipped; an unreadable file ends there. The time stamp of a frame
+    whose data, or the data just before it, is damaged is added to ``damaged`` before the frame is
+    yielded.
     """
     packets = (
         _packets(container, stream)
@@ -251,7 +251,7 @@ def decoded(
         for frame in frames:
             is_corrupt = frame.is_corrupt or failed or frame.pts in broken
             failed = False
-            # What was to be decoded before a key frame is shown before it, or is lost.
+            # Frames to be decoded before a key frame are shown before it, or are lost.
             while times and frame.key_frame and frame.pts is not None and times[0][1] < frame.pts:
                 heappop(times)
             if times:
@@ -264,7 +264,7 @@ def decoded(
 def _checked(
     packets: Iterator[VideoPacket], stream: VideoStream
 ) -> Iterator[tuple[VideoPacket, bool]]:
-    """Packets, and whether they are damaged: with one whose head is, the tail of the one before."""
+    """Yield packets with a damage flag; a damaged start also marks the packet before."""
     is_whole = _structure_check(stream)
     if is_whole is None:
         yield from ((packet, False) for packet in packets)
@@ -281,17 +281,17 @@ def _checked(
 
 
 def times_are_made_up(container: InputContainer, stream: VideoStream) -> bool:
-    """Return whether FFmpeg's time stamps of this stream are not presentation times.
+    """Return True if FFmpeg's time stamps of this stream are not presentation times.
 
-    AVI stores none. Those that FFmpeg makes up are right for MPEG-4, but for H.264 and HEVC they
-    follow the order of decoding, late by a guess: ``decoded`` deals out the times of decoding,
-    which are a chunk's place in the file as the sound's are, in ascending order.
+    AVI stores no time stamps. FFmpeg's own are right for MPEG-4, but for H.264 and HEVC they follow
+    the decoding order with a guessed delay. ``decoded`` then assigns the decoding times, which
+    correspond to the position in the file as for sound, in ascending order.
     """
     return container.format.name == "avi" and stream.codec.canonical_name in ("h264", "hevc")
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPacket]:
-    """Packets from where the container stands, then an empty one that flushes the decoder."""
+    """Yield packets from the container's position, then an empty one to flush the decoder."""
     try:
         yield from container.demux(stream)
     except av.error.FFmpegError:
@@ -303,10 +303,10 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[VideoPa
 def _packets_from(
     container: InputContainer, stream: VideoStream, start_pts: int
 ) -> Iterator[VideoPacket]:
-    """Packets from the key frame of ``start_pts``, or from an earlier one.
+    """Yield packets from the key frame of ``start_pts``, or from an earlier one.
 
-    FFmpeg seeks by the time of decoding and can land on the next key frame where pictures between
-    two are few; then the seek goes further back, at last to the beginning.
+    FFmpeg seeks by decoding time, and can land on the next key frame if there are few pictures
+    between two of them. Then the seek is repeated further back, finally at the beginning.
     """
     second = 1 / float(stream.time_base or 1)
     for target in (*(start_pts - round(s * second) for s in _SEEK_BACK_S), None):

@@ -1,8 +1,8 @@
-"""Compare a picture with the one before, whatever the light and the camera do.
+"""Compare a picture with the one before, regardless of light and camera motion.
 
-Pictures are compared small, by the logarithm of their luma about its local mean, which a change of
-exposure leaves as it is. A turn of the camera and a curve of tones are no change. Whether a change
-is a cut is decided on the whole clip, in ``deployments.tracking.scene_cuts``.
+Small pictures are compared by the logarithm of their luma about its local mean, which is invariant
+to exposure. Camera rotation and changed tone curves do not count as changes. Whether a change is a
+cut is decided on the whole clip, in ``deployments.tracking.scene_cuts``.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,10 @@ import numpy as np
 from deployments.messages import F32, U8, Bools
 
 LEAST_SHARE = 0.002
-"""Share of the picture that changes at least where the scene does: a person of a tenth of its
-height."""
+"""Smallest changed share of the picture for a scene change: a person of a tenth of its height."""
 
 WHOLE_SHARE = 0.2
-"""Share of the picture that changes at least where the background does, too."""
+"""Smallest changed share of the picture if the background changes too."""
 
 _OF_PEOPLE = 0.03  # share of their boxes
 _SPIKE = 3.0  # times what changes in the pictures around
@@ -39,7 +38,7 @@ _LEAST_SHIFT_PX, _MOST_SHIFT = 0.3, 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A small picture: luma (h,w), and the logarithm of its contrast to the surroundings (h,w)."""
+    """A small picture: luma (h,w), and the logarithm of its local contrast (h,w)."""
 
     luma: U8
     contrast: F32
@@ -56,18 +55,18 @@ class Look:
 
     @staticmethod
     def of_small(luma: U8) -> "Look":
-        """Take luma (h,w) that is small already."""
+        """Build from luma (h,w) that is already small."""
         level = cv2.LUT(luma, _LEVELS)
         return Look(luma, level - cv2.blur(level, _LOCAL))
 
 
 @dataclass(frozen=True, slots=True)
 class SceneChange:
-    """A picture that differs from the one before by far.
+    """A picture that differs strongly from the one before.
 
     Attributes:
         frame: index in the video. before, after: small luma (h,w).
-        share: of the picture that differs. changed: (h,w) where.
+        share: changed share of the picture. changed: (h,w) changed pixels.
     """
 
     frame: int
@@ -77,9 +76,9 @@ class SceneChange:
     changed: Bools
 
     def is_of_scene(self, box: F32, size: tuple[int, int]) -> bool:
-        """Return whether another background is seen, or people are suddenly elsewhere.
+        """Return True if the background is different, or people are suddenly elsewhere.
 
-        A caption leaves people as they are, and a ray of sun changes more than them.
+        A caption does not change people, and a ray of sun changes more than people.
 
         Args:
             box: (n,4) of the people before and after. size: (width, height) of the picture.
@@ -100,8 +99,8 @@ def changed(before: Look, after: Look) -> tuple[float, Bools]:
     """Compare two pictures.
 
     Returns:
-        The share that differs, and where (h,w). Of a large share, what a shift of all or other
-        tones explain is left out.
+        The changed share, and the changed pixels (h,w). From a large share, changes that a shift of
+        the picture or other tones explain are subtracted.
     """
     where = _differing(before.contrast, after.contrast)
     share = _share(where)
@@ -116,11 +115,11 @@ def _share(mask: F32) -> float:
 
 
 def stands_out(shares: F32, at: int, also: int = 0) -> bool:
-    """Return whether a picture changes by far more than those around it.
+    """Return True if a picture changes by far more than those around it.
 
     Args:
-        shares: (n,) of each picture that changes, NaN where it is not known.
-        at: which picture. also: others around it that may change as much.
+        shares: (n,) changed share of each picture, NaN if unknown.
+        at: index of the picture. also: number of others around it that may change as much.
     """
     if not shares[at] >= LEAST_SHARE:
         return False
@@ -130,14 +129,14 @@ def stands_out(shares: F32, at: int, also: int = 0) -> bool:
 
 
 def _explained(before: Look, after: Look) -> Iterator[F32]:
-    """Compare pictures again once the camera has turned, and once tones are alike."""
+    """Compare pictures again after undoing camera rotation, and after matching tones."""
     texture = [(np.abs(look.contrast) > _TEXTURE).mean() for look in (before, after)]
-    # Without a background, a shift of all may be that of the only person.
+    # Without a background, the shift may be that of the only person.
     if min(texture) > _BACKGROUND:
         shifted = _shifted(before.contrast, after.contrast)
         if shifted is not None:
             yield _differing(shifted, after.contrast)  # NaN, outside, differs from nothing
-    if min(texture) > _COMPARABLE * max(texture):  # of a black picture tones make any other
+    if min(texture) > _COMPARABLE * max(texture):  # tones map a black picture to any other
         for one, other in ((before, after), (after, before)):
             toned = Look.of_small(_with_tones(one.luma, other.luma))
             yield _differing(toned.contrast, other.contrast)
@@ -151,7 +150,7 @@ def _differing(before: F32, after: F32) -> F32:
 
 
 def _shifted(before: F32, after: F32) -> F32 | None:
-    """Shift a picture onto another, with NaN at the borders; None where that is not needed."""
+    """Shift a picture onto another, with NaN at the borders; None if not needed."""
     height, width = before.shape
     if min(height, width) < 2:
         return None

@@ -1,7 +1,7 @@
-"""Three planes drawn on as one picture.
+"""Draw on the three planes of a picture.
 
-Drawn where the encoder reads: on Y at full size and on U and V at half size, which saves the
-conversion to RGB and back. Colors are BT.709 in limited range.
+Y at full size and U and V at half size are drawn directly, which saves the conversion to RGB and
+back. Colors are BT.709 in limited range.
 """
 
 import math
@@ -47,7 +47,7 @@ class Canvas:
         self.unit = max(min(y.shape) / 360, 0.25)
 
     def lines(self, ends: Points, rgb: Rgb, width: float) -> None:
-        """Anti-aliased lines, ``width`` pixels wide, between the ends in each row (n, 2, 2)."""
+        """Draw anti-aliased lines, ``width`` pixels wide, between the ends of rows (n, 2, 2)."""
         for planes, values, scale in self._planes(rgb):
             fixed = list(_fixed(ends, scale))
             thick = max(round(width * scale), 1)
@@ -55,7 +55,7 @@ class Canvas:
                 cv2.polylines(plane, fixed, False, (value,), thick, cv2.LINE_AA, _SHIFT)
 
     def discs(self, centers: Points, rgb: Rgb, radius: float) -> None:
-        """Anti-aliased filled circles about points (n, 2)."""
+        """Draw anti-aliased filled circles about points (n, 2)."""
         for planes, values, scale in self._planes(rgb):
             size = max(round(radius * scale * _ONE), _ONE // 2)
             for center in _fixed(centers, scale).tolist():
@@ -63,33 +63,33 @@ class Canvas:
                     cv2.circle(plane, center, size, (value,), -1, cv2.LINE_AA, _SHIFT)
 
     def outline(self, box: Box, rgb: Rgb, width: float) -> None:
-        """The four edges of a box."""
+        """Draw the four edges of a box."""
         x1, y1, x2, y2 = box
         corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2), (x1, y1))
         self.lines(np.array(list(pairwise(corners))), rgb, width)
 
     def plate(self, place: Rectangle) -> None:
-        """Darken a rectangle and take its color away, so that text stands out."""
+        """Darken and desaturate a rectangle, so that text stands out."""
         x1, y1, x2, y2 = place
         self.y[y1:y2, x1:x2] = _PLATE[self.y[y1:y2, x1:x2]]
         for plane in (self.u, self.v):
             plane[y1 // 2 : math.ceil(y2 / 2), x1 // 2 : math.ceil(x2 / 2)] = 128
 
     def bar(self, place: Rectangle, rgb: Rgb) -> None:
-        """Fill a rectangle, all color samples that it touches included."""
+        """Fill a rectangle, including all color samples that it touches."""
         x1, y1, x2, y2 = place
         for plane, value, size in zip((self.y, self.u, self.v), yuv(rgb), (1, 2, 2), strict=True):
             rows = slice(y1 // size, math.ceil(y2 / size))
             plane[rows, x1 // size : math.ceil(x2 / size)] = value
 
     def _planes(self, rgb: Rgb) -> tuple[tuple[tuple[U8, ...], tuple[int, ...], float], ...]:
-        """Planes of one size, what the color is in each, and their size to that of Y."""
+        """Return planes of one size, the color in each, and their scale relative to Y."""
         y, u, v = yuv(rgb)
         return ((self.y,), (y,), 1.0), ((self.u, self.v), (u, v), 0.5)
 
 
 def _fixed(points: Points, scale: float) -> I32:
-    """Fixed-point coordinates on a plane ``scale`` times the size of Y."""
+    """Return fixed-point coordinates on a plane ``scale`` times the size of Y."""
     near = np.clip(points, -_FAR, _FAR, dtype=np.float64)
     fixed: I32 = np.rint(((near + 0.5) * scale - 0.5) * _ONE).astype(np.int32)
     return fixed

@@ -1,7 +1,7 @@
-"""Color of the annotated video: BT.709 in limited range, whatever the source has.
+"""Convert the annotated video's colors to BT.709 in limited range, whatever the source has.
 
-One color for all, because the segments of a video must have the same header to be joined, and a
-source may change its matrix on the way (browsers' recordings that grow, untagged pictures).
+All segments use one color space, because they must have the same header to be joined, and a source
+may change its matrix midway (browsers' recordings that grow, untagged pictures).
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ _MIDDLE = 128  # of U and V: no color
 
 @cache
 def yuv(rgb: Rgb) -> Rgb:
-    """A color, 0-255, as Y, U, V in BT.709 limited range."""
+    """Convert a color, 0-255, to Y, U, V in BT.709 limited range."""
     y, u, v = _from_rgb(bt709=True, full_range=False) @ np.array(rgb) + (16, _MIDDLE, _MIDDLE)
     return round(y), round(u), round(v)
 
@@ -27,8 +27,8 @@ def yuv(rgb: Rgb) -> Rgb:
 def to_bt709(y: U8, u: U8, v: U8, *, bt709: bool, full_range: bool) -> None:
     """Convert planes in place: Y (h, w), U and V (h/2, w/2), from BT.709 or BT.601.
 
-    Grey stays grey in any matrix, so chroma needs no luma, and luma needs chroma only as a
-    correction, which is worked out at half the size.
+    Gray stays gray in any matrix. Chroma therefore needs no luma, and luma needs chroma only as a
+    correction, which is computed at half the size.
     """
     if bt709 and not full_range:
         return
@@ -44,13 +44,13 @@ def to_bt709(y: U8, u: U8, v: U8, *, bt709: bool, full_range: bool) -> None:
 
 
 def tag_bt709(context: VideoCodecContext) -> None:
-    """Have a stream that is to be written say which color it is in."""
+    """Set the color tags of an output stream."""
     context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
     context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
 
 
 def _from_rgb(*, bt709: bool, full_range: bool) -> F64:
-    """(3, 3) map from R, G, B to Y, U, V without their offsets (ITU-R BT.709, BT.601)."""
+    """Return the map (3, 3) from R, G, B to Y, U, V without offsets (ITU-R BT.709, BT.601)."""
     kr, kb = (0.2126, 0.0722) if bt709 else (0.299, 0.114)
     luma = np.array([kr, 1 - kr - kb, kb])
     blue = (np.array([0, 0, 1]) - luma) / (2 * (1 - kb))

@@ -1,4 +1,4 @@
-"""The render stage: draws and encodes segments, joins and stores them."""
+"""Serve the render stage: draw and encode segments, join and store them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ _MOST_AT_ONCE = 4
 
 
 class RenderReplica:
-    """Segments and what to draw on them in, a stored video out.
+    """Replica that draws and encodes segments, and joins and stores the video.
 
-    What comes while all threads are busy waits here, in order: a replica that Serve takes for full
-    is asked again and again, up to half a second apart, and stands idle in between.
+    Calls wait here in order while all threads are busy. Serve retries a saturated replica with
+    backoff of up to half a second, during which it would be idle.
     """
 
     def __init__(self, output: str, public_url: str, keep_results_s: float) -> None:

@@ -1,4 +1,4 @@
-"""Drawing people on a picture: box, skeleton by side, and the angles of the primary person."""
+"""Draw people on a picture: box, skeleton by side, and the angles of the primary person."""
 
 import math
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class FrameOverlay:
 
 
 def _color(*ends: int) -> Rgb:
-    """By the side that all keypoints are on; the nose is on either."""
+    """Return the color of the side that all keypoints are on; the nose is on either side."""
     sides = {side for k in ends if (side := split_side(KEYPOINTS[k])[0])}
     return SIDE_RGB[sides.pop()] if len(sides) == 1 else CENTER_RGB
 
@@ -85,7 +85,7 @@ _OTHER = _Stroke(
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    """Drawable of one person: (17,2) points, (17,) which of them count, box or None."""
+    """Drawing data of one person: (17,2) points, (17,) which of them count, box or None."""
 
     track_id: int
     points: F32
@@ -146,7 +146,7 @@ def _id_label(canvas: Canvas, track_id: int, box: Box) -> Label:
 
 
 def _angle_labels(canvas: Canvas, person: _Person, angles_deg: F64) -> list[Label]:
-    """Labels beside their joints, pointing away from the body's middle, from top to bottom."""
+    """Return labels next to their joints, away from the body's middle, from top to bottom."""
     points = person.points.tolist()
     known = [
         (*points[at], f"{round(angle)}°", _color(at))

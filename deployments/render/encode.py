@@ -1,8 +1,8 @@
-"""Encoding one segment of the annotated video.
+"""Encode one segment of the annotated video.
 
-H.264 without B-frames: decoding order is presentation order, so the packets of one segment follow
-those of another with their PTS as they are. Nothing in the encoder's settings depends on the
-segment, so that all segments of a video have the same header.
+H.264 without B-frames has the same decoding and presentation order, so that the packets of segments
+can be concatenated with unchanged PTS. The encoder's settings do not depend on the segment, so that
+all segments of a video have the same header.
 """
 
 from collections.abc import Iterator
@@ -42,12 +42,11 @@ def encode_segment(
     """Draw ``overlay`` on the segment's pictures and encode them into a file in ``folder``.
 
     Args:
-        pictures: of the segment, in order, which are not changed; ``Picture.index`` tells which
-            frame each is. Those after the segment are not used, and missing ones are missing in the
-            result.
-        segment: which frames. overlay: one row a frame of the segment.
-        rate: pictures a second of the whole video, by which x264 chooses level and key frames.
-        encoder: libx264, or a GPU's. Segments of one video need the same.
+        pictures: of the segment, in order, not modified; ``Picture.index`` is the frame number.
+            Those after the segment are ignored, and missing ones are missing in the result.
+        segment: the frames. overlay: one row per frame of the segment.
+        rate: pictures a second of the whole video, from which x264 derives level and key frames.
+        encoder: libx264, or a GPU's; it must be the same for all segments of a video.
 
     Raises:
         StorageError: the file cannot be written.
@@ -79,9 +78,9 @@ def encode_segment(
 
 
 def output_size(width: int, height: int, max_height: int | None) -> tuple[int, int]:
-    """(width, height) of the annotated video, even, as 4:2:0 needs.
+    """Return (width, height) of the annotated video, even, as 4:2:0 requires.
 
-    A picture that is not scaled down keeps its pixels and gains a column or a row where it is odd.
+    A picture that is not scaled down keeps its pixels and gains a column or row if its size is odd.
     """
     if max_height is None or height <= max_height:
         return width + width % 2, height + height % 2
@@ -91,10 +90,9 @@ def output_size(width: int, height: int, max_height: int | None) -> tuple[int, i
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn what FFmpeg and the file system raise into a :class:`StorageError` that names ``what``.
+    """Convert errors of FFmpeg and the file system to a :class:`StorageError` naming ``what``.
 
-    A full or failing disk may be well again later; what the encoder or muxer refuses, it refuses
-    again.
+    Errors of the disk are retryable; errors of the encoder or muxer are not.
     """
     try:
         yield
@@ -131,9 +129,9 @@ def _add_stream(
     context.time_base = Fraction(*segment.time_base)
     tag_bt709(context)
     context.flags |= av.codec.context.Flags.global_header
-    # As many on any machine, since x264's output depends on it; segments are what spreads. Whole
-    # pictures beside each other: by slices, PyAV's default, threads wait for each other at every
-    # picture, and the file is larger.
+    # The same number on any machine, because x264's output depends on it; segments are what runs in
+    # parallel. Threads encode whole pictures: with slices, PyAV's default, they wait for each other
+    # at every picture, and the file is larger.
     context.thread_count, context.thread_type = _THREADS, "FRAME"
     return stream
 
@@ -151,14 +149,14 @@ def _annotated(picture: Picture, overlay: FrameOverlay, size: tuple[int, int]) -
 
 
 def _plane(frame: av.VideoFrame, i: int) -> U8:
-    """(h, w) view of a plane that can be written to."""
+    """Return a writable view (h, w) of a plane."""
     plane = frame.planes[i]
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
 
 
 def _fit(source: U8, target: U8) -> None:
-    """Copy a plane into a smaller one, or one with a row or column more, which repeat the last."""
+    """Copy a plane into a smaller one, or into one with an extra row or column that repeats."""
     (h, w), (height, width) = source.shape, target.shape
     if height < h or width < w:
         cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_AREA)
@@ -180,7 +178,7 @@ def _row(overlay: Overlay, offset: int) -> FrameOverlay:
 
 
 def _scaled(overlay: FrameOverlay, old: tuple[int, int], new: tuple[int, int]) -> FrameOverlay:
-    """For a picture scaled from ``old`` to ``new`` (width, height), pixels centered at integers."""
+    """Scale an overlay from ``old`` to ``new`` (width, height), pixels centered at integers."""
     x, y = new[0] / old[0], new[1] / old[1]
     factor = np.array([x, y, x, y], np.float32)
     return FrameOverlay(

@@ -1,4 +1,4 @@
-"""Joining encoded segments, and the source's sound, into one MP4."""
+"""Join encoded segments and the source's sound into one MP4."""
 
 import heapq
 import logging
@@ -36,10 +36,10 @@ def join(
     cannot hold and that cannot be re-encoded is left out.
 
     Returns:
-        Whether there is sound in it.
+        Whether the file has sound.
 
     Raises:
-        NoFramesError: there is no picture in any segment.
+        NoFramesError: no segment has a picture.
         StorageError: the file cannot be written, or the segments do not fit together.
         WorkCancelledError: ``cancelled``, which is asked at every packet, said so.
     """
@@ -55,7 +55,7 @@ def join(
 def _joined_with_sound(
     parts: Sequence[EncodedSegment], media: MediaInfo, out: Path, cancelled: Cancelled
 ) -> bool:
-    """Try all ways to bring the sound over; whether one of them did."""
+    """Try all ways to add the sound; return True if one succeeded."""
     for attempt in count():
         with open_media(media.path, trial="sound") as source:
             sound = sound_stream(source)
@@ -116,7 +116,7 @@ def _opened(part: EncodedSegment) -> InputContainer:
 def _pictures(
     parts: Sequence[EncodedSegment], stream: VideoStream, start_s: Fraction
 ) -> Iterator[AnyPacket]:
-    """Packets of all segments in order, moved by ``start_s`` seconds."""
+    """Yield the packets of all segments in order, shifted by ``start_s`` seconds."""
     header: bytes | None = None
     for part in parts:
         with _opened(part) as container:

@@ -1,4 +1,4 @@
-"""Text on pictures: legible at any size, inside the picture, apart from other text."""
+"""Write text on pictures: legible at any size, inside the picture, without overlaps."""
 
 import math
 import threading
@@ -21,7 +21,7 @@ _local = threading.local()
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text, where its plate should be, and the color of the plate's lower edge.
+    """A text, the preferred position of its plate, and the color of the plate's lower edge.
 
     Attributes:
         x, y: top left corner of the plate, pixels.
@@ -34,9 +34,9 @@ class Label:
 
 
 def write_labels(canvas: Canvas, labels: Sequence[Label]) -> list[Rectangle]:
-    """Write labels where they should be or, if that is taken, as near to it as they fit.
+    """Write labels at their preferred position, or as near to it as they fit.
 
-    Those that fit nowhere are left out: they would hide others.
+    Labels that fit nowhere are left out, because they would hide others.
 
     Returns:
         The plates of those written.
@@ -51,20 +51,20 @@ def write_labels(canvas: Canvas, labels: Sequence[Label]) -> list[Rectangle]:
 
 
 def label_size(text: str, unit: float) -> tuple[int, int]:
-    """(width, height) of the plate behind ``text``, pixels."""
+    """Return (width, height) of the plate behind ``text`` in pixels."""
     x1, x2 = _extent(text, _font_px(unit))
     pad = round(_PADDING * _font_px(unit))
     return x2 - x1 + 2 * pad, _font_px(unit) + pad
 
 
 def _nearest_free(label: Label, taken: Sequence[Rectangle], canvas: Canvas) -> Rectangle | None:
-    """Above or below where it should be if there is room, else anywhere; None if there is none."""
+    """Find the nearest free place, preferably above or below; None if there is none."""
     width, height = label_size(label.text, canvas.unit)
     right, bottom = canvas.width - width, canvas.height - height
     if right < 0 or bottom < 0:
         return None
     x, y = round(min(max(label.x, 0), right)), round(min(max(label.y, 0), bottom))
-    # The nearest free place touches where it should be, or plates that are there already.
+    # The nearest free place touches the preferred one, or existing plates.
     rows = [y, *(edge for _, y1, _, y2 in taken for edge in (y1 - height, y2))]
     columns = [edge for x1, _, x2, _ in taken for edge in (x1 - width, x2)]
     for places in (
@@ -84,7 +84,7 @@ def _intersect(a: Rectangle, b: Rectangle) -> bool:
 
 
 def _write(canvas: Canvas, label: Label, place: Rectangle) -> None:
-    """White text on a dark plate with a colored lower edge."""
+    """Write white text on a dark plate with a colored lower edge."""
     canvas.plate(place)
     x1, _, x2, y2 = place
     edge = max(round(canvas.unit), 1)
@@ -101,13 +101,13 @@ def _font_px(unit: float) -> int:
 
 
 def _extent(text: str, size: int) -> tuple[int, int]:
-    """First and last column of the text, from where writing starts."""
+    """Return the first and last column of the text, relative to its start."""
     x, _, width, _ = cv2.getTextSize((_FAR, _FAR), text, (0, 0), _font(), size, _WEIGHT)
     return x, x + width
 
 
 def _font() -> cv2.FontFace:
-    """One font a thread: its cache of glyphs is not made to be shared."""
+    """Return this thread's font; its glyph cache is not thread-safe."""
     if not hasattr(_local, "font"):
         _local.font = cv2.FontFace("sans")
     font: cv2.FontFace = _local.font

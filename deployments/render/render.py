@@ -1,4 +1,4 @@
-"""The two verbs of the stage: draw a segment, and make one stored video of all."""
+"""Draw a segment, and join all segments to one stored video."""
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -37,8 +37,8 @@ def render_segment(
 ) -> EncodedSegment:
     """Decode ``segment`` again, draw ``overlay`` on it and encode it into ``folder``.
 
-    Where a GPU's encoder fails, as one does that has no session left, x264 encodes the segment.
-    ``cancelled`` is asked at every packet.
+    If a GPU's encoder fails, for example because it has no session left, x264 encodes the segment.
+    ``cancelled`` is called at every packet.
 
     Raises:
         MediaError: the source cannot be read. StorageError: the result cannot be written.
@@ -67,12 +67,12 @@ def join_and_store(
 ) -> StoredVideo:
     """Join the segments with the source's sound and put the video into the store under ``key``.
 
-    Where the sound could not be kept, a warning says so. ``cancelled`` is asked at every packet,
-    and before the video is stored.
+    A warning reports that the sound could not be kept. ``cancelled`` is called at every packet, and
+    before the video is stored.
 
     Raises:
-        WorkCancelledError: ``cancelled`` said so.
-        StorageError: it cannot be written or stored.
+        WorkCancelledError: ``cancelled`` returned True.
+        StorageError: the video cannot be written or stored.
     """
     video = folder / "annotated.mp4"
     has_sound = join(encoded, media, video, cancelled)
@@ -86,7 +86,7 @@ def join_and_store(
 
 
 def frame_rate(path: str) -> Fraction:
-    """Pictures a second of a whole video by its container: the same for all its segments."""
+    """Return pictures a second of a whole video by its container, for all its segments."""
     with open_media(path, trial="none") as container:
         rate = video_stream(container).average_rate
     lowest, highest = _RATES

@@ -1,4 +1,4 @@
-"""The source's sound as packets for an MP4: copied where it may be, else encoded as AAC."""
+"""Add the source's sound to an MP4: copied if possible, else encoded as AAC."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -12,7 +12,7 @@ from av.packet import Packet
 
 AnyPacket: TypeAlias = "Packet[Any]"
 AddSound: TypeAlias = Callable[[InputContainer, AudioStream, OutputContainer], Iterator[AnyPacket]]
-"""Adds a stream to a container and gives its packets, with the source's times."""
+"""Add a stream to a container and yield its packets, with the source's times."""
 
 # What MP4 holds and browsers play.
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))
@@ -23,12 +23,12 @@ _AAC_BIT_RATE = 64_000  # a channel
 
 
 def sound_stream(source: InputContainer) -> AudioStream | None:
-    """The first audio stream that FFmpeg has a decoder for."""
+    """Return the first audio stream that FFmpeg has a decoder for."""
     return next((s for s in source.streams.audio if s.codec_context), None)
 
 
 def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
-    """List the ways to bring this sound into an MP4, best first; empty if it is malformed."""
+    """List the ways to add this sound to an MP4, best first; empty if it is malformed."""
     if stream.codec_context.sample_rate not in _RATES:
         return ()
     if stream.codec.canonical_name in _COPIED:
@@ -39,7 +39,7 @@ def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
 def copied(
     source: InputContainer, stream: AudioStream, target: OutputContainer
 ) -> Iterator[AnyPacket]:
-    """The packets as they are."""
+    """Yield the packets unchanged."""
     out = target.add_stream_from_template(stream)
     for packet in _packets(source, stream):
         packet.stream = out
@@ -49,7 +49,7 @@ def copied(
 def encoded(
     source: InputContainer, stream: AudioStream, target: OutputContainer
 ) -> Iterator[AnyPacket]:
-    """Encoded as AAC, in mono or stereo."""
+    """Yield the sound encoded as AAC, in mono or stereo."""
     context = stream.codec_context
     rate = context.sample_rate if context.sample_rate in _AAC_RATES else 48_000
     layout, channels = ("mono", 1) if context.channels == 1 else ("stereo", 2)
@@ -68,10 +68,10 @@ def encoded(
 def between(
     packets: Iterator[AnyPacket], start_s: Fraction, end_s: Fraction
 ) -> Iterator[AnyPacket]:
-    """Packets moved by ``start_s`` seconds, from the one that sounds at this moment.
+    """Yield packets shifted by ``start_s`` seconds, from the one that plays at that moment.
 
-    The one before it is given too, if there is one: a decoder needs it to sound right at the start,
-    and the file says that it is not to be heard. Sound may go on for a minute after ``end_s``.
+    The packet before it is included, because a decoder needs it for a correct start; the file marks
+    it as not to be played. Sound may continue for a minute after ``end_s``.
     """
     before: AnyPacket | None = None
     for packet in packets:
@@ -91,7 +91,7 @@ def between(
 
 
 def _packets(source: InputContainer, stream: AudioStream) -> Iterator[AnyPacket]:
-    """Until the end of the file, or where it is damaged."""
+    """Yield packets until the end of the file, or until it is damaged."""
     packets = source.demux(stream)
     while True:
         try:
@@ -105,7 +105,7 @@ def _packets(source: InputContainer, stream: AudioStream) -> Iterator[AnyPacket]
 
 
 def _decoded(stream: AudioStream, packet: "AnyPacket | None") -> list[av.AudioFrame]:
-    """Frames of a packet, or those still held back; none of one that is damaged."""
+    """Return the frames of a packet, or those still buffered; none for a damaged packet."""
     try:
         return stream.decode(packet)
     except av.error.FFmpegError:

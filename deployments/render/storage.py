@@ -1,7 +1,7 @@
 """Store annotated videos in a local folder that the service serves, or in a bucket.
 
 A key is derived from the request, so that storing again after a crash gives one video at one
-address. Nothing is written in place: a reader sees the whole video or none.
+address. Nothing is written in place: a reader sees the complete video or none.
 """
 
 import base64
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
-"""A partial copy that is older was left by a killed process."""
+"""Age in seconds beyond which a partial copy was left by a killed process."""
 _BUCKET_TARGET = re.compile(
     r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )
 
 
 class VideoStore(Protocol):
-    """Keeps finished videos and says where they are."""
+    """Store of finished videos that returns their addresses."""
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Store the file ``path`` under ``key``, a plain file name; ``path`` itself stays.
+        """Store a copy of the file ``path`` under ``key``, a plain file name.
 
         Raises:
-            BadParameterError: ``key`` is no plain file name.
+            BadParameterError: ``key`` is not a plain file name.
             StorageError: it could not be stored.
         """
         ...
@@ -49,13 +49,13 @@ class VideoStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
-    """A folder, whose files are reached under ``public_url``."""
+    """Store in a folder whose files are served under ``public_url``."""
 
     folder: Path
     public_url: str
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Copy to the folder, made if absent, then rename: a key again is replaced at once."""
+        """Copy to the folder, which is created if absent, then rename atomically."""
         _check_key(key)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -78,11 +78,11 @@ class LocalStore:
         return stored
 
     def sweep(self, older_than_s: float) -> int:
-        """Remove videos last written so long ago, and what interrupted copies left sooner.
+        """Delete videos older than ``older_than_s``, and partial copies sooner.
 
         Returns:
-            The number of files removed. Other files in the folder are left alone, and a folder
-            that cannot be read is: storing in it says what is wrong.
+            The number of deleted files. Other files are kept. A folder that cannot be read is
+            skipped; storing in it raises the error.
         """
         now = time.time()
         try:
@@ -98,13 +98,13 @@ class LocalStore:
 
 @dataclass(frozen=True, slots=True)
 class GcsStore:
-    """A prefix of a bucket. Whoever may read the bucket reaches the videos at their address.
+    """Store under a prefix of a bucket, accessible to anyone who may read the bucket.
 
     Attributes:
         bucket: its name.
         prefix: of the objects' names, without slashes around it; empty for none.
-        client_factory: makes the client of each upload.
-        retry_s: how long a request that fails is tried again.
+        client_factory: creates the client of each upload.
+        retry_s: seconds during which a failed request is retried.
     """
 
     bucket: str
@@ -113,10 +113,10 @@ class GcsStore:
     retry_s: float = 120.0
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Upload as a new object, with its checksum verified by the other side.
+        """Upload as a new object, with its checksum verified by the server.
 
-        ``if_generation_match=0`` makes the upload safe to repeat, and so it is, on failure; if the
-        object is there already with this content, an earlier try had succeeded.
+        ``if_generation_match=0`` makes the upload safe to retry on failure. If the object already
+        exists with this content, an earlier attempt succeeded.
         """
         _check_key(key)
         name = f"{self.prefix}/{key}" if self.prefix else key
@@ -147,14 +147,14 @@ class GcsStore:
 
 
 def open_store(target: str, public_url: str) -> VideoStore:
-    """The store that the setting ``output`` names.
+    """Open the store of the setting ``output``.
 
     Args:
-        target: ``gs://bucket/prefix``, or a local folder, which is made if absent.
+        target: ``gs://bucket/prefix``, or a local folder, which is created if absent.
         public_url: address under which a local folder is served.
 
     Raises:
-        ConfigurationError: it is neither, or the folder cannot be written.
+        ConfigurationError: ``target`` is neither, or the folder cannot be written.
     """
     if match := _BUCKET_TARGET.fullmatch(target):
         return GcsStore(match["bucket"], (match["prefix"] or "").strip("/"))
@@ -180,7 +180,7 @@ def _check_key(key: str) -> None:
 
 
 def _kept_s(name: str, longest_s: float) -> float | None:
-    """Return how long a file of this name is kept; None if it is not ours."""
+    """Return the seconds to keep a file of this name; None if this store did not write it."""
     if name.startswith(_PARTIAL):
         return min(longest_s, _COPIED_S)
     return longest_s if _KEY.fullmatch(name) else None
@@ -202,7 +202,7 @@ def _sha256(path: Path) -> str:
 
 
 def _md5_base64(path: Path) -> str:
-    """The checksum that Cloud Storage keeps of an object uploaded at once, as it writes it."""
+    """Return the checksum in Cloud Storage's notation for an object uploaded in one piece."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
     return base64.b64encode(digest.digest()).decode("ascii")
@@ -210,7 +210,7 @@ def _md5_base64(path: Path) -> str:
 
 @contextmanager
 def _google_errors(name: str) -> Iterator[None]:
-    """Failures of Google's client as StorageError; their texts hold addresses and are not told."""
+    """Convert errors of Google's client to StorageError, without texts that hold addresses."""
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError

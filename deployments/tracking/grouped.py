@@ -1,7 +1,7 @@
 """Group rows of a clip by track or identity.
 
-A loop over groups that looks through all rows for each costs their product, which a clip whose
-people come and go at every detection makes millions of millions.
+Searching all rows for each group would take quadratic time, which is too long for clips in which
+people come and go at every detection.
 """
 
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from deployments.tracking.person_table import ClipRows
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """Rows by group, and by time within each. A *place* is an index into this order.
+    """Rows sorted by group, then by time. A *place* is an index into this order.
 
     Attributes:
-        rows: (m,) of the clip, those of no group (-1) left out. group: (m,) of each, ascending.
-        start: (g,) first place of each group. stop: (g,) place behind the last.
+        rows: (m,) rows of the clip, without those of no group (-1). group: (m,), ascending.
+        start: (g,) first place of each group. stop: (g,) place after the last.
     """
 
     rows: I64
@@ -30,7 +30,7 @@ class Grouped:
 
     @staticmethod
     def of(rows: ClipRows, group: I64) -> "Grouped":
-        """Group all rows by ``group`` (n,), numbers from 0 of which none is left out, or -1."""
+        """Group all rows by ``group`` (n,), consecutive numbers from 0, or -1 for no group."""
         order = np.argsort(group, kind="stable")
         order = order[np.searchsorted(group[order], 0) :]
         owner = group[order]
@@ -44,15 +44,15 @@ class Grouped:
         return len(self.start)
 
     def place(self, group: I64, time_s: F64, *, after: bool = False) -> I64:
-        """(k,) first place in each group of a row at ``time_s`` (k,) or later.
+        """Return the first place (k,) in each group of a row at ``time_s`` (k,) or later.
 
-        With ``after``, of a later one. Where there is none, the place behind the group's last.
+        With ``after``, of a strictly later row. Without such a row, the place after the group.
         """
         rank = np.searchsorted(self._times, time_s, side="right" if after else "left")
         return np.searchsorted(self._keys, group * (len(self._times) + 1) + rank)
 
     def has(self, group: I64, time_s: F64) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        """(k,) whether each group has a row at that time."""
+        """Return whether each group (k,) has a row at that time."""
         found: np.ndarray[tuple[int], np.dtype[np.bool_]] = self.place(
             group, time_s, after=True
         ) > self.place(group, time_s)
@@ -68,9 +68,9 @@ def expand_ranges(start: I64, stop: I64) -> tuple[I64, I64]:
 
 
 def off_path(rows: ClipRows, some: I64, paths: Grouped, path: I64) -> F64:
-    """Distance of rows (k,) from the way through the rows of a path each, in body sizes.
+    """Return the distance (k,) of rows from a path each, in body sizes.
 
-    The way is linear in time, and stands still before the first row of it and after the last.
+    A path is linear in time between its rows, and constant before the first and after the last.
     """
     time = rows.time_s[some]
     behind = np.clip(paths.place(path, time, after=True), paths.start[path], paths.stop[path] - 1)

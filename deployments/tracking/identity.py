@@ -1,10 +1,10 @@
 """Resolve identities over the whole clip, through crossings and over gaps.
 
-The association from one detection frame to the next errs where people pass one another: their boxes
-coincide, one of them is hidden, and the boxes may come apart the wrong way round. So rows near
-another person are set aside, the clean fragments before and after are linked again by motion, size
-and pose over the whole clip (``deployments.tracking.links``), and the rows set aside are given to
-the identities whose paths they follow. The same links close the gaps of missed detections.
+The association from one detection frame to the next fails when people pass each other: their boxes
+coincide, one of them is hidden, and the boxes may separate with swapped identities. Rows near
+another person are therefore set aside. The clean fragments before and after are linked by motion,
+size and pose over the whole clip (``deployments.tracking.links``), and the rows set aside are
+assigned to the identities whose paths they follow. The same links close gaps of missed detections.
 """
 
 import numpy as np
@@ -26,17 +26,17 @@ _PAIRS = 1 << 20  # of a row and a path, compared at once
 
 
 def resolve(rows: ClipRows, track: I64) -> I64:
-    """Identities of the rows.
+    """Resolve the identities of the rows.
 
-    The work grows with the rows and with who is there at once, not with rows times tracks.
+    The time grows with the rows and with the people visible at once, not with rows times tracks.
 
     Args:
         rows: of the clip.
         track: (n,) track of each row, from 0, by association from detection to detection.
 
     Returns:
-        (n,) identity; -1 for a row that a better one replaces: of the same identity and frame, or
-        of the same body near a crossing, where the crops of both people show the one in front.
+        (n,) identity; -1 for a row replaced by a better one of the same identity and frame, or of
+        the same body near a crossing, where the crops of both people show the one in front.
     """
     if not len(rows):
         return track
@@ -53,10 +53,10 @@ def resolve(rows: ClipRows, track: I64) -> I64:
 
 
 def _meeting(rows: ClipRows, tracks: Grouped) -> Bools:
-    """(n,) whether another person, seen or just hidden, is so near that both may be mixed up.
+    """Return whether (n,) another person, seen or just hidden, is near enough to be confused.
 
-    That near is the distance of two people each of whom goes half of what separates them from one
-    detection to the next: nearer ones may have passed one another unseen.
+    Two people are near if each can move half of their distance between two detections, because
+    they may then have passed each other unseen.
     """
     frame, center, size, owner, step = _with_hidden(rows, tracks)
     order = np.argsort(frame, kind="stable")
@@ -70,11 +70,11 @@ def _meeting(rows: ClipRows, tracks: Grouped) -> Bools:
 
 
 def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F64]:
-    """Frame, center, size, track and step of all rows, and of people shortly before and after.
+    """Return frame, center, size, track and step of all rows, extended at the ends of tracks.
 
-    Whoever is hidden behind another person has no box; the rows added after the end of each track,
-    and before its start, are where constant velocity leads. The step is what a person goes from one
-    detection frame to the next, pixels.
+    A person hidden behind another has no box. The rows added before and after each track are
+    predictions of constant velocity. The step is a person's motion between two detection frames,
+    in pixels.
     """
     frames, first_rows = np.unique(rows.frame, return_index=True)
     times = rows.time_s[first_rows]
@@ -112,7 +112,7 @@ def _with_hidden(rows: ClipRows, tracks: Grouped) -> tuple[I64, F64, F64, I64, F
 
 
 def _speed(rows: ClipRows, tracks: Grouped) -> F64:
-    """(m,) highest speed around each row of the tracks, pixels a second."""
+    """Return the highest speed (m,) around each row of the tracks, pixels a second."""
     times, center = rows.time_s[tracks.rows], rows.center[tracks.rows]
     back = tracks.place(tracks.group, times - _SPEED_OVER_S)
     span = times - times[back]
@@ -127,10 +127,10 @@ def _speed(rows: ClipRows, tracks: Grouped) -> F64:
 
 
 def _cut(rows: ClipRows, tracks: Grouped, meeting: Bools) -> I64:
-    """(n,) fragment of each row, numbered from 0; -1 for the rows set aside.
+    """Return the fragment (n,) of each row, numbered from 0; -1 for rows set aside.
 
-    People together for longer than two seconds are not crossing, and motion from before says
-    nothing about after: they keep the association from detection to detection. So does a track
+    People together for longer than two seconds are not crossing, and their earlier motion does not
+    predict the later one. They keep the association from detection to detection, as does a track
     that is never alone.
     """
     times = rows.time_s[tracks.rows]
@@ -152,7 +152,7 @@ def _cut(rows: ClipRows, tracks: Grouped, meeting: Bools) -> I64:
 
 
 def _dilated(times: F64, tracks: Grouped, flags: Bools) -> Bools:
-    """Flags of all rows within the margin of a flagged one of the same track."""
+    """Flag all rows within the margin of a flagged one of the same track."""
     flagged = np.concatenate([[0], np.cumsum(flags)])
     low = tracks.place(tracks.group, times - _MARGIN_S)
     high = tracks.place(tracks.group, times + _MARGIN_S, after=True)
@@ -161,7 +161,7 @@ def _dilated(times: F64, tracks: Grouped, flags: Bools) -> Bools:
 
 
 def _runs_of(flags: Bools, tracks: Grouped) -> tuple[I64, I64]:
-    """First places of the runs of True, and those behind the last; a run is of one track."""
+    """Return the first places of the runs of True, and those after; a run is of one track."""
     edge = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
     begins, ends = edge[::2], edge[1::2]
     parted = tracks.start[1:][flags[tracks.start[1:]] & flags[tracks.start[1:] - 1]]
@@ -175,7 +175,7 @@ def _filled(count: int, start: I64, stop: I64) -> Bools:
 
 
 def _chains(follower: I64, order: I64) -> I64:
-    """(k,) identity of each fragment: of the one it continues, or new; ``order`` is of time."""
+    """Return the identity (k,) of each fragment, from the one it continues or new, by time."""
     root = np.arange(len(follower))
     for fragment in order.tolist():
         if follower[fragment] >= 0:
@@ -184,9 +184,9 @@ def _chains(follower: I64, order: I64) -> I64:
 
 
 def _switched(rows: ClipRows, tracks: Grouped, identity: I64, paths: Grouped) -> I64:
-    """Identities in which rows set aside have that of their track before or after, or of both.
+    """Assign rows set aside to the identity of their track before or after, or of both.
 
-    Between two identities they have first the one, then the other, by the nearer path.
+    Between two identities there is one switch, at the best place by the nearer path.
     """
     here = identity[tracks.rows]
     start, stop = _runs_of(here < 0, tracks)
@@ -212,10 +212,10 @@ def _switched(rows: ClipRows, tracks: Grouped, identity: I64, paths: Grouped) ->
 
 
 def _given_to_absent(rows: ClipRows, identity: I64, aside: I64, paths: Grouped) -> I64:
-    """Identities in which rows set aside go to who is absent there and whose path is far nearer.
+    """Assign rows set aside to an absent identity whose path is far nearer.
 
-    Where one person hides another, the track of either may have gone on with the box of the one in
-    front; the one behind was not seen, and has no rows.
+    If one person hides another, either track may have continued with the box of the one in front.
+    The person behind was not seen, and has no rows.
     """
     owners = Grouped.of(rows, identity)
     frame = rows.frame[aside]

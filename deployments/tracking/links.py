@@ -1,9 +1,9 @@
-"""Link fragments of tracks: the best set of links over the whole clip.
+"""Link fragments of tracks by the best set of links over the whole clip.
 
-A link from the end of one fragment to the start of a later one is priced as the negative logarithm
-of how likely both are one person, in four Gaussian terms: where constant velocity leads, forwards
-and backwards in time; the change of velocity; of size; and of the pose about the body's center.
-Deviations are in body sizes and grow with the gap.
+The price of a link, from the end of one fragment to the start of a later one, is the negative
+log-likelihood that both are one person. It has four Gaussian terms: the error of constant velocity,
+forwards and backwards in time; the change of velocity; of size; and of the pose about the body's
+center. Deviations are in body sizes and grow with the gap.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from deployments.tracking.grouped import Grouped, expand_ranges
 from deployments.tracking.person_table import ClipRows
 
 MAX_GAP_S = 3.0
-"""Who is lost for longer is another track when he comes back."""
+"""Longest gap in seconds; a person who returns later has a new track."""
 
 _WINDOW_S = 0.4  # of the rows that tell where a fragment comes from and goes to
 _MIN_SPAN_S = 0.1  # of rows that tell a velocity
@@ -36,11 +36,11 @@ _POSE = (0.12, 0.6)
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """One end of each of k fragments, seen from its last rows.
+    """One end of each of k fragments, estimated from its outermost rows.
 
     Attributes:
         time_s: (k,) of the last row. center: (k,2) there, pixels. size: (k,) pixels.
-        velocity: (k,2) pixels a second; NaN if the fragment is too short to tell.
+        velocity: (k,2) pixels a second; NaN if the fragment is too short.
         pose: (k,17,2) keypoints about the center in body sizes, NaN where not seen.
     """
 
@@ -64,7 +64,7 @@ class Fragments:
 
 
 def fragments_of(rows: ClipRows, members: Grouped, track: I64) -> Fragments:
-    """The fragments that groups of rows make up, of the (n,) ``track`` of each row."""
+    """Build the fragments from groups of rows and the (n,) ``track`` of each row."""
     first, last = members.start, members.stop - 1
     return Fragments(
         track[members.rows[first]],
@@ -74,14 +74,14 @@ def fragments_of(rows: ClipRows, members: Grouped, track: I64) -> Fragments:
 
 
 def best_links(fragments: Fragments) -> I64:
-    """The links of least total price: (k,) index of the fragment that follows each, or -1.
+    """Find the links of least total price: (k,) index of the next fragment of each, or -1.
 
-    Every fragment has at most one before and one after it. Fragments that belong to one track and
-    follow one another in it are linked at any gap and price if nothing better is found for them.
+    Every fragment has at most one predecessor and one successor. Successive fragments of one track
+    are linked at any gap and price if no better link is found for them.
 
-    The time of a matching grows with the square of the fragments. So of those of a long clip, a
-    stretch is settled after the other, each with the next one in view: at the most 45 ends a second
-    (six people at 7.5 detections) make that 90 s, and a link that may be made is of 3 s.
+    The time of a matching grows with the square of the number of fragments. A long clip is
+    therefore solved in stretches, each including the next one. With at most 45 ends a second (six
+    people, 7.5 detections a second) a stretch has 90 s; links span at most 3 s.
     """
     before, after, price = _candidates(fragments)
     ends_by_time = np.argsort(fragments.last.time_s, kind="stable")
@@ -106,7 +106,7 @@ def best_links(fragments: Fragments) -> I64:
 
 
 def _cheapest(before: I64, after: I64, price: F64) -> tuple[I64, I64]:
-    """The pairs of least total price among those given, each end and each start once at most."""
+    """Return the pairs of least total price, with each end and each start at most once."""
     ends, row = np.unique(before, return_inverse=True)
     starts, column = np.unique(after, return_inverse=True)
     own = np.arange(len(ends))
@@ -122,7 +122,7 @@ def _cheapest(before: I64, after: I64, price: F64) -> tuple[I64, I64]:
 
 
 def link_price(before: Ends, after: Ends) -> F64:
-    """(k,) price of ``after`` continuing ``before``; 0 for a perfect one without a gap."""
+    """Return the price (k,) of ``after`` continuing ``before``; 0 for a perfect link."""
     return _motion_price(before, after) + _pose_price(before, after)
 
 
@@ -142,7 +142,7 @@ def _motion_price(before: Ends, after: Ends) -> F64:
     change = _square(after.velocity - before.velocity)
     price += np.where(both, change / (_deviation(_VELOCITY_PER_S, gap) * size) ** 2, 0.0)
     price += (np.log(after.size / before.size) / _deviation(_LOG_SIZE, gap)) ** 2
-    # The wider a Gaussian, the lower: a near miss soon is likelier than the same much later.
+    # A wider Gaussian is lower: the same error is likelier after a short gap than a long one.
     total: F64 = price / 2 + 2 * np.log(deviation / spread_0)
     return total
 
@@ -156,13 +156,13 @@ def _pose_price(before: Ends, after: Ends) -> F64:
 
 
 def _square(vector: F64) -> F64:
-    """Squared length over the last axis."""
+    """Return the squared length over the last axis."""
     square: F64 = np.einsum("...i,...i", vector, vector)
     return square
 
 
 def _candidates(fragments: Fragments) -> tuple[I64, I64, F64]:
-    """Fragment, later fragment and price of all links that may be made, each pair once."""
+    """Return fragment, later fragment and price of all possible links, each pair once."""
     first, last = fragments.first, fragments.last
     order = np.argsort(first.time_s, kind="stable")
     following = _following(fragments.track, order)
@@ -171,7 +171,7 @@ def _candidates(fragments: Fragments) -> tuple[I64, I64, F64]:
         other = following[end] != order[start]
         before, after = end[other], order[start[other]]
         price = _motion_price(last[before], first[after])
-        # No term is negative: the pose, which costs most, is looked at where it can decide.
+        # No term is negative, so the expensive pose term is computed only if it can decide.
         cheap = np.flatnonzero(price < _UNLINKED)
         total = price[cheap] + _pose_price(last[before[cheap]], first[after[cheap]])
         likely = total < _UNLINKED
@@ -185,7 +185,7 @@ def _candidates(fragments: Fragments) -> tuple[I64, I64, F64]:
 
 
 def _following(track: I64, order: I64) -> I64:
-    """(k,) the next fragment of the same track in ``order``, -1 none."""
+    """Return the next fragment (k,) of the same track in ``order``, or -1."""
     by_track = order[np.argsort(track[order], kind="stable")]
     same = track[by_track[1:]] == track[by_track[:-1]]
     following = np.full(len(track), -1, np.int64)
@@ -194,7 +194,7 @@ def _following(track: I64, order: I64) -> I64:
 
 
 def _near(starts_s: F64, ends_s: F64) -> Iterator[tuple[I64, I64]]:
-    """Pairs of an end and a start, ascending in time, that is later by the longest gap at most."""
+    """Yield pairs of an end and a later start within the longest gap, ascending in time."""
     low = np.searchsorted(starts_s, ends_s, side="right")
     high = np.searchsorted(starts_s, ends_s + MAX_GAP_S, side="right")
     total = np.cumsum(high - low)
@@ -209,7 +209,7 @@ def _deviation(at_once_and_per_s: tuple[float, float], gap_s: F64) -> F64:
 
 
 def ends_of(rows: ClipRows, members: Grouped, at: I64) -> Ends:
-    """The states at rows ``at`` (g,), first or last of each group, by those within the window."""
+    """Estimate the state at rows ``at`` (g,), first or last of each group, within the window."""
     time = rows.time_s[members.rows] - rows.time_s[at][members.group]
     near = np.abs(time) <= _WINDOW_S
     some, group, time = members.rows[near], members.group[near], time[near]
@@ -231,7 +231,7 @@ def ends_of(rows: ClipRows, members: Grouped, at: I64) -> Ends:
 
 
 def _lines(group: I64, count: I64, time: F64, values: F64) -> tuple[F64, F64]:
-    """Offset at time 0 and slope (g,2) of the least-squares lines through values (m,2) by group."""
+    """Fit least-squares lines to values (m,2) by group; return offset and slope (g,2)."""
 
     def mean(of: F64) -> F64:
         return np.bincount(group, of, len(count)) / count

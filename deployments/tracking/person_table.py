@@ -1,4 +1,4 @@
-"""The rows of all segments of a clip in one table, tracklets joined where the video was cut."""
+"""Collect the rows of all segments in one table, joining tracklets where the video was cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from deployments.messages import F32, F64, I32, I64, Bools, CropPoses, MediaInfo
 # The boxes on both sides of a cut are of the same picture, from two calls of the detector.
 _SAME_BOX_PX = 0.5
 MIN_POINT_SCORE = CONFIDENCE_THRESHOLD
-"""Keypoints below take no part in deciding who is who."""
+"""Smallest score of keypoints used to resolve identities."""
 
 _SAME_BODY = 0.05  # body sizes
 _SAME_BODY_OVERLAP, _SAME_BODY_IOU = 0.6, 0.8
@@ -27,16 +27,16 @@ _PER_ROW = ("frame", "time_s", "box", "box_score", "detected", "blur", "model", 
 
 @dataclass(frozen=True, slots=True)
 class ClipRows:
-    """All people of a clip, one row a person and frame, ascending in frame.
+    """All people of a clip, one row per person and frame, ascending in frame.
 
     Attributes:
         frame: (n,) index in the video. time_s: (n,) seconds since the first frame.
         box: (n,4) image pixels. box_score: (n,). detected: (n,) False where interpolated or held.
-        poses: of the n rows, image pixels. blur: (n,) NaN where it cannot be told.
+        poses: of the n rows, image pixels. blur: (n,) NaN if unknown.
         model: (n,) index into ``models``.
         center: (n,2) of the body, image pixels: the mean of shoulders and hips, which arms and legs
             do not move, or the box's center where fewer than three of them are seen.
-        size: (n,) longer side of the box, pixels: near enough the person's height.
+        size: (n,) longer side of the box in pixels, approximately the person's height.
     """
 
     frame: I32
@@ -62,15 +62,15 @@ class ClipRows:
         )
 
     def seen_keypoints(self, rows: NDArray[np.intp]) -> F64:
-        """(k,17,2) keypoints of some rows, NaN where the score is low."""
+        """Return keypoints (k,17,2) of some rows, NaN where the score is low."""
         seen = self.poses.score[rows] >= MIN_POINT_SCORE
         return np.where(seen[..., None], self.poses.keypoints[rows], np.nan).astype(np.float64)
 
 
 def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRows, I64]:
-    """One table of all segments, and the (n,) track of each row.
+    """Build one table of all segments, and the (n,) track of each row.
 
-    The order of the rows and the numbers of the tracks do not depend on where the video was cut.
+    The order of rows and the numbers of tracks do not depend on where the video was cut.
 
     Raises:
         ValueError: the segments do not make up the video.
@@ -102,7 +102,7 @@ def collect(segments: Sequence[SegmentPoses], media: MediaInfo) -> tuple[ClipRow
 
 
 def by_first_appearance(label: I64) -> I64:
-    """The same grouping of rows, numbered from 0 in the order in which each appears first."""
+    """Renumber groups of rows from 0, in the order of first appearance."""
     _, first, inverse = np.unique(label, return_index=True, return_inverse=True)
     rank = np.empty(len(first), np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
@@ -110,7 +110,7 @@ def by_first_appearance(label: I64) -> I64:
 
 
 def pairs_in_frame(frame: NDArray[np.integer]) -> tuple[I64, I64]:
-    """All pairs of rows of one frame, the earlier row first; ``frame`` (n,) ascends."""
+    """Return all pairs of rows of one frame, the earlier row first; ``frame`` (n,) ascends."""
     most = int(np.unique(frame, return_counts=True)[1].max(initial=0))
     first, second = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for step in range(1, most):
@@ -121,14 +121,15 @@ def pairs_in_frame(frame: NDArray[np.integer]) -> tuple[I64, I64]:
 
 
 def same_body(rows: ClipRows, a: I64, b: I64) -> Bools:
-    """(n,) whether rows ``a`` and ``b``, of the same frames, show one and the same person.
+    """Return whether (n,) rows ``a`` and ``b`` of the same frames show the same person.
 
-    Their boxes overlap by most of the smaller, and the keypoints seen in both are a twentieth of
-    the body apart or less on average; with fewer than five such keypoints, the boxes are the same.
+    Their boxes overlap by most of the smaller one, and the keypoints seen in both are on average at
+    most a twentieth of the body apart. With fewer than five such keypoints, the boxes must be the
+    same.
     """
     boxes = rows.box[a], rows.box[b]
     result = intersection_over_union(*boxes) > _SAME_BODY_IOU
-    # The keypoints, which cost most, are looked at where they can decide.
+    # The expensive keypoints are compared only if they can decide.
     some = np.flatnonzero(intersection_over_smaller(*boxes) > _SAME_BODY_OVERLAP)
     a, b = a[some], b[some]
     apart = np.linalg.norm(rows.seen_keypoints(a) - rows.seen_keypoints(b), axis=2)
@@ -141,7 +142,7 @@ def same_body(rows: ClipRows, a: I64, b: I64) -> Bools:
 
 
 def _join(segments: Sequence[SegmentPoses]) -> I64:
-    """(n,) one number for all the rows of tracklets that a cut has parted."""
+    """Return one number (n,) for all rows of tracklets split by a cut."""
     labels: list[I64] = []
     known: dict[int, int] = {}  # tracklet of this segment -> number of one to the left
     unused = 0

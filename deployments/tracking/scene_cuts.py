@@ -1,4 +1,4 @@
-"""Find where a video is cut: at a picture that changes by far more than those around, for good."""
+"""Find cuts of a video: pictures that change permanently and far more than those around."""
 
 from collections.abc import Sequence
 
@@ -30,9 +30,9 @@ def cuts_of(
 ) -> list[int]:
     """Find the frames that begin another take.
 
-    A change that goes back within a second is a flash. After pictures that are the same, or
-    missing, more may change at once. A small change is a cut only where it is the people that
-    change: a caption leaves them as they are, and the sun changes what is around them.
+    A change that reverts within a second is a flash. After repeated or missing pictures, more may
+    change at once. A small change is a cut only if the people change: a caption does not change
+    them, and the sun changes their surroundings.
 
     Args:
         shares: (f,) of the picture that changes in each frame, NaN unknown.
@@ -65,13 +65,13 @@ def cuts_of(
 
 
 def _rows(frame: I32, at: int) -> slice:
-    """The rows of a frame and of the one before."""
+    """Return the rows of a frame and of the one before."""
     first, last = np.searchsorted(frame, [at - 1, at + 1])
     return slice(int(first), int(last))
 
 
 def _pairs(changes: Sequence[SceneChange], times_s: F64) -> tuple[set[int], set[int]]:
-    """Frames of changes after which all is as before, and those around another scene."""
+    """Return the frames of changes that revert, and of those around another scene."""
     flashes: set[int] = set()
     around: set[int] = set()
     for i, first in enumerate(changes):
@@ -88,7 +88,7 @@ def _pairs(changes: Sequence[SceneChange], times_s: F64) -> tuple[set[int], set[
 
 
 def _less_after_wait(shares: F32, at: int, times_s: F64, usual_s: float) -> F32:
-    """Shares with that of ``at`` divided by the pictures that are missing just before it."""
+    """Divide the share of ``at`` by the number of pictures missing just before it."""
     known = np.flatnonzero(np.isfinite(shares[:at]))
     since = int(known[-1]) if len(known) else 0
     missed = float(times_s[at] - times_s[since]) / usual_s if usual_s else 1.0

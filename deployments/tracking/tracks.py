@@ -1,4 +1,4 @@
-"""From segments to the people of a clip, the primary person first."""
+"""Merge segments into the people of a clip, the primary person first."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -25,27 +25,25 @@ _MOST_CELLS = 4_000_000  # people times frames
 
 
 def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
-    """The people of a clip.
+    """Merge segments into the people of a clip.
 
-    Tracklets are joined where the video was cut, tracks of one body made one, identities kept
-    through crossings and over gaps of up to three seconds, and stray detections dropped: tracks
-    that last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box score
-    of 0.6. Frames of a gap stay empty: nobody was seen there. Where the video is cut to another
-    take, everybody is somebody else.
+    Tracklets are joined where the video was cut, and tracks of one body are merged. Identities are
+    kept through crossings and over gaps of up to three seconds. Stray detections are dropped:
+    tracks that last less than 0.3 s (or half of the clip, if that is shorter) and never reach a box
+    score of 0.6. Frames of a gap stay empty. A cut to another take starts new identities.
 
     People are numbered from 1 by importance: the sum over frames of the square of the box's longer
     side, its score, and its nearness to the picture's center (1 there, 0.5 in the corners). The
     longer side is the body's size; the area also grows with raised arms. The first is the primary
-    person. Of the
-    passers-by of a long video only the most important are kept, so that people times frames are
-    four million at most.
+    person. In a long video only the most important people are kept, so that people times frames do
+    not exceed four million.
 
     Args:
         segments: all segments of the video, in any order.
-        media: what the segments were cut from.
+        media: the video that the segments were cut from.
 
     Returns:
-        The same however the video was cut.
+        People and poses, independent of where the video was cut.
 
     Raises:
         ValueError: the segments do not make up the video.
@@ -69,7 +67,7 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
 
 
 def _cuts(parts: Sequence[SegmentPoses], media: MediaInfo, rows: ClipRows) -> list[int]:
-    """First frames of all takes but the first."""
+    """Return the first frames of all takes except the first."""
     changes = [change for part in parts for change in part.changes]
     if not changes:
         return []
@@ -80,7 +78,7 @@ def _cuts(parts: Sequence[SegmentPoses], media: MediaInfo, rows: ClipRows) -> li
 
 
 def _resolved(rows: ClipRows, track: I64, take: I64) -> I64:
-    """Identities of the rows, take by take; see :func:`resolve`."""
+    """Resolve the identities of the rows, take by take; see :func:`resolve`."""
     if not take.any():
         return resolve(rows, by_first_appearance(track))
     identity = np.full(len(rows), -1, np.int64)
@@ -92,9 +90,9 @@ def _resolved(rows: ClipRows, track: I64, take: I64) -> I64:
 
 
 def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
-    """Tracks that are mostly of the body of a longer one become part of it.
+    """Merge tracks into a longer one that mostly shows the same body.
 
-    A row is dropped (-1) where the longer track has another one.
+    A row is dropped (-1) if the longer track has another one in its frame.
     """
     a, b = pairs_in_frame(rows.frame)
     same = same_body(rows, a, b)
@@ -125,7 +123,7 @@ def _merge_duplicates(rows: ClipRows, track: I64) -> I64:
 
 
 def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> Bools:
-    """(n,) whether a row is of an identity too short and too uncertain to be a person."""
+    """Return whether (n,) a row is of an identity too short and uncertain to be a person."""
     interval_s = media.duration_s / media.frame_count
     long_enough_s = min(_SHORT_S, _SHORT_SHARE * media.duration_s)
     kept = np.flatnonzero(identity >= 0)
@@ -139,7 +137,7 @@ def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> Bools:
 
 
 def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
-    """(n,) column of each row, the most important person 0; -1 for dropped rows."""
+    """Return the column (n,) of each row, 0 for the most important person; -1 if dropped."""
     half = np.array([media.width, media.height]) / 2
     box = rows.box.astype(np.float64)
     off_center = (box[:, :2] + box[:, 2:]) / 2 - half

@@ -1,1 +1,1 @@
-"""Run the command line: a module a command."""
+"""Implement the command line, one module for each command."""

@@ -1,4 +1,4 @@
-"""Flags of `analyze` and `demo`: the options of the request, named and bounded as it has them."""
+"""Build the flags of `analyze` and `demo` from the options of a request."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "camera": CameraOptions,
 }
 _OUTPUT: Final = ("video", "data")
-"""What is written: a command has its own flags for that, or none."""
+"""Options that select the output; a command has its own flags for these, or none."""
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -34,8 +34,7 @@ _OF_THE_CLIP: Final = {
 }
 
 _FILES: Final[Mapping[str, str]] = {
-    "reference": "Response whose technique the primary person's is compared to, or table of angles "
-    "(CSV).",
+    "reference": "Response or table of angles (CSV) that the technique is compared with.",
     "before": "Earlier response of the same athlete, for progress.",
     "norms": "Norms of populations, YAML or JSON.",
 }
@@ -44,7 +43,7 @@ _FILES: Final[Mapping[str, str]] = {
 def analysis_flags(command: _Command) -> _Command:
     """Add a flag for each option, such as ``--cutoff-hz`` for ``cutoff_hz``, to a command.
 
-    What a request supplies as documents comes from files.
+    Documents of a request, such as ``reference``, are read from files.
     """
     for name, text in reversed(list(_FILES.items())):
         command = click.option(f"--{name}", type=_FILE, metavar="FILE", help=text)(command)
@@ -64,14 +63,14 @@ def analysis_flags(command: _Command) -> _Command:
 
 
 def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
-    """The request that a command's flags ask for.
+    """Build the options of a request from a command's flags.
 
     Args:
         flags: of :func:`analysis_flags`, by option. output: ``video`` and ``data``.
 
     Raises:
-        BadParameterError: a file does not hold what it should. DefinitionsDifferError: a result in
-            one was made by other definitions.
+        BadParameterError: a file has the wrong content. DefinitionsDifferError: a result in a file
+            was made with other definitions.
     """
     supplied = read_supplied({name: flags[name] for name in _FILES})
     parts = {part: {n: flags[n] for n in kind.model_fields} for part, kind in _PARTS.items()}
@@ -81,7 +80,7 @@ def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
 
 
 def _type_of(schema: Mapping[str, Any]) -> click.Choice[str] | click.FloatRange:
-    """Return the type of a flag: one of some words, or a number within bounds."""
+    """Return the type of a flag: a choice of words, or a number within bounds."""
     values = schema.get("anyOf", [schema])[0]
     if "enum" in values:
         return click.Choice(values["enum"])

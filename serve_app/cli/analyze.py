@@ -1,4 +1,4 @@
-"""`mmpose-service analyze`: videos in, results in a folder."""
+"""Implement `mmpose-service analyze`: analyze videos and write results to a folder."""
 
 import os
 import shutil
@@ -39,22 +39,22 @@ class Formats:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("out"),
     show_default=True,
-    help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4. Results of "
-    "another video of that name stay: NAME gets a number.",
+    help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4. If it has "
+    "results of another video with that name, they are kept and NAME gets a number.",
 )
 @click.option(
-    "--json", "to_stdout", is_flag=True, help="Print each response as a line, not its summary."
+    "--json", "to_stdout", is_flag=True, help="Print each response as one line of JSON, no summary."
 )
-@click.option("--csv", is_flag=True, help="Also write NAME.csv, a row a frame and person.")
-@click.option("--video/--no-video", default=True, help="Whether to make the annotated video.")
+@click.option("--csv", is_flag=True, help="Also write NAME.csv, one row per frame and person.")
+@click.option("--video/--no-video", default=True, help="Make the annotated video.")
 @analysis_flags
 def analyze(
     sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, video: bool, **flags: Any
 ) -> None:
     """Analyze videos without a server: files, or http(s):// and gs:// addresses.
 
-    Prints a summary of the movement of each. A video that fails does not stop the others; the exit
-    code is then 1.
+    Prints a summary of each video. If a video fails, the others are still analyzed, and the exit
+    code is 1.
     """
     formats, options = Formats(csv=csv, to_stdout=to_stdout), options_of(flags, video=video)
     failures = 0
@@ -74,7 +74,7 @@ def analyze(
 
 
 def results_in(folder: Path) -> Settings:
-    """Settings whose results and working files are in ``folder`` and in a folder of this process.
+    """Load settings with ``folder`` for results and a temporary folder for working files.
 
     Raises:
         ConfigurationError: the environment has a wrong setting.
@@ -89,8 +89,8 @@ def analyze_one(
     """Analyze one video and write its results to ``stem`` with the suffixes of their kinds.
 
     Raises:
-        ServiceError: whatever went wrong; BadParameterError if there is no such file. Then none of
-            the results is there.
+        ServiceError: the analysis failed; BadParameterError if there is no such file. In either
+            case no result is written.
     """
     try:
         with progress_of(stem.name) as report:
@@ -100,14 +100,14 @@ def analyze_one(
                 stored = stem.parent / response.video_url.rpartition("/")[2]
                 files.callback(stored.unlink, missing_ok=True)
                 video = Path(f"{stem}.annotated.mp4")
-                # Copied rather than moved: the store's files are its owner's alone.
+                # Copied rather than moved: files of the store are readable by their owner only.
                 shutil.copyfile(stored, files.enter_context(replacing(video)))
                 response.video_url = video.resolve().as_uri()
             _write_results(response, stem, formats, files)
     except OSError as error:
         raise StorageError(
             f"the results cannot be written: {error.strerror or type(error).__name__}",
-            hint="Make room on the disk, or write elsewhere with --out.",
+            hint="Free space on the disk, or choose another folder with --out.",
         ) from error
     if formats.to_stdout:
         click.echo(encode(response))
@@ -118,7 +118,7 @@ def analyze_one(
 
 
 def _write_results(response: PoseResponse, stem: Path, formats: Formats, files: ExitStack) -> None:
-    """Write a response to ``stem`` with the suffixes of the formats, when ``files`` close."""
+    """Write a response to ``stem`` plus each suffix; the files appear when ``files`` closes."""
     document = files.enter_context(replacing(Path(f"{stem}.json")))
     document.write_bytes(encode(response) + b"\n")
     if formats.csv:
@@ -132,11 +132,12 @@ async def _analyze(service: PoseService, source: str, options: PoseOptions, repo
         return await service.analyze_url(source, options, source_id(source), report)
     if not os.path.isfile(source):  # also of a name that is too long
         raise BadParameterError(
-            f"there is no file {readable(source)}", hint="Give a file or an address."
+            f"there is no file {readable(source)}",
+            hint="Check the path, or give an http(s):// or gs:// address.",
         )
     if not os.access(source, os.R_OK):
         raise BadParameterError(
-            f"{readable(source)} cannot be read", hint="Check whose file it is, and its mode."
+            f"{readable(source)} cannot be read", hint="Check its owner and permissions: ls -l."
         )
     with service.workspace() as folder:
         return await service.analyze_file(Path(source), folder, options, source_id(source), report)

@@ -1,4 +1,4 @@
-"""`mmpose-service calibrate`: what a model's spread and score are worth, by labels of COCO."""
+"""Implement `mmpose-service calibrate`: fit a model's deviations and confidences on COCO labels."""
 
 from pathlib import Path
 
@@ -21,19 +21,19 @@ _WITHIN = 0.05
 
 @click.command()
 @click.argument("coco_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--model", help="Registry key; default: the model that would answer.")
+@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("calibration.json"),
     show_default=True,
-    help="File to write; what it has of other models stays. A picture is written next to it.",
+    help="File to write; entries of other models in it are kept. A PNG is written next to it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON.")
 def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> None:
-    """Fit how far keypoints are off, and how often they are right, on the labels of COCO_DIR.
+    """Calibrate keypoint deviations and confidences on the labels of COCO_DIR.
 
-    It is fitted on half of the pictures and measured on the other half. COCO_DIR is as for `eval`.
+    Half of the pictures are used to fit, the other half to verify. COCO_DIR is as for `eval`.
     """
     settings = load_settings()
     plan = plan_models(settings.model_copy(update={"calibration": None}))
@@ -68,10 +68,10 @@ def _text(fitted: Fitted) -> str:
             f"{told.checkpoint}: fitted on {told.points} labelled keypoints of {told.images} "
             f"pictures, measured on {held.points} of {held.images} others",
             f"standard deviation: times {kinds[0][1]:.2f} ({kinds[0][0]}) to {kinds[-1][1]:.2f} "
-            f"({kinds[-1][0]}); {len(told.pooled)} of {len(kinds)} keypoints take that of all",
+            f"({kinds[-1][0]}); {len(told.pooled)} of {len(kinds)} keypoints use the common factor",
             f"held out, before: {_coverage(held.before)}",
             f"held out, after:  {_coverage(held.after)}, {_verdict(held.after)}",
-            f"confidence is off by {held.confidence_error_before:.3f} before and "
+            f"error of the confidence: {held.confidence_error_before:.3f} before, "
             f"{held.confidence_error_after:.3f} after",
         )
     )
@@ -79,7 +79,7 @@ def _text(fitted: Fitted) -> str:
 
 def _coverage(found: Coverage) -> str:
     return (
-        f"68 % intervals hold {found.within_68:.1%}, 95 % intervals {found.within_95:.1%} "
+        f"68 % intervals contain {found.within_68:.1%}, 95 % intervals {found.within_95:.1%} "
         f"of {found.coordinates} coordinates"
     )
 

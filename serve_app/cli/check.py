@@ -1,4 +1,4 @@
-"""`mmpose-service check`: whether a serve config says what it means."""
+"""Implement `mmpose-service check`: validate serve configs."""
 
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from serve_app.config_check import check_config, weights_on_this_machine
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 def check(configs: tuple[Path, ...]) -> None:
-    """Refuse what `serve deploy` would silently ignore in CONFIGS: unknown keys and names, values
-    out of range, shares of a GPU that do not fit, batches that never fill. Of a good one,
-    say where the checkpoints are on this machine."""
+    """Check CONFIGS for mistakes that `serve deploy` ignores.
+
+    Such mistakes are unknown keys and names, values out of range, GPU shares that do not fit, and
+    batches that never fill. For a good config, the paths of the checkpoints on this machine are
+    printed. The exit code is 2 if a config is wrong.
+    """
     wrong = 0
     for config in configs:
         problems = check_config(config)

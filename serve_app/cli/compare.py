@@ -1,4 +1,4 @@
-"""`mmpose-service compare`: what changed from one saved result to another."""
+"""Implement `mmpose-service compare`: compare two saved results."""
 
 import json
 from pathlib import Path
@@ -30,12 +30,12 @@ _LEAST_WIDTH = 110
 @click.option(
     "--people", type=int, nargs=2, help="Track numbers in BEFORE and AFTER; default: the primary."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
 def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: bool) -> None:
-    """Tell what changed from BEFORE to AFTER, results of one athlete doing the same.
+    """Compare BEFORE with AFTER, two results of one athlete doing the same movement.
 
-    A change counts where it is more than the scatter of the repetitions and the smallest that can
-    be detected (MMPOSE_MDC). Results that were made or filmed differently are refused.
+    A change counts if it exceeds the scatter of the repetitions and the smallest detectable change
+    (MMPOSE_MDC). Results that were made or filmed differently are refused.
     """
     limits: Limits = load_guidelines(mdc=load_settings().mdc).limits
     numbers = people or (None, None)
@@ -49,17 +49,17 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     if changed["status"] == NOT_COMPARABLE or OK not in (changed["status"], moved["status"]):
         click.echo(
             f"error: the results cannot be compared: {_refusal(changed, moved)}\n"
-            "  Film and analyze both in the same way, and give the movement.",
+            "  Film both from the same side, and analyze both with the same --movement and model.",
             err=True,
         )
         raise click.exceptions.Exit(_FAILED)
 
 
 def _summary(path: Path, person: int | None) -> dict[str, Any]:
-    """Values of one person of a saved result that are compared.
+    """Return the summary of one person of a saved result.
 
     Raises:
-        BadParameterError: no result, without that person, or without a summary of it; names it.
+        BadParameterError: the file has no result, not that person, or no summary of the person.
     """
     result = load_result(path)
     people = [summary for _, summary in sorted(result.summaries.items())]
@@ -70,7 +70,7 @@ def _summary(path: Path, person: int | None) -> dict[str, Any]:
     except ValueError as error:
         raise BadParameterError(
             f"{path}: there is nothing to compare: {error}",
-            hint="Analyze the video again; biomechanics must be on.",
+            hint="Analyze the video again with BIOMECHANICS_ANALYSIS=true.",
         ) from error
     return found
 
@@ -88,8 +88,8 @@ def _show(changed: Outcome, moved: Outcome, names: tuple[str, str]) -> None:
         console.print(_changes(changed["changes"]))
     if moved["status"] == OK:
         console.print(
-            f"mean {moved['of']}: {number(moved['dtw_norm'], 2)} tolerances apart after warping, "
-            f"out of step by {100 * moved['timing']:.1f} % of it",
+            f"mean {moved['of']}: difference of {number(moved['dtw_norm'], 2)} tolerances after "
+            f"time warping, timing off by {100 * moved['timing']:.1f} % of the movement",
             soft_wrap=True,
         )
         console.print(_technique(moved))
@@ -120,7 +120,7 @@ def _changes(changes: list[dict[str, Any]]) -> Table:
 
 
 def _technique(moved: Outcome) -> Table:
-    table = Table("mean curve of", "apart, rms °", "most °", "at % of the movement")
+    table = Table("mean curve of", "rms difference, °", "largest, °", "at % of the movement")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, item in moved["joints"].items():

@@ -1,4 +1,4 @@
-"""`mmpose-service demo`: one video analyzed, with pictures of the result."""
+"""Implement `mmpose-service demo`: analyze one video and draw the results."""
 
 from pathlib import Path
 from typing import Any
@@ -41,18 +41,18 @@ from serve_app.settings import load_settings
 )
 @analysis_flags
 def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
-    """Analyze VIDEO, else the demonstration video, and show what was found.
+    """Analyze VIDEO, or the demonstration video, and show the results.
 
-    Published models that are not installed are downloaded first. Where a server does not answer
-    within 5 s, the default network takes their place.
+    Published models that are not installed are downloaded first. If a server does not respond
+    within 5 s, the default network is used instead.
     """
     if not offline:
         _download()
     video = video or find_demo_video()
     if video is None:
         raise DownloadError(
-            "the demonstration video is not here",
-            hint="mmpose-service models download --demo, or give a video.",
+            "the demonstration video is not installed",
+            hint="Run `mmpose-service models download --demo`, or give a VIDEO.",
         )
     with local_service(results_in(out)) as service:
         announce(service.models)
@@ -63,7 +63,7 @@ def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
 
 
 def _download() -> None:
-    """Fetch what is missing of the models that answer and the video; print what cannot be had."""
+    """Download missing models and the demonstration video; print the reasons of failures."""
     settings = load_settings()
     plan = plan_models(settings)
     downloads = Downloads(settings.mirrors, DEMO_CONNECT_S)
@@ -73,11 +73,11 @@ def _download() -> None:
 
 
 def show(response: PoseResponse, title: str, stem: Path) -> None:
-    """Draw the contact sheet of results that lie at ``stem`` and print what was found and where.
+    """Draw the contact sheet of the results at ``stem``, and print a summary and the paths.
 
     Args:
-        response: with its data, the annotated video being ``stem`` with ``.annotated.mp4``.
-        title: of the sheet. stem: path of the results without their suffixes.
+        response: with its data; the annotated video is ``stem`` plus ``.annotated.mp4``.
+        title: title of the sheet. stem: path of the results without suffix.
     """
     data = response.data
     if data is None:

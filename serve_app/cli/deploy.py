@@ -1,4 +1,4 @@
-"""`mmpose-service deploy`: `serve deploy` that refuses a wrong config and waits for the end."""
+"""Implement `mmpose-service deploy`: check a config, deploy it, and wait until it runs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +21,14 @@ from serve_app.ray_token import read_token
     envvar="RAY_DASHBOARD_ADDRESS",
     default="http://127.0.0.1:8265",
     show_default=True,
-    help="Of the cluster's dashboard.",
+    help="Address of the cluster's Ray dashboard.",
 )
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
 def deploy(config: Path, address: str, timeout_s: float) -> None:
     """Check CONFIG, deploy it and wait until every application runs.
 
-    The cluster's token is found where Ray looks for it, else where `mmpose-service serve` keeps it.
+    The cluster's token is read from where Ray looks for it, else from where `mmpose-service serve`
+    stores it.
 
     Exit codes: 2 the config or the token is wrong, 1 the cluster cannot be reached or a deployment
     failed, 3 it was not running in time.
@@ -53,7 +54,7 @@ def deploy(config: Path, address: str, timeout_s: float) -> None:
 
 @contextmanager
 def _errors_of(address: str) -> Iterator[None]:
-    """Raise what goes wrong with the dashboard at ``address`` as errors of the service."""
+    """Convert errors of the dashboard at ``address`` to errors of the service."""
     from ray.exceptions import AuthenticationError
     from requests import RequestException
 
@@ -61,12 +62,12 @@ def _errors_of(address: str) -> Iterator[None]:
         yield
     except AuthenticationError as error:
         raise ConfigurationError(
-            f"{address} asks for the token of its Ray: "
+            f"{address} requires the token of its Ray: "
             + ("the one found here is refused" if read_token() else "none is found here"),
-            hint="Set RAY_AUTH_TOKEN_PATH=FILE, a copy of the token's file on the cluster.",
+            hint="Copy the token's file from the cluster and set RAY_AUTH_TOKEN_PATH to the copy.",
         ) from error
     except (ConnectionError, RequestException, ValueError, RuntimeError) as error:
         raise UnreachableError(
             f"Ray's dashboard at {address}: {' '.join(str(error).split())}",
-            hint="Start one by `ray start --head`, or name it with --address.",
+            hint="Start Ray with `ray start --head`, or give the dashboard's --address.",
         ) from error

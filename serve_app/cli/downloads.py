@@ -1,4 +1,4 @@
-"""Downloads with progress on stderr: of a file, and of what a role needs."""
+"""Download files, and the models of a role, with progress on stderr."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ DEMO_VIDEO: Final = Asset(
 """Sports2D's, as its wheel has it (D. Pagnon, BSD-3-Clause)."""
 
 DEMO_CONNECT_S = 5.0
-"""Seconds that a demonstration waits for a server that sends nothing."""
+"""Seconds that `demo` waits for a server that sends nothing."""
 
 
 def demo_video_folders(root: Path = ROOT) -> tuple[Path, ...]:
@@ -49,7 +49,7 @@ def weights_folder(settings: Settings) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Downloads:
-    """Downloads under the settings.
+    """Download with the mirrors and time limit of the settings.
 
     Attributes:
         mirrors: base addresses that are tried after the publisher's.
@@ -63,7 +63,7 @@ class Downloads:
         """Fetch ``asset`` into ``folder``, unless it is there.
 
         Raises:
-            DownloadError: no source gives it.
+            DownloadError: every source failed.
         """
         with progress_of(asset.name) as report:
             path = download(
@@ -77,7 +77,7 @@ class Downloads:
         return path
 
     def tried(self, asset: Asset, folder: Path) -> Path | None:
-        """Fetch ``asset``; print why and return None where that fails."""
+        """Fetch ``asset``; on failure print the reason and return None."""
         try:
             return self.get(asset, folder)
         except DownloadError as error:
@@ -88,7 +88,7 @@ class Downloads:
         """Get the first model of a role that is in ``search`` or can be fetched.
 
         Returns:
-            Whether there is one, or none is needed.
+            True if a model is available, or none is needed.
         """
         for entry in choice.entries:
             if path := _intact(entry, search):
@@ -99,7 +99,7 @@ class Downloads:
         return not choice.entries
 
     def demo_video(self) -> Path | None:
-        """Find or fetch the demonstration video; print why and return None where that fails."""
+        """Find or fetch the demonstration video; on failure print the reason and return None."""
         return find_demo_video() or self.tried(DEMO_VIDEO, demo_video_folders()[0])
 
 

@@ -1,4 +1,4 @@
-"""`mmpose-service eval`: average precision on a copy of COCO."""
+"""Implement `mmpose-service eval`: compute the average precision on a copy of COCO."""
 
 import json
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ from serve_app.settings import load_settings
 
 @click.command("eval")
 @click.argument("coco_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--model", help="Registry key; default: the model that would answer.")
+@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
 @click.option(
     "--boxes",
     type=click.Choice(["ground_truth", "detector"]),
     default="ground_truth",
     show_default=True,
-    help="Where the boxes of people come from.",
+    help="Source of the boxes of people.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> None:
-    """COCO keypoint AP of a pose model on COCO_DIR, beside the published figure.
+    """Measure the COCO keypoint AP of a pose model on COCO_DIR and show the published figure.
 
     COCO_DIR has annotations/person_keypoints_val2017.json and val2017/, or coco_keypoints.json and
-    pictures. Published figures are with flip test (MMPOSE_FLIP_TEST=1) on a detector's boxes.
+    pictures. Published figures use the flip test (MMPOSE_FLIP_TEST=1) and a detector's boxes.
     """
     plan = plan_models(load_settings())
     annotations, images = find_coco(coco_dir)
@@ -57,11 +57,11 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
 
 
 def pose_model_here(key: str | None, plan: ModelPlan) -> tuple[ModelEntry, Path]:
-    """The pose model called ``key``, or the one that would answer, and its checkpoint.
+    """Return the pose model ``key``, or the one that would be used, and its checkpoint.
 
     Raises:
-        BadParameterError: it is of another task.
-        UnknownModelError: there is none of that name. WeightsMissingError: it is not here.
+        BadParameterError: the model has another task.
+        UnknownModelError: there is no such model. WeightsMissingError: its checkpoint is missing.
     """
     candidates = (plan.config.entry(key),) if key else plan.choices[ModelRole.PRIMARY].entries
     entry, checkpoint = first_here(candidates, plan)
@@ -71,10 +71,10 @@ def pose_model_here(key: str | None, plan: ModelPlan) -> tuple[ModelEntry, Path]
 
 
 def first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[ModelEntry, Path]:
-    """The first model whose checkpoint is here, and the checkpoint.
+    """Return the first model whose checkpoint is installed, and the checkpoint.
 
     Raises:
-        WeightsMissingError: none is there; names the first.
+        WeightsMissingError: none is installed; names the first.
     """
     failures = []
     for entry in candidates:
@@ -82,7 +82,7 @@ def first_here(candidates: Sequence[ModelEntry], plan: ModelPlan) -> tuple[Model
             return entry, find_weights(entry, plan.search)
         except WeightsMissingError as error:
             failures.append(error)
-    raise failures[0] if failures else NotReadyError("the registry has no such model enabled")
+    raise failures[0] if failures else NotReadyError("no model of this role is enabled")
 
 
 def _text(result: EvaluationResult, flip_test: bool) -> str:

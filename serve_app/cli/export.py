@@ -1,4 +1,4 @@
-"""`mmpose-service export`: a saved result as a file of another program."""
+"""Implement `mmpose-service export`: convert a saved result to another format."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,7 +24,7 @@ _PIXELS = "_px.trc"
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
-    help="File to write, - for stdout; default: beside RESULT, named after it.",
+    help="File to write, - for stdout; default: in RESULT's folder, named after RESULT.",
 )
 @click.option("--person", type=int, help="trc, mot, c3d: track number; default: the primary.")
 @click.option(
@@ -37,14 +37,14 @@ _PIXELS = "_px.trc"
     type=click.Choice(get_args(Profile)),
     default="2d",
     show_default=True,
-    help="mot: our names, or OpenSim's coordinates.",
+    help="mot: this service's angle names, or OpenSim's coordinates.",
 )
-@click.option("--with-hip", is_flag=True, help="mot of profile opensim: the hips too.")
-@click.option("--run-id", help="csv, parquet: in each row; default: the name of RESULT.")
+@click.option("--with-hip", is_flag=True, help="mot with profile opensim: include the hips.")
+@click.option("--run-id", help="csv, parquet: run_id of each row; default: the name of RESULT.")
 def export_command(
     result: Path, kind: Format, out: Path | None, run_id: str | None, **options: Any
 ) -> None:
-    """Write RESULT, a JSON of `analyze` or of POST /pose, in another format.
+    """Convert RESULT, a JSON file of `analyze` or POST /pose, to another format.
 
     docs/exports.md describes columns, units and signs.
     """
@@ -64,10 +64,10 @@ def export_command(
 
 
 def load_result(path: Path) -> SavedResult:
-    """The result in a file.
+    """Read a saved result from a file.
 
     Raises:
-        BadParameterError: it cannot be read, or is no result; names the file.
+        BadParameterError: the file cannot be read or has no result; names the file.
     """
     try:
         return read_result(path.read_bytes())

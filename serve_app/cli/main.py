@@ -1,6 +1,6 @@
-"""The command line: `mmpose-service COMMAND`.
+"""Run the command line, `mmpose-service COMMAND`.
 
-Exit codes: 0 done; 1 something could not be analyzed, fetched or checked; 2 a wrong argument or
+Exit codes: 0 success; 1 something could not be analyzed, fetched or checked; 2 a wrong argument or
 setting, or a command whose packages are not installed; 3 weights are missing or damaged;
 130 interrupted.
 """
@@ -51,10 +51,10 @@ _COMMANDS = {
     "quantize": "quantize:quantize",
     "tune": "tune:tune",
 }
-"""Module of ``serve_app.cli`` and function in it, imported when the command runs."""
+"""Module of ``serve_app.cli`` and function in it by command, imported when the command runs."""
 
 _OF_RESULTS = frozenset({"export", "report", "compare"})
-"""Commands that need the extra ``results`` alone; the others need ``service``."""
+"""Commands that need only the extra ``results``; the others need ``service``."""
 
 _PIP = "Install them: pip install '{}[results]'"
 _SETUP = "Install {}[service]: scripts/setup.sh, in a checkout of the service."
@@ -64,9 +64,9 @@ _logger = logging.getLogger(__name__)
 
 
 class _Deferred(click.Command):
-    """A command that is imported when it runs; until then its help is read from its source.
+    """Import a command when it runs; until then, read its help from its source.
 
-    The list of commands imports none of them, and is complete where their packages are missing.
+    Listing the commands imports none of them, so the list is complete if packages are missing.
     """
 
     def __init__(self, name: str, module: str, function: str) -> None:
@@ -89,7 +89,7 @@ def _docstring(module: str, function: str) -> str | None:
 
 
 class _Commands(click.Group):
-    """Commands whose errors become a line on stderr and an exit code."""
+    """Report errors of commands as lines on stderr and an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -124,9 +124,9 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_version(SERVICE_DISTRIBUTION))
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("-v", "--verbose", is_flag=True, help="Log more on stderr.")
 def main(verbose: bool) -> None:
-    """Poses and biomechanics from videos of athletes, without a server or by one.
+    """Compute poses and biomechanics from videos of athletes, locally or as a server.
 
     Settings come from the environment, as for the service: see docs/operator.md.
     """
@@ -134,5 +134,5 @@ def main(verbose: bool) -> None:
         level=logging.INFO if verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
     )
-    # It logs each URL whole, and a query may be a signature.
+    # httpx logs complete URLs, and a query may contain a signature.
     logging.getLogger("httpx").setLevel(logging.WARNING)

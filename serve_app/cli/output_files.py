@@ -1,4 +1,4 @@
-"""Names of results, and files that appear whole or not at all."""
+"""Name the files of results, and write each file completely or not at all."""
 
 import hashlib
 import os
@@ -11,23 +11,23 @@ from uuid import uuid4
 from deployments.pose.sources import bare_address
 
 _LONGEST = 200
-"""Bytes of a result's name: a file's may have 255, with `.annotated.mp4` and the like."""
+"""Most bytes of a result's name: a file name may have 255, including `.annotated.mp4`."""
 
 _LONGEST_RUN_ID = 64
 
 _ID_WITHIN = 200
-"""Bytes at the end of a result that have its request id."""
+"""Bytes at the end of a result that include its request id."""
 
 
 def shown(source: str) -> str:
-    """Return a source for messages: an address without its query, which may be a signature."""
+    """Return a source for messages: an address without its query, which may hold a signature."""
     if "://" in source:
         source = bare_address(source.strip())
     return readable(source)
 
 
 def readable(name: str) -> str:
-    """Return a name as UTF-8 text; bytes of a file's name that are none become U+FFFD."""
+    """Return a file name as UTF-8 text; invalid bytes become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -35,8 +35,8 @@ def names_of(sources: Sequence[str], folder: Path | None = None) -> list[str]:
     """Name the results of each source: its own name, with a number if another source has it.
 
     Args:
-        sources: files and addresses. folder: of the results; names there that are of other sources
-            are taken, too.
+        sources: files and addresses. folder: folder of the results; names that results of other
+            sources have there are not used.
     """
     names: list[str] = []
     for source in sources:
@@ -50,13 +50,13 @@ def names_of(sources: Sequence[str], folder: Path | None = None) -> list[str]:
 
 
 def source_id(source: str) -> str:
-    """Return the request id of a result, by which a later run knows whose it is."""
+    """Return the request id of a result, from which a later run recognizes its source."""
     place = source.strip() if "://" in source else os.path.realpath(source)
     return f"cli-{_digest(os.fsencode(place), 16)}"
 
 
 def _is_of_another(stem: Path, source: str) -> bool:
-    """Return whether there is a result at ``stem`` that is not known to be of ``source``."""
+    """Return True if there is a result at ``stem`` that is not known to be of ``source``."""
     try:
         with open(f"{stem}.json", "rb") as file:
             file.seek(0, os.SEEK_END)
@@ -74,10 +74,9 @@ def _shortened(name: str) -> str:
 
 
 def run_id_of(path: Path) -> str:
-    """Return a run id of a file's name: ASCII letters, digits, dots, hyphens and underscores.
+    """Make a run id from a file's name: ASCII letters, digits, dots, hyphens and underscores.
 
-    Accents are left out. A name with other letters, or a long one, gets a digest, so that two such
-    names differ.
+    Accents are removed. A name with other letters, or a long one, gets a digest to stay unique.
     """
     name = readable(path.stem)
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
@@ -93,7 +92,7 @@ def _digest(data: bytes, length: int = 6) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes ``path`` if the block ends well and else goes."""
+    """Yield a temporary path; rename it to ``path`` if the block succeeds, else delete it."""
     partial = path.parent / f".{uuid4().hex}.part"
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""The biomechanics of a clip on a terminal: what happened when, how far joints went, cautions."""
+"""Print the biomechanics of a clip: events with times, ranges of joints, cautions."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -14,12 +14,12 @@ from serve_app.report.tables import findings, number, smoothing, technique, word
 from serve_app.results.response_schema import PoseResponse
 
 _MOST: Final = 12
-"""Of each kind of event: more are not read."""
+"""Maximum number of rows for a kind of event."""
 
 _UNITS: Final = {"m": "m", "stature": "statures"}
 
 _Event = tuple[str, float | None, float | None, str]
-"""What, from when to when in seconds, and how far."""
+"""Name, start and end in seconds, and a detail such as a height."""
 
 
 def print_summary(response: PoseResponse, title: str, *, everybody: bool = False) -> None:
@@ -51,7 +51,7 @@ def _heading(summary: SavedPersonSummary) -> str:
 
 
 def _tables(summary: SavedPersonSummary) -> Iterator[Table]:
-    """Those that have rows."""
+    """Yield the tables that have rows."""
     for table in (_events(summary), _ranges(summary), _sentences(summary)):
         if table.row_count:
             yield table
@@ -59,7 +59,7 @@ def _tables(summary: SavedPersonSummary) -> Iterator[Table]:
 
 def _events(summary: SavedPersonSummary) -> Table:
     table = _table("event", "from, s", "to, s", "lasts, s", "")
-    # Somebody who walks repeats strides, which the steps tell.
+    # The repetitions of a walker are strides, which the steps already show.
     cycles = list(_steps(summary) if summary.gait else _repetitions(summary))
     for events in (cycles, list(_jumps(summary))):
         for what, start, stop, detail in events[:_MOST]:
@@ -86,7 +86,7 @@ def _repetitions(summary: SavedPersonSummary) -> Iterator[_Event]:
 
 
 def _steps(summary: SavedPersonSummary) -> Iterator[_Event]:
-    """Steps of both sides, each from the other foot's contact to its own."""
+    """Yield the steps of both sides, each from the other foot's contact to its own."""
     lengths = {
         (m.side, t): f"{number(value, 2)} {_UNITS.get(m.unit, m.unit)} long"
         for m in _of(summary, "step_length")

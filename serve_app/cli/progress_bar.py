@@ -1,4 +1,4 @@
-"""Progress on stderr, so that stdout holds results alone."""
+"""Show progress on stderr, so that stdout has only results."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _WORDS = {"fetch": "fetching", "analyze": "finding poses", "render": "drawing"}
 
 
 def announce(models: Iterable[ModelStatus]) -> None:
-    """Say before anything else what a user of the results must know of the models."""
+    """Print the models' notices, which a user of the results must know, before anything else."""
     notices = (f"{model.name} is {model.notice}" for model in models if model.notice)
     for notice in dict.fromkeys(notices):  # one network can be in two roles
         STDERR.print(notice, style="bold yellow")
@@ -29,7 +29,7 @@ def announce(models: Iterable[ModelStatus]) -> None:
 
 @contextmanager
 def progress_of(what: str) -> Iterator[Report]:
-    """A bar for each stage of one job, called with stage, done and total."""
+    """Show a bar for each stage of one job; yield a function of stage, done and total."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),

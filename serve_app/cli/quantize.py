@@ -1,4 +1,4 @@
-"""`mmpose-service quantize`: the pose network in int8, if its keypoints stay where they are."""
+"""Implement `mmpose-service quantize`: convert the pose network to int8 if accuracy allows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +23,13 @@ from serve_app.settings import environment_name, load_settings
 @click.argument(
     "videos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--model", help="Registry key; default: the model that would answer.")
+@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("quantized"),
     show_default=True,
-    help="Folder that gets the network; those of other models stay in it.",
+    help="Folder for the network; networks of other models in it are kept.",
 )
 @click.option("--crops", type=click.IntRange(min=2), default=256, show_default=True)
 @click.option(
@@ -37,15 +37,15 @@ from serve_app.settings import environment_name, load_settings
     type=click.FloatRange(min=0),
     default=0.5,
     show_default=True,
-    help="Most that keypoints may move at the median, pixels of the crop, or nothing is written.",
+    help="Largest median shift of the keypoints, in crop pixels; beyond it nothing is written.",
 )
 def quantize(
     videos: tuple[Path, ...], model: str | None, out: Path, crops: int, shift_px: float
 ) -> None:
-    """Make the pose network in int8 for this kind of VIDEOS, and tell what it costs.
+    """Quantize the pose network to int8 for this kind of VIDEOS, and measure its error.
 
-    It is fitted on people in half of the places of the videos, and compared with the network in
-    fp32 in the other half. Whether it is faster on a machine, `tune` tells.
+    It is fitted on people at half of the sampled times, and compared with the fp32 network at the
+    other half. To measure its speed on this machine, run `mmpose-service tune`.
     """
     from deployments.pose.engines.openvino_engine import OpenVinoPose, pose_source
     from deployments.pose.engines.quantized import QuantizedFacts, quantized_path, save_quantized
@@ -60,7 +60,11 @@ def quantize(
     detector = load_detector(*first_here(plan.choices[ModelRole.DETECTOR].entries, plan), options)
     places = crops_throughout(detector, entry.input_size, videos, settings.media_limits, crops)
     if len(places) < 2:
-        raise BadParameterError("the videos have people in fewer than two places", field="videos")
+        raise BadParameterError(
+            "people were detected at fewer than two sampled times; at least two are needed",
+            hint="Give more or longer videos in which people are visible.",
+            field="videos",
+        )
     fitted_on, held_out = np.concatenate(places[::2]), np.concatenate(places[1::2])
     exact = pose_source(entry, checkpoint, options)
     STDERR.print(f"fitting {entry.name} to {len(fitted_on)} of them ...")
@@ -77,7 +81,7 @@ def quantize(
     if not median <= shift_px:
         raise BadParameterError(
             f"{told}: more than {shift_px:g}, nothing was written",
-            hint="Use bf16 (MMPOSE_MIXED_PRECISION=1), or allow more with --shift-px.",
+            hint="Use bf16 (MMPOSE_MIXED_PRECISION=1), or raise the limit with --shift-px.",
         )
     facts = QuantizedFacts(
         sha256=sha256,

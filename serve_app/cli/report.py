@@ -1,4 +1,4 @@
-"""`mmpose-service report`: a saved result as one page."""
+"""Implement `mmpose-service report`: make a page of a saved result."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ from serve_app.report.build import report_of, to_html
 
 @click.command()
 @click.argument("result", type=RESULT)
-@click.option("--video", type=RESULT, help="Its annotated video, for key frames.")
+@click.option("--video", type=RESULT, help="Annotated video of RESULT, for key frames.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; default: RESULT with .report.html.",
+    help="File to write; default: RESULT with the suffix .report.html.",
 )
 @click.option("--person", type=int, help="Track number; default: the primary person.")
-@click.option("--title", help="First line; default: the name of RESULT.")
+@click.option("--title", help="Title of the page; default: the name of RESULT.")
 def report(
     result: Path, video: Path | None, out: Path | None, person: int | None, title: str | None
 ) -> None:
-    """Write RESULT, a JSON of `analyze` or of POST /pose, as one page of HTML.
+    """Make one HTML page from RESULT, a JSON file of `analyze` or POST /pose.
 
-    The page needs nothing beside itself, and prints on one sheet of A4.
+    The page is a single file without external resources and prints on one A4 sheet.
     """
     made = report_of(load_result(result), title or readable(result.stem), video, person)
     target = result.with_suffix(".report.html") if out is None else out

@@ -1,4 +1,4 @@
-"""Following applications until they run."""
+"""Wait for Serve applications until they run."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -15,15 +15,15 @@ _POLL_S = 1.0
 def wait_until_running(
     applications: Callable[[], Mapping[str, Any]], timeout_s: float | None = None
 ) -> None:
-    """Tell every change of state on stderr until all applications run.
+    """Print every change of state on stderr until all applications run.
 
     Args:
-        applications: gives them by name, as Serve's REST API describes them.
-        timeout_s: to wait at the most; None: for ever.
+        applications: returns the applications by name, as Serve's REST API describes them.
+        timeout_s: maximum seconds to wait; None waits without limit.
 
     Raises:
-        click.exceptions.Exit: one of them failed; stderr says why.
-        NotReadyError: they do not run in time.
+        click.exceptions.Exit: an application failed; the reason is printed on stderr.
+        NotReadyError: the applications do not run in time.
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
     last = ""
@@ -42,7 +42,7 @@ def wait_until_running(
         if end is not None and time.monotonic() >= end:
             raise NotReadyError(
                 f"not running after {timeout_s:g} s: {state}",
-                hint="Replicas that do not fit wait without a word: see `ray status`.",
+                hint="See `ray status`: a replica waits until its CPUs and GPUs are free.",
             )
         time.sleep(_POLL_S)
 

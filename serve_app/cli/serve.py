@@ -1,4 +1,4 @@
-"""`mmpose-service serve`: run the graph on this machine, with its own Ray."""
+"""Implement `mmpose-service serve`: run the graph on this machine with its own Ray."""
 
 import os
 import signal
@@ -28,28 +28,29 @@ _RAY_ENVIRONMENT = CONFIG_FOLDER / "ray.local.env"
 @click.option(
     "--dashboard",
     is_flag=True,
-    help="Ray's dashboard too, which `serve status` and `mmpose-service deploy` speak to. It runs "
-    "any code that reaches it, and the graph starts later.",
+    help="Also start Ray's dashboard, which `serve status` and `mmpose-service deploy` need. "
+    "Anyone who can reach it can run code, and the graph starts later.",
 )
 @click.option(
     "--grace",
     type=click.FloatRange(0, 3600),
     default=8.0,
     show_default=True,
-    help="Seconds that requests under way have when it is ended; the rest is answered 503.",
+    help="Seconds for requests under way to finish at shutdown; the others get 503.",
 )
 @click.pass_context
 def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -> None:
-    """Run the graph of CONFIG (config/serve.local.yaml) on this machine until it is interrupted.
+    """Run the graph of CONFIG (config/serve.local.yaml) on this machine until interrupted.
 
-    SIGINT and SIGTERM end it and its Ray, with 0 if it ran. Then it admits nothing more, and
-    requests under way have --grace seconds; a second signal ends them at once.
+    SIGINT and SIGTERM stop the graph and its Ray; the exit code is 0 if the graph ran. No new
+    requests are admitted, and requests under way have --grace seconds to finish. A second signal
+    ends them at once.
 
-    Ray has the settings of config/ray.local.env, but for those that the environment has. It answers
-    only to those who know its token, which is made where there is none, for this user alone.
+    Ray uses the settings of config/ray.local.env, unless the environment sets them. It accepts only
+    callers with its token; if there is none, one is created that only this user can read.
 
-    Exit codes: 1 a deployment failed, 2 CONFIG is wrong, its port is taken, or there can be no
-    token.
+    Exit codes: 1 a deployment failed; 2 CONFIG is wrong, its port is in use, or the token cannot be
+    created.
     """
     document = _document(config)
     _check_port(document["http_options"])
@@ -57,7 +58,7 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         os.environ.setdefault(name, value)
     token = None if os.environ["RAY_AUTH_MODE"] == "disabled" else ensure_token()
     if token is not None and token.stat().st_mode & 0o077:
-        click.echo(f"warning: others can read Ray's token: chmod 600 {token}", err=True)
+        click.echo(f"warning: others can read Ray's token; run: chmod 600 {token}", err=True)
     # Imported here, as it reads the environment.
     import ray.serve
     from ray.serve.schema import ServeDeploySchema
@@ -67,32 +68,34 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         ServeDeploySchema.model_validate(document)
     except ValidationError as error:
         raise _wrong(config) from error
-    # Processes that Ray has started are known to it, and ended, once all of them are.
+    # Until all processes of Ray have started, it does not know them and cannot stop them.
     early: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _frame: early.append(number))
     try:
         try:
             ray.init(address="local", namespace="serve", include_dashboard=dashboard)
-        except SystemExit:  # by Ray's handler of SIGTERM, which it has before it is up
+        except SystemExit:  # raised by Ray's SIGTERM handler while it starts
             early.append(signal.SIGTERM)
-        # Ray's aborts and leaves the rest; a shell's background jobs ignore SIGINT.
+        # Ray's handler aborts without cleaning up; background jobs of a shell ignore SIGINT.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
         if early:
             raise KeyboardInterrupt
         try:
             context.invoke(run, config_or_import_path=str(config), blocking=False)
-        except SystemExit as ended:  # after an error that it has told, as if there were none
+        except SystemExit as ended:  # exits 0 even after an error, which it has printed
             raise click.exceptions.Exit(1) from ended
-        # Imported while replicas start, which nothing here is to delay.
+        # Imported while replicas start, so as not to delay them.
         from serve_app.cli.drain import drain
         from serve_app.cli.progress_bar import STDERR
         from serve_app.cli.rollout import wait_until_running
 
         wait_until_running(_applications)
         if token is not None:
-            STDERR.print(f"Ray jobs need config/ray.local.env and RAY_AUTH_TOKEN_PATH={token}")
+            STDERR.print(
+                f"To submit Ray jobs, load config/ray.local.env and set RAY_AUTH_TOKEN_PATH={token}"
+            )
         STDERR.print("Interrupt to end.")
         with suppress(KeyboardInterrupt):
             while True:
@@ -106,10 +109,10 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
 
 
 def _document(config: Path) -> dict[str, Any]:
-    """Read CONFIG, with options of HTTP.
+    """Read CONFIG and add ``http_options`` if missing.
 
     Raises:
-        ConfigurationError: it cannot be read, or these are no mappings.
+        ConfigurationError: CONFIG cannot be read, or it or its ``http_options`` is not a mapping.
     """
     try:
         document = yaml.safe_load(config.read_text("utf-8"))
@@ -123,24 +126,29 @@ def _document(config: Path) -> dict[str, Any]:
 
 
 def _wrong(config: Path) -> ConfigurationError:
-    """Name what is wrong with CONFIG."""
-    from serve_app.config_check import check_config  # not before: it imports much
+    """Return an error that lists the problems of CONFIG."""
+    from serve_app.config_check import check_config  # imported late: it imports many modules
 
     return ConfigurationError(f"{config}: {'; '.join(check_config(config))}")
 
 
 def _check_port(options: Mapping[str, Any]) -> None:
-    """Serve's proxy would fail over and over, while its applications are said to run.
+    """Check that the HTTP port is free.
+
+    If it were not, Serve's proxy would fail repeatedly while the applications count as running.
 
     Raises:
-        ConfigurationError: something listens where the options of HTTP are to.
+        ConfigurationError: the host and port of ``options`` cannot be listened on.
     """
     host, port = options.get("host", ""), options.get("port", 8000)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         socket.create_server((host, port), family=family).close()
     except (OSError, OverflowError, TypeError) as error:
-        raise ConfigurationError(f"{host}:{port} cannot be listened on: {error}") from error
+        raise ConfigurationError(
+            f"{host}:{port} cannot be listened on: {error}",
+            hint="Stop the process that uses the port, or change http_options in the config.",
+        ) from error
 
 
 def ray_environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`mmpose-service tune`: the settings that are fastest on this machine, with what was measured."""
+"""Implement `mmpose-service tune`: measure and write the fastest settings for this machine."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -43,12 +43,12 @@ _FOR_POSE = 0.6  # of the time; the rest goes to the strides, as long as it take
     type=click.Path(dir_okay=False, path_type=Path),
     default=Path("tuned.yaml"),
     show_default=True,
-    help="Where the fragment of a serve config goes.",
+    help="File for the fragment of a serve config.",
 )
 @click.option(
     "--into",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A serve config: write the whole of it with the fragment in it.",
+    help="Serve config to merge the fragment into; --out then gets the whole config.",
 )
 @click.option("--seconds", type=click.FloatRange(min=0), default=60.0, show_default=True)
 @click.option(
@@ -56,22 +56,22 @@ _FOR_POSE = 0.6  # of the time; the rest goes to the strides, as long as it take
     type=click.FloatRange(min=0),
     default=0.5,
     show_default=True,
-    help="Most that keypoints may move at the median for a faster precision, pixels of the crop.",
+    help="Largest median shift of the keypoints for a faster precision, in crop pixels.",
 )
 @click.option(
     "--iou",
     type=click.FloatRange(0, 1),
     default=0.9,
     show_default=True,
-    help="Least overlap of boxes with those of detection in every frame.",
+    help="Smallest overlap (IoU) of boxes with those of detection in every frame.",
 )
 def tune(
     video: Path | None, out: Path, into: Path | None, seconds: float, shift_px: float, iou: float
 ) -> None:
-    """Measure this machine for about a minute and write the settings to use.
+    """Measure this machine for about a minute and write the fastest settings.
 
-    Give a VIDEO of the kind that will come: without one, speed is measured on noise, and neither
-    precision nor stride is changed, since what they cost is not known.
+    Give a typical VIDEO. Without one, speed is measured on noise, and precision and stride stay
+    unchanged because their error cannot be measured.
     """
     base = None if into is None else yaml.safe_load(into.read_text("utf-8"))
     if base is not None:
@@ -84,12 +84,16 @@ def tune(
         crops = _noise(status.input_size)
     else:
         if not video.is_file():
-            raise BadParameterError(f"there is no file {video}", hint="Give a video.")
+            raise BadParameterError(f"there is no file {video}", hint="Check the path of VIDEO.")
         segment = split(probe(str(video), settings.media_limits), 1, _SEGMENT_S)[0]
         crops = crops_of(load_detector(plan), status.input_size, segment, _CROPS)
         if not len(crops):
-            raise BadParameterError(f"{video}: nobody is seen at its beginning", field="video")
-        STDERR.print("measuring how often people need be detected ...")
+            raise BadParameterError(
+                f"{video}: nobody is seen at its beginning",
+                hint="Give a VIDEO with people in its first seconds.",
+                field="video",
+            )
+        STDERR.print("measuring how often people must be detected ...")
         strides = stride_costs(plan, segment, STRIDES)
     STDERR.print("measuring the pose model ...")
     rates = pose_rates(plan, crops, seconds * _FOR_POSE if strides else seconds)
@@ -106,7 +110,7 @@ def tune(
 
 
 def fragment(chosen: PoseRate, stride: StrideCost | None) -> dict[str, list[dict[str, Any]]]:
-    """The part of a serve config that was tuned."""
+    """Return the tuned part of a serve config."""
     arguments: dict[str, Any] = {
         "engine": chosen.engine,
         "mixed_precision": chosen.mixed,
@@ -128,10 +132,10 @@ def fragment(chosen: PoseRate, stride: StrideCost | None) -> dict[str, list[dict
 
 
 def merged(document: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    """A serve config with the fragment in it; where replicas are scaled, it sets the least of them.
+    """Merge the fragment into a serve config; with autoscaling it sets ``min_replicas``.
 
     Raises:
-        BadParameterError: it has no application or deployment of these names.
+        BadParameterError: the config has no application or deployment of these names.
     """
     for application in part["applications"]:
         target = _named(document.get("applications", []), application["name"])
@@ -154,7 +158,7 @@ def merged(document: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def environment(part: Mapping[str, Any]) -> dict[str, str]:
-    """The same settings for the environment, as `mmpose-service analyze` reads them."""
+    """Return the same settings as environment variables, for `mmpose-service analyze`."""
     (application,) = part["applications"]
     return {environment_name(k): str(v) for k, v in application["args"].items()}
 

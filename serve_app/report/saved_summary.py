@@ -179,7 +179,7 @@ class SavedChange(BaseModel):
 
 
 class Progress(SavedApplication):
-    """What changed since an earlier result."""
+    """Changes since an earlier result."""
 
     changes: list[SavedChange] = []
 

@@ -37,7 +37,7 @@ class CompiledNetwork:
     """A network compiled for this CPU.
 
     Pictures are cut into small parts, each on another stream at the same time:
-    threads that share a part wait for each other after every layer. EnabledOutputs of up to
+    threads that share a part wait for each other after every layer. Parts of up to
     ``CALLS_AT_ONCE`` calls take turns, so that a stream that one call has no part for has the
     next one's.
 

@@ -25,7 +25,7 @@ exec(compile(sys.stdin.read(), sys.argv[1], "exec"), table.__dict__)
 from deployments.render import draw
 from biomech.applications.monitoring import METRICS
 from biomech.skeleton import KEYPOINTS
-from serve_app.export import opensim, tidy
+from biomech.files import opensim, tidy
 from serve_app.export.saved_clip import read_result
 from serve_app.report import tables
 from serve_app.report.angle_series import charts_of

@@ -210,7 +210,7 @@ def test_nobody_in_the_videos(tmp_path):
     grey = markers.write_video(tmp_path / "grey.mp4", np.empty((30, 0, 17, 2)), (320, 240))
     result = called(grey, tmp_path)
     assert result.exit_code == 2
-    assert "people in fewer than two places" in result.output
+    assert "at fewer than two sampled times" in result.output
 
 
 def test_a_network_without_convolutions_is_told(plan, tmp_path):
