@@ -25,7 +25,8 @@ exec(compile(sys.stdin.read(), sys.argv[1], "exec"), table.__dict__)
 from deployments.render import draw
 from biomech.applications.monitoring import METRICS
 from biomech.skeleton import KEYPOINTS
-from biomech.files import opensim, tidy
+from serve_app.export import tidy
+from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.report import tables
 from serve_app.report.angle_series import charts_of
@@ -40,15 +41,19 @@ body = saved(from_the_side(
 result = read_result(body)
 person = result.people[0]
 summary = read_summary(result.summaries[person.person_id])
+
+
+def columns(options):
+    lines = b"".join(export(result, "mot", options).pieces).decode().splitlines()
+    return next(line for line in lines if line.startswith("time"))
+
+
 print(json.dumps({
     "response": json.loads(body),
     "drawn_at": [KEYPOINTS[at] for at in draw._ANGLES_AT],
     "rules": METRICS,
-    "mot": next(line for line in opensim.mot(result, person) if line.startswith("time")),
-    "opensim": next(
-        line for line in opensim.mot(result, person, profile="opensim", with_hip=True)
-        if line.startswith("time")
-    ),
+    "mot": columns(ExportOptions()),
+    "opensim": columns(ExportOptions(profile="opensim", with_hip=True)),
     "tidy": b"".join(tidy.csv(result, "run")).decode(),
     "ranges": [row.name for row in tables.ranges(result, person)],
     "flexions": [row.name for row in tables.flexions(summary)],
