@@ -6,7 +6,7 @@ are therefore unknown for runners, and for walkers whose ankles are well above t
 detected contacts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -32,6 +32,7 @@ _UPRIGHT_DEG: Final = 60.0
 _STRIDES_HZ: Final = (0.5, 3.5)
 _ANTIPHASE: Final = -0.5
 _LEAST_CONTACTS: Final = 3
+_PAUSE_STRIDES: Final = 1.5
 _RUNNING_SHARE: Final = 0.5
 WALKING_ERROR_S: Final = 0.06
 RUNNING_ERROR_S: Final = 0.1
@@ -104,7 +105,13 @@ class Gait:
         ]
 
     def cadence(self) -> float:
-        """Return steps a minute from the median step; NaN without steps."""
+        """Return steps a minute from the median stride, else the median step; NaN without steps.
+
+        A limping walker has long and short steps: their median is that of one side.
+        """
+        strides = [c.t_s - a.t_s for side in SIDES for a, c in self.strides(side)]
+        if strides:
+            return 120.0 / float(np.median(strides))
         steps = [b.t_s - a.t_s for a, b in self.steps()]
         return 60.0 / float(np.median(steps)) if steps else float("nan")
 
@@ -142,11 +149,11 @@ def gait_of(
     events: list[GaitEvent] = []
     bouts: list[tuple[int, int]] = []
     for start, stop in runs_of(seen, curves.times_s, curves.max_gap_s).tolist():
-        found = _events(curves.times_s[start:stop], curves.ankle_ahead, start, stop)
-        bout = _bout(curves.times_s, both, found)
-        if bout is not None:
-            events += found
-            bouts.append(bout)
+        for found in _parts(_events(curves, start, stop)):
+            bout = _bout(both, found)
+            if bout is not None:
+                events += found
+                bouts.append(bout)
     if not events:
         return None, ""
     own, other = _over_ground(curves, [e for e in events if e.kind == "contact"])
@@ -172,12 +179,12 @@ def _swings(own: Array, other: Array) -> bool:
     return bool(in_air.mean() > _RUNNING_SHARE)
 
 
-def _events(times_s: Array, ahead: Mapping[str, Array], start: int, stop: int) -> list[GaitEvent]:
+def _events(curves: Curves, start: int, stop: int) -> list[GaitEvent]:
     """Return the events of both sides in the frames ``start`` to ``stop``."""
-    found = []
+    times_s, found = curves.times_s[start:stop], []
     for side in SIDES:
         for kind, sign in (("contact", 1.0), ("toe_off", -1.0)):
-            signal = sign * ahead[side][start:stop]
+            signal = sign * curves.ankle_ahead[side][start:stop]
             peaks = peaks_of(times_s, signal, _PROMINENCE)
             exact = [crest_s(times_s, signal, p, _CREST) for p in peaks.tolist()]
             found += [
@@ -187,20 +194,35 @@ def _events(times_s: Array, ahead: Mapping[str, Array], start: int, stop: int) -
     return sorted(found, key=lambda e: e.t_s)
 
 
-def _bout(times_s: Array, both: Array, found: list[GaitEvent]) -> tuple[int, int] | None:
-    """Return the first and last frame of a stretch of steps, or None."""
+def _stride_s(found: list[GaitEvent]) -> float:
+    """Return the median time between contacts of a side in seconds; NaN without two of one."""
     contacts = [e for e in found if e.kind == "contact"]
-    if len(contacts) < _LEAST_CONTACTS:
-        return None
-    first, last = found[0].frame, found[-1].frame
-    left, right = both[:, first : last + 1]
     strides = [
         b.t_s - a.t_s
         for side in SIDES
-        for own in [[e for e in contacts if e.side == side]]
-        for a, b in pairwise(own)
+        for a, b in pairwise([e for e in contacts if e.side == side])
     ]
-    pace = 1.0 / float(np.median(strides)) if strides else 0.0
+    return float(np.median(strides)) if strides else float("nan")
+
+
+def _parts(found: list[GaitEvent]) -> list[list[GaitEvent]]:
+    """Split events at pauses, in which none falls for longer than 1.5 strides."""
+    longest = _PAUSE_STRIDES * _stride_s(found)
+    parts: list[list[GaitEvent]] = []
+    for event in found:
+        if not parts or event.t_s - parts[-1][-1].t_s > longest:
+            parts.append([])
+        parts[-1].append(event)
+    return parts
+
+
+def _bout(both: Array, found: list[GaitEvent]) -> tuple[int, int] | None:
+    """Return the first and last frame of a stretch of steps, or None."""
+    if sum(e.kind == "contact" for e in found) < _LEAST_CONTACTS:
+        return None
+    first, last = found[0].frame, found[-1].frame
+    left, right = both[:, first : last + 1]
+    pace = 1.0 / _stride_s(found)
     in_antiphase = float(np.corrcoef(left, right)[0, 1]) < _ANTIPHASE
     return (first, last) if in_antiphase and _STRIDES_HZ[0] <= pace <= _STRIDES_HZ[1] else None
 

@@ -151,7 +151,8 @@ def test_deploy_without_the_token_says_so_and_what_to_do(graph, tmp_path, enviro
     done = deploy(graph, tmp_path, **environment)
     error, remedy = done.stderr.splitlines()
     assert done.returncode == 2
-    assert error.startswith(f"error: {graph.dashboard} ") and error.endswith(says)
+    assert error.startswith(f"error: {graph.dashboard} ")
+    assert error.endswith(says)
     assert "RAY_AUTH_TOKEN_PATH" in remedy
 
 

@@ -9,9 +9,10 @@ from scipy.signal import find_peaks
 from biomech import reasons
 from biomech.config import Context, Subject
 from biomech.events.flight import flights
-from biomech.events.gait import gait_of
-from biomech.skeleton import INDEX
+from biomech.events.gait import Gait, GaitEvent, gait_of
+from biomech.skeleton import INDEX, SIDES
 from tests.support.filmed_athlete import ankle_ahead, exact, filmed, metrics_and_curves, summarised
+from tests.support.moving_figure import walk
 from tests.support.rolling_foot import HEIGHT_M, locomotion
 from tests.support.stick_figure import from_the_side, seen
 
@@ -203,3 +204,27 @@ def test_a_runner_from_the_front_makes_no_jumps():
     told = summarised(track, Context("run"))
     assert told["gait"] is None
     assert told["jumps"] == told["landings"] == []
+
+
+def paused(seconds):
+    """A walk, a pause of ``seconds``, and the same walk again, 60 frames a second."""
+    one = walk(np.arange(0, 4, 1 / 60), stride_hz=0.9).xy
+    xy = np.concatenate([one, np.repeat(one[-1:], round(seconds * 60), axis=0), one])
+    track = seen(xy, times_s=np.arange(len(xy)) / 60, sigma=0.5, size=(2000, 2000))
+    return walked(track)[0]
+
+
+def test_a_pause_between_two_walks_is_no_step():
+    gait = paused(10.0)
+    assert len(gait.bouts) == 2
+    assert max(b.t_s - a.t_s for a, b in gait.steps()) < 0.7
+
+
+def test_cadence_of_a_limp_is_that_of_both_sides():
+    """Steps of 0.6 and 0.5 s: the median step was that of one side."""
+    contacts = np.cumsum([0.5, 0.6] * 5)
+    events = [
+        GaitEvent("contact", SIDES[i % 2], float(t), round(60 * t)) for i, t in enumerate(contacts)
+    ]
+    gait = Gait(events, [(0, 1000)], running=False, landed=True)
+    assert gait.cadence() == pytest.approx(120 / 1.1)
