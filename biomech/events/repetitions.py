@@ -119,9 +119,9 @@ def repetitions(curves: Curves, present: Flags, striding: Flags | None = None) -
         made
         for name, signal in curves.flexion.items()
         if _valid(signal, there)
-        for made in _both_ways(curves, name, np.where(away, np.nan, signal))
+        for made in _both_ways(curves, name, np.where(away, np.nan, _bridged(curves, signal)))
     ]
-    depth = np.where(away, np.nan, -curves.hip_height)
+    depth = np.where(away, np.nan, _bridged(curves, -curves.hip_height))
     if not candidates and _valid(depth, there):
         candidates = _both_ways(curves, HIP_HEIGHT, depth)
     if not candidates:
@@ -131,11 +131,23 @@ def repetitions(curves: Curves, present: Flags, striding: Flags | None = None) -
 
 def descents(curves: Curves, present: Flags) -> list[Repetition]:
     """Return the repetitions of the hips' height, whatever else moves: each a way down and up."""
-    depth = -curves.hip_height
+    depth = _bridged(curves, -curves.hip_height)
     if not _valid(depth, present):
         return []
     made = _candidate(curves, HIP_HEIGHT, depth, 1)
     return [] if made is None else _counted(curves, made).items
+
+
+def _bridged(curves: Curves, signal: Array) -> Array:
+    """Return a signal (f,) with straight lines over gaps of at most ``max_gap_s``."""
+    known = np.flatnonzero(np.isfinite(signal))
+    if len(known) < 2:
+        return signal
+    times = curves.times_s
+    line = np.interp(times, times[known], signal[known], left=np.nan, right=np.nan)
+    after = np.clip(np.searchsorted(known, np.arange(len(signal))), 1, len(known) - 1)
+    short = times[known[after]] - times[known[after - 1]] <= curves.max_gap_s
+    return np.where(np.isfinite(signal), signal, np.where(short, line, np.nan))
 
 
 def _least(curves: Curves, name: str) -> float:

@@ -219,3 +219,11 @@ def test_a_leg_that_is_badly_seen_keeps_the_range_of_its_strides():
     told = summed(made.xy + noise)["joints"]
     assert told["left_knee"]["rom"] == pytest.approx(52.0, abs=8.0)
     assert told["right_knee"]["rom"] > 45.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_scattered_lost_points_lose_no_repetition(seed):
+    """Of four squats one to three were counted, since a lost frame split a peak."""
+    made = squats(frames(14.0, 30), [1.0, 4.0, 7.0, 10.0])
+    lost = np.random.default_rng(seed).random(made.xy.shape[:2]) < 0.15
+    assert len(summed(np.where(lost[..., None], np.nan, made.xy), noise=1.0)["reps"]) == 4
