@@ -27,6 +27,7 @@ USUAL_HEIGHT_M: Final = 1.7
 
 _LINE_S: Final = 3.0
 _LINE_SHARE: Final = 0.1
+_SPEED_WINDOW_S: Final = 0.06
 _STILL_SPEED: Final = 0.3
 _STILL_S: Final = 0.2
 _SHORTEST_S: Final = 0.1
@@ -228,7 +229,9 @@ def over_stance(times_s: Array, height: Array) -> Array:
 def airborne(times_s: Array, height: Array) -> Flags:
     """Return the frames (f,) with the lower ankle above its stance line and not at rest."""
     over = over_stance(times_s, height)
-    still = np.abs(velocity(times_s, height)) < _STILL_SPEED
+    # Differences of neighboring frames are mostly noise at high frame rates.
+    speed = Windows.of(times_s, _SPEED_WINDOW_S).mean(velocity(times_s, height))
+    still = np.abs(speed) < _STILL_SPEED
     rest = np.zeros(len(height), np.bool_)
     for start, stop in runs_of(still, times_s, _STILL_S).tolist():
         if times_s[stop - 1] - times_s[start] >= _STILL_S:

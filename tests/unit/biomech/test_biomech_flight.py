@@ -191,3 +191,12 @@ def test_a_flight_that_the_clip_does_not_show_whole_is_left_out():
 def test_squats_have_no_flight():
     _, track, _ = filmed("squat", view="from the left", style=Style(period_s=1.2), seconds=5.0)
     assert flights(metrics_and_curves(track)[1], None) == []
+
+
+@pytest.mark.parametrize(("fps", "noise"), [(60.0, 0.002), (120.0, 0.004), (240.0, 0.002)])
+def test_a_drop_from_a_box_is_a_landing_at_any_frame_rate(fps, noise):
+    """At 240 frames a second who stood still on the box seemed to move, and the landing was lost."""
+    times = np.arange(0, 4, 1 / fps)
+    fallen_m = np.clip(G * np.maximum(times - 1.5, 0) ** 2 / 2, 0, 0.45)
+    made = curves((0.45 - fallen_m) / 1.75, fps=fps, noise=noise)
+    assert len(flights(made, 1.75)) == 1
