@@ -195,7 +195,7 @@ def test_squats_have_no_flight():
 
 @pytest.mark.parametrize(("fps", "noise"), [(60.0, 0.002), (120.0, 0.004), (240.0, 0.002)])
 def test_a_drop_from_a_box_is_a_landing_at_any_frame_rate(fps, noise):
-    """At 240 frames a second who stood still on the box seemed to move, and the landing was lost."""
+    """At 240 frames a second a person still on the box seemed to move: the landing was lost."""
     times = np.arange(0, 4, 1 / fps)
     fallen_m = np.clip(G * np.maximum(times - 1.5, 0) ** 2 / 2, 0, 0.45)
     made = curves((0.45 - fallen_m) / 1.75, fps=fps, noise=noise)
