@@ -18,7 +18,8 @@ from deployments.errors import (
     OverloadedError,
     StageFailedError,
 )
-from deployments.messages import CropPoses
+from deployments.messages import AnalysisOptions, CropPoses
+from deployments.roles import ModelRole
 from deployments.serve_handles import await_response, log_as_serve
 
 NOTHING = CropPoses.concatenate([])
@@ -73,14 +74,19 @@ def model(outcome, asked, name):
 @pytest.fixture
 def ask(monkeypatch):
     """Asks the models by role, given what each does; tells who answered and who was asked."""
+
+    async def estimated(_segment, _options, _detect, estimate):
+        return await estimate(np.zeros((1, 256, 192, 3), np.uint8))
+
     monkeypatch.setattr(decode.ray, "put", lambda crops: crops)
+    monkeypatch.setattr(decode, "analyze_segment", estimated)
 
     def ask(**outcomes):
         asked = []
         handles = {role: model(outcome, asked, role) for role, outcome in outcomes.items()}
         replica = DecodeReplica(None, None, handles)
-        crops = np.zeros((1, 256, 192, 3), np.uint8)
-        name, _ = asyncio.run(replica._estimate(crops, tuple(outcomes)))
+        options = AnalysisOptions(pose_models=tuple(ModelRole(role) for role in outcomes))
+        name, _ = asyncio.run(replica.analyze(None, options))
         return name, asked
 
     return ask

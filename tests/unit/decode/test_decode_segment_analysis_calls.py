@@ -91,7 +91,7 @@ async def for_ever(_):
 
 
 async def a_moment(_):
-    await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4, 16])
