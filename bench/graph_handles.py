@@ -170,7 +170,7 @@ def bare_rates(rounds: int, seconds: float = REPLICAS_S) -> dict[str, list[float
 
 @cache
 def _bare_network() -> Any:
-    logging.disable(logging.WARNING)  # of stand-ins
+    logging.disable(logging.WARNING)  # that test networks answer
     plan = plan_models(load_settings())
     return plan.choices[ModelRole.PRIMARY].load(plan.search, replace(plan.options, threads=1))
 

@@ -19,15 +19,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from biomech.analysis import AngleSeries, Result, analyze
+    from biomech.analysis import Result, analyze
     from biomech.files import FileError
     from biomech.files.importers import read_coco, read_csv, read_trc
+    from biomech.kinematics.joint_angles import Angle
     from biomech.skeleton import KEYPOINTS
     from biomech.track import Track
 
 __all__ = [
     "KEYPOINTS",
-    "AngleSeries",
+    "Angle",
     "FileError",
     "Result",
     "Track",
@@ -38,9 +39,10 @@ __all__ = [
 ]
 
 _MODULES: Final = {
-    "biomech.analysis": ("AngleSeries", "Result", "analyze"),
+    "biomech.analysis": ("Result", "analyze"),
     "biomech.files": ("FileError",),
     "biomech.files.importers": ("read_coco", "read_csv", "read_trc"),
+    "biomech.kinematics.joint_angles": ("Angle",),
     "biomech.skeleton": ("KEYPOINTS",),
     "biomech.track": ("Track",),
 }

@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from biomech.config import AUTO, Camera, Context, Subject
 from biomech.events.clip_events import ClipEvents, clip_events_of
@@ -22,46 +19,10 @@ from biomech.results.frame_blocks import FrameBlocks, frame_blocks
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.scores.frame_scores import Score
 from biomech.scores.readiness import with_smoothness
-from biomech.statistics.inference import Z95
 from biomech.track import MIN_SCORE, Track
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_LEVEL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class AngleSeries(Angle):
-    """One angle over a clip.
-
-    Attributes:
-        value: (f,) degrees, NaN where it is not known. reason: (f,) why, empty where it is.
-        sigma: (f,) standard deviation in degrees, NaN where there is none.
-        low, high: range of the value.
-        drawn: (f, 2) 95 % intervals by Monte Carlo, where segments are too short for ``sigma``.
-    """
-
-    @classmethod
-    def of(cls, angle: Angle) -> "AngleSeries":
-        """Return ``angle`` with intervals of any level."""
-        return cls(angle.value, angle.reason, angle.sigma, angle.low, angle.high, angle.drawn)
-
-    def interval(self, level: float = _LEVEL) -> Array:
-        """(f, 2) interval within the range of the angle, NaN where there is none.
-
-        Monte Carlo intervals are of 95 %: other levels are NaN there.
-
-        Raises:
-            ValueError: ``level`` is not between 0 and 1.
-        """
-        if not 0 < level < 1:
-            raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
-        if level == _LEVEL:
-            return Angle.interval(self)
-        spread = NormalDist().inv_cdf(0.5 + level / 2) / Z95 * self.sigma
-        ends = Angle(self.value, self.reason, spread, self.low, self.high).interval()
-        return ends if self.drawn is None else np.where(np.isfinite(self.drawn), np.nan, ends)
 
 
 @dataclass(frozen=True)
@@ -84,9 +45,9 @@ class Result:
         return self.metrics.points.track.times_s
 
     @cached_property
-    def angles(self) -> Mapping[str, AngleSeries]:
+    def angles(self) -> Mapping[str, Angle]:
         """Every angle by name: of joints and alignment, then signed ones of the picture's plane."""
-        return {name: AngleSeries.of(angle) for name, angle in self.metrics.angles().items()}
+        return self.metrics.angles()
 
     @property
     def scores(self) -> Mapping[str, Score]:

@@ -12,6 +12,20 @@ DEFINITIONS = "bm-2"
 CONFIDENCE_THRESHOLD: Final = 0.3
 """Keypoints of a lower score are missing, unless the settings or a request say otherwise."""
 
+AUTO: Final = "auto"
+RUN: Final = "run"
+JUMP: Final = "jump"
+
+CUTOFFS_HZ: Final[Mapping[str, float]] = {
+    AUTO: 6.0,
+    "squat": 6.0,
+    "gait": 6.0,
+    RUN: 10.0,
+    JUMP: 10.0,
+    "throw": 12.0,
+}
+"""Cut-off of the low-pass filter by the movement that a caller names."""
+
 CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognized")
 
 _DIVISORS: Final = (
@@ -102,7 +116,7 @@ class BiomechanicsConfig:
     """
 
     min_score: float = CONFIDENCE_THRESHOLD
-    cutoff_hz: float = 6.0
+    cutoff_hz: float = CUTOFFS_HZ[AUTO]
     cutoff_source: str = "default"
     max_gap_s: float = 0.20
     gap_neighbours: int = 3
@@ -189,21 +203,6 @@ class BiomechanicsConfig:
         for name in ("stability_weights", "gait_stability_weights", "readiness_weights"):
             if abs(sum(getattr(self, name)) - 1) > 1e-9:
                 raise ValueError(f"{name} must sum to 1")
-
-
-AUTO: Final = "auto"
-RUN: Final = "run"
-JUMP: Final = "jump"
-
-CUTOFFS_HZ: Final[Mapping[str, float]] = {
-    AUTO: 6.0,
-    "squat": 6.0,
-    "gait": 6.0,
-    RUN: 10.0,
-    JUMP: 10.0,
-    "throw": 12.0,
-}
-"""Cut-off of the low-pass filter by the movement that a caller names."""
 
 
 @dataclass(frozen=True, slots=True)

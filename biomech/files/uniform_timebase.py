@@ -20,7 +20,8 @@ _TICK_S: Final = 1e-3
 _WRITTEN_S: Final = 1e-6
 """Tick of the times in a result, seconds."""
 
-_DECIMALS: Final = 6  # of a rate, as they are written
+_DECIMALS: Final = 6
+"""Decimals of a written rate."""
 
 _NTSC: Final = 1000 / 1001
 """Ratio of NTSC's rates to whole ones: 29.97 Hz to 30 Hz."""

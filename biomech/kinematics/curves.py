@@ -29,7 +29,7 @@ from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, lasting, runs_of, velocity
 
 BEYOND: Final = 1.1
-"""Of a joint's range: what moves further is a limb that points at the camera."""
+"""Largest movement as a share of a joint's range; beyond it a limb points at the camera."""
 
 TRUNK: Final = "trunk_lean"
 _TURN: Final = 360.0
@@ -89,7 +89,7 @@ class Curves:
     noise_scatter: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def has_sign(self, name: str) -> bool:
-        """Whether the flexion ``name`` is signed."""
+        """Return whether the flexion ``name`` is signed."""
         return self.signed and joint_of(name).signed
 
     def least_swing(self, name: str) -> float:
@@ -165,7 +165,9 @@ def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
         rate_hz=used.rate_hz,
         noise_swing={name: noise.swing(sd, seconds) for name, sd in noise_sd.items()},
         noise_scatter={
-            name: tuple(noise.scatter(sd, window_s, seconds) for window_s in _WINDOWS_S)
+            name: tuple(
+                noise.scatter(sd, window_s, seconds, len(_WINDOWS_S)) for window_s in _WINDOWS_S
+            )
             for name, sd in noise_sd.items()
         },
         hip_noise_swing=noise.swing(noise.smooth_sd(raw_hips[:, 1] - hips[:, 1]), seconds) / size,

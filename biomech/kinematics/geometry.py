@@ -117,7 +117,7 @@ def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) ->
 
 
 def possible(angle: str, flexed: Array) -> NDArray[np.bool_]:
-    """Whether a joint can have this flexion ``angle``, its sign unknown; NaN counts as possible."""
+    """Return whether a joint can flex by ``angle``, its sign unknown; NaN counts as possible."""
     low, high = joint_of(angle).possible_deg
     # A shoulder that goes beyond a half turn appears at the other end of it.
     return np.asarray((np.abs(flexed) <= max(high, -low)) | np.isnan(flexed))

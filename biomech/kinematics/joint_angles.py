@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,8 @@ from biomech.time_windows import percentile
 Z95: Final = 1.959963984540054
 """Half width of a 95 % interval in standard deviations."""
 
+_LEVEL: Final = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class Angle:
@@ -63,12 +66,21 @@ class Angle:
     high: float
     drawn: Array | None = None
 
-    def interval(self) -> Array:
-        """(f, 2) 95 % interval within the range, NaN where there is none."""
-        spread = Z95 * self.sigma
+    def interval(self, level: float = _LEVEL) -> Array:
+        """(f, 2) interval within the range of the angle, NaN where there is none.
+
+        Monte Carlo intervals are of 95 %: other levels are NaN there.
+
+        Raises:
+            ValueError: ``level`` is not between 0 and 1.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level}, expected a share between 0 and 1, such as 0.95")
+        usual = level == _LEVEL
+        spread = (Z95 if usual else NormalDist().inv_cdf(0.5 + level / 2)) * self.sigma
         ends = np.stack([self.value - spread, self.value + spread], axis=-1)
         if self.drawn is not None:
-            ends = np.where(np.isfinite(self.drawn), self.drawn, ends)
+            ends = np.where(np.isfinite(self.drawn), self.drawn if usual else np.nan, ends)
         return np.clip(ends, self.low, self.high)
 
     def disabled(self) -> "Angle":

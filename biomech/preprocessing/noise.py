@@ -81,8 +81,10 @@ class Noise:
         crossings = max(seconds * self.gains.crossings_hz, 1.0)
         return 2.0 * math.sqrt(2.0 * math.log(_SIGNALS * crossings / FALSE_ALARMS)) * sd
 
-    def scatter(self, sd: float, window_s: float, seconds: float) -> float:
+    def scatter(self, sd: float, window_s: float, seconds: float, lengths: int) -> float:
         """Return the rms in a window that noise of ``sd`` exceeds in one clip of twenty.
+
+        ``lengths`` is the number of window lengths that are watched.
 
         A window of low-pass noise has about as many independent values as its bandwidth, the
         square root of 3 times its rate of crossings, allows.
@@ -90,7 +92,7 @@ class Noise:
         if self.gains is None or not self.known or not sd > 0:
             return 0.0
         freedom = max(2.0 * math.sqrt(3.0) * self.gains.crossings_hz * window_s - 1.0, 1.0)
-        windows = 2 * _SIGNALS * max(seconds / window_s, 1.0)  # of two lengths
+        windows = lengths * _SIGNALS * max(seconds / window_s, 1.0)
         most = scipy.special.chdtri(freedom, FALSE_ALARMS / windows)
         return float(sd * math.sqrt(most / freedom))
 

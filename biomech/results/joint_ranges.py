@@ -47,18 +47,20 @@ def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> d
     times, present = curves.times_s, clip_events.metrics.points.track.present
     known = np.isfinite(signal) & present
     reason = _unknown(clip_events, known, present)
+    # Judged with the sign of the flexion where it has one.
+    moving = curves.moves(name, curves.lean if name == TRUNK else curves.flexion[name])
     expected = _TRUNK_ERROR_DEG if name == TRUNK else joint_of(name).expected_error_deg
     head = {
         "signed": name == TRUNK or curves.has_sign(name),
         "valid_fraction": number(float(known.sum() / present.sum())),
         "reason": reason,
         "expected_error_deg": expected if clip_events.view == SAGITTAL else None,
-        "included": _included(clip_events, name),
-        "sagittal": _sagittal(clip_events, name),
+        "included": _included(clip_events, name, moving),
+        "sagittal": _sagittal(clip_events, name, moving),
     }
     if reason:
         return dict.fromkeys(_NOTHING) | head
-    low, high = extremes(curves, np.where(known, signal, np.nan), _moving(clip_events, name))
+    low, high = extremes(curves, np.where(known, signal, np.nan), moving)
     speed = np.where(known, speed_of(curves, signal), 0.0)
     fastest = int(np.nanargmax(speed))
     half = Z95 * _error_of_range(signal, sigma, low, high)
@@ -75,7 +77,7 @@ def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> d
     } | head
 
 
-def _included(clip_events: ClipEvents, name: str) -> dict[str, Any] | None:
+def _included(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, Any] | None:
     """Return the range of the angle without a sign in all views that show it; None of the trunk."""
     metrics = clip_events.metrics
     if name == TRUNK:
@@ -84,10 +86,10 @@ def _included(clip_events: ClipEvents, name: str) -> dict[str, Any] | None:
     if not joint_of(name).seen_from_front:
         shown = shown & (metrics.view.kind != FRONTAL)
     angle = {**metrics.joint_angles, **metrics.included}[name]
-    return _range(clip_events, angle.value, shown, name)
+    return _range(clip_events, angle.value, shown, moving)
 
 
-def _sagittal(clip_events: ClipEvents, name: str) -> dict[str, Any]:
+def _sagittal(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, Any]:
     """Return the range of the signed angle in the frames from the side whose facing is known."""
     metrics = clip_events.metrics
     curves = clip_events.curves
@@ -95,11 +97,11 @@ def _sagittal(clip_events: ClipEvents, name: str) -> dict[str, Any]:
     if name != TRUNK:
         value = whole_turns(name, value, curves.times_s, curves.max_gap_s)
     aside = (metrics.view.kind == SAGITTAL) & (metrics.view.facing != 0)
-    return _range(clip_events, value, aside & metrics.points.track.present, name)
+    return _range(clip_events, value, aside & metrics.points.track.present, moving)
 
 
-def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> dict[str, Any]:
-    """Return the range of an angle in the frames of a view, and the share of all frames it is of.
+def _range(clip_events: ClipEvents, value: Array, shown: Flags, moving: Flags) -> dict[str, Any]:
+    """Return the range of an angle in the frames of a view, and their share of all frames.
 
     Null, with the reason, where no frame is of the view, or under 70 % of those are known.
     """
@@ -109,7 +111,7 @@ def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> di
     low = high = float("nan")
     if reason is None:
         curves = clip_events.curves
-        low, high = extremes(curves, np.where(known, value, np.nan), _moving(clip_events, name))
+        low, high = extremes(curves, np.where(known, value, np.nan), moving)
     return {
         "min": number(low),
         "max": number(high),
@@ -117,12 +119,6 @@ def _range(clip_events: ClipEvents, value: Array, shown: Flags, name: str) -> di
         "valid_fraction": number(float(known.sum() / present.sum())),
         "reason": reason,
     }
-
-
-def _moving(clip_events: ClipEvents, name: str) -> Flags:
-    """Return (f,) whether the flexion ``name`` moves; judged with its sign where it has one."""
-    curves = clip_events.curves
-    return curves.moves(name, curves.lean if name == TRUNK else curves.flexion[name])
 
 
 def _unknown(clip_events: ClipEvents, known: Flags, shown: Flags) -> str | None:

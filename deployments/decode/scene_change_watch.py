@@ -23,7 +23,7 @@ class ChangeWatch:
     def __init__(self, first_frame: int, count: int) -> None:
         self._first = first_frame + 1
         self._before: tuple[int, Look] | None = None
-        self._own: list[tuple[float, SceneChange | None]] = []  # of the interval
+        self._own: list[tuple[float, SceneChange | None]] = []
         self._found: list[SceneChange] = []
         self.shares: F32 = np.full(count, np.nan, np.float32)
         """Changed share of each picture after the first frame, up to the closing one; NaN if it is

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from deployments.messages import F64, U8
 from deployments.side_colors import Rgb
 
-_MIDDLE = 128  # of U and V: no color
+_MIDDLE = 128  # U and V of gray
 
 
 @cache

@@ -39,7 +39,7 @@ from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")
 
-_FORMAT = 1  # of the cache; another number invalidates it
+_FORMAT = 1  # version of the cache; another number invalidates it
 
 
 @dataclass(frozen=True, slots=True)
