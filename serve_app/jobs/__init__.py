@@ -1,0 +1,1 @@
+"""Jobs: videos that wait their turn, survive a kill, and belong to who sent them."""
