@@ -17,7 +17,8 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
     │   └── InferenceError
     ├── StorageError
-    │   └── WorkingFilesError
+    │   └── WorkingFilesError   JobTableError
+    ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -244,6 +245,13 @@ class WorkingFilesError(StorageError):
     default_hint = "Try again later; the operator must check the disk of MMPOSE_SPOOL_DIR."
 
 
+class JobTableError(StorageError):
+    """The database of jobs does not answer, or refuses to be written."""
+
+    status, title = 503, "The job table cannot be used"
+    default_hint = "Try again later; the operator must check the database of MMPOSE_JOBS_DATABASE."
+
+
 @contextmanager
 def keeping(what: str) -> Iterator[None]:
     """Convert file-system errors to a :class:`WorkingFilesError` that names ``what``.
@@ -259,6 +267,37 @@ def keeping(what: str) -> Iterator[None]:
         raise WorkingFilesError(
             f"{what} cannot be written: {reason}", private=str(error)
         ) from error
+
+
+class IdempotencyKeyReusedError(ServiceError):
+    """The Idempotency-Key was sent before with another body."""
+
+    status, code, title = 422, "idempotency_key_reused", "Idempotency-Key of another request"
+    default_hint = (
+        "Make a new Idempotency-Key for each request; repeat one only with the same body."
+    )
+
+
+class QueueFullError(ServiceError):
+    """The caller has the configured number of queued jobs; ``facts`` has limit and value."""
+
+    status, code, title = 429, "queue_full", "Too many queued jobs"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or cancel queued jobs, then try again."
+
+
+class JobNotFoundError(ServiceError):
+    """The caller has no job of this id."""
+
+    status, code, title = 404, "job_not_found", "No such job"
+    default_hint = "See the ids in GET /jobs; ended jobs are deleted after some time."
+
+
+class JobNotFinishedError(ServiceError):
+    """The job has no result yet, or ended without one; ``facts`` has its state."""
+
+    status, code, title = 409, "job_not_finished", "The job has no result"
+    default_hint = "Wait until its state is `succeeded`: see GET /jobs/{id} or its events."
 
 
 class NotReadyError(ServiceError):
