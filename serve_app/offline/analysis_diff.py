@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from deployments.boxes import intersection_over_union
+from deployments.box_overlap import intersection_over_union
 from deployments.messages import F32, F64, I64, ClipPoses, CropPoses, SegmentPoses
 
 MIN_IOU = 0.1
