@@ -11,19 +11,16 @@ from fastapi import FastAPI
 from ray import serve
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.errors import BadParameterError, ServiceError
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
@@ -21,7 +22,7 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
@@ -31,7 +32,8 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.response_schema import Health, PoseOptions
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
+from serve_app.setting_types import PeopleLimit, Share, Stride
+from serve_app.settings import ANALYSIS, Settings
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
