@@ -1,4 +1,4 @@
-"""The stages in this process: no Ray, no server."""
+"""Run the stages in this process: no Ray, no server."""
 
 import asyncio
 import gc
@@ -170,7 +170,7 @@ class LocalStages:
         )
 
     def engine(self, role: ModelRole) -> Any:
-        """The model of ``role``.
+        """Return the model of ``role``.
 
         Raises:
             NotReadyError: it could not be loaded; says why.

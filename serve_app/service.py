@@ -1,4 +1,4 @@
-"""One request: admit, fetch, analyze, answer. The same with the graph or in one process."""
+"""Serve one request: admit, fetch, analyze, answer; the same with the graph or in one process."""
 
 import asyncio
 import contextlib
@@ -60,7 +60,7 @@ class Statuses(Protocol):
     """Source of the states of the models."""
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Status by role; roles that have not answered yet are absent."""
+        """Return the status by role; roles that have not answered yet are absent."""
         ...
 
 
@@ -127,7 +127,7 @@ class PoseService:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place among the requests under way.
+        """Hold a place among the requests under way.
 
         Raises:
             NotReadyError: nothing is loaded to answer with.
@@ -149,7 +149,7 @@ class PoseService:
 
     @contextmanager
     def request_slot(self) -> Iterator[None]:
-        """A place among the requests under way, for one that needs no model.
+        """Hold a place among the requests under way, for one that needs no model.
 
         Raises:
             OverloadedError: all places are taken.
@@ -177,7 +177,7 @@ class PoseService:
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        """Make a folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Every setting of the service as one frozen object: environment over arguments over the file.
+"""Define every setting of the service: environment over arguments over the file.
 
 The environment wins over the arguments in the serve config, which win over
 ``config/model_config.json``, which wins over the defaults here. The specification's variables keep
@@ -325,7 +325,7 @@ class Settings(BaseSettings):
 
     @property
     def media_limits(self) -> MediaLimits:
-        """The largest video that is analyzed."""
+        """Return the limits of a video that is analyzed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
     @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")
@@ -346,7 +346,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the arguments."""
+        """Return the sources in order: the environment, then the arguments."""
         return env_settings, init_settings
 
 
@@ -364,7 +364,7 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 def load_settings(
     arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings in force.
+    """Load the settings in force.
 
     Raises:
         ConfigurationError: a variable or argument is unknown or has a wrong value; names it.

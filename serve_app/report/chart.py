@@ -84,7 +84,7 @@ def draw(
     series: Mapping[str, Series],
     marks: tuple[Mark, ...] = (),
 ) -> Chart | None:
-    """A chart of ``series`` by side (``left``, ``right`` or ``both``); None where nothing is known.
+    """Draw ``series`` by side (``left``, ``right`` or ``both``); None where nothing is known.
 
     Args:
         title: of the picture. times_s: (f,) ascending. marks: within them.
@@ -159,7 +159,7 @@ def _curve(side: str, x: Array, y: Array, ends: Array) -> Curve:
 
 
 def _columns(y: Array) -> NDArray[np.intp]:
-    """Frames that are drawn: all, or of each column the one of the least and of the most."""
+    """Choose the frames that are drawn: all, or each column's least and most."""
     if len(y) <= 2 * _MOST_DRAWN:
         return np.arange(len(y))
     chosen = []
@@ -172,7 +172,7 @@ def _columns(y: Array) -> NDArray[np.intp]:
 
 
 def _runs(there: Any) -> list[tuple[int, int]]:
-    """First and one after the last of each run of ``there`` (n,)."""
+    """Return first and one after the last of each run of ``there`` (n,)."""
     edges = np.diff(np.concatenate([[False], there, [False]]).astype(np.int8))
     return list(
         zip(np.flatnonzero(edges > 0).tolist(), np.flatnonzero(edges < 0).tolist(), strict=True)
