@@ -159,7 +159,7 @@ class Track:
             ValueError: a shape, the rate or the times are not as said.
         """
         points = _other("keypoints", keypoints, 25)[:, list(_BODY_25)]
-        if points.shape[1:] != (17, 3):
+        if points.shape[1:] != (len(KEYPOINTS), 3):
             raise ValueError("keypoints have no confidence, expected (frames, 25, 3)")
         score = points[..., 2]
         xy = np.where((score > 0)[..., None], points[..., :2], np.nan)

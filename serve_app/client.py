@@ -1,4 +1,4 @@
-"""A client of the HTTP interface: typed answers, typed errors.
+"""Call the HTTP interface: typed answers, typed errors.
 
     with PoseClient("http://127.0.0.1:8003") as client:
         answer = client.analyze("run.mp4", confidence=0.4)
@@ -193,7 +193,7 @@ class PoseClient:
     def _call(
         self, method: str, path: str, to: Path | None = None, **request: Any
     ) -> httpx.Response:
-        """The answer, its content read or written to ``to``; made again as often as allowed."""
+        """Return the answer, its content read or written to ``to``; retry as often as allowed."""
         for attempt in range(self._retries + 1):
             for part in request.get("files", {}).values():
                 part.seek(0)
@@ -276,7 +276,7 @@ def _error_of(answer: httpx.Response) -> ServiceError:
 
 
 def _unexpected(answer: httpx.Response) -> ServiceError:
-    """For what is not of this service: Serve's own texts, a gateway's page."""
+    """Return the error of an answer of another source, such as Serve or a gateway."""
     return UnreachableError(
         f"the answer is not this service's: {answer.status_code} {answer.text[:200]!r}",
         retryable=answer.status_code in (408, 429) or answer.status_code >= 500,

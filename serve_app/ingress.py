@@ -1,4 +1,4 @@
-"""The entrance of the graph: HTTP and the Python handle. Holds no pixels."""
+"""Enter the graph by HTTP or the Python handle. No pixels are held here."""
 
 import asyncio
 import logging
@@ -11,19 +11,16 @@ from fastapi import FastAPI
 from ray import serve
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.errors import BadParameterError, ServiceError
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole
@@ -95,7 +92,7 @@ class StatusBoard:
         self._known: dict[ModelRole, ModelStatus] = {}
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Statuses by role."""
+        """Return the statuses by role."""
         return dict(self._known)
 
     async def keep_polling(self) -> None:
@@ -140,7 +137,7 @@ class IngressReplica:
         return create_app(self._service)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """New thresholds, without a restart; see :class:`serve_app.service.LiveConfig`."""
+        """Set new thresholds without a restart; see :class:`serve_app.service.LiveConfig`."""
         self._service.reconfigure(user_config)
 
     async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +163,7 @@ class IngressReplica:
     async def analyze_file(
         self, path: str, options: PoseOptions | dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The same for a file that every node reaches under ``path``.
+        """Analyze a file that every node reaches under ``path``.
 
         Not over HTTP: a caller with a handle is inside the cluster, and trusted.
 

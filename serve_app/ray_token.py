@@ -1,4 +1,4 @@
-"""The secret of Ray's token authentication: found where Ray looks, or made in a private file."""
+"""Find the secret of Ray's token authentication as Ray does, or make it in a private file."""
 
 import os
 import secrets

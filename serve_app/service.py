@@ -1,4 +1,4 @@
-"""One request: admit, fetch, analyze, answer. The same with the graph or in one process."""
+"""Serve one request: admit, fetch, analyze, answer; the same with the graph or in one process."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
@@ -21,7 +22,7 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
@@ -31,7 +32,8 @@ from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.response_schema import Health, PoseOptions
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
+from serve_app.setting_types import PeopleLimit, Share, Stride
+from serve_app.settings import ANALYSIS, Settings
 from serve_app.workspaces import Workspaces
 
 logger = logging.getLogger("mmpose_service")
@@ -58,7 +60,7 @@ class Statuses(Protocol):
     """Source of the states of the models."""
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Status by role; roles that have not answered yet are absent."""
+        """Return the status by role; roles that have not answered yet are absent."""
         ...
 
 
@@ -125,7 +127,7 @@ class PoseService:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place among the requests under way.
+        """Hold a place among the requests under way.
 
         Raises:
             NotReadyError: nothing is loaded to answer with.
@@ -147,7 +149,7 @@ class PoseService:
 
     @contextmanager
     def request_slot(self) -> Iterator[None]:
-        """A place among the requests under way, for one that needs no model.
+        """Hold a place among the requests under way, for one that needs no model.
 
         Raises:
             OverloadedError: all places are taken.
@@ -175,7 +177,7 @@ class PoseService:
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        """Make a folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
 
     @contextmanager

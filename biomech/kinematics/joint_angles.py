@@ -95,7 +95,7 @@ class Angle:
 
 @dataclass(frozen=True)
 class AngleMaker:
-    """What the angles of one person are made from.
+    """Make the angles of one person from points and deviations.
 
     Attributes:
         gated: the points that are seen.
@@ -103,7 +103,7 @@ class AngleMaker:
         model_sigma: (f, 17, 2) pixels, of the model alone, 0 where it gave none: only what was
             measured makes an angle null, the prior is wide on purpose.
         view: of the person.
-        trunk: the line that stands for the trunk.
+        trunk: the line of the trunk.
         config: thresholds.
     """
 

@@ -106,9 +106,9 @@ def download(
 ) -> Path:
     """Fetch ``asset`` into ``folder`` from the first source that has it, unless it is there.
 
-    The bytes of an address go to a ``.part`` file beside it, which this or a later call continues
-    where the server can (HTTP ranges, guarded by ETag or date); it takes its name only once its
-    size and digest are right. Of several calls, one fetches while the others wait.
+    The bytes of an address go to a ``.part`` file in ``folder``, which this or a later call
+    continues where the server can (HTTP ranges, guarded by ETag or date); it takes its name only
+    once its size and digest are right. Of several calls, one fetches while the others wait.
 
     Args:
         asset: what to fetch. folder: where to; made if need be.

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents."""
+"""Write errors as RFC 9457 problem documents."""
 
 import math
 import re
@@ -12,7 +12,7 @@ _PATH = re.compile(r"(?:(?<![\w/.-])|(?<=file://))/[\w.@-]+/[^\s'\"`,;:()]*")
 
 
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """Body and extra headers of the answer to ``error``."""
+    """Return body and extra headers of the answer to ``error``."""
     body = {
         **error.facts,
         "type": f"/errors/{error.code}",

@@ -1,4 +1,4 @@
-"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+"""Build the HTTP interface: an ASGI application over a :class:`PoseService`."""
 
 import asyncio
 import json
@@ -74,7 +74,7 @@ class _Described(FastAPI):
 
 
 def create_app(service: PoseService) -> FastAPI:
-    """The application; :mod:`serve_app.ingress` runs it in the graph."""
+    """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = _Described(
         title="MMPose Service",
         version=package_version(SERVICE_DISTRIBUTION),
@@ -139,12 +139,12 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
 def _add_health(app: FastAPI, service: PoseService) -> None:
     @app.get("/healthz", response_model=Health, summary="What is loaded")
     async def healthz() -> Response:
-        """Status of the service and its models; 503 until requests can be answered."""
+        """Return the status of the service and its models; 503 until requests can be answered."""
         return _health(await asyncio.to_thread(service.health))
 
     @app.get("/readyz", summary="Whether requests can be answered")
     async def readyz() -> Response:
-        """200 when ready, else 503 with the reasons."""
+        """Return 200 when ready, else 503 with the reasons."""
         health = await asyncio.to_thread(service.health)
         if health.status != "not_ready":
             return JSONResponse({"ready": True})
@@ -152,7 +152,7 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
 
     @app.get("/livez", summary="Whether the process is alive")
     async def livez() -> dict[str, bool]:
-        """Always 200."""
+        """Return 200, always."""
         return {"alive": True}
 
 
@@ -170,7 +170,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
     @app.head("/videos/{key}", include_in_schema=False)
     @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
     async def videos(key: str, request: Request) -> Response:
-        """The file, with byte ranges."""
+        """Return the file, with byte ranges."""
         path = folder / key
         if not VIDEO_KEY.fullmatch(key) or not path.is_file():
             raise HTTPException(404, "there is no such video")

@@ -18,7 +18,7 @@ from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
 
 def _parsed(value: Any) -> Any:
-    """The object that a form has as JSON text."""
+    """Parse the object that a form has as JSON text."""
     if not isinstance(value, str):
         return value
     try:
@@ -69,7 +69,7 @@ class CameraOptions(BaseModel):
 
 
 def _inline(kind: type[BaseModel]) -> WithJsonSchema:
-    """The schema of an optional object, in place: a reference would be to another document."""
+    """Inline the schema of an optional object: a reference would be to another document."""
     return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
 
 

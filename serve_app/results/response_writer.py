@@ -1,4 +1,4 @@
-"""The response of a clip, from its arrays."""
+"""Write the response of a clip from its arrays."""
 
 import json
 import math
@@ -77,7 +77,7 @@ class Answer:
         ]
 
     def response(self) -> PoseResponse:
-        """All of it. Takes seconds for hours of video: call it in a thread.
+        """Return all of it. Takes seconds for hours of video: call it in a thread.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -85,7 +85,7 @@ class Answer:
         return self._response(self._told_frames())
 
     def body(self) -> bytes:
-        """The response as JSON, written frame by frame: in little more memory than the text.
+        """Write the response as JSON, frame by frame, in little more memory than the text.
 
         Raises:
             ValueError: a number of it is not finite, which JSON cannot say.
@@ -104,7 +104,7 @@ class Answer:
         return body.getvalue()
 
     def plain(self) -> dict[str, Any]:
-        """The response as plain JSON values.
+        """Return the response as plain JSON values.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -141,7 +141,7 @@ class Answer:
         )
 
     def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
-        """The summary of person p; its deviations are calibrated if a calibrated model made all."""
+        """Return the summary of person p, calibrated if calibrated models made all deviations."""
         clip = self._outcome.clip
         used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
         by_model = summary.get("sigma_source") == "model" and len(used)
@@ -311,7 +311,7 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 
 def encode(response: PoseResponse) -> bytes:
-    """``response`` as JSON.
+    """Write ``response`` as JSON.
 
     Raises:
         ValueError: a number of it is not finite, which JSON cannot say.

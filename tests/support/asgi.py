@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from serve_app.results.response_schema import Problem
+
 
 class AsgiTransport(httpx.BaseTransport):
     """Each request runs the application in a loop of its own; bodies are whole."""
@@ -19,3 +21,13 @@ class AsgiTransport(httpx.BaseTransport):
             return httpx.Response(response.status_code, headers=response.headers, content=body)
 
         return asyncio.run(call())
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """Return the problem document of a refused request."""
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == response.status_code
+    assert problem.detail
+    assert problem.hint
+    return problem

@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import probe
 from deployments.errors import StorageError
-from deployments.messages import EncodeOptions
 from deployments.render import join as join_module
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
