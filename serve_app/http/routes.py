@@ -121,12 +121,14 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
             limit = service.settings.max_bytes
             with service.workspace() as folder:
                 async with service.deadline():
-                    path, options = await save_upload(request, folder, limit, reception)
+                    path, options = await save_upload(
+                        request, folder, limit, reception, PoseOptions
+                    )
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
             async with service.deadline():
-                body = await read_body(request, reception)
+                body = await read_body(request, reception, PoseRequest)
             answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url

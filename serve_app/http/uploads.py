@@ -4,7 +4,7 @@ import re
 import shutil
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -15,8 +15,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import BadParameterError, TooLargeError, keeping
 from serve_app.http.reception import Reception
-from serve_app.results.response_schema import PoseOptions, PoseRequest
+from serve_app.results.response_schema import PoseOptions
 from serve_app.results.supplied import SUPPLIED, parse_json
+
+Options = TypeVar("Options", bound=PoseOptions)
 
 FORM, JSON = "multipart/form-data", "application/json"
 
@@ -76,8 +78,8 @@ def content_type(request: Request, *kinds: str) -> str:
     return kind
 
 
-async def read_body(request: Request, reception: Reception) -> PoseRequest:
-    """Read the request in a body of JSON.
+async def read_body(request: Request, reception: Reception, kind: type[Options]) -> Options:
+    """Read a request of ``kind`` from a body of JSON.
 
     Raises:
         TooLargeError: more than some kB; with a result in it, more than a result may have.
@@ -87,25 +89,24 @@ async def read_body(request: Request, reception: Reception) -> PoseRequest:
     limit = _JSON_BYTES + reception.max_result_bytes
     with reception.body(request, limit) as pieces:
         body = b"".join([piece async for piece in _readable(pieces)])
-        asked: PoseRequest = await reception.parsed(_request_in, body, size=len(body))
-        return asked
+        return await reception.parsed(lambda text: _request_in(text, kind), body, size=len(body))
 
 
-def _request_in(body: bytes) -> PoseRequest:
+def _request_in(body: bytes, kind: type[Options]) -> Options:
     values = _values_in(body)
     if len(body) > _JSON_BYTES and not (isinstance(values, dict) and values.keys() & {*SUPPLIED}):
         raise _too_large("the body", len(body), _JSON_BYTES)
-    asked: PoseRequest = parse_options(PoseRequest, values)
+    asked: Options = parse_options(kind, values)
     return asked
 
 
 async def save_upload(
-    request: Request, folder: Path, max_bytes: int, reception: Reception
-) -> tuple[Path, PoseOptions]:
+    request: Request, folder: Path, max_bytes: int, reception: Reception, kind: type[Options]
+) -> tuple[Path, Options]:
     """The uploaded file under a name of our own, and the form's other fields.
 
-    The form has one file, ``file``, and any of the fields of :class:`PoseOptions`; those that are
-    results or norms may be files too.
+    The form has one file, ``file``, and any of the fields of ``kind``; those that are results or
+    norms may be files too.
 
     Raises:
         TooLargeError: a part is larger than it may be; found out while it comes.
@@ -136,7 +137,9 @@ async def save_upload(
             if not isinstance(upload, UploadFile):
                 raise BadParameterError("the form has no file named 'file'", field=_FILE)
             fields = {name: value for name, value in form.items() if name != _FILE}
-            options = await reception.parsed(_options_in, fields, size=parser.supplied_bytes)
+            options = await reception.parsed(
+                lambda parts: _options_in(parts, kind), fields, size=parser.supplied_bytes
+            )
             path = folder / "upload"
             with keeping("the upload"):
                 await run_in_threadpool(_copy, upload, path)
@@ -201,13 +204,13 @@ class _FormParser(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-def _options_in(fields: Mapping[str, Any]) -> PoseOptions:
+def _options_in(fields: Mapping[str, Any], kind: type[Options]) -> Options:
     """Parse the options in the parts of a form, of which some may be files."""
     values = {
         name: part.file.read() if isinstance(part, UploadFile) else part
         for name, part in fields.items()
     }
-    options: PoseOptions = parse_options(PoseOptions, values)
+    options: Options = parse_options(kind, values)
     return options
 
 

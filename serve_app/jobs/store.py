@@ -80,12 +80,25 @@ class JobStore:
         first = new[0]
         async with self.database.write() as connection:
             await self.database.lock(connection, _SUBMISSION_LOCK, first.owner)
-            if made := await _made_before(connection, first):
+            if first.idempotency_key is not None and (
+                made := await _made_before(
+                    connection, first.owner, first.idempotency_key, first.body_digest
+                )
+            ):
                 return made, False
             await _check_room(connection, first.owner, len(new), max_queued)
             now = self.clock()
             rows = [await add_job(connection, job, part, now) for part, job in enumerate(new)]
         return [job_of(row) for row in rows], True
+
+    async def submitted(self, owner: str, key: str, digest: str) -> list[JobRecord]:
+        """Return the jobs that the owner made with an idempotency key; empty if it is new.
+
+        Raises:
+            IdempotencyKeyReusedError: the key was sent with another digest.
+        """
+        async with self.database.read() as connection:
+            return await _made_before(connection, owner, key, digest)
 
     async def get(self, job_id: str, owner: str | None) -> JobRecord | None:
         """Return the job; None if there is none of this owner. An owner of None is any."""
@@ -328,17 +341,13 @@ class JobStore:
             return await end_job(connection, held, now, state, keep_s, **values) is not None
 
 
-async def _made_before(connection: AsyncConnection, new: NewJob) -> list[JobRecord]:
-    """Return the jobs that the owner made with this idempotency key; none without one."""
-    if new.idempotency_key is None:
-        return []
-    query = (
-        select(jobs)
-        .where(_C.owner == new.owner, _C.idempotency_key == new.idempotency_key)
-        .order_by(_C.part)
-    )
+async def _made_before(
+    connection: AsyncConnection, owner: str, key: str, digest: str | None
+) -> list[JobRecord]:
+    """Return the jobs that the owner made with this idempotency key."""
+    query = select(jobs).where(_C.owner == owner, _C.idempotency_key == key).order_by(_C.part)
     made = [job_of(row) for row in await connection.execute(query)]
-    if any(job.body_digest != new.body_digest for job in made):
+    if any(job.body_digest != digest for job in made):
         raise IdempotencyKeyReusedError("This Idempotency-Key was sent before with another request")
     return made
 
