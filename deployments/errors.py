@@ -297,7 +297,9 @@ class JobNotFinishedError(ServiceError):
     """The job has no result yet, or ended without one; ``facts`` has its state."""
 
     status, code, title = 409, "job_not_finished", "The job has no result"
-    default_hint = "Wait until its state is `succeeded`: see GET /jobs/{id} or its events."
+    default_hint = (
+        "Wait until its state is `succeeded`: ask for the job itself, or read its events."
+    )
 
 
 class NotReadyError(ServiceError):

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from serve_app.jobs.job import JobProgress, JobState, NewJob
 from serve_app.jobs.tables import events, job_of, jobs, webhooks
-from serve_app.jobs.webhook_body import webhook_body
+from serve_app.jobs.webhooks import webhook_body
 
 PROGRESS_EVENTS: Final = 300
 """Progress events kept of a job: the newest."""
