@@ -1,4 +1,4 @@
-"""One person through a clip."""
+"""Follow one person through a clip."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -167,7 +167,7 @@ class Track:
 
 
 def bounds(xy: Array, score: Array, min_score: float = MIN_SCORE) -> Array:
-    """(f, 4) boxes of the confident points, of all where none is, NaN where there is none."""
+    """Return boxes (f, 4) of the confident points, of all where none is, else NaN."""
     known = np.isfinite(xy).all(-1) & (score > 0)
     sure = known & (score >= min_score)
     taken = np.where(sure.any(1, keepdims=True), sure, known)[..., None]

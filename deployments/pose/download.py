@@ -1,4 +1,4 @@
-"""Downloading published files: resumed, checked, and put in place whole or not at all."""
+"""Download published files: resumed, checked, and put in place whole or not at all."""
 
 import fcntl
 import os
@@ -226,7 +226,7 @@ def _take_member(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Other threads and processes that fetch into ``folder`` wait.
+    """Let other threads and processes that fetch into ``folder`` wait.
 
     Not where its file system has no locks, as some network ones have none for folders.
     """

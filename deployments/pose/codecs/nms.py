@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
-    """Greedy suppression, with the arguments and the order of mmcv's ``_ext.nms``.
+    """Suppress boxes greedily, with the arguments and the order of mmcv's ``_ext.nms``.
 
     A box is dropped if its intersection over union with a better one that stays is greater than the
     threshold. One without area suppresses nothing and stays.
