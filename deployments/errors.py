@@ -4,7 +4,7 @@ Each error says what happened (``detail``), what the caller can do (``hint``), a
 call may succeed later (``retryable``). ``status`` and ``code`` are those of the HTTP response.
 
     ServiceError
-    ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
+    ├── BadParameterError     HeaderNotAllowedError   NotAcceptableError   BodyTimeoutError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -103,6 +103,13 @@ class HeaderNotAllowedError(ServiceError):
 
     status, code, title = 400, "header_not_allowed", "Header not allowed"
     default_hint = "Send the request without this header."
+
+
+class NotAcceptableError(ServiceError):
+    """The caller accepts no encoding of the response that there is."""
+
+    status, code, title = 406, "not_acceptable", "No acceptable encoding"
+    default_hint = "Send the request without Accept-Encoding."
 
 
 class BodyTimeoutError(ServiceError):

@@ -16,9 +16,10 @@ from typing import Any, Final, Self, overload
 import httpx
 
 from deployments import errors
-from deployments.errors import NotReadyError, ServiceError, UnreachableError
+from deployments.errors import BadParameterError, NotReadyError, ServiceError, UnreachableError
 from serve_app.http.export_query import ExportQuery, Format
-from serve_app.results.response_schema import Health, PoseOptions, PoseRequest, PoseResponse
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
 from serve_app.results.supplied import SUPPLIED, is_table, read_supplied, read_text
 
 _POLL_S = 0.5
@@ -92,16 +93,39 @@ class PoseClient:
             BadParameterError: what to compare to cannot be read, or is not what it should be.
             pydantic.ValidationError: an option is unknown or out of range.
         """
+        if options.get("fields") is not None:
+            raise BadParameterError(
+                "a response with fields is partial, and this method returns whole ones",
+                hint="Call analyze_parts, which returns a dictionary.",
+                field="fields",
+            )
+        return PoseResponse.model_validate_json(self._analyzed(source, options))
+
+    def analyze_parts(self, source: str | Path, fields: str, /, **options: Any) -> dict[str, Any]:
+        """Analyze a video, and return only parts of the response, as plain JSON values.
+
+        Args:
+            source: as for :meth:`analyze`.
+            fields: paths with commas between them, such as ``joint_angles,video_url``.
+            options: as for :meth:`analyze`.
+
+        Raises:
+            BadParameterError: the response has no such part. As for :meth:`analyze`.
+        """
+        answer = self._analyzed(source, {**options, "fields": fields})
+        parts: dict[str, Any] = json.loads(answer)
+        return parts
+
+    def _analyzed(self, source: str | Path, options: dict[str, Any]) -> bytes:
         options, table = _compared(options)
         if isinstance(source, str) and "://" in source:
             body = PoseRequest(video_url=source, **options).model_dump() | table
-            return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
+            return self._call("POST", "/pose", json=body).content
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
         form |= table
         with Path(source).open("rb") as file:
-            answer = self._call("POST", "/pose", files={"file": file}, data=form)
-        return PoseResponse.model_validate_json(answer.content)
+            return self._call("POST", "/pose", files={"file": file}, data=form).content
 
     def health(self) -> Health:
         """Return what is loaded, even if the service is not ready."""

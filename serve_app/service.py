@@ -29,7 +29,8 @@ from serve_app import health
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
-from serve_app.results.response_schema import Health, PoseOptions
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
 from serve_app.setting_types import PeopleLimit, Share, Stride

@@ -14,18 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import HeaderNotAllowedError, ServiceError
+from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
+from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
 from serve_app.http.problems import CONTENT_TYPE, problem
 from serve_app.http.reception import Reception
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
-from serve_app.results.response_schema import (
-    Health,
-    PoseOptions,
-    PoseRequest,
-    PoseResponse,
-    Problem,
-)
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
@@ -103,18 +100,20 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         responses=_PROBLEMS,
         summary="Analyze a video",
         openapi_extra={
+            "parameters": [FIELDS_PARAMETER],
             "requestBody": {
                 "required": True,
                 "content": {
                     JSON: {"schema": PoseRequest.model_json_schema()},
                     FORM: {"schema": form},
                 },
-            }
+            },
         },
     )
     async def pose(request: Request) -> Response:
         """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
         request_id: str = request.state.request_id
+        fields = fields_of(request)
         service.refuse_if_not_ready()
         service.refuse_if_full()
         if content_type(request, JSON, FORM) == FORM:
@@ -124,11 +123,12 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                     path, options = await save_upload(
                         request, folder, limit, reception, PoseOptions
                     )
+                options = with_fields(options, fields)
                 with service.admitted():
                     answer = await service.analyze_file(path, folder, options, request_id)
         else:
             async with service.deadline():
-                body = await read_body(request, reception, PoseRequest)
+                body = with_fields(await read_body(request, reception, PoseRequest), fields)
             answer = await service.analyze_url(body.video_url, body, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
@@ -229,7 +229,7 @@ class _Identified:
                 _refuse_limits(request)
                 await self._app(scope, receive, identified)
             except Exception as error:
-                if not isinstance(error, HeaderNotAllowedError):
+                if started or not isinstance(error, ServiceError):
                     logger.exception("request %s failed", request.state.request_id)
                     if started:
                         raise
@@ -238,7 +238,8 @@ class _Identified:
 
 
 def _add_errors(app: FastAPI, service: PoseService) -> None:
-    app.add_middleware(_Identified, service)
+    app.add_middleware(Compressed)
+    app.add_middleware(_Identified, service)  # around all others
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
 from serve_app.results.response_schema import (
+    FRAMES,
     Biomechanics,
     Box,
     FrameInfo,
@@ -31,6 +32,7 @@ from serve_app.results.response_schema import (
     ProcessingSummary,
     VideoInfo,
 )
+from serve_app.results.selection import Selection
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.versions import package_version
 
@@ -45,6 +47,7 @@ class Answer:
 
     Attributes:
         video_url: where the annotated video is, as the response says.
+        selection: parts that :meth:`body` and the like write; None for all.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Answer:
         self._models = {s.name: s for s in models.values() if s.role != ModelRole.DETECTOR}
         self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
+        self.selection = request.selection
         self._calibrated = [
             n in self._models and self._models[n].calibrated for n in outcome.clip.models
         ]
@@ -90,18 +94,46 @@ class Answer:
         Raises:
             ValueError: a number of it is not finite, which JSON cannot say.
         """
-        rest = _json(_RESPONSE, self._response(()))
-        if not self._request.data:
+        rest = self.head()
+        if not self._has_frames:
             return rest
         if not rest.startswith(_BEFORE_FRAMES):
             raise AssertionError(f"the frames are not where they were: {rest[:40]!r}")
         body = BytesIO()
         body.write(_BEFORE_FRAMES)
-        for nth, frame in enumerate(self._told_frames()):
+        for nth, frame in enumerate(self.frames()):
             body.write(b"," if nth else b"")
-            body.write(_json(_FRAME, frame))
+            body.write(frame)
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
+
+    def head(self) -> bytes:
+        """The response as JSON, without any frame.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        return _json(_RESPONSE, self._response(()), self.selection)
+
+    def frames(self) -> Iterator[bytes]:
+        """Each frame as JSON on one line, made when it is asked for.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        if not self._has_frames:
+            return
+        chosen = self.selection and self.selection.below(*FRAMES)
+        for frame in self._told_frames():
+            yield _json(_FRAME, frame, chosen)
+
+    @property
+    def _has_frames(self) -> bool:
+        return self._request.data and self._writes()
+
+    def _writes(self, *part: str) -> bool:
+        """Whether anything of a part of the frames is written."""
+        return self.selection is None or self.selection.has(*FRAMES, *part)
 
     def plain(self) -> dict[str, Any]:
         """Return the response as plain JSON values.
@@ -158,7 +190,7 @@ class Answer:
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
-        everyone = self._request.people == "all"
+        everyone = self._request.people == "all" and self._writes("people")
         others = [self._person(frame, p) for p in present if p > 0] if everyone else None
         if not has_pose:
             return FramePose(
@@ -197,9 +229,16 @@ class Answer:
                 y2=box[3],
                 score=round(float(clip.box_score[row]), 4),
             ),
-            keypoints=_keypoints(clip, row),
-            biomechanics=self._biomechanics(frame, p, row),
+            keypoints=_keypoints(clip, row) if self._needs("keypoints", p) else {},
+            biomechanics=self._biomechanics(frame, p, row)
+            if self._needs("biomechanics", p)
+            else NO_BIOMECHANICS,
         )
+
+    def _needs(self, part: str, p: int) -> bool:
+        """Whether a part of person p's frames is written, or decides which frames are."""
+        selects = part == "biomechanics" and p == 0 and self._request.frames == "complete"
+        return selects or self._writes(*(("people", part) if p else (part,)))
 
     def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
         block = self._outcome.biomechanics.frames[p][frame]
@@ -319,11 +358,11 @@ def encode(response: PoseResponse) -> bytes:
     return _json(_RESPONSE, response)
 
 
-def _json(kind: TypeAdapter[Any], value: Any) -> bytes:
-    text = kind.dump_json(value)
+def _json(kind: TypeAdapter[Any], value: Any, chosen: Selection | None = None) -> bytes:
+    text = kind.dump_json(value, include=chosen.include if chosen else None)
     if b"NaN" in text or b"Infinity" in text:  # as a number, or in a text
         json.loads(text, parse_constant=_refuse)
-    return text
+    return text if chosen is None or chosen.is_typed else chosen.of_json(text)
 
 
 def _refuse(constant: str) -> None:

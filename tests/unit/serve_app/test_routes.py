@@ -11,7 +11,8 @@ from deployments.errors import MediaError
 from deployments.messages import ModelStatus
 from serve_app.client import _all_errors
 from serve_app.http.routes import create_app
-from serve_app.results.response_schema import Health, PoseResponse
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseResponse
 from serve_app.service import LiveConfig, PoseService
 from tests.conftest import ROOT, SQUAT_FRAMES
 from tests.support.asgi import AsgiTransport, problem_of
