@@ -5,6 +5,7 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
 
     ServiceError
     ├── BadParameterError     HeaderNotAllowedError   NotAcceptableError   BodyTimeoutError
+    ├── UnauthorizedError     RateLimitedError        QuotaExceededError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -110,6 +111,29 @@ class NotAcceptableError(ServiceError):
 
     status, code, title = 406, "not_acceptable", "No acceptable encoding"
     default_hint = "Send the request without Accept-Encoding."
+
+
+class UnauthorizedError(ServiceError):
+    """The request has no valid key or token."""
+
+    status, code, title = 401, "unauthorized", "No valid key"
+    default_hint = "Send your key: Authorization: Bearer KEY, or X-API-Key: KEY."
+
+
+class RateLimitedError(ServiceError):
+    """The caller has sent more requests in a minute than its key allows."""
+
+    status, code, title = 429, "rate_limited", "Too many requests of this key"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, then try again."
+
+
+class QuotaExceededError(ServiceError):
+    """The caller has used the quota of its key."""
+
+    status, code, title = 429, "quota_exceeded", "Quota used"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or ask the operator for a larger quota."
 
 
 class BodyTimeoutError(ServiceError):

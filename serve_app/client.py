@@ -7,8 +7,9 @@ It imports neither Ray nor torch, nor numpy. Norms in YAML need pyyaml.
 """
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, overload
@@ -17,6 +18,7 @@ import httpx
 
 from deployments import errors
 from deployments.errors import BadParameterError, NotReadyError, ServiceError, UnreachableError
+from serve_app.access.caller import API_KEY_VARIABLE
 from serve_app.http.export_query import ExportQuery, Format
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
@@ -35,6 +37,24 @@ def _all_errors(root: type[ServiceError]) -> dict[str, type[ServiceError]]:
 _BY_CODE = _all_errors(errors.ServiceError)
 
 
+class _Key(httpx.Auth):
+    """Send a key to the service alone: the address of a video may be a bucket's."""
+
+    def __init__(self, key: str, service: httpx.URL) -> None:
+        self._key = key
+        self._service = _origin(service)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        if _origin(request.url) == self._service:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        yield request
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 class PoseClient:
     """Calls one service.
 
@@ -43,6 +63,7 @@ class PoseClient:
         timeout_s: for a whole answer; an analysis takes about as long as the video is.
         retries: how often a call that the service says may succeed later is made again, after the
             time it names (``Retry-After``) or a second.
+        api_key: of a service that requires one; the environment's ``MMPOSE_API_KEY`` by default.
         transport: in the network's place, for tests.
 
     Every call raises the :class:`deployments.errors.ServiceError` that the service answered with,
@@ -55,6 +76,7 @@ class PoseClient:
         *,
         timeout_s: float = 3600.0,
         retries: int = 0,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._http = httpx.Client(
@@ -62,6 +84,8 @@ class PoseClient:
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             transport=transport,
         )
+        if key := api_key or os.environ.get(API_KEY_VARIABLE):
+            self._http.auth = _Key(key, self._http.base_url)
         self._retries = retries
 
     def __enter__(self) -> Self:

@@ -24,7 +24,9 @@ from deployments.messages import (
 )
 from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole
-from deployments.serve_handles import await_response, log_as_serve
+from deployments.serve_handles import await_response, http_host, log_as_serve
+from serve_app.access.authentication import open_access
+from serve_app.access.modes import require_choice
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
 from serve_app.model_plan import ModelPlan
@@ -123,12 +125,19 @@ class IngressReplica:
         stages: Mapping[str, Any],
         models: Mapping[ModelRole, Any],
     ) -> None:
-        """Take the handles: ``stages`` by name, and the three models by role."""
+        """Take the handles: ``stages`` by name, and the three models by role.
+
+        Raises:
+            ConfigurationError: it would answer everybody on a network, or keys cannot be read.
+        """
         log_as_serve()
+        access, host = open_access(settings), http_host()
+        require_choice(access.mode, host)
+        logger.info("access: %s, HTTP on %s", access.mode, host or "an unknown address")
         load_scipy(*ASSIGNING)
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
-        self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
+        self._service = PoseService(settings, plan, GraphStages(**stages), self._board, access)
         self._background: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> FastAPI:

@@ -26,6 +26,7 @@ from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
+from serve_app.access.authentication import Access
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
@@ -69,11 +70,18 @@ class PoseService:
     """Answers requests; knows nothing of HTTP or Ray."""
 
     def __init__(
-        self, settings: Settings, plan: ModelPlan, stages: Stages, statuses: Statuses
+        self,
+        settings: Settings,
+        plan: ModelPlan,
+        stages: Stages,
+        statuses: Statuses,
+        access: Access | None = None,
     ) -> None:
+        """Take what answers; without ``access``, everybody may call."""
         self.settings = settings
         self.plan = plan
         self.stages = stages
+        self.access = access or Access()
         self._statuses = statuses
         self._under_way = 0
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
@@ -119,7 +127,9 @@ class PoseService:
 
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
-        report = health.report(self.plan, self._statuses())
+        report = health.report(self.plan, self._statuses()).model_copy(
+            update={"access": self.access.mode}
+        )
         problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
         if problem is None:
             return report
@@ -203,8 +213,9 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
     ) -> Answer:
-        """Fetch a video, then take a place and analyze it.
+        """Fetch a video, then take a place and analyze it; see :meth:`analyze_file`.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -217,7 +228,9 @@ class PoseService:
                 self.refuse_if_full()
                 path = await self._fetch(url, folder)
                 with self.admitted():
-                    return await self.analyze_file(path, folder, options, request_id, progress)
+                    return await self.analyze_file(
+                        path, folder, options, request_id, progress, owner
+                    )
 
     async def analyze_file(
         self,
@@ -226,8 +239,11 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
+
+        ``owner`` is the ``Caller.id`` to whom the annotated video belongs.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -236,22 +252,27 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score)
+        job = self._job(path, folder, options, statuses, min_score, owner)
         async with self.deadline():
             outcome = await run(job, self.stages, progress)
+        media = outcome.media
+        self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
             "request %s: %d frames, %s",
             request_id,
             outcome.media.frame_count,
             ", ".join(f"{stage} {s:.2f} s" for stage, s in outcome.timings_s.items()),
         )
-        return Answer(
+        answer = Answer(
             outcome,
             options,
             min_score,
             {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
+        if answer.video_url is not None:
+            answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
+        return answer
 
     async def _fetch(self, url: str, folder: Path) -> Path:
         settings = self.settings
@@ -281,13 +302,15 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
+        owner: str,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
+        video = f"{uuid.uuid4().hex}.mp4"
         return Job(
             path=path,
             folder=folder,
-            key=f"{uuid.uuid4().hex}.mp4",
+            key=f"{owner}/{video}" if owner else video,
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,

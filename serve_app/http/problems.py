@@ -4,7 +4,7 @@ import math
 import re
 from typing import Any
 
-from deployments.errors import BodyTimeoutError, ServiceError
+from deployments.errors import BodyTimeoutError, ServiceError, UnauthorizedError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -29,6 +29,8 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
         if error.retry_after_s is not None
         else {}
     )
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BodyTimeoutError):
         headers["Connection"] = "close"  # the rest of the body is not waited for
     return body, headers

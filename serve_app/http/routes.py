@@ -14,10 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import HeaderNotAllowedError, ServiceError
+from serve_app.access.caller import Caller
 from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.problems import CONTENT_TYPE, problem
 from serve_app.http.reception import Reception
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
@@ -31,6 +33,7 @@ logger = logging.getLogger("mmpose_service")
 
 _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_RANGES = 16
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -79,7 +82,9 @@ def create_app(service: PoseService) -> FastAPI:
         openapi_url="/openapi.json",
     )
     reception = Reception(service.settings, service.incoming)
+    add_guard(app, service.access)
     _add_errors(app, service)
+    add_headers(app, service.settings.cors_origins)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     _add_health(app, service)
@@ -114,6 +119,8 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
         request_id: str = request.state.request_id
         fields = fields_of(request)
+        caller: Caller = request.state.caller
+        service.access.daily.refuse_if_spent(caller)
         service.refuse_if_not_ready()
         service.refuse_if_full()
         if content_type(request, JSON, FORM) == FORM:
@@ -125,11 +132,13 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                     )
                 options = with_fields(options, fields)
                 with service.admitted():
-                    answer = await service.analyze_file(path, folder, options, request_id)
+                    answer = await service.analyze_file(
+                        path, folder, options, request_id, owner=caller.id
+                    )
         else:
             async with service.deadline():
                 body = with_fields(await read_body(request, reception, PoseRequest), fields)
-            answer = await service.analyze_url(body.video_url, body, request_id)
+            answer = await service.analyze_url(body.video_url, body, request_id, owner=caller.id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -171,12 +180,29 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
     @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
     async def videos(key: str, request: Request) -> Response:
         """Return the file, with byte ranges."""
-        path = folder / key
-        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
-            raise HTTPException(404, "there is no such video")
-        if asked := request.headers.get("range"):
-            _check_range(asked, path.stat().st_size)
-        return FileResponse(path, media_type="video/mp4")
+        return _video(folder, "", key, request)
+
+    @app.head("/videos/{owner}/{key}", include_in_schema=False)
+    @app.get(
+        "/videos/{owner}/{key}",
+        summary="An annotated video of a caller with a key",
+        response_class=FileResponse,
+    )
+    async def owned_videos(owner: str, key: str, request: Request) -> Response:
+        """Return the file, with byte ranges: for the key of its owner, or by a signed link."""
+        return _video(folder, owner, key, request)
+
+
+def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
+    """Return a video of ``owner``; that of another is as if there were none."""
+    path = folder / owner / key
+    mine = request.state.by_link or request.state.caller.id == owner
+    named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
+    if not (mine and named and path.is_file()):
+        raise HTTPException(404, "there is no such video")
+    if asked := request.headers.get("range"):
+        _check_range(asked, path.stat().st_size)
+    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private"})
 
 
 def _check_range(asked: str, size: int) -> None:
