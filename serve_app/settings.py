@@ -299,6 +299,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds over which that rate is measured, and so the longest pause.",
     )
+    max_uploads_bytes: int = Field(
+        16 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes of uploads in parts that are not used yet, as announced; further ones "
+            "get 429. Each counts as 8 MiB at least."
+        ),
+    )
+    keep_uploads_s: float = Field(
+        86_400.0, gt=0, description="Age at which an upload in parts is deleted if nobody goes on."
+    )
     allowed_hosts: HostList = Field(
         frozenset(),
         description="Private hosts, host:port or networks to allow, separated by commas.",
@@ -307,11 +318,20 @@ class Settings(BaseSettings):
         frozenset(),
         description="Allowed `gs://` buckets, separated by commas; read as this service.",
     )
+    s3_buckets: HostList = Field(
+        frozenset(),
+        description="Allowed `s3://` buckets, separated by commas; read as this service.",
+    )
+    s3_endpoint: _Address | None = Field(
+        None,
+        description="Address of an S3-compatible store, such as MinIO.",
+        json_schema_extra={"unset": "Amazon's, by `AWS_REGION`"},
+    )
 
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or `gs://bucket/prefix` for annotated videos.",
+        description="Folder, `gs://bucket/prefix` or `s3://bucket/prefix` for annotated videos.",
     )
     public_url: str | None = Field(
         None,
@@ -352,7 +372,7 @@ class Settings(BaseSettings):
         """The largest video that is analyzed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
-    @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")
+    @field_validator("allowed_hosts", "gcs_buckets", "s3_buckets", "mirrors", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
