@@ -303,7 +303,8 @@ def test_a_request_id_is_given_back_and_made_up_where_none_fits(http):
 def test_the_description_has_every_route_with_examples_and_errors(service):
     document = create_app(service).openapi()
     assert set(document["paths"]) == {
-        *("/pose", "/export", "/healthz", "/readyz", "/livez", "/videos/{key}")
+        *("/pose", "/export", "/healthz", "/readyz", "/livez", "/videos/{key}"),
+        *("/uploads", "/uploads/{upload_id}"),
     }
     pose = document["paths"]["/pose"]["post"]
     body = pose["requestBody"]["content"]
