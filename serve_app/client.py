@@ -10,6 +10,7 @@ import json
 import os
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, overload
@@ -19,6 +20,7 @@ import httpx
 from deployments import errors
 from deployments.errors import BadParameterError, NotReadyError, ServiceError, UnreachableError
 from serve_app.access.caller import API_KEY_VARIABLE
+from serve_app.client_uploads import IN_PARTS_FROM, TUS, UploadProgress, upload_in_parts
 from serve_app.http.export_query import ExportQuery, Format
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
@@ -107,7 +109,8 @@ class PoseClient:
         """Analyze a video.
 
         Args:
-            source: an address (``https://``, ``gs://``), or a file to upload.
+            source: an address (``https://``, ``gs://``, ``s3://``), or a file to upload; in parts
+                if it is larger than :data:`IN_PARTS_FROM`.
             options: fields of :class:`serve_app.results.response_schema.PoseOptions`.
                 ``reference`` and ``before`` may be responses as this client gives them, and they
                 and ``norms`` the :class:`pathlib.Path` of a file here, which is read.
@@ -143,13 +146,40 @@ class PoseClient:
     def _analyzed(self, source: str | Path, options: dict[str, Any]) -> bytes:
         options, table = _compared(options)
         if isinstance(source, str) and "://" in source:
-            body = PoseRequest(video_url=source, **options).model_dump() | table
+            body = PoseRequest(video_url=source, **options).model_dump(exclude_unset=True) | table
             return self._call("POST", "/pose", json=body).content
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
+        if Path(source).stat().st_size > IN_PARTS_FROM:
+            return self._analyze_in_parts(Path(source), chosen | table)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
         form |= table
         with Path(source).open("rb") as file:
             return self._call("POST", "/pose", files={"file": file}, data=form).content
+
+    def upload(self, path: str | Path, progress: UploadProgress | None = None) -> str:
+        """Upload a file in parts; where the connection breaks, go on from what has arrived.
+
+        Args:
+            path: of the file.
+            progress: called with the bytes that have arrived, and those of the file.
+
+        Returns:
+            its ``upload_id``, for one request.
+
+        Raises:
+            ServiceError: as the service answered, at the end of several tries without progress.
+            FileNotFoundError: no such file.
+        """
+        return upload_in_parts(self._call, Path(path), progress)
+
+    def _analyze_in_parts(self, path: Path, options: dict[str, Any]) -> bytes:
+        upload_id = self.upload(path)
+        try:
+            return self._call("POST", "/pose", json=options | {"upload_id": upload_id}).content
+        except ServiceError:
+            with suppress(ServiceError):  # nobody else knows it; else it expires
+                self._call("DELETE", f"/uploads/{upload_id}", headers=TUS)
+            raise
 
     def health(self) -> Health:
         """Return what is loaded, even if the service is not ready."""

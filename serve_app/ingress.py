@@ -26,6 +26,7 @@ from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole
 from deployments.serve_handles import await_response, http_host, log_as_serve
 from serve_app.access.authentication import open_access
+from serve_app.access.caller import ANONYMOUS
 from serve_app.access.modes import require_choice
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
@@ -166,7 +167,7 @@ class IngressReplica:
             if isinstance(request, PoseRequest)
             else await asyncio.to_thread(parse_options, PoseRequest, request)
         )
-        answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
+        answer = await self._service.analyze_request(body, ANONYMOUS, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
 
     async def analyze_file(

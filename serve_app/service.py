@@ -27,16 +27,18 @@ from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
+from serve_app.access.caller import Caller
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.health_schema import Health
-from serve_app.results.response_schema import PoseOptions
+from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
 from serve_app.setting_types import PeopleLimit, Share, Stride
 from serve_app.settings import ANALYSIS, Settings
-from serve_app.workspaces import Workspaces
+from serve_app.uploads_in_parts import Uploads
+from serve_app.workspaces import UPLOADS, Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
@@ -93,6 +95,12 @@ class PoseService:
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
         self._workspaces = Workspaces(settings.spool_dir, settings.deadline_s)
+        self.uploads = Uploads(
+            settings.spool_dir / UPLOADS,
+            max_bytes=settings.max_bytes,
+            max_total=settings.max_uploads_bytes,
+            keep_s=settings.keep_uploads_s,
+        )
 
     def _starting_values(self) -> dict[str, Any]:
         performance = self.plan.config.performance
@@ -154,9 +162,17 @@ class PoseService:
         Raises:
             NotReadyError: nothing is loaded to answer with, or the service is ending.
         """
+        self.refuse_if_ending()
+        pose_order(self._statuses(), "auto")
+
+    def refuse_if_ending(self) -> None:
+        """Spare a caller to begin what the service would not end.
+
+        Raises:
+            NotReadyError: the service is ending.
+        """
         if self._ending:
             raise self._no_longer_ready()
-        pose_order(self._statuses(), "auto")
 
     @contextmanager
     def request_slot(self) -> Iterator[None]:
@@ -178,8 +194,7 @@ class PoseService:
         Raises:
             OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
-        if self._ending:
-            raise self._no_longer_ready()
+        self.refuse_if_ending()
         if self._under_way >= self.live.max_concurrent_requests:
             raise OverloadedError(
                 f"{self._under_way} requests are under way, which is the limit",
@@ -201,11 +216,29 @@ class PoseService:
             self._answers -= 1
 
     async def keep_sweeping(self) -> None:
-        """Sweep the working folders of killed processes periodically, until cancelled."""
+        """Sweep folders of killed processes and expired uploads periodically, until cancelled."""
         while True:
-            with contextlib.suppress(OSError):  # `/readyz` reports it
-                await asyncio.to_thread(self._workspaces.sweep)
+            for sweep in (self._workspaces.sweep, self.uploads.sweep):
+                with contextlib.suppress(OSError):  # `/readyz` reports it
+                    await asyncio.to_thread(sweep)
             await asyncio.sleep(_SWEEP_S)
+
+    async def analyze_request(self, body: PoseRequest, caller: Caller, request_id: str) -> Answer:
+        """Analyze the video that a request names, by its address or as an upload in parts.
+
+        Raises:
+            UploadError: there is no such upload, or it cannot be used now. DefinitionsDifferError,
+                ServiceError: as :meth:`analyze_url`.
+        """
+        if body.video_url is not None:
+            return await self.analyze_url(body.video_url, body, request_id, owner=caller.id)
+        require_our_definitions(body.context.supplied)
+        with (
+            self.admitted(),
+            self.workspace() as folder,
+            self.uploads.using(body.upload_id or "", caller) as path,
+        ):
+            return await self.analyze_file(path, folder, body, request_id, owner=caller.id)
 
     async def analyze_url(
         self,

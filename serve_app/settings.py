@@ -278,6 +278,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds over which that rate is measured, and so the longest pause.",
     )
+    max_uploads_bytes: int = Field(
+        16 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes of uploads in parts that are not used yet, as announced; further ones "
+            "get 429. Each counts as 8 MiB at least."
+        ),
+    )
+    keep_uploads_s: float = Field(
+        86_400.0, gt=0, description="Age at which an upload in parts is deleted if nobody goes on."
+    )
     allowed_hosts: HostList = Field(
         frozenset(),
         description="Private hosts, host:port or networks to allow, separated by commas.",
@@ -285,6 +296,15 @@ class Settings(BaseSettings):
     gcs_buckets: HostList = Field(
         frozenset(),
         description="Allowed `gs://` buckets, separated by commas; read as this service.",
+    )
+    s3_buckets: HostList = Field(
+        frozenset(),
+        description="Allowed `s3://` buckets, separated by commas; read as this service.",
+    )
+    s3_endpoint: Address | None = Field(
+        None,
+        description="Address of an S3-compatible store, such as MinIO.",
+        json_schema_extra={"unset": "Amazon's, by `AWS_REGION`"},
     )
 
     # Access.
@@ -336,7 +356,7 @@ class Settings(BaseSettings):
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or `gs://bucket/prefix` for annotated videos.",
+        description="Folder, `gs://bucket/prefix` or `s3://bucket/prefix` for annotated videos.",
     )
     public_url: str | None = Field(
         None,
@@ -385,7 +405,9 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example.org")
         return origins
 
-    @field_validator("allowed_hosts", "cors_origins", "gcs_buckets", "mirrors", mode="before")
+    @field_validator(
+        "allowed_hosts", "cors_origins", "gcs_buckets", "s3_buckets", "mirrors", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (

@@ -14,14 +14,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import HeaderNotAllowedError, ServiceError
-from serve_app.access.caller import Caller
 from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
 from serve_app.http.guard import add_guard, add_headers
-from serve_app.http.problems import CONTENT_TYPE, problem
+from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
+from serve_app.http.requests import caller_of
+from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse, Problem
@@ -51,10 +52,14 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     for status, text in {
         400: "A header that would command the server.",
         403: "The address is not allowed.",
+        404: "There is no such upload.",
         408: "The body came too slowly.",
+        409: "The upload is not whole, or goes on elsewhere.",
+        412: "Another version of the upload protocol.",
         413: "Too large: bytes, seconds, pixels or frames.",
         415: "Not a video, or a codec that is not supported.",
         422: "A bad parameter, or a file that cannot be analyzed.",
+        423: "The upload is in use.",
         429: "Too many requests; see Retry-After.",
         502: "The address cannot be reached, or the result cannot be stored.",
         503: "Not ready, or a stage failed.",
@@ -87,6 +92,7 @@ def create_app(service: PoseService) -> FastAPI:
     add_headers(app, service.settings.cors_origins)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
+    add_uploads(app, service, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
@@ -116,10 +122,10 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         },
     )
     async def pose(request: Request) -> Response:
-        """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
+        """Analyze the video at `video_url`, the upload `upload_id`, or `file` in a form."""
         request_id: str = request.state.request_id
         fields = fields_of(request)
-        caller: Caller = request.state.caller
+        caller = caller_of(request)
         service.access.daily.refuse_if_spent(caller)
         service.refuse_if_not_ready()
         service.refuse_if_full()
@@ -138,7 +144,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         else:
             async with service.deadline():
                 body = with_fields(await read_body(request, reception, PoseRequest), fields)
-            answer = await service.analyze_url(body.video_url, body, request_id, owner=caller.id)
+            answer = await service.analyze_request(body, caller, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -172,7 +178,7 @@ def _health(health: Health) -> Response:
 
 
 def _add_videos(app: FastAPI, service: PoseService) -> None:
-    if service.settings.output.startswith("gs://"):
+    if "://" in service.settings.output:
         return
     folder = Path(service.settings.output)
 
@@ -260,7 +266,8 @@ class _Identified:
                     if started:
                         raise
                     error = ServiceError("an unforeseen error; it was logged")
-                await _problem(request, error)(scope, receive, identified)
+                answer = problem_answer(error, request.state.request_id)
+                await answer(scope, receive, identified)
 
 
 def _add_errors(app: FastAPI, service: PoseService) -> None:
@@ -269,7 +276,7 @@ def _add_errors(app: FastAPI, service: PoseService) -> None:
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:
-        return _problem(request, error)
+        return problem_answer(error, request.state.request_id)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -293,8 +300,3 @@ def _refuse_limits(request: Request) -> None:
     for name in request.headers:
         if lifts_limits(name):
             raise HeaderNotAllowedError(f"the header {name} is not allowed")
-
-
-def _problem(request: Request, error: ServiceError) -> Response:
-    body, headers = problem(error, request.state.request_id)
-    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)

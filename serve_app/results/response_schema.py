@@ -8,7 +8,15 @@ import json
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypeAliasType
 
@@ -167,16 +175,34 @@ class PoseRequest(PoseOptions):
                     "data": True,
                     "confidence": 0.3,
                 }
-            ]
+            ],
+            "oneOf": [{"required": ["video_url"]}, {"required": ["upload_id"]}],
         },
     )
 
-    video_url: str = Field(
+    upload_id: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="Upload in parts, instead of `video_url`.",
+    )
+    video_url: str | None = Field(
+        None,
         min_length=1,
         max_length=4096,
-        description="http(s):// or gs:// address of the video.",
+        validate_default=True,
+        description="http(s)://, gs:// or s3:// address of the video; required without "
+        "`upload_id`.",
         examples=["https://storage.googleapis.com/bucket/video.mp4"],
     )
+
+    @field_validator("video_url")
+    @classmethod
+    def _one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse two sources or none, unless the other one is wrong in itself."""
+        if "upload_id" in info.data and (value is None) == (info.data["upload_id"] is None):
+            found = "neither was found" if value is None else "both were found"
+            raise ValueError(f"expected either video_url or upload_id, {found}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)

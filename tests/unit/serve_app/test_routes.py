@@ -237,6 +237,7 @@ def test_the_description_has_every_route_with_examples_and_errors(service):
     assert set(document["paths"]) == {
         *("/pose", "/export", "/healthz", "/readyz", "/livez"),
         *("/videos/{key}", "/videos/{owner}/{key}"),
+        *("/uploads", "/uploads/{upload_id}"),
     }
     pose = document["paths"]["/pose"]["post"]
     body = pose["requestBody"]["content"]
