@@ -295,6 +295,7 @@ class PoseService:
                 max_people=live.max_people,
                 batch=settings.batch_size,
                 in_hardware=settings.hardware_video,
+                region=options.detection_region,
             ),
             min_score=min_score,
             video=options.video,
@@ -308,6 +309,7 @@ class PoseService:
                 max_height=settings.encode_max_height,
                 in_hardware=settings.hardware_video,
             ),
+            media=options.media,
         )
 
     @contextlib.asynccontextmanager
