@@ -13,6 +13,7 @@ from ray import serve
 from biomech.config import Context
 from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.errors import BadParameterError, ServiceError
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
@@ -50,9 +51,9 @@ class GraphStages:
         self._biomechanics = biomechanics
         self._render = render
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions = AS_IT_IS) -> MediaInfo:
         """See ``Stages``."""
-        return await await_response(self._decode.probe.remote(str(path)), "Decode")
+        return await await_response(self._decode.probe.remote(str(path), options), "Decode")
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""

@@ -354,6 +354,7 @@ class PoseService:
                 max_people=live.max_people,
                 batch=settings.batch_size,
                 in_hardware=settings.hardware_video,
+                region=options.detection_region,
             ),
             min_score=min_score,
             video=options.video,
@@ -367,6 +368,7 @@ class PoseService:
                 max_height=settings.encode_max_height,
                 in_hardware=settings.hardware_video,
             ),
+            media=options.media,
         )
 
     @contextlib.asynccontextmanager

@@ -4,19 +4,10 @@ The response is the specification's, field for field; what this service adds com
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
-import json
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypeAliasType
 
@@ -25,30 +16,12 @@ from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
 from serve_app.results.application_schema import FINITE, ResponseModel
 from serve_app.results.described import DescribedAs, Named
+from serve_app.results.form_fields import FormObject, inline, no_truth
 from serve_app.results.frame_detail import FrameDetail
+from serve_app.results.media_schema import MediaFields, VideoPart
 from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
-
-
-def _parsed(value: Any) -> Any:
-    """Parse the object that a form has as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be a JSON object") from error
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
-    return value
-
-
-FormObject = BeforeValidator(_parsed)
 
 
 class SubjectOptions(BaseModel):
@@ -65,7 +38,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
-    _numbers = field_validator("height_m", mode="before")(_no_truth)
+    _numbers = field_validator("height_m", mode="before")(no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -79,15 +52,10 @@ class CameraOptions(BaseModel):
     slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
-    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(no_truth)
 
 
-def _inline(kind: type[BaseModel]) -> WithJsonSchema:
-    """Inline the schema of an optional object: a reference would be to another document."""
-    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
-
-
-class PoseOptions(BaseModel):
+class PoseOptions(MediaFields):
     """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -122,10 +90,10 @@ class PoseOptions(BaseModel):
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
     )
-    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+    subject: Annotated[SubjectOptions | None, FormObject, inline(SubjectOptions)] = Field(
         None, description="The primary person. In a form: as JSON."
     )
-    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+    camera: Annotated[CameraOptions | None, FormObject, inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
     fields: str | None = Field(
@@ -137,7 +105,7 @@ class PoseOptions(BaseModel):
     reference: Reference = None
     before: EarlierResult = None
     norms: Norms = None
-    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(no_truth)
 
     @field_validator("fields")
     @classmethod
@@ -261,8 +229,10 @@ class Biomechanics(ResponseModel):
 class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
-    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
-    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    frame_number: int = Field(ge=0, description="Position in the video file, from 0.")
+    timestamp: float = Field(
+        description="Seconds since the file's first frame, from the container's PTS."
+    )
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
@@ -332,6 +302,11 @@ class VideoInfo(ResponseModel):
     container: str
     rotation_deg: int
     audio_codec: str | None
+    part: VideoPart | None = Field(
+        None,
+        exclude_if=lambda part: part is None,
+        description="Which frames of the file these are, if not all.",
+    )
 
 
 class ProcessingSummary(ResponseModel):

@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import ClipPoses, ModelStatus
+from deployments.messages import I64, ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
+from serve_app.results.media_schema import VideoPart
 from serve_app.results.response_schema import (
     FRAMES,
     Biomechanics,
@@ -76,6 +77,7 @@ class Answer:
         self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
         self.selection = request.selection
+        self._numbers = outcome.media.numbers
         self._calibrated = [
             n in self._models and self._models[n].calibrated for n in outcome.clip.models
         ]
@@ -167,7 +169,7 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                PersonSummary(**self._told(p, summary))
+                PersonSummary(**_numbered(self._told(p, summary), self._numbers))
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
@@ -186,7 +188,7 @@ class Answer:
         present = np.flatnonzero(clip.row[frame] >= 0).tolist()
         has_pose = present[:1] == [0]
         info = FrameInfo(
-            frame_number=frame,
+            frame_number=int(self._numbers[frame]),
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
@@ -247,6 +249,34 @@ class Answer:
         if block["detail"].get("sigma_source") == "model":
             block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
         return Biomechanics(**block)
+
+
+_FRAME_KEYS = ("frame", "frames")
+"""Names of the values of a summary that are indices of analyzed frames, nested or not."""
+
+
+def _numbered(value: Any, numbers: I64, key: str = "") -> Any:
+    """Return a part of a summary with numbers of the file's frames for indices."""
+    if isinstance(value, dict):
+        return {name: _numbered(inner, numbers, name) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbered(inner, numbers, key) for inner in value]
+    return int(numbers[value]) if key in _FRAME_KEYS and value is not None else value
+
+
+def _part(media: MediaInfo) -> VideoPart | None:
+    part = media.part
+    if part is None:
+        return None
+    return VideoPart(
+        first_frame=int(part.numbers[0]),
+        last_frame=int(part.numbers[-1]),
+        start_s=round(float(media.times_s[0]), 6),
+        end_s=round(float(media.times_s[-1]), 6),
+        max_fps=part.max_fps,
+        file_frames=part.file_frames,
+        file_duration_s=round(part.file_duration_s, 4),
+    )
 
 
 def _is_complete(frame: FramePose) -> bool:
@@ -330,6 +360,7 @@ def _summary(
             container=media.container,
             rotation_deg=media.rotation_deg,
             audio_codec=media.audio_codec,
+            part=_part(media),
         ),
         segments=outcome.segments,
         timings_s={stage: round(s, 4) for stage, s in outcome.timings_s.items()},
