@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -114,6 +114,11 @@ class PoseService:
         """Return the reported status of each model."""
         return list(self._statuses().values())
 
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the service is being drained."""
+        return self._ending
+
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
         report = health.report(self.plan, self._statuses())
@@ -212,7 +217,7 @@ class PoseService:
             async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
-                path = await self._fetch(url, folder)
+                path = await self.fetch(url, folder)
                 with self.admitted():
                     return await self.analyze_file(path, folder, options, request_id, progress)
 
@@ -223,8 +228,19 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        *,
+        stages: Stages | None = None,
+        key: str | None = None,
+        longest_s: float | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
+
+        Args:
+            path: of the file. folder: of working files. options: of the request.
+            request_id: of this request. progress: called as the pipeline's.
+            stages: used instead of the service's own.
+            key: file name of the annotated video; a random one by default.
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -233,9 +249,9 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score)
-        async with self.deadline():
-            outcome = await run(job, self.stages, progress)
+        job = self._job(path, folder, options, statuses, min_score, key)
+        async with self.deadline(longest_s):
+            outcome = await run(job, stages or self.stages, progress)
         logger.info(
             "request %s: %d frames, %s",
             request_id,
@@ -250,7 +266,19 @@ class PoseService:
             request_id,
         )
 
-    async def _fetch(self, url: str, folder: Path) -> Path:
+    async def fetch(
+        self, url: str, folder: Path, received: Callable[[int, int | None], None] = no_progress
+    ) -> Path:
+        """Download a video into a new file of ``folder``.
+
+        Args:
+            url: of the video. folder: of the file.
+            received: called in a thread with the bytes received and the total, None if unknown.
+
+        Raises:
+            OverloadedError: too many bodies are being received. ServiceError: see
+                :func:`deployments.fetch.guarded_fetch.fetch`.
+        """
         settings = self.settings
         limits = FetchLimits(
             max_bytes=settings.max_bytes,
@@ -258,6 +286,11 @@ class PoseService:
             window_s=settings.body_window_s,
         )
         with self.incoming.one() as hold:
+
+            def progress(size: int, total: int | None) -> None:
+                hold(size)
+                received(size, total)
+
             return await in_thread(
                 lambda cancelled: fetch(
                     url,
@@ -265,7 +298,7 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
-                    progress=lambda received, _total: hold(received),
+                    progress=progress,
                     cancelled=cancelled,
                 ),
                 self._fetch_threads,
@@ -278,13 +311,14 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
+        key: str | None,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
         return Job(
             path=path,
             folder=folder,
-            key=f"{uuid.uuid4().hex}.mp4",
+            key=key or f"{uuid.uuid4().hex}.mp4",
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,
