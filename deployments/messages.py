@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
+from deployments.media_choice import MediaPart, Region
 from deployments.roles import ModelRole
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class MediaInfo:
         rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180 or 270.
         time_base: seconds a tick, as (numerator, denominator).
         pts: (frames,) presentation time stamps in ticks, ascending, one a picture.
-        keyframe_pts: (k,) those at which decoding can start, ascending.
+        keyframe_pts: (k,) those of the file at which decoding can start, ascending.
         audio_codec: of the first audio stream, or None.
         in_order: whether pictures are known to be stored in the order in which they are shown.
         counted: whether the file's own time stamps step back or repeat, so that a picture is known
@@ -47,6 +48,7 @@ class MediaInfo:
         interlaced: whether pictures are of two fields, which are made whole ones; that takes the
             picture before each.
         warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
+        part: which pictures of the file these are; None for all.
     """
 
     path: str
@@ -64,6 +66,7 @@ class MediaInfo:
     counted: bool = False
     interlaced: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
+    part: MediaPart | None = None
 
     @property
     def frame_count(self) -> int:
@@ -71,9 +74,15 @@ class MediaInfo:
         return len(self.pts)
 
     @property
+    def numbers(self) -> I64:
+        """(frames,) position of each picture in the file."""
+        return np.arange(len(self.pts)) if self.part is None else self.part.numbers
+
+    @property
     def times_s(self) -> F64:
-        """(frames,) seconds since the first picture."""
-        return ticks_to_seconds(self.pts - self.pts[0], self.time_base)
+        """(frames,) seconds since the first picture of the file."""
+        origin = self.pts[0] if self.part is None else self.part.origin_pts
+        return ticks_to_seconds(self.pts - origin, self.time_base)
 
     @property
     def fps(self) -> float:
@@ -83,7 +92,8 @@ class MediaInfo:
     @property
     def duration_s(self) -> float:
         """Seconds from the first picture to the end of the last (held for the usual interval)."""
-        return float(self.times_s[-1]) + (1.0 / self.fps if self.fps else 0.0)
+        times_s = self.times_s
+        return float(times_s[-1] - times_s[0]) + (1.0 / self.fps if self.fps else 0.0)
 
 
 def ticks_to_seconds(ticks: I64, time_base: tuple[int, int]) -> F64:
@@ -103,10 +113,13 @@ class Segment:
         path, time_base, rotation_deg, width, height, in_order, counted, interlaced: of the
             media.
         index: position among the segments of the video.
-        first_frame: index in the video of the segment's first frame.
+        first_frame: index among the analyzed frames of the segment's first frame.
         pts: (m,) ticks of its frames.
         seek_pts: key frame from which decoding starts.
         closing_pts: tick of the first frame after it; None at the end of the video.
+        numbers: position in the file of its frames and of the closing one; None where all frames
+            of the file are analyzed.
+        max_fps: see :class:`MediaPart`.
     """
 
     path: str
@@ -122,6 +135,8 @@ class Segment:
     in_order: bool = False
     counted: bool = False
     interlaced: bool = False
+    numbers: I64 | None = None
+    max_fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +155,7 @@ class AnalysisOptions:
         pose_calls_in_flight: batches of crops under way at once.
         batch: crops in one call to a pose model.
         in_hardware: whether a GPU's decoder is used, where there is one.
+        region: part of the picture in which people are detected; None for all of it.
     """
 
     pose_models: tuple[ModelRole, ...] = (ModelRole.PRIMARY,)
@@ -152,6 +168,7 @@ class AnalysisOptions:
     pose_calls_in_flight: int = 4
     batch: int = 16
     in_hardware: bool = False
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,12 @@ from deployments.messages import ModelStatus
 from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.http.problems import without_paths
 from serve_app.model_plan import ModelPlan, pose_order
-from serve_app.results.response_schema import Health, HealthModelInfo, HealthModels, HealthService
+from serve_app.results.health_schema import (
+    Health,
+    HealthModelInfo,
+    HealthModels,
+    HealthService,
+)
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
 

@@ -15,6 +15,7 @@ from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -116,9 +117,9 @@ class LocalStages:
         for pool in (*self._threads.values(), self._render_threads):
             pool.shutdown(cancel_futures=True)
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions = AS_IT_IS) -> MediaInfo:
         """See ``Stages``."""
-        return await in_thread(lambda cancelled: probe(path, self.limits, cancelled))
+        return await in_thread(lambda cancelled: probe(path, self.limits, cancelled, options))
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""

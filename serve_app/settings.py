@@ -25,6 +25,7 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
 from deployments.process_setup import usable_cpus
+from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, Quota
 from serve_app.setting_types import (
     PREFIX,
     Address,
@@ -50,6 +51,8 @@ CONFIG_FOLDER = _shipped()
 
 ANALYSIS = AnalysisOptions()
 """The defaults of settings that end up in it."""
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class Settings(BaseSettings):
@@ -275,6 +278,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds over which that rate is measured, and so the longest pause.",
     )
+    max_uploads_bytes: int = Field(
+        16 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes of uploads in parts that are not used yet, as announced; further ones "
+            "get 429. Each counts as 8 MiB at least."
+        ),
+    )
+    keep_uploads_s: float = Field(
+        86_400.0, gt=0, description="Age at which an upload in parts is deleted if nobody goes on."
+    )
     allowed_hosts: HostList = Field(
         frozenset(),
         description="Private hosts, host:port or networks to allow, separated by commas.",
@@ -283,11 +297,66 @@ class Settings(BaseSettings):
         frozenset(),
         description="Allowed `gs://` buckets, separated by commas; read as this service.",
     )
+    s3_buckets: HostList = Field(
+        frozenset(),
+        description="Allowed `s3://` buckets, separated by commas; read as this service.",
+    )
+    s3_endpoint: Address | None = Field(
+        None,
+        description="Address of an S3-compatible store, such as MinIO.",
+        json_schema_extra={"unset": "Amazon's, by `AWS_REGION`"},
+    )
+
+    # Access.
+    access: Literal["auto", "keys", "gateway"] = Field(
+        "auto",
+        description=(
+            "`keys`: callers need a key or token. `gateway`: a gateway in front authenticates "
+            "every caller, and this service none. `auto`: `keys` if `keys_file` or `oidc_issuer` "
+            "is set, else open to everybody, which is refused unless it listens on loopback."
+        ),
+        json_schema_extra={"page": "#access"},
+    )
+    keys_file: Path | None = Field(
+        None, description="File of API keys, made by `mmpose-service keys add`."
+    )
+    quota: Quota = Field(
+        UNLIMITED,
+        description=(
+            "Limits of callers whose key has none of its own, as JSON: `requests_a_minute`, "
+            "`video_s_a_day`, `frames_a_day`, `queued_jobs`."
+        ),
+        json_schema_extra={"unset": "no limits"},
+    )
+    oidc_issuer: str | None = Field(
+        None, min_length=1, description="Issuer (`iss`) of OIDC access tokens to accept."
+    )
+    oidc_audience: str | None = Field(
+        None, min_length=1, description="Audience (`aud`) that tokens must have."
+    )
+    oidc_jwks_url: Annotated[
+        str | None, Field(pattern=r"^(https://[^/]|http://(127\.0\.0\.1|localhost)[:/])")
+    ] = Field(None, description="Address of the issuer's public keys, `https://`.")
+    link_s: float = Field(
+        86_400.0, ge=1, le=31_536_000, description="Seconds that a signed link is valid."
+    )
+    link_secret_file: Path | None = Field(
+        None,
+        description="File with the secret of signed links, made if absent; the same for all nodes.",
+        json_schema_extra={"unset": "`link_secret` next to `keys_file`"},
+    )
+    cors_origins: HostList = Field(
+        frozenset(),
+        description=(
+            "Origins whose pages may call the service, such as `https://app.example.org`, "
+            "separated by commas."
+        ),
+    )
 
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or `gs://bucket/prefix` for annotated videos.",
+        description="Folder, `gs://bucket/prefix` or `s3://bucket/prefix` for annotated videos.",
     )
     public_url: str | None = Field(
         None,
@@ -328,7 +397,17 @@ class Settings(BaseSettings):
         """Return the limits of a video that is analyzed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
-    @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.org")
+        return origins
+
+    @field_validator(
+        "allowed_hosts", "cors_origins", "gcs_buckets", "s3_buckets", "mirrors", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -351,7 +430,7 @@ class Settings(BaseSettings):
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | {API_KEY_VARIABLE}
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)

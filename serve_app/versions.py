@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from serve_app.results.response_schema import HealthSystem
+    from serve_app.results.health_schema import HealthSystem
 
 SERVICE_DISTRIBUTION = "mmpose-service"
 
@@ -29,7 +29,7 @@ def system(gpu: str | None) -> "HealthSystem":
     Args:
         gpu: that the models run on: on a cluster, another machine's than this process's.
     """
-    from serve_app.results.response_schema import HealthSystem
+    from serve_app.results.health_schema import HealthSystem
 
     here = _gpu_here()
     return HealthSystem(

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from deployments.errors import ConfigurationError, WorkingFilesError, keeping
 
+UPLOADS = "uploads"
+"""Folder of the spool with uploads in parts, which has rules of its own."""
+
 _LOCK = "lock"
 _UNLOCKED = ".new-"  # begins the name of a folder whose owner does not hold the lock yet
 _TRIAL = bytes(64 * 1024)
@@ -64,6 +67,8 @@ class Workspaces:
         """Remove the folders whose owners were killed."""
         before = time.time() - self._longest_s
         for entry in self._spool.iterdir():
+            if entry.name == UPLOADS:
+                continue
             with suppress(FileNotFoundError):  # its owner, or another sweeper, was quicker
                 if entry.is_dir() and not entry.is_symlink() and _is_left(entry, before):
                     shutil.rmtree(entry, ignore_errors=True)

@@ -37,6 +37,8 @@ def render_segment(
         MediaError: the source cannot be read. StorageError: the result cannot be written.
     """
     rate = frame_rate(segment.path)
+    if segment.max_fps is not None:
+        rate = min(rate, Fraction(segment.max_fps).limit_denominator(1000))
 
     def encoded(encoder: Encoder) -> EncodedSegment:
         with closing(

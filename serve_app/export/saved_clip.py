@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biomech.config import CUTOFFS_HZ, BiomechanicsConfig
 from biomech.joints import INCLUDED_ANGLES
 from biomech.kinematics.geometry import ANGLES, Array
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.concurrency import Cancelled, never, while_wanted

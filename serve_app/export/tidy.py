@@ -10,7 +10,7 @@ import numpy as np
 
 from biomech.config import DEFINITIONS
 from biomech.kinematics.geometry import Array
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_fields import FIELDS
 from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS, split_side
 from biomech.statistics.inference import Z95

@@ -87,7 +87,7 @@ def draw_joint(
             label=f"{side}, nominal 95 % interval shaded",
         )
     axes.set_ylabel(f"{joint} (deg)")
-    axes.set_xlim(0, max(times[-1], 1e-3))
+    axes.set_xlim(times[0], max(times[-1], times[0] + 1e-3))
     axes.set_ylim(0, 185)
     axes.set_yticks([0, 45, 90, 135, 180])
     axes.grid(axis="y", color="0.92")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deployments.errors import BadParameterError
 from serve_app.export.saved_clip import SavedPerson, SavedResult
@@ -33,13 +34,14 @@ def key_frames(
     """Return pictures of moments of ``person``: of events where there are any, else evenly spread.
 
     Raises:
-        BadParameterError: ``video`` cannot be read.
+        BadParameterError: ``video`` cannot be read, or ``result`` lacks frames of a part of a file.
     """
     import av
 
     chosen = moments(result, person, marks)
+    places = _places(result)
     boxes = {
-        int(result.frame[f]): Box(
+        int(places[f]): Box(
             **dict(zip(("x1", "y1", "x2", "y2"), map(float, person.box[row]), strict=True)), score=0
         )
         for f in chosen
@@ -52,8 +54,20 @@ def key_frames(
             f"{video} cannot be read as a video: {error.__class__.__name__}",
             hint="Give the annotated MP4 of this result.",
         ) from error
-    times = dict(zip(result.frame.tolist(), result.times_s.tolist(), strict=True))
+    times = dict(zip(places.tolist(), result.times_s.tolist(), strict=True))
     return [KeyPicture(_jpeg(picture), f"{times[frame]:.2f} s") for frame, picture in found]
+
+
+def _places(result: SavedResult) -> NDArray[np.int32]:
+    """(f,) positions of the frames in the annotated video, which has the analyzed ones alone."""
+    if result.processing.video_info.part is None:
+        return result.frame
+    if len(result.frame) != result.processing.total_frames:
+        raise BadParameterError(
+            "the result lists some frames of a part of a video: their places are unknown",
+            hint='Analyze the video with "frames": "all", or make the report without pictures.',
+        )
+    return np.arange(len(result.frame), dtype=np.int32)
 
 
 def moments(result: SavedResult, person: SavedPerson, marks: Sequence[Mark]) -> list[int]:

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
+from serve_app.results.media_schema import VideoPart
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40
@@ -129,12 +130,14 @@ class SavedVideoInfo(BaseModel):
     height: Annotated[int, Field(ge=1, le=100_000)]
     fps: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     duration_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    part: VideoPart | None = None
 
 
 class Processing(BaseModel):
     """Summary of the analysis of the clip."""
 
     video_info: SavedVideoInfo
+    total_frames: Annotated[int, Field(ge=0)] = 0
     confidence_threshold: _Share
     models_used: dict[str, int] = {}
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
 from serve_app.results.response_schema import Biomechanics, Box, Keypoint, PoseResponse
 

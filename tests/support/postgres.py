@@ -1,13 +1,17 @@
 """Debian's PostgreSQL, started for the tests: on loopback, without fsync, in a folder that goes."""
 
+import asyncio
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import asyncpg
 
 WAIT_S = 60
 
@@ -57,6 +61,21 @@ def running(programs: Path) -> Iterator[str]:
             run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_database(server: str) -> str:
+    """Make an empty database on the server; return its URL."""
+    name = f"jobs_{uuid.uuid4().hex}"
+
+    async def make() -> None:
+        connection = await asyncpg.connect(server)
+        try:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        finally:
+            await connection.close()
+
+    asyncio.run(make())
+    return server.rpartition("/")[0] + "/" + name
 
 
 def _log(folder: Path) -> str:

@@ -279,7 +279,7 @@ def test_a_gap_in_the_sound_stays_a_gap(tmp_path, codec):
 
 
 def test_sound_that_no_way_brings_over_is_left_out(tmp_path, monkeypatch, caplog):
-    def refuses(source, stream, target):
+    def refuses(source, stream, since_s, target):
         raise StorageError("the muxer refuses it", retryable=False)
         yield
 

@@ -11,7 +11,8 @@ from deployments.errors import MediaError
 from deployments.messages import ModelStatus
 from serve_app.client import _all_errors
 from serve_app.http.routes import create_app
-from serve_app.results.response_schema import Health, PoseResponse
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseResponse
 from serve_app.service import LiveConfig, PoseService
 from tests.conftest import ROOT, SQUAT_FRAMES
 from tests.support.asgi import AsgiTransport, problem_of
@@ -234,7 +235,9 @@ def test_a_request_id_is_given_back_and_made_up_where_none_fits(http):
 def test_the_description_has_every_route_with_examples_and_errors(service):
     document = create_app(service).openapi()
     assert set(document["paths"]) == {
-        *("/pose", "/export", "/healthz", "/readyz", "/livez", "/videos/{key}")
+        *("/pose", "/export", "/healthz", "/readyz", "/livez"),
+        *("/videos/{key}", "/videos/{owner}/{key}"),
+        *("/uploads", "/uploads/{upload_id}"),
     }
     pose = document["paths"]["/pose"]["post"]
     body = pose["requestBody"]["content"]
