@@ -23,7 +23,8 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
-    ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
+    ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
+    ├── JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -311,6 +312,14 @@ class IdempotencyKeyReusedError(ServiceError):
     default_hint = (
         "Make a new Idempotency-Key for each request; repeat one only with the same body."
     )
+
+
+class IdempotencyInProgressError(ServiceError):
+    """The first request with this Idempotency-Key is not answered yet."""
+
+    status, code, title = 409, "idempotency_in_progress", "The first request is not answered yet"
+    default_retryable = True
+    default_hint = "Wait for the answer to the first request, or send this one again later."
 
 
 class QueueFullError(ServiceError):

@@ -1,5 +1,6 @@
 """Authenticate callers, and count what they use."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,8 +21,8 @@ OPEN_PATHS: Final = frozenset(
 )
 """Paths that need no key: probes, and the description of the interface. None has a secret."""
 
-LINKED: Final = ("/videos/",)
-"""Beginnings of the paths that a signed link opens for reading."""
+_LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
+"""Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2
 
@@ -76,7 +77,7 @@ class Access:
         return (
             self.links is not None
             and method in ("GET", "HEAD")
-            and path.startswith(LINKED)
+            and _LINKED.fullmatch(path) is not None
             and self.links.check(path, query)
         )
 

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
+from deployments.render.storage import JOBS_FOLDER
 from serve_app.jobs.durable_files import move_durably
 from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore
@@ -21,6 +22,11 @@ _WORK: Final = "work-"
 _RESUME: Final = "resume"
 _SPARE_BYTES: Final = 256 << 20
 """Free space that a job leaves on the disk."""
+
+
+def video_key(job_id: str) -> str:
+    """Return the key of a job's annotated video in the store: the same at each attempt."""
+    return f"{JOBS_FOLDER}/{job_id}.mp4"
 
 
 class JobFiles:

@@ -24,11 +24,10 @@ from deployments.errors import (
 from deployments.messages import MediaInfo
 from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
-from serve_app.access.caller import video_key
 from serve_app.http.problems import problem
 from serve_app.http.uploads import parse_options
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
-from serve_app.jobs.job_files import JobFiles
+from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
@@ -297,7 +296,7 @@ class JobRunner:
                 watch,
                 job.owner,
                 stages=ResumableStages(service.stages, self._files.segments, known, watch),
-                key=video_key(job.owner, job.id),
+                key=video_key(job.id),
                 longest_s=service.settings.job_deadline_s,
             )
         if answer.video_url is not None:  # a link that stays, and leads to the video
