@@ -4,7 +4,8 @@ Each error says what happened (``detail``), what the caller can do (``hint``), a
 call may succeed later (``retryable``). ``status`` and ``code`` are those of the HTTP response.
 
     ServiceError
-    ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
+    ├── BadParameterError     HeaderNotAllowedError   NotAcceptableError   BodyTimeoutError
+    ├── UnauthorizedError     RateLimitedError        QuotaExceededError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -18,6 +19,10 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   └── InferenceError
     ├── StorageError
     │   └── WorkingFilesError   JobTableError
+    ├── UploadError            an upload in parts
+    │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
+    │   ├── UploadUnfinishedError   ChecksumMismatchError
+    │   └── UploadVersionError   PartTypeError
     ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
@@ -103,6 +108,36 @@ class HeaderNotAllowedError(ServiceError):
 
     status, code, title = 400, "header_not_allowed", "Header not allowed"
     default_hint = "Send the request without this header."
+
+
+class NotAcceptableError(ServiceError):
+    """The caller accepts no encoding of the response that there is."""
+
+    status, code, title = 406, "not_acceptable", "No acceptable encoding"
+    default_hint = "Send the request without Accept-Encoding."
+
+
+class UnauthorizedError(ServiceError):
+    """The request has no valid key or token."""
+
+    status, code, title = 401, "unauthorized", "No valid key"
+    default_hint = "Send your key: Authorization: Bearer KEY, or X-API-Key: KEY."
+
+
+class RateLimitedError(ServiceError):
+    """The caller has sent more requests in a minute than its key allows."""
+
+    status, code, title = 429, "rate_limited", "Too many requests of this key"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, then try again."
+
+
+class QuotaExceededError(ServiceError):
+    """The caller has used the quota of its key."""
+
+    status, code, title = 429, "quota_exceeded", "Quota used"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or ask the operator for a larger quota."
 
 
 class BodyTimeoutError(ServiceError):
@@ -300,6 +335,62 @@ class JobNotFinishedError(ServiceError):
     default_hint = (
         "Wait until its state is `succeeded`: ask for the job itself, or read its events."
     )
+
+
+class UploadError(ServiceError):
+    """An upload in parts cannot be continued or used."""
+
+    status, code, title = 422, "bad_upload", "The upload cannot be used"
+    default_hint = "Ask for its offset with HEAD, and continue there."
+
+
+class UploadNotFoundError(UploadError):
+    """The upload is absent, has expired, or belongs to another caller."""
+
+    status, code, title = 404, "upload_not_found", "No such upload"
+    default_hint = "Begin a new upload; unused ones expire."
+
+
+class UploadOffsetError(UploadError):
+    """The part does not begin at the end of the last one; ``facts`` has the offset."""
+
+    status, code, title = 409, "upload_offset", "The part does not continue the upload"
+
+
+class UploadBusyError(UploadError):
+    """Another request sends a part of this upload, or uses it."""
+
+    status, code, title = 423, "upload_busy", "The upload is in use"
+    default_retryable = True
+    default_hint = "Wait until the other request has ended."
+
+
+class UploadUnfinishedError(UploadError):
+    """The upload is to be used, but parts of it are missing."""
+
+    status, code, title = 409, "upload_unfinished", "The upload is not whole"
+
+
+class ChecksumMismatchError(UploadError):
+    """The part arrived with another checksum than announced, and was dropped."""
+
+    status, code, title = 460, "checksum_mismatch", "The part is damaged"
+    default_retryable = True
+    default_hint = "Send the part again."
+
+
+class UploadVersionError(UploadError):
+    """The request names no version of the upload protocol, or another one."""
+
+    status, code, title = 412, "upload_version", "Another version of the upload protocol"
+    default_hint = "Send the header Tus-Resumable: 1.0.0."
+
+
+class PartTypeError(UploadError):
+    """The body of a part has another content type than the protocol requires."""
+
+    status, code, title = 415, "part_type", "Not a part of an upload"
+    default_hint = "Send the part with Content-Type: application/offset+octet-stream."
 
 
 class NotReadyError(ServiceError):

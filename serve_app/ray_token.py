@@ -1,11 +1,11 @@
-"""The secret of Ray's token authentication: found where Ray looks, or made in a private file."""
+"""Find the secret of Ray's token authentication as Ray does, or make it in a private file."""
 
 import os
 import secrets
 from pathlib import Path
 
 from deployments.errors import ConfigurationError
-from serve_app.private_file import make_private_file
+from serve_app.private_files import create_private
 
 _TOKEN, _PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 _HINT = f"Name a file that this user can write, in a separate folder: {_PATH}=FILE."
@@ -68,7 +68,7 @@ def ensure_token() -> Path | None:
 def _make(path: Path) -> None:
     """Write a token, unless another process does so first."""
     try:
-        make_private_file(path, secrets.token_hex(32))
+        create_private(path, secrets.token_hex(32))
     except OSError as error:
         raise ConfigurationError(
             f"Ray's token cannot be kept in {path}: {error}", hint=_HINT

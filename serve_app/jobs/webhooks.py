@@ -37,7 +37,7 @@ from deployments.fetch.media_source import parse_source
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import JobRecord, JobState
 from serve_app.jobs.tables import jobs, webhooks
-from serve_app.private_file import make_private_file
+from serve_app.private_files import create_private
 
 ATTEMPTS: Final = 9
 """Calls made before giving up, over about 30 hours."""
@@ -123,7 +123,7 @@ class WebhookKeys:
             ConfigurationError: it cannot be read or made, or holds less than 256 bits.
         """
         try:
-            make_private_file(path, secrets.token_hex(32))
+            create_private(path, secrets.token_hex(32))
             self._master = bytes.fromhex(path.read_text("ascii").strip())
         except (OSError, ValueError) as error:
             raise ConfigurationError(
