@@ -342,7 +342,10 @@ class Settings(BaseSettings):
     )
     link_secret_file: Path | None = Field(
         None,
-        description="File with the secret of signed links, made if absent; the same for all nodes.",
+        description=(
+            "File with the secret of signed links and webhooks, made if absent; the same for all "
+            "nodes."
+        ),
         json_schema_extra={"unset": "`link_secret` next to `keys_file`"},
     )
     cors_origins: HostList = Field(

@@ -98,8 +98,8 @@ def squat_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """URL of a PostgreSQL server."""
+def postgres_database() -> Iterator[str]:
+    """URL of a database of PostgreSQL, which is only for tests."""
     programs = postgres.find_programs()
     if programs is None:
         pytest.skip("needs PostgreSQL (apt-get install postgresql), which is absent")
@@ -112,4 +112,6 @@ def jobs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of jobs, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/jobs.db"
-    return postgres.make_database(request.getfixturevalue("postgres_server"))
+    url: str = request.getfixturevalue("postgres_database")
+    postgres.empty(url)
+    return url

@@ -8,7 +8,7 @@ from deployments.errors import UnauthorizedError
 from serve_app.access.caller import ANONYMOUS, Caller
 from serve_app.access.keys import KeyFile
 from serve_app.access.limits import DailyUse, RateLimits
-from serve_app.access.links import Links, open_links, secret_path
+from serve_app.access.links import Links, read_secret, secret_path
 from serve_app.access.modes import AccessMode, access_mode
 from serve_app.access.tokens import TokenVerifier
 from serve_app.settings import Settings
@@ -106,7 +106,7 @@ def open_access(settings: Settings) -> Access:
             settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.quota
         )
     secret = settings.link_secret_file or secret_path(settings.keys_file)
-    return Access(mode, keys, tokens, open_links(secret, settings.link_s))
+    return Access(mode, keys, tokens, Links(read_secret(secret), settings.link_s))
 
 
 def _presented(headers: Mapping[str, str]) -> str:
