@@ -13,11 +13,18 @@ from deployments.errors import BadParameterError
 from serve_app.access.caller import Quota
 from serve_app.access.keys import KeyFile
 
+
+def _required(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path:
+    if path is None:
+        raise click.UsageError("Name the file of the keys: --file FILE, or MMPOSE_KEYS_FILE.")
+    return path
+
+
 _file = click.option(
     "--file",
     "path",
     envvar="MMPOSE_KEYS_FILE",
-    required=True,
+    callback=_required,
     type=click.Path(dir_okay=False, path_type=Path),
     help="File of the keys; default: $MMPOSE_KEYS_FILE.",
 )

@@ -17,7 +17,7 @@ from deployments.errors import HeaderNotAllowedError, ServiceError
 from serve_app.access.caller import Caller
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
-from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.guard import add_guard, add_headers, describe_access
 from serve_app.http.problems import CONTENT_TYPE, problem
 from serve_app.http.reception import Reception
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
@@ -53,12 +53,13 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
     for status, text in {
         400: "A header that would command the server.",
+        401: "No key, or one that is wrong, expired or revoked.",
         403: "The address is not allowed.",
         408: "The body came too slowly.",
         413: "Too large: bytes, seconds, pixels or frames.",
         415: "Not a video, or a codec that is not supported.",
         422: "A bad parameter, or a file that cannot be analyzed.",
-        429: "Too many requests; see Retry-After.",
+        429: "Too many requests, or a quota is used; see Retry-After.",
         502: "The address cannot be reached, or the result cannot be stored.",
         503: "Not ready, or a stage failed.",
         504: "Out of time.",
@@ -73,6 +74,7 @@ class _Described(FastAPI):
         document = super().openapi()
         pose = document["paths"]["/pose"]["post"]["responses"]["200"]
         pose["content"]["application/json"]["example"] = _EXAMPLE
+        describe_access(document, _PROBLEMS)
         return document
 
 

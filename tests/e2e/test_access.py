@@ -17,17 +17,13 @@ import httpx
 import pytest
 from starlette.routing import BaseRoute
 
-from deployments.errors import NotAVideoError
-from deployments.messages import ModelStatus
-from serve_app.access.authentication import OPEN_PATHS, open_access
+from serve_app.access.authentication import OPEN_PATHS
 from serve_app.access.keys import KeyFile
 from serve_app.http.routes import create_app
-from serve_app.model_plan import plan_models
-from serve_app.service import PoseService
-from serve_app.settings import load_settings
 from tests.conftest import ROOT
 from tests.e2e.conftest import first_frames
 from tests.support.asgi import AsgiTransport
+from tests.support.keyed_service import keyed_service
 from tools.serving import free_port, raylet_of, serving
 
 NAME = "0" * 32 + ".mp4"
@@ -58,48 +54,9 @@ ROUTES = {
 """A row for each route that needs a key; HEAD is as GET."""
 
 
-class Stages:
-    """Stages that find no video in any file."""
-
-    async def probe(self, _path: Path) -> None:
-        raise NotAVideoError("no video")
-
-
-@dataclass(frozen=True)
-class Keyed:
-    """A service with two callers. ``secrets`` may be in no log."""
-
-    service: PoseService
-    keys: dict[str, str]
-    me: str
-
-    @property
-    def secrets(self) -> list[str]:
-        return [key.partition(".")[2] for key in self.keys.values() if key]
-
-
 @pytest.fixture(scope="module")
 def keyed(marker_config, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("keyed")
-    file = KeyFile(folder / "keys.json")
-    mine, own = file.add("me")
-    _, another = file.add("another")
-    settings = load_settings(
-        {
-            "config": marker_config,
-            "spool_dir": folder / "spool",
-            "output": str(folder / "videos"),
-            "keys_file": folder / "keys.json",
-        }
-    )
-    statuses = {
-        role: ModelStatus(role=role, loaded=True, name=role, input_size=(8, 8), device="cpu")
-        for role in ("rtmpose", "hrnet", "detector")
-    }
-    plan = plan_models(settings)
-    service = PoseService(settings, plan, Stages(), lambda: statuses, open_access(settings))
-    wrong = f"{mine.id}.{'A' * 43}"
-    return Keyed(service, {"none": "", "wrong": wrong, "another": another, "own": own}, mine.id)
+    return keyed_service(tmp_path_factory.mktemp("keyed"), marker_config)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +101,7 @@ def test_every_route_has_a_row(keyed):
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_route_answers_its_owner_alone(http, keyed, made, route, who):
     row, (method, template) = ROUTES[route], route.split()
-    headers = {"Authorization": f"Bearer {keyed.keys[who]}"} if keyed.keys[who] else {}
+    headers = keyed.headers(who)
     expected = {
         "none": 401,
         "wrong": 401,
@@ -254,7 +211,8 @@ settings = load_settings()
 ray.init(address="local", num_cpus=2, include_dashboard=False)
 serve.start(http_options={"host": sys.argv[1], "port": int(sys.argv[2])})
 try:
-    serve.run(Ingress.bind(settings, plan_models(settings), {}, {}))
+    once = Ingress.options(max_constructor_retry_count=1)
+    serve.run(once.bind(settings, plan_models(settings), {}, {}))
 except RuntimeError:
     print(serve.status().applications["default"].deployments["Ingress"].message)
 """
