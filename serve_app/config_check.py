@@ -34,7 +34,7 @@ _STATED = ("num_cpus", "num_gpus")
 
 
 def check_config(path: Path) -> list[str]:
-    """Problems of a serve config file, each a sentence that names the key; empty for a good one."""
+    """List the problems of a serve config file, each a sentence that names the key."""
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -144,7 +144,7 @@ def _unknown_keys(model: type[BaseModel], document: Mapping[str, Any], where: st
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model that an annotation names, alone, in a list or as an alternative."""
+    """Find the pydantic model that an annotation names, alone, in a list or as an alternative."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_model_in(argument) for argument in get_args(annotation))

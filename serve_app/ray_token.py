@@ -1,4 +1,4 @@
-"""The secret of Ray's token authentication: found where Ray looks, or made in a private file."""
+"""Find the secret of Ray's token authentication as Ray does, or make it in a private file."""
 
 import os
 import secrets
@@ -66,7 +66,7 @@ def ensure_token() -> Path | None:
 
 
 def _make(path: Path) -> None:
-    """Write a token that nobody else can read at any time, unless another process does so first."""
+    """Write a token, unless another process does so first."""
     try:
         create_private(path, secrets.token_hex(32))
     except OSError as error:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from deployments.annotated_video import StoredVideo
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
-from deployments.messages import StoredVideo
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client

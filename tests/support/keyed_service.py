@@ -16,7 +16,7 @@ from serve_app.settings import load_settings
 class NoVideos:
     """Stages that refuse every file."""
 
-    async def probe(self, _path: Path) -> None:
+    async def probe(self, *_of: Any) -> None:
         raise NotAVideoError("no video")
 
 

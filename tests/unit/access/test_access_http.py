@@ -11,7 +11,7 @@ import pytest
 from deployments.errors import UnauthorizedError
 from serve_app.client import PoseClient
 from serve_app.http.routes import create_app
-from serve_app.results.response_schema import Health
+from serve_app.results.health_schema import Health
 from tests.support.asgi import AsgiTransport
 from tests.support.keyed_service import keyed_service
 

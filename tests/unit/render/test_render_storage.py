@@ -15,8 +15,8 @@ from google.auth.exceptions import DefaultCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.annotated_video import StoredVideo
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
-from deployments.messages import StoredVideo
 from deployments.render.storage import GcsStore, LocalStore, VideoStore, open_store
 from tests.support.gcs_emulator import GcsEmulator, StoredObject
 from tests.support.loopback_server import closed_port
