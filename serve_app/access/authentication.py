@@ -50,11 +50,10 @@ class Access:
         self._rates = RateLimits()
 
     async def authenticate(self, headers: Mapping[str, str]) -> Caller:
-        """Return who sends a request with these headers, and count it.
+        """Return who sends a request with these headers.
 
         Raises:
             UnauthorizedError: there is no valid key or token.
-            RateLimitedError: the caller has sent too many.
             NotReadyError: keys cannot be read or fetched.
         """
         if self.mode is not AccessMode.KEYS:
@@ -69,8 +68,15 @@ class Access:
             caller = self._keys.caller(presented)
         if caller is None:
             raise UnauthorizedError("the key is wrong, expired or revoked")
-        self._rates.count(caller)
         return caller
+
+    def count(self, caller: Caller) -> None:
+        """Count a request of ``caller``.
+
+        Raises:
+            RateLimitedError: the caller has sent too many within a minute.
+        """
+        self._rates.count(caller)
 
     def opens(self, method: str, path: str, query: str) -> bool:
         """Return whether the query of a request is a signed link to this path."""

@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from serve_app.access.caller import ANONYMOUS, Caller
+from serve_app.access.caller import Caller
 
 
 def owner_of(request: Request) -> str | None:
@@ -11,6 +11,6 @@ def owner_of(request: Request) -> str | None:
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who sent a request; anonymous where nothing authenticates."""
-    caller: Caller = getattr(request.state, "caller", ANONYMOUS)
+    """Return who sent a request, as :mod:`serve_app.http.guard` found out."""
+    caller: Caller = request.state.caller
     return caller

@@ -18,7 +18,7 @@ from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
-from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.guard import add_guard, add_headers, describe_access
 from serve_app.http.job_routes import add_jobs
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
@@ -53,6 +53,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
     for status, text in {
         400: "A header that would command the server.",
+        401: "No key, or one that is wrong, expired or revoked.",
         403: "The address is not allowed.",
         404: "There is no such upload.",
         408: "The body came too slowly.",
@@ -62,7 +63,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "Not a video, or a codec that is not supported.",
         422: "A bad parameter, or a file that cannot be analyzed.",
         423: "The upload is in use.",
-        429: "Too many requests; see Retry-After.",
+        429: "Too many requests, or a quota is used; see Retry-After.",
         502: "The address cannot be reached, or the result cannot be stored.",
         503: "Not ready, or a stage failed.",
         504: "Out of time.",
@@ -77,6 +78,7 @@ class _Described(FastAPI):
         document = super().openapi()
         pose = document["paths"]["/pose"]["post"]["responses"]["200"]
         pose["content"]["application/json"]["example"] = _EXAMPLE
+        describe_access(document, _PROBLEMS)
         return document
 
 
@@ -206,7 +208,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
 def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
     """Return a video of ``owner``; that of another is as if there were none."""
     path = folder / owner / key
-    mine = request.state.by_link or request.state.caller.id == owner
+    mine = request.state.by_link or caller_of(request).id == owner
     named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
     if not (mine and named and path.is_file()):
         raise HTTPException(404, "there is no such video")
