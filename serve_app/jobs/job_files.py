@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-import zstandard
-
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
-from serve_app.jobs.durable_files import durable, move_durably
+from serve_app.jobs.durable_files import move_durably
 from serve_app.jobs.job import JobRecord
+from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore
 from serve_app.results.response_writer import Answer
 
@@ -21,7 +20,6 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 _GONE: Final = ".gone-"
 _WORK: Final = "work-"
 _RESUME: Final = "resume"
-_PIECE: Final = 1 << 20
 _SPARE_BYTES: Final = 256 << 20
 """Free space that a job leaves on the disk."""
 
@@ -61,8 +59,12 @@ class JobFiles:
         return self.folder(job_id) / "source"
 
     def result(self, job_id: str) -> Path:
-        """Return the path of the result: the response as JSON, compressed by zstd."""
-        return self.folder(job_id) / "result.json.zst"
+        """Return the folder of the result; see :mod:`serve_app.jobs.result_file`."""
+        return self.folder(job_id) / "result"
+
+    def video(self, job_id: str) -> Path:
+        """Return the path of the annotated video, which is kept as long as the job."""
+        return self.folder(job_id) / "video.mp4"
 
     def make(self, job_id: str, needed_bytes: int = 0) -> Path:
         """Make the folder of a job, unless it is there.
@@ -122,15 +124,19 @@ class JobFiles:
         Raises:
             ValueError: a number of it is not finite. WorkingFilesError: it cannot be written.
         """
-        body = memoryview(answer.body())
-        with (
-            keeping("the result of a job"),
-            durable(self.result(job_id)) as file,
-            zstandard.ZstdCompressor().stream_writer(file, len(body), closefd=False) as compressed,
-        ):
-            for start in range(0, len(body), _PIECE):
-                compressed.write(body[start : start + _PIECE])
-        return len(body)
+        folder = self.result(job_id)
+        with keeping("the result of a job"):
+            shutil.rmtree(folder, ignore_errors=True)  # of an attempt killed since
+            return write_result(folder, answer.head(), answer.frames())
+
+    def put_video(self, job_id: str, file: Path) -> None:
+        """Move the annotated video from the job's working files.
+
+        Raises:
+            WorkingFilesError: it cannot be moved.
+        """
+        with keeping("the video of a job"):
+            move_durably(file, self.video(job_id))
 
     def forget_work(self, job_id: str) -> None:
         """Delete what only another attempt of a job would need."""
@@ -178,6 +184,6 @@ class JobFiles:
         return sum(map(self.size_of, ids))
 
 
-def video_key(job: JobRecord) -> str:
-    """Return the name of the annotated video of a job in the store: the same at each attempt."""
+def video_of(job: JobRecord) -> str:
+    """Return the file name of the annotated video of a job: the same at each attempt."""
     return f"{job.id}.mp4"

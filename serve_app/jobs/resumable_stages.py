@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
+from deployments.media_choice import MediaOptions
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.pose.model_options import EngineOptions
 from deployments.roles import ModelRole
@@ -84,9 +82,9 @@ class ResumableStages:
         self._watcher = watcher
         self._identities = identities(source.models, source.options)
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions) -> MediaInfo:
         """See ``Stages``."""
-        media = await self._stages.probe(path)
+        media = await self._stages.probe(path, options)
         self._watcher.probed(media)
         return media
 
