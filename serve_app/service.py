@@ -7,7 +7,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,11 +24,10 @@ from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
 from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
-from deployments.render.storage import video_key
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
-from serve_app.access.caller import Caller
+from serve_app.access.caller import Caller, video_key
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
@@ -60,22 +58,6 @@ class LiveConfig(BaseModel):
     detector_stride: Stride = ANALYSIS.detector_stride
     max_people: PeopleLimit = ANALYSIS.max_people
     max_concurrent_requests: int = Field(_REGISTRY.max_concurrent_requests, ge=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at a job.
-
-    Attributes:
-        stages: that find the results of earlier attempts.
-        video: file name of the annotated video, the same at each attempt. The result names it
-            without a signature, which would expire before the job.
-        longest_s: of the attempt; None for the settings' ``deadline_s``.
-    """
-
-    stages: Stages
-    video: str
-    longest_s: float | None = None
 
 
 class Statuses(Protocol):
@@ -296,7 +278,10 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
         owner: str = "",
-        attempt: Attempt | None = None,
+        *,
+        stages: Stages | None = None,
+        key: str | None = None,
+        longest_s: float | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
@@ -304,7 +289,9 @@ class PoseService:
             path: of the file. folder: of working files. options: of the request.
             request_id: of this request. progress: called as the pipeline's.
             owner: ``Caller.id`` to whom the annotated video belongs.
-            attempt: of a job, which needs no place; None for a request.
+            stages: used instead of the service's own.
+            key: of the annotated video in the store; a random one of the owner's by default.
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -313,10 +300,10 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        given = attempt or Attempt(self.stages, f"{uuid.uuid4().hex}.mp4")
-        job = self._job(path, folder, options, statuses, min_score, video_key(owner, given.video))
-        async with self.deadline(given.longest_s):
-            outcome = await run(job, given.stages, progress)
+        key = key or video_key(owner, uuid.uuid4().hex)
+        job = self._job(path, folder, options, statuses, min_score, key)
+        async with self.deadline(longest_s):
+            outcome = await run(job, stages or self.stages, progress)
         media = outcome.media
         self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
@@ -332,7 +319,7 @@ class PoseService:
             {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
-        if answer.video_url is not None and attempt is None:
+        if answer.video_url is not None:
             answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
         return answer
 

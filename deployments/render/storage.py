@@ -206,11 +206,6 @@ def open_store(target: str, public_url: str) -> VideoStore:
     return LocalStore(folder, public_url)
 
 
-def video_key(owner: str, name: str) -> str:
-    """Return the key of the video ``name`` of ``owner``, who is empty where there are no keys."""
-    return f"{owner}/{name}" if owner else name
-
-
 def _check_key(key: str) -> None:
     owner, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name) or (slash and not _OWNER.fullmatch(owner)):

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
 from serve_app.jobs.durable_files import move_durably
-from serve_app.jobs.job import JobRecord
 from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore
 from serve_app.results.response_writer import Answer
@@ -124,10 +123,8 @@ class JobFiles:
         Raises:
             ValueError: a number of it is not finite. WorkingFilesError: it cannot be written.
         """
-        folder = self.result(job_id)
         with keeping("the result of a job"):
-            shutil.rmtree(folder, ignore_errors=True)  # of an attempt killed since
-            return write_result(folder, answer.head(), answer.frames())
+            return write_result(self.result(job_id), answer.head(), answer.frames())
 
     def put_video(self, job_id: str, file: Path) -> None:
         """Move the annotated video from the job's working files.
@@ -182,8 +179,3 @@ class JobFiles:
         """Return the bytes of the files of all jobs, without shared segments."""
         ids = [entry.name for entry in self._folder.iterdir() if _ID.fullmatch(entry.name)]
         return sum(map(self.size_of, ids))
-
-
-def video_of(job: JobRecord) -> str:
-    """Return the file name of the annotated video of a job: the same at each attempt."""
-    return f"{job.id}.mp4"

@@ -6,9 +6,10 @@ import time
 from typing import Final
 
 from deployments.errors import ServiceError
-from deployments.render.storage import VideoStore, video_key
+from deployments.render.storage import VideoStore
+from serve_app.access.caller import video_key
 from serve_app.jobs.job import JobRecord
-from serve_app.jobs.job_files import JobFiles, video_of
+from serve_app.jobs.job_files import JobFiles
 from serve_app.jobs.job_queue import JobQueue
 
 logger = logging.getLogger("mmpose_service")
@@ -67,7 +68,7 @@ class Retention:
         """Delete the files and the video of a job; what cannot be deleted is logged."""
         for delete, name in (
             (self._files.remove, job.id),
-            (self._videos.remove, video_key(job.owner, video_of(job))),
+            (self._videos.remove, video_key(job.owner, job.id)),
         ):
             try:
                 await asyncio.to_thread(delete, name)

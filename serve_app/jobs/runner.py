@@ -25,15 +25,16 @@ from deployments.errors import (
 from deployments.messages import MediaInfo
 from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
+from serve_app.access.caller import video_key
 from serve_app.http.problems import problem
 from serve_app.http.uploads import parse_options
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
-from serve_app.jobs.job_files import JobFiles, video_of
+from serve_app.jobs.job_files import JobFiles
 from serve_app.jobs.job_queue import JobQueue
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
 from serve_app.results.response_schema import PoseOptions
-from serve_app.service import Attempt, PoseService
+from serve_app.service import PoseService
 
 logger = logging.getLogger("mmpose_service")
 
@@ -306,15 +307,16 @@ class JobRunner:
                 job.id,
                 watch,
                 job.owner,
-                Attempt(
-                    ResumableStages(service.stages, self._files.segments, known, watch),
-                    video_of(job),
-                    service.settings.job_deadline_s,
-                ),
+                stages=ResumableStages(service.stages, self._files.segments, known, watch),
+                key=video_key(job.owner, job.id),
+                longest_s=service.settings.job_deadline_s,
             )
             if answer.video_url is not None:
                 await asyncio.to_thread(self._files.put_video, job.id, work / JOINED)
-        return await asyncio.to_thread(self._files.write_result, job.id, answer), answer.video_url
+        if answer.video_url is not None:  # a link that stays, and leads to the video
+            answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
+        size = await asyncio.to_thread(self._files.write_result, job.id, answer)
+        return size, answer.stored_url
 
     async def _source(self, job: JobRecord, folder: Path, watch: _Watch) -> Path:
         path = self._files.source(job.id)

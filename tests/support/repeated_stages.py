@@ -26,7 +26,7 @@ class Repeated:
 
     async def probe(self, path, options):
         await self._called(("probe", None))
-        media = await self._once("probe", lambda: self._stages.probe(path, options))
+        media = await self._once(("probe", options), lambda: self._stages.probe(path, options))
         return replace(media, path=str(path))
 
     async def analyze(self, segment, options):
