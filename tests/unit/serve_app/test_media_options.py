@@ -7,14 +7,19 @@ import av
 import numpy as np
 import pytest
 
+from biomech.skeleton import INDEX
 from deployments.errors import BadParameterError
 from deployments.media_choice import MediaOptions, Region
+from serve_app.cli.analyze import Formats, analyze_one
 from serve_app.client import PoseClient
 from serve_app.export.saved_clip import read_result
 from serve_app.http.uploads import parse_options
 from serve_app.report.key_pictures import key_frames
 from serve_app.results.response_schema import PoseOptions
 from tests.conftest import SQUAT_FRAMES
+from tests.support.loopback_server import Server, reply
+from tests.support.markers import draw, squat
+from tests.support.stills import still
 
 SAID = {
     "start": 1.0,
@@ -225,3 +230,44 @@ def test_the_client_sends_them(http, squat_video):
         answer = client.analyze(squat_video, video=False, start=0.5, end=1.0, rotation=180)
     info = answer.data.processing_summary.video_info
     assert (info.part.first_frame, info.part.last_frame, info.rotation_deg) == (15, 29, 180)
+
+
+@pytest.fixture(scope="module")
+def photo():
+    """The first picture of the squat video."""
+    return draw(squat(1)[0], (480, 640))[..., ::-1]
+
+
+@pytest.mark.parametrize(("kind", "orientation"), [("JPEG", 6), ("PNG", None), ("WEBP", None)])
+def test_a_photo_is_analyzed_as_a_video_of_one_frame(
+    http, service, photo, tmp_path, kind, orientation
+):
+    path = tmp_path / "photo"
+    path.write_bytes(still(photo, kind, orientation))
+    document = ask(http, path, people="all")
+
+    (frame,) = document["data"]["poses_per_frame"]
+    knee = squat(1)[0][INDEX["left_knee"]].tolist()
+    found = frame["keypoints"]["left_knee"]
+    assert (found["x"], found["y"]) == pytest.approx(knee, abs=4)
+    assert frame["biomechanics"]["joint_angles"]["left_knee"] is not None
+    assert frame["frame_info"]["timestamp"] == 0
+    summary = document["data"]["processing_summary"]["video_info"]
+    assert (summary["container"], summary["fps"], summary["duration_s"]) == (kind.lower(), 0, 0)
+    person = document["data"]["biomechanics_summary"][0]
+    assert (person["reps"], person["reps_reason"]) == ([], "insufficient_history")
+    video = Path(service.settings.output) / document["video_url"].rpartition("/")[2]
+    with av.open(str(video)) as container:
+        assert [(f.width, f.height) for f in container.decode(video=0)] == [(480, 640)]
+
+
+def test_a_photo_of_a_url_and_of_a_file_is_analyzed_too(service, photo, tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(still(photo, "JPEG"))
+    out = tmp_path / "out"
+    out.mkdir()
+    response = analyze_one(service, str(path), PoseOptions(video=False), out / "photo", Formats())
+    with Server(reply(path.read_bytes())) as server:
+        again = analyze_one(service, server.url(), PoseOptions(video=False), out / "u", Formats())
+    assert response.data.poses_per_frame[0].keypoints is not None
+    assert again.data.poses_per_frame == response.data.poses_per_frame
