@@ -1,4 +1,4 @@
-"""The stages in this process: no Ray, no server."""
+"""Run the stages in this process: no Ray, no server."""
 
 import asyncio
 import gc
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
 from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
@@ -22,14 +23,10 @@ from deployments.messages import (
     ClipPoses,
     CropPoses,
     Detections,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.pose.batching import run_alone
 from deployments.pose.interface import PersonDetector
@@ -174,7 +171,7 @@ class LocalStages:
         )
 
     def engine(self, role: ModelRole) -> Any:
-        """The model of ``role``.
+        """Return the model of ``role``.
 
         Raises:
             NotReadyError: it could not be loaded; says why.

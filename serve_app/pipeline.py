@@ -1,4 +1,4 @@
-"""One video through the stages: split, fan out, merge, retry, cancel.
+"""Run one video through the stages: split, fan out, merge, retry, cancel.
 
 The stages are given as :class:`Stages`: plain engines in this process (``serve_app.local``) or the
 deployments of the graph (``serve_app.handles``). The pipeline holds no pixels.
@@ -18,6 +18,7 @@ import numpy as np
 
 from biomech.config import NO_CONTEXT, Context
 from biomech.preprocessing.filters import MAX_SHARE
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.decode.segments import SEGMENT_S, split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.media_choice import AS_IT_IS, MediaOptions, Region
@@ -26,13 +27,9 @@ from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.tracking.tracks import merge
 
@@ -261,7 +258,7 @@ def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
 
 
 def ranges(frames: Sequence[int]) -> str:
-    """Ascending numbers of frames as text: ``3-7, 12``, and the number of ranges beyond some."""
+    """Write ascending frame numbers as text, ``3-7, 12``, and the number of ranges beyond some."""
     cuts = [i for i in range(1, len(frames)) if frames[i] != frames[i - 1] + 1]
     ends = [(frames[a], frames[b - 1]) for a, b in pairwise([0, *cuts, len(frames)])]
     found = [f"{a}-{b}" if b > a else f"{a}" for a, b in ends]
@@ -270,7 +267,7 @@ def ranges(frames: Sequence[int]) -> str:
 
 
 def _drained(items: list[Item]) -> Iterator[Item]:
-    """The items, which then are the taker's alone: those of a long video are as large as a clip."""
+    """Yield the items and drop them here: those of a long video are as large as a clip."""
     while items:
         yield items.pop()
 
@@ -309,7 +306,7 @@ async def fan_out(
     limit: int,
     done: Callable[[int], None] = no_progress,
 ) -> list[Result]:
-    """``call`` for every item, at most ``limit`` at once, results in the items' order.
+    """Call ``call`` for every item, at most ``limit`` at once; return results in the items' order.
 
     An item whose call raises :class:`StageFailedError` (its replica died) is tried again, up to
     three times in all: segments are pure functions of their input. Any other error, and being

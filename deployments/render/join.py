@@ -12,10 +12,11 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from deployments.annotated_video import EncodedSegment
 from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import NO_DECODERS, open_media
-from deployments.messages import EncodedSegment, MediaInfo
+from deployments.messages import MediaInfo
 from deployments.render.color_conversion import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add

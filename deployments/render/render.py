@@ -6,20 +6,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Encoder, Overlay, StoredVideo
 from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import StorageError
 from deployments.media import hardware
 from deployments.media.open import open_media
 from deployments.media.reader import read, video_stream
-from deployments.messages import (
-    EncodedSegment,
-    EncodeOptions,
-    Encoder,
-    MediaInfo,
-    Overlay,
-    Segment,
-    StoredVideo,
-)
+from deployments.messages import MediaInfo, Segment
 from deployments.render.encode import encode_segment
 from deployments.render.join import join
 from deployments.render.storage import VideoStore

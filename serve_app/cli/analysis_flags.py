@@ -16,7 +16,7 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "subject": SubjectOptions,
     "camera": CameraOptions,
 }
-_OUTPUT: Final = ("video", "data")
+_OUTPUT: Final = ("video", "data", "fields")
 """Options that select the output; a command has its own flags for these, or none."""
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

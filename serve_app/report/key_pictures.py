@@ -1,4 +1,4 @@
-"""Key frames of the annotated video as JPEG pictures that a page holds within itself."""
+"""Read key frames of the annotated video as JPEG pictures that a page holds within itself."""
 
 import base64
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ class KeyPicture:
 def key_frames(
     result: SavedResult, person: SavedPerson, marks: Sequence[Mark], video: Path
 ) -> list[KeyPicture]:
-    """Pictures of moments of ``person``: of events where there are any, else evenly spread.
+    """Return pictures of moments of ``person``: of events where there are any, else evenly spread.
 
     Raises:
         BadParameterError: ``video`` cannot be read, or ``result`` lacks frames of a part of a file.
@@ -71,7 +71,7 @@ def _places(result: SavedResult) -> NDArray[np.int32]:
 
 
 def moments(result: SavedResult, person: SavedPerson, marks: Sequence[Mark]) -> list[int]:
-    """At most six frames that show ``person``, in order."""
+    """Return at most six frames that show ``person``, in order."""
     if not len(person.rows):
         return []
     times = result.times_s[person.rows]

@@ -4,16 +4,22 @@ The response is the specification's, field for field; what this service adds com
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
+from typing_extensions import TypeAliasType
 
 from biomech.config import Camera, Context, Subject
-from biomech.joints import JOINT_ANGLES
+from biomech.results.frame_fields import FIELDS
+from biomech.skeleton import KEYPOINTS
 from serve_app.results.application_schema import FINITE, ResponseModel
+from serve_app.results.described import DescribedAs, Named
 from serve_app.results.form_fields import FormObject, inline, no_truth
+from serve_app.results.frame_detail import FrameDetail
 from serve_app.results.media_schema import MediaFields, VideoPart
+from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
@@ -90,10 +96,27 @@ class PoseOptions(MediaFields):
     camera: Annotated[CameraOptions | None, FormObject, inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
+    fields: str | None = Field(
+        None,
+        description="Parts of the response to return, as paths with commas between them, such as "
+        "`joint_angles,video_url`; default: all. The answer is then partial.",
+        examples=["frame_info.timestamp,joint_angles"],
+    )
     reference: Reference = None
     before: EarlierResult = None
     norms: Norms = None
     _numbers = field_validator("confidence", "cutoff_hz", mode="before")(no_truth)
+
+    @field_validator("fields")
+    @classmethod
+    def _known(cls, fields: str | None) -> str | None:
+        selection_of(fields)
+        return fields
+
+    @property
+    def selection(self) -> Selection | None:
+        """Return the parts of the response to return; None for all."""
+        return selection_of(self.fields)
 
     @property
     def context(self) -> Context:
@@ -120,16 +143,34 @@ class PoseRequest(PoseOptions):
                     "data": True,
                     "confidence": 0.3,
                 }
-            ]
+            ],
+            "oneOf": [{"required": ["video_url"]}, {"required": ["upload_id"]}],
         },
     )
 
-    video_url: str = Field(
+    upload_id: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="Upload in parts, instead of `video_url`.",
+    )
+    video_url: str | None = Field(
+        None,
         min_length=1,
         max_length=4096,
-        description="http(s):// or gs:// address of the video.",
+        validate_default=True,
+        description="http(s)://, gs:// or s3:// address of the video; required without "
+        "`upload_id`.",
         examples=["https://storage.googleapis.com/bucket/video.mp4"],
     )
+
+    @field_validator("video_url")
+    @classmethod
+    def _one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse two sources or none, unless the other one is wrong in itself."""
+        if "upload_id" in info.data and (value is None) == (info.data["upload_id"] is None):
+            found = "neither was found" if value is None else "both were found"
+            raise ValueError(f"expected either video_url or upload_id, {found}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)
@@ -164,24 +205,25 @@ class Box:
     score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
 
 
-JointAngles = dict[str, float | None]
+_Numbers = dict[str, float | None]
+
+# Names of components of the schema; values are plain dictionaries.
+Keypoints = TypeAliasType("Keypoints", Annotated[dict[str, Keypoint], Named(KEYPOINTS)])
+JointAngles = TypeAliasType("JointAngles", Annotated[_Numbers, Named(FIELDS["joint_angles"])])
+MovementAnalysis = TypeAliasType(
+    "MovementAnalysis", Annotated[_Numbers, Named(FIELDS["movement_analysis"])]
+)
+BodyAlignment = TypeAliasType("BodyAlignment", Annotated[_Numbers, Named(FIELDS["body_alignment"])])
+Detail = TypeAliasType("Detail", Annotated[dict[str, Any], DescribedAs(FrameDetail)])
 
 
 class Biomechanics(ResponseModel):
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
-    joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
-    movement_analysis: dict[str, float | None] = Field(
-        description="pose_quality, stability_score and athletic_readiness (0-100), "
-        "symmetry_index (0-1)."
-    )
-    body_alignment: dict[str, float | None] = Field(
-        description="spine_angle, hip_level_difference, shoulder_level_difference, degrees."
-    )
-    detail: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls.",
-    )
+    joint_angles: JointAngles = Field(description="Degrees.")
+    movement_analysis: MovementAnalysis = Field(description="Scores, 0-100; symmetry_index 0-1.")
+    body_alignment: BodyAlignment = Field(description="Degrees.")
+    detail: Detail = Field(default_factory=dict)
 
 
 class FrameInfo(ResponseModel):
@@ -207,7 +249,7 @@ class OtherPerson(ResponseModel):
 
     track_id: int
     box: Box
-    keypoints: dict[str, Keypoint]
+    keypoints: Keypoints
     biomechanics: Biomechanics
 
 
@@ -217,7 +259,7 @@ MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "d
 class FramePose(ResponseModel):
     """One frame: the primary person's keypoints and biomechanics."""
 
-    keypoints: dict[str, Keypoint] | None = Field(
+    keypoints: Keypoints | None = Field(
         description="All 17 COCO keypoints by name; null where there is no pose."
     )
     biomechanics: Biomechanics
@@ -308,57 +350,22 @@ class PoseResponse(ResponseModel):
     request_id: str
 
 
-class HealthService(BaseModel):
-    """The service itself."""
-
-    service: str
-    version: str
-    config_loaded: bool
+FRAMES: Final = ("data", "poses_per_frame")
+"""Path of the frames in a response."""
 
 
-class HealthModelInfo(BaseModel):
-    """The pose model that answers by default."""
-
-    name: str | None
-    source: str | None = Field(
-        description="mmpose_hub for a published checkpoint, else local_file."
-    )
-    config: str | None
+@cache
+def _response_parts() -> Part:
+    return part_of(PoseResponse.model_json_schema(mode="serialization"))
 
 
-class HealthModels(BaseModel):
-    """State of the service and its models."""
+def selection_of(fields: str | None) -> Selection | None:
+    """Return the parts of a response at the paths in ``fields``; None for all.
 
-    rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
-    hrnet_available: bool
-    mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
-    model_info: HealthModelInfo
-    detector_loaded: bool
-    stages: dict[str, dict[str, Any]] = Field(
-        description="What every model replica says of itself."
-    )
-
-
-class HealthSystem(BaseModel):
-    """Versions and devices."""
-
-    cuda_available: bool
-    gpu_device: str | None
-    mmpose_version: str
-    mmcv_version: str
-    mmdet_version: str
-    torch_version: str
-    ray_version: str
-
-
-class Health(BaseModel):
-    """Answer of `GET /healthz`."""
-
-    status: Literal["healthy", "degraded", "not_ready"]
-    service: HealthService
-    models: HealthModels
-    system: HealthSystem
-    reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+    Raises:
+        BadParameterError: the response has no such part, or several.
+    """
+    return None if fields is None else select(fields, _response_parts())
 
 
 class Problem(BaseModel):

@@ -9,11 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.errors import StorageError
 from deployments.media_choice import MediaOptions
-from deployments.messages import EncodeOptions
 from deployments.render import join as join_module
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
