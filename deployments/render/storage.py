@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -47,6 +47,15 @@ class VideoStore(Protocol):
         """
         ...
 
+    def remove(self, key: str) -> None:
+        """Delete the video of ``key``, if there is one.
+
+        Raises:
+            BadParameterError: ``key`` is not a plain file name.
+            StorageError: it could not be deleted.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
@@ -78,6 +87,14 @@ class LocalStore:
         except OSError as error:
             raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
         return stored
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        _check_key(key)
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{key} cannot be deleted: {error.strerror}") from error
 
     def sweep(self, older_than_s: float) -> int:
         """Delete videos of all owners older than ``older_than_s``, and partial copies sooner.
@@ -116,8 +133,7 @@ class GcsStore:
         ``if_generation_match=0`` makes the upload safe to retry on failure. If the object already
         exists with this content, an earlier attempt succeeded.
         """
-        _check_key(key)
-        name = f"{self.prefix}/{key}" if self.prefix else key
+        name = self._name(key)
         from google.api_core.exceptions import PreconditionFailed
         from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -142,6 +158,24 @@ class GcsStore:
                     ) from None
         url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
         return StoredVideo(url, path.stat().st_size, _sha256(path))
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        name = self._name(key)
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_timeout(self.retry_s)
+        with (
+            _google_errors(f"gs://{self.bucket}/{name}"),
+            self.client_factory() as client,
+            suppress(NotFound),
+        ):
+            client.bucket(self.bucket).blob(name).delete(retry=retry)
+
+    def _name(self, key: str) -> str:
+        _check_key(key)
+        return f"{self.prefix}/{key}" if self.prefix else key
 
 
 def open_store(target: str, public_url: str) -> VideoStore:
