@@ -185,7 +185,10 @@ class MediaError(ServiceError):
     """The file is not a video that can be analyzed."""
 
     status, code, title = 422, "bad_media", "The file cannot be analyzed"
-    default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
+    default_hint = (
+        "Send an MP4, MOV, MKV, WebM or AVI file with a video track, "
+        "or a JPEG, PNG or WebP picture."
+    )
 
 
 class NotAVideoError(MediaError):
