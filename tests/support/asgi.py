@@ -4,12 +4,22 @@ import asyncio
 from typing import Any
 
 import httpx
+from starlette.routing import Match
+
+from serve_app.http.openapi import DescribedApp
+
+_DECLARED: dict[tuple[str, ...], dict[str, Any]] = {}
+"""Paths of the description, by the routes of the application: one takes a quarter of a second."""
 
 
 class AsgiTransport(httpx.BaseTransport):
-    """Each request runs the application in a loop of its own; bodies are whole."""
+    """Each request runs the application in a loop of its own; bodies are whole.
+
+    An answer that the application's description lacks is an error.
+    """
 
     def __init__(self, app: Any) -> None:
+        self._app = app
         self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -20,4 +30,27 @@ class AsgiTransport(httpx.BaseTransport):
                 response.status_code, headers=response.headers, stream=httpx.ByteStream(body)
             )
 
-        return asyncio.run(call())
+        response = asyncio.run(call())
+        if isinstance(self._app, DescribedApp):
+            _require_declared(self._app, request, response)
+        return response
+
+
+def _require_declared(app: DescribedApp, request: httpx.Request, response: httpx.Response) -> None:
+    """Raise an AssertionError if the status or media type is not in the description."""
+    scope = {"type": "http", "method": request.method, "path": request.url.path}
+    route = next((r for r in app.routes if r.matches(scope)[0] == Match.FULL), None)
+    if not getattr(route, "include_in_schema", False):
+        return
+    key = tuple(f"{getattr(r, 'methods', '')} {r.path}" for r in app.routes)
+    if key not in _DECLARED:
+        _DECLARED[key] = app.openapi()["paths"]
+    declared = _DECLARED[key][route.path][request.method.lower()]["responses"]
+    what = f"{request.method} {route.path}: {response.status_code}"
+    assert str(response.status_code) in declared, f"{what} is not declared"
+    content = declared[str(response.status_code)].get("content", {})
+    kind = response.headers.get("content-type", "").partition(";")[0]
+    assert kind in content or (not kind and not content), f"{what} of {kind} is not declared"
+    # Serve's proxy sends back a request id that it was given.
+    for name in {*declared[str(response.status_code)]["headers"]} - {"Retry-After"}:
+        assert name in response.headers or name in request.headers, f"{what} lacks {name}"
