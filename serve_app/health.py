@@ -19,7 +19,7 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
 
 def report(plan: ModelPlan, statuses: Mapping[ModelRole, ModelStatus]) -> Health:
-    """Health by the registry's plan and the statuses by role.
+    """Report health by the registry's plan and the statuses by role.
 
     ``healthy``: the planned models answer. ``degraded``: others do (the fallback, or the default
     network). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not

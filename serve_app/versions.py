@@ -1,4 +1,4 @@
-"""Versions and devices, read from the packages and the machine."""
+"""Read versions and devices from the packages and the machine."""
 
 import sys
 from functools import cache
@@ -14,7 +14,7 @@ SERVICE_DISTRIBUTION = "mmpose-service"
 
 @cache
 def package_version(*names: str) -> str:
-    """Version of the first of ``names`` that is installed; ``not installed`` if none is."""
+    """Return the version of the first of ``names`` that is installed, or ``not installed``."""
     for name in names:
         try:
             return version(name)
@@ -24,7 +24,7 @@ def package_version(*names: str) -> str:
 
 
 def system(gpu: str | None) -> "HealthSystem":
-    """The ``system`` block of ``/healthz``.
+    """Build the ``system`` block of ``/healthz``.
 
     Args:
         gpu: that the models run on: on a cluster, another machine's than this process's.

@@ -14,8 +14,11 @@ from deployments.errors import (
     NotAcceptableError,
     NotReadyError,
     OverloadedError,
+    QuotaExceededError,
+    RateLimitedError,
     ServiceError,
     StageFailedError,
+    UnauthorizedError,
 )
 from serve_app.http.compression import VARY
 from serve_app.http.conditional import tag_of, unless_known
@@ -31,6 +34,9 @@ _EXAMPLE: Final = json.loads(
 _ANYWHERE: Final = (
     HeaderNotAllowedError,
     NotAcceptableError,
+    UnauthorizedError,
+    RateLimitedError,
+    QuotaExceededError,
     OverloadedError,
     NotReadyError,
     StageFailedError,
@@ -52,9 +58,14 @@ _HEADERS: Final = {
         "schema": {"type": "string"},
     },
 }
+_KEYS: Final = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or an OIDC token."},
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
 _RETRIED: Final = frozenset(("429", "502", "503"))
 _TAGS: Final = {
     "analysis": "A video in; poses, biomechanics and an annotated video out.",
+    "uploads": "Videos in parts, which resume where they broke off.",
     "exports": "Results as files of other programs.",
     "videos": "Annotated videos.",
     "health": "What is loaded, and whether requests can be answered.",
@@ -119,7 +130,7 @@ class DescribedApp(FastAPI):
             servers = {"servers": [{"url": root}]} if root else {}
             self._written[root] = JSONResponse(self.openapi() | servers).body
         content = self._written[root]
-        headers = {"ETag": tag_of(content), "Vary": VARY}
+        headers = {"ETag": tag_of(content), "Vary": VARY, "Cache-Control": "no-cache"}
         answer = Response(content, media_type="application/json", headers=headers)
         return unless_known(request, answer)
 
@@ -136,6 +147,8 @@ def _complete(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     components["headers"] = _HEADERS
+    components["securitySchemes"] = _KEYS
+    document["security"] = [{}, *({name: []} for name in _KEYS)]  # none where the service is open
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's; ours are problems
         schemas.pop(name, None)
     unprocessable = problems_of(also={422: "Bad parameter (`bad_parameter`)"})[422]

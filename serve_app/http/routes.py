@@ -1,4 +1,4 @@
-"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+"""Build the HTTP interface: an ASGI application over a :class:`PoseService`."""
 
 import asyncio
 import logging
@@ -22,15 +22,19 @@ from deployments.errors import (
     ServiceError,
     SourceError,
     StorageError,
+    UploadError,
 )
 from serve_app.http.compression import Compressed
 from serve_app.http.conditional import unless_known
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.openapi import DescribedApp, Responses, header, problems_of
-from serve_app.http.problems import CONTENT_TYPE, problem
+from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
+from serve_app.http.requests import caller_of
+from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, bad_parameters, content_type, read_body, save_upload
 from serve_app.results.health_schema import Health, Liveness, Readiness
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
@@ -42,6 +46,19 @@ logger = logging.getLogger("mmpose_service")
 
 _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_RANGES = 16
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
+_VIDEO_ANSWERS = problems_of(
+    also={
+        400: "The Range header is malformed",
+        404: "There is no such video",
+        416: "The range begins behind the end of the video",
+    }
+) | {
+    200: {"description": "The video.", "content": _VIDEO, "headers": header("ETag")},
+    206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
+    304: {"description": "The caller has it already.", "headers": header("ETag")},
+}
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -53,16 +70,19 @@ Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whethe
 
 
 def create_app(service: PoseService) -> FastAPI:
-    """The application; :mod:`serve_app.ingress` runs it in the graph."""
+    """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = DescribedApp(
         title="MMPose Service",
         version=package_version(SERVICE_DISTRIBUTION),
         description=_DESCRIPTION,
     )
     reception = Reception(service.settings, service.incoming)
+    add_guard(app, service.access)
     _add_errors(app, service)
+    add_headers(app, service.settings.cors_origins)
     _add_pose(app, service, reception)
     add_export(app, service, reception)
+    add_uploads(app, service, reception)
     _add_health(app, service)
     _add_videos(app, service)
     return app
@@ -85,6 +105,7 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
             MediaError,
             ModelError,
             StorageError,
+            UploadError,
         ),
         summary="Analyze a video",
         tags=["analysis"],
@@ -100,9 +121,11 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         },
     )
     async def pose(request: Request) -> Response:
-        """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
+        """Analyze the video at `video_url`, the upload `upload_id`, or `file` in a form."""
         request_id: str = request.state.request_id
         fields = fields_of(request)
+        caller = caller_of(request)
+        service.access.daily.refuse_if_spent(caller)
         service.refuse_if_not_ready()
         service.refuse_if_full()
         if content_type(request, JSON, FORM) == FORM:
@@ -114,11 +137,13 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
                     )
                 options = with_fields(options, fields)
                 with service.admitted():
-                    answer = await service.analyze_file(path, folder, options, request_id)
+                    answer = await service.analyze_file(
+                        path, folder, options, request_id, owner=caller.id
+                    )
         else:
             async with service.deadline():
                 body = with_fields(await read_body(request, reception, PoseRequest), fields)
-            answer = await service.analyze_url(body.video_url, body, request_id)
+            answer = await service.analyze_request(body, caller, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -134,7 +159,7 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
         tags=["health"],
     )
     async def healthz() -> Response:
-        """Status of the service and its models; 503 until requests can be answered."""
+        """Return the status of the service and its models; 503 until requests can be answered."""
         health = await asyncio.to_thread(service.health)
         return _health(health, health)
 
@@ -146,14 +171,14 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
         tags=["health"],
     )
     async def readyz() -> Response:
-        """200 when ready, else 503 with the reasons."""
+        """Return 200 when ready, else 503 with the reasons."""
         health = await asyncio.to_thread(service.health)
         ready = health.status != "not_ready"
         return _health(health, Readiness(ready=ready, reasons=[] if ready else health.reasons))
 
     @app.get("/livez", summary="Whether the process is alive", tags=["health"])
     async def livez() -> Liveness:
-        """Always 200."""
+        """Return 200, always."""
         return Liveness()
 
 
@@ -169,7 +194,7 @@ def _or_503(model: type[BaseModel]) -> Responses:
 
 
 def _add_videos(app: FastAPI, service: PoseService) -> None:
-    if service.settings.output.startswith("gs://"):
+    if "://" in service.settings.output:
         return
     folder = Path(service.settings.output)
 
@@ -179,33 +204,38 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
         summary="An annotated video",
         tags=["videos"],
         response_class=FileResponse,
-        responses=problems_of(
-            also={
-                400: "The Range header is malformed",
-                404: "There is no such video",
-                416: "The range begins behind the end of the video",
-            }
-        )
-        | {
-            200: {"description": "The video.", "content": _VIDEO, "headers": header("ETag")},
-            206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
-            304: {"description": "The caller has it already.", "headers": header("ETag")},
-        },
+        responses=_VIDEO_ANSWERS,
     )
     async def videos(key: str, request: Request) -> Response:
-        """The file, with byte ranges."""
-        path = folder / key
-        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
-            raise HTTPException(404, "there is no such video")
-        stat = path.stat()
-        answer = FileResponse(path, media_type="video/mp4", stat_result=stat)
-        known = unless_known(request, answer)
-        if known is answer and (asked := request.headers.get("range")):
-            _check_range(asked, stat.st_size)
-        return known
+        """Return the file, with byte ranges."""
+        return _video(folder, "", key, request)
+
+    @app.head("/videos/{owner}/{key}", include_in_schema=False)
+    @app.get(
+        "/videos/{owner}/{key}",
+        summary="An annotated video of a caller with a key",
+        tags=["videos"],
+        response_class=FileResponse,
+        responses=_VIDEO_ANSWERS,
+    )
+    async def owned_videos(owner: str, key: str, request: Request) -> Response:
+        """Return the file, with byte ranges: for the key of its owner, or by a signed link."""
+        return _video(folder, owner, key, request)
 
 
-_VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
+def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
+    """Return a video of ``owner``; that of another is as if there were none."""
+    path = folder / owner / key
+    mine = request.state.by_link or request.state.caller.id == owner
+    named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
+    if not (mine and named and path.is_file()):
+        raise HTTPException(404, "there is no such video")
+    stat, headers = path.stat(), {"Cache-Control": "private"}
+    answer = FileResponse(path, media_type="video/mp4", headers=headers, stat_result=stat)
+    known = unless_known(request, answer)
+    if known is answer and (asked := request.headers.get("range")):
+        _check_range(asked, stat.st_size)
+    return known
 
 
 def _check_range(asked: str, size: int) -> None:
@@ -263,7 +293,8 @@ class _Identified:
                     if started:
                         raise
                     error = ServiceError("an unforeseen error; it was logged")
-                await _problem(request, error)(scope, receive, identified)
+                answer = problem_answer(error, request.state.request_id)
+                await answer(scope, receive, identified)
 
 
 def _add_errors(app: FastAPI, service: PoseService) -> None:
@@ -272,11 +303,11 @@ def _add_errors(app: FastAPI, service: PoseService) -> None:
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:
-        return _problem(request, error)
+        return problem_answer(error, request.state.request_id)
 
     @app.exception_handler(RequestValidationError)
     async def on_bad_parameter(request: Request, error: RequestValidationError) -> Response:
-        return _problem(request, bad_parameters(error.errors()))
+        return problem_answer(bad_parameters(error.errors()), request.state.request_id)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -300,8 +331,3 @@ def _refuse_limits(request: Request) -> None:
     for name in request.headers:
         if lifts_limits(name):
             raise HeaderNotAllowedError(f"the header {name} is not allowed")
-
-
-def _problem(request: Request, error: ServiceError) -> Response:
-    body, headers = problem(error, request.state.request_id)
-    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)

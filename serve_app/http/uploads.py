@@ -1,4 +1,4 @@
-"""A video in the body of a request: multipart form data, spooled to disk as it comes."""
+"""Receive a video in the body of a request: multipart form data, spooled to disk as it comes."""
 
 import re
 import shutil
@@ -49,7 +49,7 @@ _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046
 
 
 def content_type(request: Request, *kinds: str) -> str:
-    """The media type of the body, which is one of ``kinds``, its text in UTF-8.
+    """Return the media type of the body, which is one of ``kinds``, its text in UTF-8.
 
     Python knows encodings whose decoders take minutes for a megabyte: no name of a caller's choice
     reaches them.
@@ -103,7 +103,7 @@ def _request_in(body: bytes, kind: type[Options]) -> Options:
 async def save_upload(
     request: Request, folder: Path, max_bytes: int, reception: Reception, kind: type[Options]
 ) -> tuple[Path, Options]:
-    """The uploaded file under a name of our own, and the form's other fields.
+    """Save the uploaded file under a name of our own; return it and the form's other fields.
 
     The form has one file, ``file``, and any of the fields of ``kind``; those that are results or
     norms may be files too.
@@ -174,7 +174,7 @@ class _FormParser(MultiPartParser):
 
     @property
     def supplied_bytes(self) -> int:
-        """Bytes so far of results and norms."""
+        """Return the bytes so far of results and norms."""
         return sum(self._sizes.get(name, 0) for name in SUPPLIED)
 
     def on_headers_finished(self) -> None:
@@ -221,7 +221,7 @@ def _too_large(what: str, size: int, limit: int) -> TooLargeError:
 
 
 def _boundary_alone(request: Request) -> Headers:
-    """The content type with its boundary and nothing else.
+    """Return the content type with its boundary and nothing else.
 
     Raises:
         BadParameterError: it has none, or one that RFC 2046 does not allow.
@@ -234,7 +234,7 @@ def _boundary_alone(request: Request) -> Headers:
 
 
 async def read_json(request: Request, reception: Reception, limit: int) -> bytes:
-    """A body of at most ``limit`` bytes.
+    """Read a JSON body of at most ``limit`` bytes.
 
     Raises:
         TooLargeError: it is larger; found out while it comes.
@@ -262,7 +262,7 @@ async def _readable(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:
-    """A request model of ``values``, which may be JSON.
+    """Validate ``values``, which may be JSON, as a request model.
 
     Raises:
         BadParameterError: names the fields that are wrong.
@@ -291,7 +291,7 @@ def _values_in(body: bytes) -> Any:
 
 
 def _field_of(location: Sequence[str | int]) -> str:
-    """The name of a field, which a caller may have made up, cut to a length."""
+    """Cut the name of a field, which a caller may have made up, to a length."""
     return ".".join(map(str, location))[:_LONGEST_NAME] or "body"
 
 

@@ -80,6 +80,10 @@ class Health(BaseModel):
     models: HealthModels
     system: HealthSystem
     reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+    access: Literal["open", "keys", "gateway"] = Field(
+        "open",
+        description="Who may call: everybody, holders of a key, or those whom a gateway lets in.",
+    )
 
 
 class Readiness(BaseModel):

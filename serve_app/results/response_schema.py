@@ -4,11 +4,10 @@ The response is the specification's, field for field; what this service adds com
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
-import json
 from functools import cache
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypeAliasType
 
@@ -17,30 +16,12 @@ from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
 from serve_app.results.application_schema import FINITE, ResponseModel
 from serve_app.results.described import DescribedAs, Named
+from serve_app.results.form_fields import FormObject, inline, no_truth
 from serve_app.results.frame_detail import FrameDetail
+from serve_app.results.media_schema import MediaFields, VideoPart
 from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
-
-
-def _parsed(value: Any) -> Any:
-    """The object that a form has as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be a JSON object") from error
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
-    return value
-
-
-FormObject = BeforeValidator(_parsed)
 
 
 class SubjectOptions(BaseModel):
@@ -57,7 +38,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
-    _numbers = field_validator("height_m", mode="before")(_no_truth)
+    _numbers = field_validator("height_m", mode="before")(no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -71,15 +52,10 @@ class CameraOptions(BaseModel):
     slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
-    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(no_truth)
 
 
-def _inline(kind: type[BaseModel]) -> WithJsonSchema:
-    """The schema of an optional object, in place: a reference would be to another document."""
-    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
-
-
-class PoseOptions(BaseModel):
+class PoseOptions(MediaFields):
     """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -114,10 +90,10 @@ class PoseOptions(BaseModel):
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
     )
-    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+    subject: Annotated[SubjectOptions | None, FormObject, inline(SubjectOptions)] = Field(
         None, description="The primary person. In a form: as JSON."
     )
-    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+    camera: Annotated[CameraOptions | None, FormObject, inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
     )
     fields: str | None = Field(
@@ -129,7 +105,7 @@ class PoseOptions(BaseModel):
     reference: Reference = None
     before: EarlierResult = None
     norms: Norms = None
-    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(no_truth)
 
     @field_validator("fields")
     @classmethod
@@ -167,16 +143,34 @@ class PoseRequest(PoseOptions):
                     "data": True,
                     "confidence": 0.3,
                 }
-            ]
+            ],
+            "oneOf": [{"required": ["video_url"]}, {"required": ["upload_id"]}],
         },
     )
 
-    video_url: str = Field(
+    upload_id: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="Upload in parts, instead of `video_url`.",
+    )
+    video_url: str | None = Field(
+        None,
         min_length=1,
         max_length=4096,
-        description="http(s):// or gs:// address of the video.",
+        validate_default=True,
+        description="http(s)://, gs:// or s3:// address of the video; required without "
+        "`upload_id`.",
         examples=["https://storage.googleapis.com/bucket/video.mp4"],
     )
+
+    @field_validator("video_url")
+    @classmethod
+    def _one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse two sources or none, unless the other one is wrong in itself."""
+        if "upload_id" in info.data and (value is None) == (info.data["upload_id"] is None):
+            found = "neither was found" if value is None else "both were found"
+            raise ValueError(f"expected either video_url or upload_id, {found}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)
@@ -235,8 +229,10 @@ class Biomechanics(ResponseModel):
 class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
-    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
-    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    frame_number: int = Field(ge=0, description="Position in the video file, from 0.")
+    timestamp: float = Field(
+        description="Seconds since the file's first frame, from the container's PTS."
+    )
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
@@ -306,6 +302,11 @@ class VideoInfo(ResponseModel):
     container: str
     rotation_deg: int
     audio_codec: str | None
+    part: VideoPart | None = Field(
+        None,
+        exclude_if=lambda part: part is None,
+        description="Which frames of the file these are, if not all.",
+    )
 
 
 class ProcessingSummary(ResponseModel):

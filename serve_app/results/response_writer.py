@@ -1,4 +1,4 @@
-"""The response of a clip, from its arrays."""
+"""Write the response of a clip from its arrays."""
 
 import json
 import math
@@ -11,9 +11,10 @@ from pydantic import TypeAdapter
 
 from biomech.results.frame_fields import FIELDS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import ClipPoses, ModelStatus
+from deployments.messages import I64, ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
+from serve_app.results.media_schema import VideoPart
 from serve_app.results.response_schema import (
     FRAMES,
     Biomechanics,
@@ -76,12 +77,13 @@ class Answer:
         self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
         self.selection = request.selection
+        self._numbers = outcome.media.numbers
         self._calibrated = [
             n in self._models and self._models[n].calibrated for n in outcome.clip.models
         ]
 
     def response(self) -> PoseResponse:
-        """All of it. Takes seconds for hours of video: call it in a thread.
+        """Return all of it. Takes seconds for hours of video: call it in a thread.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -89,7 +91,7 @@ class Answer:
         return self._response(self._told_frames())
 
     def body(self) -> bytes:
-        """The response as JSON, written frame by frame: in little more memory than the text.
+        """Write the response as JSON, frame by frame, in little more memory than the text.
 
         Raises:
             ValueError: a number of it is not finite, which JSON cannot say.
@@ -136,7 +138,7 @@ class Answer:
         return self.selection is None or self.selection.has(*FRAMES, *part)
 
     def plain(self) -> dict[str, Any]:
-        """The response as plain JSON values.
+        """Return the response as plain JSON values.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -167,13 +169,13 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                PersonSummary(**self._told(p, summary))
+                PersonSummary(**_numbered(self._told(p, summary), self._numbers))
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
 
     def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
-        """The summary of person p; its deviations are calibrated if a calibrated model made all."""
+        """Return the summary of person p, calibrated if calibrated models made all deviations."""
         clip = self._outcome.clip
         used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
         by_model = summary.get("sigma_source") == "model" and len(used)
@@ -186,7 +188,7 @@ class Answer:
         present = np.flatnonzero(clip.row[frame] >= 0).tolist()
         has_pose = present[:1] == [0]
         info = FrameInfo(
-            frame_number=frame,
+            frame_number=int(self._numbers[frame]),
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
@@ -247,6 +249,34 @@ class Answer:
         if block["detail"].get("sigma_source") == "model":
             block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
         return Biomechanics(**block)
+
+
+_FRAME_KEYS = ("frame", "frames")
+"""Names of the values of a summary that are indices of analyzed frames, nested or not."""
+
+
+def _numbered(value: Any, numbers: I64, key: str = "") -> Any:
+    """Return a part of a summary with numbers of the file's frames for indices."""
+    if isinstance(value, dict):
+        return {name: _numbered(inner, numbers, name) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_numbered(inner, numbers, key) for inner in value]
+    return int(numbers[value]) if key in _FRAME_KEYS and value is not None else value
+
+
+def _part(media: MediaInfo) -> VideoPart | None:
+    part = media.part
+    if part is None:
+        return None
+    return VideoPart(
+        first_frame=int(part.numbers[0]),
+        last_frame=int(part.numbers[-1]),
+        start_s=round(float(media.times_s[0]), 6),
+        end_s=round(float(media.times_s[-1]), 6),
+        max_fps=part.max_fps,
+        file_frames=part.file_frames,
+        file_duration_s=round(part.file_duration_s, 4),
+    )
 
 
 def _is_complete(frame: FramePose) -> bool:
@@ -330,6 +360,7 @@ def _summary(
             container=media.container,
             rotation_deg=media.rotation_deg,
             audio_codec=media.audio_codec,
+            part=_part(media),
         ),
         segments=outcome.segments,
         timings_s={stage: round(s, 4) for stage, s in outcome.timings_s.items()},
@@ -350,7 +381,7 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 
 def encode(response: PoseResponse) -> bytes:
-    """``response`` as JSON.
+    """Write ``response`` as JSON.
 
     Raises:
         ValueError: a number of it is not finite, which JSON cannot say.

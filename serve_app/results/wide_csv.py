@@ -1,4 +1,4 @@
-"""The response as a table: a row a frame and person."""
+"""Write the response as a table: a row a frame and person."""
 
 import csv
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def write_csv(response: PoseResponse, file: TextIO) -> None:
 
 
 def rows(response: PoseResponse) -> Iterator[dict[str, Any]]:
-    """Cells by column, those that are missing left out.
+    """Yield cells by column, those that are missing left out.
 
     A frame without the primary person has a row too, which says why.
     """

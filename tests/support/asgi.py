@@ -1,12 +1,13 @@
 """An ASGI application in the network's place, for httpx's ordinary client."""
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
-from starlette.routing import Match
 
 from serve_app.http.openapi import DescribedApp
+from serve_app.results.response_schema import Problem
 
 _DECLARED: dict[tuple[str, ...], dict[str, Any]] = {}
 """Paths of the description, by the routes of the application: one takes a quarter of a second."""
@@ -38,15 +39,15 @@ class AsgiTransport(httpx.BaseTransport):
 
 def _require_declared(app: DescribedApp, request: httpx.Request, response: httpx.Response) -> None:
     """Raise an AssertionError if the status or media type is not in the description."""
-    scope = {"type": "http", "method": request.method, "path": request.url.path}
-    route = next((r for r in app.routes if r.matches(scope)[0] == Match.FULL), None)
-    if not getattr(route, "include_in_schema", False):
-        return
-    key = tuple(f"{getattr(r, 'methods', '')} {r.path}" for r in app.routes)
+    key = tuple(getattr(route, "path", "") for route in app.routes)
     if key not in _DECLARED:
         _DECLARED[key] = app.openapi()["paths"]
-    declared = _DECLARED[key][route.path][request.method.lower()]["responses"]
-    what = f"{request.method} {route.path}: {response.status_code}"
+    path = next((path for path in _DECLARED[key] if _matches(path, request.url.path)), "")
+    operation = _DECLARED[key].get(path, {}).get(request.method.lower())
+    if operation is None:  # refused, or not a route of the description
+        return
+    declared = operation["responses"]
+    what = f"{request.method} {path}: {response.status_code}"
     assert str(response.status_code) in declared, f"{what} is not declared"
     content = declared[str(response.status_code)].get("content", {})
     kind = response.headers.get("content-type", "").partition(";")[0]
@@ -54,3 +55,17 @@ def _require_declared(app: DescribedApp, request: httpx.Request, response: httpx
     # Serve's proxy sends back a request id that it was given.
     for name in {*declared[str(response.status_code)]["headers"]} - {"Retry-After"}:
         assert name in response.headers or name in request.headers, f"{what} lacks {name}"
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """Return the problem document of a refused request."""
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == response.status_code
+    assert problem.detail
+    assert problem.hint
+    return problem
+
+
+def _matches(template: str, path: str) -> bool:
+    return re.fullmatch(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(template)), path) is not None
