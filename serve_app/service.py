@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,8 +27,9 @@ from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
-from serve_app.access.caller import Caller
-from serve_app.http.incoming import RETRY_AFTER_S, Incoming
+from serve_app.access.caller import Caller, video_key
+from serve_app.http.incoming import Incoming
+from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.health_schema import Health
@@ -85,7 +86,7 @@ class PoseService:
         self.stages = stages
         self.access = access or Access()
         self._statuses = statuses
-        self._under_way = 0
+        self._under_way = Load()
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
         self._answers = 0  # on their way, errors too
         self._ending = False
@@ -132,6 +133,11 @@ class PoseService:
     def models(self) -> list[ModelStatus]:
         """Return the reported status of each model."""
         return list(self._statuses().values())
+
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the service is being drained."""
+        return self._ending
 
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
@@ -182,11 +188,17 @@ class PoseService:
             OverloadedError: all places are taken.
         """
         self.refuse_if_full()
-        self._under_way += 1
         try:
-            yield
-        finally:
-            self._under_way -= 1
+            with self._under_way.one():
+                yield
+        except OverloadedError as error:  # the queue of a stage is full: when the next one ends
+            if error.retry_after_s is None:
+                error.retry_after_s = self._under_way.retry_after_s(len(self._under_way) or 1)
+            raise
+
+    def expected_wait_s(self, ahead: int = 0) -> float | None:
+        """Estimate the seconds until a request has a place after ``ahead`` others; None unknown."""
+        return self._under_way.expected_wait_s(self.live.max_concurrent_requests, ahead)
 
     def refuse_if_full(self) -> None:
         """Spare a caller to send a body for which there would be no place now.
@@ -195,11 +207,12 @@ class PoseService:
             OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
         self.refuse_if_ending()
-        if self._under_way >= self.live.max_concurrent_requests:
+        places = self.live.max_concurrent_requests
+        if len(self._under_way) >= places:
             raise OverloadedError(
-                f"{self._under_way} requests are under way, which is the limit",
-                retry_after_s=RETRY_AFTER_S,
-                limit=self.live.max_concurrent_requests,
+                f"{len(self._under_way)} requests are under way, which is the limit",
+                retry_after_s=self._under_way.retry_after_s(places),
+                limit=places,
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
@@ -259,7 +272,7 @@ class PoseService:
             async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
-                path = await self._fetch(url, folder)
+                path = await self.fetch(url, folder)
                 with self.admitted():
                     return await self.analyze_file(
                         path, folder, options, request_id, progress, owner
@@ -273,10 +286,20 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
         owner: str = "",
+        *,
+        stages: Stages | None = None,
+        key: str | None = None,
+        longest_s: float | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
-        ``owner`` is the ``Caller.id`` to whom the annotated video belongs.
+        Args:
+            path: of the file. folder: of working files. options: of the request.
+            request_id: of this request. progress: called as the pipeline's.
+            owner: ``Caller.id`` to whom the annotated video belongs.
+            stages: used instead of the service's own.
+            key: of the annotated video in the store; a random one of the owner's by default.
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -285,9 +308,10 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score, owner)
-        async with self.deadline():
-            outcome = await run(job, self.stages, progress)
+        key = key or video_key(owner, uuid.uuid4().hex)
+        job = self._job(path, folder, options, statuses, min_score, key)
+        async with self.deadline(longest_s):
+            outcome = await run(job, stages or self.stages, progress)
         media = outcome.media
         self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
@@ -307,7 +331,19 @@ class PoseService:
             answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
         return answer
 
-    async def _fetch(self, url: str, folder: Path) -> Path:
+    async def fetch(
+        self, url: str, folder: Path, received: Callable[[int, int | None], None] = no_progress
+    ) -> Path:
+        """Download a video into a new file of ``folder``.
+
+        Args:
+            url: of the video. folder: of the file.
+            received: called in a thread with the bytes received and the total, None if unknown.
+
+        Raises:
+            OverloadedError: too many bodies are being received. ServiceError: see
+                :func:`deployments.fetch.guarded_fetch.fetch`.
+        """
         settings = self.settings
         limits = FetchLimits(
             max_bytes=settings.max_bytes,
@@ -315,6 +351,11 @@ class PoseService:
             window_s=settings.body_window_s,
         )
         with self.incoming.one() as hold:
+
+            def progress(size: int, total: int | None) -> None:
+                hold(size)
+                received(size, total)
+
             return await in_thread(
                 lambda cancelled: fetch(
                     url,
@@ -322,7 +363,7 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
-                    progress=lambda received, _total: hold(received),
+                    progress=progress,
                     cancelled=cancelled,
                 ),
                 self._fetch_threads,
@@ -335,15 +376,14 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
-        owner: str,
+        key: str,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
-        video = f"{uuid.uuid4().hex}.mp4"
         return Job(
             path=path,
             folder=folder,
-            key=f"{owner}/{video}" if owner else video,
+            key=key,
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,

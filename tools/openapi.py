@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from serve_app.http.routes import create_app
+from serve_app.jobs.jobs import Jobs
 from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
 from serve_app.settings import ROOT, load_settings
@@ -20,11 +21,12 @@ def description(folder: Path) -> dict[str, Any]:
     """Return the description without what changes with each release or demonstration.
 
     Args:
-        folder: where the service could write; nothing is written.
+        folder: where the service may write.
     """
-    settings = load_settings({"spool_dir": folder / "spool", "output": str(folder / "videos")})
+    names = {"spool_dir": "spool", "output": "videos", "jobs_dir": "jobs"}
+    settings = load_settings({name: str(folder / part) for name, part in names.items()})
     service = PoseService(settings, plan_models(settings), _NoStages(), dict)
-    document = create_app(service).openapi()
+    document = create_app(service, Jobs(service)).openapi()
     del document["info"]["version"]
     del document["paths"]["/pose"]["post"]["responses"]["200"]["content"]["application/json"][
         "example"

@@ -22,6 +22,7 @@ from deployments.errors import (
 )
 from serve_app.http.compression import VARY
 from serve_app.http.conditional import tag_of, unless_known
+from serve_app.http.guard import describe_access
 from serve_app.http.problems import CONTENT_TYPE
 from serve_app.results.response_schema import Problem
 
@@ -58,13 +59,10 @@ _HEADERS: Final = {
         "schema": {"type": "string"},
     },
 }
-_KEYS: Final = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or an OIDC token."},
-    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-}
 _RETRIED: Final = frozenset(("429", "502", "503"))
 _TAGS: Final = {
     "analysis": "A video in; poses, biomechanics and an annotated video out.",
+    "jobs": "Work that waits its turn, and survives a restart.",
     "uploads": "Videos in parts, which resume where they broke off.",
     "exports": "Results as files of other programs.",
     "videos": "Annotated videos.",
@@ -147,12 +145,12 @@ def _complete(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     components["headers"] = _HEADERS
-    components["securitySchemes"] = _KEYS
-    document["security"] = [{}, *({name: []} for name in _KEYS)]  # none where the service is open
+    describe_access(document)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's; ours are problems
         schemas.pop(name, None)
     unprocessable = problems_of(also={422: "Bad parameter (`bad_parameter`)"})[422]
-    for operation in (op for path in document["paths"].values() for op in path.values()):
+    for path, operation in ((p, op) for p, ops in document["paths"].items() for op in ops.values()):
+        operation.setdefault("tags", [path.split("/")[1]])
         responses = operation["responses"]
         if "HTTPValidationError" in str(responses.get("422")):
             responses["422"] = unprocessable

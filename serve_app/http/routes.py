@@ -17,11 +17,16 @@ from deployments.errors import (
     BadParameterError,
     BodyTimeoutError,
     HeaderNotAllowedError,
+    IdempotencyKeyReusedError,
+    JobNotFinishedError,
+    JobNotFoundError,
     MediaError,
     ModelError,
+    QueueFullError,
     ServiceError,
     SourceError,
     StorageError,
+    TooLargeError,
     UploadError,
 )
 from serve_app.http.compression import Compressed
@@ -30,12 +35,14 @@ from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
 from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.job_routes import add_jobs
 from serve_app.http.openapi import DescribedApp, Responses, header, problems_of
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, bad_parameters, content_type, read_body, save_upload
+from serve_app.jobs.jobs import Jobs
 from serve_app.results.health_schema import Health, Liveness, Readiness
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
 from serve_app.results.supplied import SUPPLIED
@@ -59,6 +66,17 @@ _VIDEO_ANSWERS = problems_of(
     206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
     304: {"description": "The caller has it already.", "headers": header("ETag")},
 }
+_OF_JOBS = problems_of(
+    BadParameterError,
+    BodyTimeoutError,
+    TooLargeError,
+    StorageError,
+    UploadError,
+    IdempotencyKeyReusedError,
+    QueueFullError,
+    JobNotFoundError,
+    JobNotFinishedError,
+)
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -69,7 +87,7 @@ Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whethe
 """
 
 
-def create_app(service: PoseService) -> FastAPI:
+def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
     """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = DescribedApp(
         title="MMPose Service",
@@ -83,6 +101,8 @@ def create_app(service: PoseService) -> FastAPI:
     _add_pose(app, service, reception)
     add_export(app, service, reception)
     add_uploads(app, service, reception)
+    if jobs is not None:
+        add_jobs(app, service, jobs, reception, _OF_JOBS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
@@ -226,7 +246,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
 def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
     """Return a video of ``owner``; that of another is as if there were none."""
     path = folder / owner / key
-    mine = request.state.by_link or request.state.caller.id == owner
+    mine = request.state.by_link or caller_of(request).id == owner
     named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
     if not (mine and named and path.is_file()):
         raise HTTPException(404, "there is no such video")
