@@ -298,6 +298,8 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
+                    s3_buckets=settings.s3_buckets,
+                    s3_endpoint=settings.s3_endpoint,
                     progress=lambda received, _total: hold(received),
                     cancelled=cancelled,
                 ),

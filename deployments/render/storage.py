@@ -14,23 +14,31 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
+from deployments.fetch.s3 import S3Limits, s3_bucket
 from deployments.messages import StoredVideo
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
+    from obstore.store import S3Store
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
+_WEEK_S = 7 * 86_400.0
+_DIGEST = "sha256"
+_PART_BYTES = 8 * 1024**2
+_PARTS_AT_ONCE = 4
+_S3_LIMITS = S3Limits()
 _BUCKET_TARGET = re.compile(
-    r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
+    r"(?P<scheme>gs|s3)://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )
 
 
@@ -146,21 +154,105 @@ class GcsStore:
         return StoredVideo(url, path.stat().st_size, _sha256(path))
 
 
-def open_store(target: str, public_url: str) -> VideoStore:
+@dataclass(frozen=True, slots=True)
+class S3VideoStore:
+    """Store under a prefix of a bucket of S3, accessible by signed addresses for a while.
+
+    Attributes:
+        bucket: its name.
+        prefix: of the objects' names, without slashes around it; empty for none.
+        endpoint: address of a store other than Amazon's.
+        url_s: validity of the addresses; S3 allows a week at most, and no longer than the
+            session of temporary credentials.
+        limits: of each request.
+    """
+
+    bucket: str
+    prefix: str
+    endpoint: str | None = None
+    url_s: float = _WEEK_S
+    limits: S3Limits = _S3_LIMITS
+
+    def put(self, path: Path, key: str) -> StoredVideo:
+        """Upload as a new object, in parts if it is large, with its digest as metadata.
+
+        If the object already exists with this digest, an earlier attempt succeeded.
+        """
+        import obstore
+
+        _check_key(key)
+        name = f"{self.prefix}/{key}" if self.prefix else key
+        digest, size = _sha256(path), path.stat().st_size
+        with _s3_errors(f"s3://{self.bucket}/{name}"):
+            store = s3_bucket(self.bucket, self.endpoint, self.limits)
+            if not self._is_there(store, name, digest, size):
+                self._upload(store, name, path, digest, size)
+            url = obstore.sign(store, "GET", name, timedelta(seconds=min(self.url_s, _WEEK_S)))
+        return StoredVideo(url, size, digest)
+
+    def _upload(self, store: "S3Store", name: str, path: Path, digest: str, size: int) -> None:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        attributes = {"Content-Type": "video/mp4", _DIGEST: digest}
+        if size > _PART_BYTES:  # in parts obstore knows no condition
+            obstore.put(
+                store,
+                name,
+                path,
+                attributes=attributes,
+                use_multipart=True,
+                chunk_size=_PART_BYTES,
+                max_concurrency=_PARTS_AT_ONCE,
+            )
+            return
+        try:
+            obstore.put(store, name, path, attributes=attributes, mode="create")
+        except AlreadyExistsError:
+            self._is_there(store, name, digest, size)
+
+    def _is_there(self, store: "S3Store", name: str, digest: str, size: int) -> bool:
+        """Return whether the video is stored already; raises if another one is."""
+        import obstore
+
+        try:
+            found = obstore.get(store, name, options={"head": True})
+        except FileNotFoundError:
+            return False
+        if found.meta["size"] != size or found.attributes.get(_DIGEST) != digest:
+            raise StorageError(
+                f"s3://{self.bucket}/{name} holds another video",
+                hint="Send the request under a new id.",
+                retryable=False,
+            )
+        return True
+
+
+def open_store(
+    target: str, public_url: str, *, s3_endpoint: str | None = None, url_s: float = _WEEK_S
+) -> VideoStore:
     """Open the store of the setting ``output``.
 
     Args:
-        target: ``gs://bucket/prefix``, or a local folder, which is created if absent.
+        target: ``gs://bucket/prefix``, ``s3://bucket/prefix``, or a local folder, which is created
+            if absent.
         public_url: address under which a local folder is served.
+        s3_endpoint: see :func:`deployments.fetch.s3.s3_bucket`.
+        url_s: validity of the addresses of videos in S3.
 
     Raises:
         ConfigurationError: ``target`` is neither, or the folder cannot be written.
     """
     if match := _BUCKET_TARGET.fullmatch(target):
-        return GcsStore(match["bucket"], (match["prefix"] or "").strip("/"))
+        prefix = (match["prefix"] or "").strip("/")
+        if match["scheme"] == "gs":
+            return GcsStore(match["bucket"], prefix)
+        if not {"", ".", ".."} & {*prefix.split("/")} or not prefix:
+            return S3VideoStore(match["bucket"], prefix, s3_endpoint, url_s)
     if "://" in target or not target.strip():
         raise ConfigurationError(
-            f"output: {target!r} is neither a folder nor gs://bucket/prefix", setting="output"
+            f"output: {target!r} is no folder, gs://bucket/prefix or s3://bucket/prefix",
+            setting="output",
         )
     folder = Path(target).expanduser().resolve()
     try:
@@ -228,4 +320,23 @@ def _google_errors(name: str) -> Iterator[None]:
             retryable=error.code is None or error.code >= 500 or error.code in (408, 429),
         ) from error
     except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
+        raise StorageError(f"{name} could not be written whole") from error
+
+
+@contextmanager
+def _s3_errors(name: str) -> Iterator[None]:
+    """Convert errors of the S3 client to StorageError, without texts that hold addresses."""
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    try:
+        yield
+    except (PermissionDeniedError, FileNotFoundError) as error:
+        raise StorageError(
+            f"{name} was refused: no such bucket or no right", retryable=False
+        ) from error
+    except UnauthenticatedError as error:
+        raise StorageError(
+            f"{name} cannot be written: this service has no valid S3 identity", retryable=False
+        ) from error
+    except BaseError as error:
         raise StorageError(f"{name} could not be written whole") from error
