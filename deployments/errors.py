@@ -4,7 +4,8 @@ Each error says what happened (``detail``), what the caller can do (``hint``), a
 call may succeed later (``retryable``). ``status`` and ``code`` are those of the HTTP response.
 
     ServiceError
-    ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
+    ├── BadParameterError     HeaderNotAllowedError   NotAcceptableError   BodyTimeoutError
+    ├── UnauthorizedError     RateLimitedError        QuotaExceededError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -17,11 +18,12 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
     │   └── InferenceError
     ├── StorageError
-    │   └── WorkingFilesError
+    │   └── WorkingFilesError   JobTableError
     ├── UploadError            an upload in parts
     │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
+    ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -106,6 +108,36 @@ class HeaderNotAllowedError(ServiceError):
 
     status, code, title = 400, "header_not_allowed", "Header not allowed"
     default_hint = "Send the request without this header."
+
+
+class NotAcceptableError(ServiceError):
+    """The caller accepts no encoding of the response that there is."""
+
+    status, code, title = 406, "not_acceptable", "No acceptable encoding"
+    default_hint = "Send the request without Accept-Encoding."
+
+
+class UnauthorizedError(ServiceError):
+    """The request has no valid key or token."""
+
+    status, code, title = 401, "unauthorized", "No valid key"
+    default_hint = "Send your key: Authorization: Bearer KEY, or X-API-Key: KEY."
+
+
+class RateLimitedError(ServiceError):
+    """The caller has sent more requests in a minute than its key allows."""
+
+    status, code, title = 429, "rate_limited", "Too many requests of this key"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, then try again."
+
+
+class QuotaExceededError(ServiceError):
+    """The caller has used the quota of its key."""
+
+    status, code, title = 429, "quota_exceeded", "Quota used"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or ask the operator for a larger quota."
 
 
 class BodyTimeoutError(ServiceError):
@@ -248,6 +280,13 @@ class WorkingFilesError(StorageError):
     default_hint = "Try again later; the operator must check the disk of MMPOSE_SPOOL_DIR."
 
 
+class JobTableError(StorageError):
+    """The database of jobs does not answer, or refuses to be written."""
+
+    status, title = 503, "The job table cannot be used"
+    default_hint = "Try again later; the operator must check the database of MMPOSE_JOBS_DATABASE."
+
+
 @contextmanager
 def keeping(what: str) -> Iterator[None]:
     """Convert file-system errors to a :class:`WorkingFilesError` that names ``what``.
@@ -263,6 +302,39 @@ def keeping(what: str) -> Iterator[None]:
         raise WorkingFilesError(
             f"{what} cannot be written: {reason}", private=str(error)
         ) from error
+
+
+class IdempotencyKeyReusedError(ServiceError):
+    """The Idempotency-Key was sent before with another body."""
+
+    status, code, title = 422, "idempotency_key_reused", "Idempotency-Key of another request"
+    default_hint = (
+        "Make a new Idempotency-Key for each request; repeat one only with the same body."
+    )
+
+
+class QueueFullError(ServiceError):
+    """The caller has the configured number of queued jobs; ``facts`` has limit and value."""
+
+    status, code, title = 429, "queue_full", "Too many queued jobs"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or cancel queued jobs, then try again."
+
+
+class JobNotFoundError(ServiceError):
+    """The caller has no job of this id."""
+
+    status, code, title = 404, "job_not_found", "No such job"
+    default_hint = "See the ids in GET /jobs; ended jobs are deleted after some time."
+
+
+class JobNotFinishedError(ServiceError):
+    """The job has no result yet, or ended without one; ``facts`` has its state."""
+
+    status, code, title = 409, "job_not_finished", "The job has no result"
+    default_hint = (
+        "Wait until its state is `succeeded`: ask for the job itself, or read its events."
+    )
 
 
 class UploadError(ServiceError):

@@ -1,4 +1,4 @@
-"""The graph: the one file that knows all the deployments.
+"""Build the graph: the one file that knows all the deployments.
 
 No ``from __future__ import annotations`` here: Serve reads the builder's annotation as a class.
 """

@@ -1,4 +1,4 @@
-"""The entrance of the graph: HTTP and the Python handle. Holds no pixels."""
+"""Enter the graph by HTTP or the Python handle. No pixels are held here."""
 
 import asyncio
 import logging
@@ -11,24 +11,24 @@ from fastapi import FastAPI
 from ray import serve
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.errors import BadParameterError, ServiceError
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole
-from deployments.serve_handles import await_response, log_as_serve
+from deployments.serve_handles import await_response, http_host, log_as_serve
+from serve_app.access.authentication import open_access
 from serve_app.access.caller import ANONYMOUS
+from serve_app.access.modes import require_choice
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
 from serve_app.model_plan import ModelPlan
@@ -51,9 +51,9 @@ class GraphStages:
         self._biomechanics = biomechanics
         self._render = render
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions = AS_IT_IS) -> MediaInfo:
         """See ``Stages``."""
-        return await await_response(self._decode.probe.remote(str(path)), "Decode")
+        return await await_response(self._decode.probe.remote(str(path), options), "Decode")
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
@@ -96,7 +96,7 @@ class StatusBoard:
         self._known: dict[ModelRole, ModelStatus] = {}
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Statuses by role."""
+        """Return the statuses by role."""
         return dict(self._known)
 
     async def keep_polling(self) -> None:
@@ -127,12 +127,19 @@ class IngressReplica:
         stages: Mapping[str, Any],
         models: Mapping[ModelRole, Any],
     ) -> None:
-        """Take the handles: ``stages`` by name, and the three models by role."""
+        """Take the handles: ``stages`` by name, and the three models by role.
+
+        Raises:
+            ConfigurationError: it would answer everybody on a network, or keys cannot be read.
+        """
         log_as_serve()
+        access, host = open_access(settings), http_host()
+        require_choice(access.mode, host)
+        logger.info("access: %s, HTTP on %s", access.mode, host or "an unknown address")
         load_scipy(*ASSIGNING)
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
-        self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
+        self._service = PoseService(settings, plan, GraphStages(**stages), self._board, access)
         self._background: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -141,7 +148,7 @@ class IngressReplica:
         return create_app(self._service)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """New thresholds, without a restart; see :class:`serve_app.service.LiveConfig`."""
+        """Set new thresholds without a restart; see :class:`serve_app.service.LiveConfig`."""
         self._service.reconfigure(user_config)
 
     async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +174,7 @@ class IngressReplica:
     async def analyze_file(
         self, path: str, options: PoseOptions | dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The same for a file that every node reaches under ``path``.
+        """Analyze a file that every node reaches under ``path``.
 
         Not over HTTP: a caller with a handle is inside the cluster, and trusted.
 

@@ -1,4 +1,4 @@
-"""One request: admit, fetch, analyze, answer. The same with the graph or in one process."""
+"""Serve one request: admit, fetch, analyze, answer; the same with the graph or in one process."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
@@ -21,18 +22,21 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
+from serve_app.access.authentication import Access
 from serve_app.access.caller import Caller
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
-from serve_app.results.response_schema import Health, PoseOptions, PoseRequest
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
+from serve_app.setting_types import PeopleLimit, Share, Stride
+from serve_app.settings import ANALYSIS, Settings
 from serve_app.uploads_in_parts import Uploads
 from serve_app.workspaces import UPLOADS, Workspaces
 
@@ -60,7 +64,7 @@ class Statuses(Protocol):
     """Source of the states of the models."""
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Status by role; roles that have not answered yet are absent."""
+        """Return the status by role; roles that have not answered yet are absent."""
         ...
 
 
@@ -68,11 +72,18 @@ class PoseService:
     """Answers requests; knows nothing of HTTP or Ray."""
 
     def __init__(
-        self, settings: Settings, plan: ModelPlan, stages: Stages, statuses: Statuses
+        self,
+        settings: Settings,
+        plan: ModelPlan,
+        stages: Stages,
+        statuses: Statuses,
+        access: Access | None = None,
     ) -> None:
+        """Take what answers; without ``access``, everybody may call."""
         self.settings = settings
         self.plan = plan
         self.stages = stages
+        self.access = access or Access()
         self._statuses = statuses
         self._under_way = 0
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
@@ -124,7 +135,9 @@ class PoseService:
 
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
-        report = health.report(self.plan, self._statuses())
+        report = health.report(self.plan, self._statuses()).model_copy(
+            update={"access": self.access.mode}
+        )
         problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
         if problem is None:
             return report
@@ -133,7 +146,7 @@ class PoseService:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place among the requests under way.
+        """Hold a place among the requests under way.
 
         Raises:
             NotReadyError: nothing is loaded to answer with.
@@ -163,7 +176,7 @@ class PoseService:
 
     @contextmanager
     def request_slot(self) -> Iterator[None]:
-        """A place among the requests under way, for one that needs no model.
+        """Hold a place among the requests under way, for one that needs no model.
 
         Raises:
             OverloadedError: all places are taken.
@@ -190,7 +203,7 @@ class PoseService:
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        """Make a folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
 
     @contextmanager
@@ -218,14 +231,14 @@ class PoseService:
                 ServiceError: as :meth:`analyze_url`.
         """
         if body.video_url is not None:
-            return await self.analyze_url(body.video_url, body, request_id)
+            return await self.analyze_url(body.video_url, body, request_id, owner=caller.id)
         require_our_definitions(body.context.supplied)
         with (
             self.admitted(),
             self.workspace() as folder,
             self.uploads.using(body.upload_id or "", caller) as path,
         ):
-            return await self.analyze_file(path, folder, body, request_id)
+            return await self.analyze_file(path, folder, body, request_id, owner=caller.id)
 
     async def analyze_url(
         self,
@@ -233,8 +246,9 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
     ) -> Answer:
-        """Fetch a video, then take a place and analyze it.
+        """Fetch a video, then take a place and analyze it; see :meth:`analyze_file`.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -247,7 +261,9 @@ class PoseService:
                 self.refuse_if_full()
                 path = await self._fetch(url, folder)
                 with self.admitted():
-                    return await self.analyze_file(path, folder, options, request_id, progress)
+                    return await self.analyze_file(
+                        path, folder, options, request_id, progress, owner
+                    )
 
     async def analyze_file(
         self,
@@ -256,8 +272,11 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
+
+        ``owner`` is the ``Caller.id`` to whom the annotated video belongs.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -266,22 +285,27 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score)
+        job = self._job(path, folder, options, statuses, min_score, owner)
         async with self.deadline():
             outcome = await run(job, self.stages, progress)
+        media = outcome.media
+        self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
             "request %s: %d frames, %s",
             request_id,
             outcome.media.frame_count,
             ", ".join(f"{stage} {s:.2f} s" for stage, s in outcome.timings_s.items()),
         )
-        return Answer(
+        answer = Answer(
             outcome,
             options,
             min_score,
             {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
+        if answer.video_url is not None:
+            answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
+        return answer
 
     async def _fetch(self, url: str, folder: Path) -> Path:
         settings = self.settings
@@ -313,13 +337,15 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
+        owner: str,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
+        video = f"{uuid.uuid4().hex}.mp4"
         return Job(
             path=path,
             folder=folder,
-            key=f"{uuid.uuid4().hex}.mp4",
+            key=f"{owner}/{video}" if owner else video,
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,
@@ -330,6 +356,7 @@ class PoseService:
                 max_people=live.max_people,
                 batch=settings.batch_size,
                 in_hardware=settings.hardware_video,
+                region=options.detection_region,
             ),
             min_score=min_score,
             video=options.video,
@@ -343,6 +370,7 @@ class PoseService:
                 max_height=settings.encode_max_height,
                 in_hardware=settings.hardware_video,
             ),
+            media=options.media,
         )
 
     @contextlib.asynccontextmanager

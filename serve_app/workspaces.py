@@ -1,4 +1,4 @@
-"""Folders of working files: one a request, locked while its owner lives, swept once it does not."""
+"""Manage folders of working files: one a request, locked while its owner lives, then swept."""
 
 import fcntl
 import os
@@ -48,7 +48,7 @@ class Workspaces:
 
     @contextmanager
     def one(self) -> Iterator[Path]:
-        """A folder of a request's own, removed whatever happens.
+        """Make a folder of a request's own, removed whatever happens.
 
         Raises:
             WorkingFilesError: it cannot be made.
@@ -74,7 +74,7 @@ class Workspaces:
                     shutil.rmtree(entry, ignore_errors=True)
 
     def problem(self) -> str | None:
-        """Why no working files can be kept now; None if they can."""
+        """Say why no working files can be kept now; None if they can."""
         try:
             with keeping("working files"):
                 self._make_spool()

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from deployments.pose.weights import default_search, find_weights
 from serve_app.cli.downloads import find_demo_video
 from serve_app.cli.serve import ray_environment
 from serve_app.ray_token import ensure_token
-from tests.support import markers
+from tests.support import markers, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTRY = ROOT / "config" / "model_config.json"
@@ -91,3 +92,21 @@ def squat_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two squats of a figure of discs, whose points are ``markers.squat(SQUAT_FRAMES)``."""
     path = tmp_path_factory.mktemp("videos") / "squat.mp4"
     return markers.write_video(path, markers.squat(SQUAT_FRAMES))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server."""
+    programs = postgres.find_programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL (apt-get install postgresql), which is absent")
+    with postgres.running(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def jobs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of jobs, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/jobs.db"
+    return postgres.make_database(request.getfixturevalue("postgres_server"))

@@ -13,24 +13,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
+from biomech.results.frame_fields import FIELDS
 from biomech.scores.frame_scores import Score
-
-FIELDS: dict[str, tuple[str, ...]] = {
-    "joint_angles": JOINT_ANGLES,
-    "movement_analysis": (
-        "pose_quality",
-        "stability_score",
-        "symmetry_index",
-        "athletic_readiness",
-    ),
-    "body_alignment": ("spine_angle", "hip_level_difference", "shoulder_level_difference"),
-}
-"""Response fields by block."""
 
 _DECIMALS = 3
 _CM = 100.0

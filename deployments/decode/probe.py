@@ -1,7 +1,8 @@
 """Probe a media file without keeping its pictures."""
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from deployments.concurrency import Cancelled, WorkCancelledError, never
+from deployments.decode.media_options import VARIABLE, applied, is_variable
 from deployments.decode.orientation import Orientation, orientation
 from deployments.decode.stamps import are_ascending, are_suspect, regular
 from deployments.errors import (
@@ -32,16 +34,18 @@ from deployments.media.reader import (
     video_stream,
     video_tracks,
 )
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import I64, MediaInfo
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))
-# A spacing that differs more than this from the median is uneven (as biomech's filters have it).
-_VARIABLE_SHARE = 0.02
 # Pixels less square than this are made square; some recorders write ratios like 1919:1920.
 _SQUARE_SHARE = 0.01
 _RATE_UNKNOWN = Fraction(25)
 _LONGEST_SIDE = 16384  # that x264 encodes; pixels that are far from square make it long
 _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that containers count in
+
+
+_MOST_INDEXED = 1_000_000  # pictures of a file of which a part is analyzed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +63,35 @@ class MediaLimits:
 
 
 def probe(
-    path: str | os.PathLike[str], limits: MediaLimits, cancelled: Cancelled = never
+    path: str | os.PathLike[str],
+    limits: MediaLimits,
+    cancelled: Cancelled = never,
+    options: MediaOptions = AS_IT_IS,
 ) -> MediaInfo:
     """Read the index of a local media file, and its first picture.
 
+    Limits of seconds and frames are those of the part that ``options`` choose, of which frames that
+    have to be decoded to reach it are counted too. A file whose index is found only by decoding all
+    of it must keep them as a whole.
+
     Raises:
+        BadParameterError: see :func:`deployments.decode.media_options.applied`.
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
         MediaError: its time stamps are unusable.
         TooLargeError: a limit is exceeded; ``facts`` has ``quantity``, ``value`` and ``limit``.
         WorkCancelledError: ``cancelled``, called at every packet, returned True.
     """
     path = Path(path).resolve()
+    whole = limits
+    if options.cuts:
+        whole = replace(limits, max_duration_s=math.inf, max_frames=_MOST_INDEXED)
     _check("bytes", path.stat().st_size, limits.max_bytes)
     with open_media(path, limits.max_pixels, trial="none") as container:
         _check_end(missing_bytes(path, _demuxer(container)))
         stream = _stream(container)
-        _check_declared(path, container, stream, limits)
+        _check_declared(path, container, stream, whole)
         _check_listed(path, container, stream)
-        found = _index_of_packets(container, stream, limits, cancelled)
+        found = _index_of_packets(container, stream, whole, cancelled)
         if found is not None:
             _check_times(_sorted(*found)[0])
         first, square, reorders = _first_picture(path, limits)
@@ -107,8 +122,19 @@ def probe(
                 *_warnings(index.pts, first, shown, square),
             ),
         )
-    _check("seconds", info.duration_s, limits.max_duration_s)
-    return info
+    part = applied(info, options)
+    _check("frames", _frames_to_decode(info, part), limits.max_frames)
+    _check("seconds", part.duration_s, limits.max_duration_s)
+    return part
+
+
+def _frames_to_decode(whole: MediaInfo, part: MediaInfo) -> int:
+    """Count the pictures from the key frame before a part of a file up to the part's last one."""
+    key = int(np.searchsorted(whole.keyframe_pts, part.pts[0], side="right")) - 1
+    skipped = 0
+    if key >= 0 and not whole.counted:
+        skipped = int(np.searchsorted(whole.pts, whole.keyframe_pts[key]))
+    return int(part.numbers[-1]) + 1 - skipped
 
 
 def _stream(container: InputContainer) -> VideoStream:
@@ -352,8 +378,8 @@ def _warnings(
     pts: I64, first: av.VideoFrame, shown: Orientation, square: tuple[int, int]
 ) -> tuple[tuple[str, str], ...]:
     found = []
-    if _is_variable(pts):
-        found.append(("variable_frame_rate", "frames are not evenly spaced; times are the file's"))
+    if is_variable(pts):
+        found.append(VARIABLE)
     if first.interlaced_frame:
         found.append(
             ("deinterlaced", "pictures are interlaced; each was made whole (bwdif) at its own time")
@@ -373,13 +399,3 @@ def _warnings(
     elif first.format.components[0].bits > 8:
         found.append(("converted_to_8_bit", f"{first.format.name} was converted to 8-bit BT.709"))
     return tuple(found)
-
-
-def _is_variable(pts: I64) -> bool:
-    """Return whether frame intervals differ by more than rounding to ticks explains."""
-    gaps = np.diff(pts)
-    if not len(gaps):
-        return False
-    usual = float(np.median(gaps))
-    rounding = 1.0 if usual >= 2 else 0.0
-    return bool(np.abs(gaps - usual).max() > max(_VARIABLE_SHARE * usual, rounding))

@@ -1,12 +1,8 @@
-"""Downloads a video: http(s) from permitted hosts, gs:// and s3:// from permitted buckets.
-
-httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
-"""
+"""Download a video: http(s) from permitted hosts, gs:// and s3:// from permitted buckets."""
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,7 +20,8 @@ from deployments.errors import (
     UnreachableError,
 )
 from deployments.fetch.addresses import AddressPolicy
-from deployments.fetch.guarded_connection import POLL_S, Budget, GuardedBackend
+from deployments.fetch.guarded_connection import POLL_S, Budget
+from deployments.fetch.guarded_request import Timeouts, answer_to, guarded_pool
 from deployments.fetch.media_source import (
     GcsObject,
     S3Object,
@@ -115,56 +112,17 @@ def fetch(
 def _fetch_http(
     url: httpx.URL, policy: AddressPolicy, limits: FetchLimits, budget: Budget, sink: Sink
 ) -> None:
-    with httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(),
-        network_backend=GuardedBackend(policy, budget),
-        max_keepalive_connections=0,
-    ) as pool:
+    timeouts = Timeouts(limits.connect_timeout_s, limits.read_timeout_s)
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    with guarded_pool(policy, budget) as pool:
         for _ in range(limits.max_redirects + 1):
-            if url.scheme == "http" and not policy.allow_http:
-                raise AddressNotAllowedError(f"{describe(url)} is not encrypted; use https")
-            with _broken_is_unreachable(url), _get(pool, url, limits) as response:
-                headers = httpx.Headers(response.headers)
+            with answer_to(pool, "GET", url, policy, timeouts, headers) as response:
+                answered = httpx.Headers(response.headers)
                 if response.status not in _REDIRECTS:
-                    _save(url, response, headers, sink)
+                    _save(url, response, answered, sink)
                     return
-                url = parse_redirect(url, headers.get("location", ""))
+                url = parse_redirect(url, answered.get("location", ""))
     raise SourceError(f"{budget.name} redirects more than {limits.max_redirects} times")
-
-
-@contextmanager
-def _get(
-    pool: httpcore.ConnectionPool, url: httpx.URL, limits: FetchLimits
-) -> Iterator[httpcore.Response]:
-    timeouts = {
-        "connect": limits.connect_timeout_s,
-        "read": limits.read_timeout_s,
-        "write": limits.read_timeout_s,
-    }
-    with pool.stream(
-        "GET",
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=[
-            (b"Host", url.netloc),
-            (b"Accept", b"*/*"),
-            (b"Accept-Encoding", b"identity"),
-            (b"User-Agent", b"mmpose-service"),
-        ],
-        extensions={"timeout": timeouts},
-    ) as response:
-        yield response
-
-
-@contextmanager
-def _broken_is_unreachable(url: httpx.URL) -> Iterator[None]:
-    try:
-        yield
-    except httpcore.ConnectError as error:
-        raise UnreachableError(f"{describe(url)} does not connect: {error}") from error
-    except httpcore.TimeoutException as error:
-        raise UnreachableError(f"{describe(url)} did not answer in time") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise UnreachableError(f"{describe(url)} broke off or answered malformed") from error
 
 
 def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, sink: Sink) -> None:

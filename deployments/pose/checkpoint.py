@@ -1,4 +1,4 @@
-"""Reading published ``.pth`` checkpoints without running what is in them."""
+"""Read published ``.pth`` checkpoints without running code in them."""
 
 import pickle
 import re
@@ -22,7 +22,7 @@ class _TrainingLog:
 
 
 def _method_of_log(owner: Any, name: str) -> None:
-    """Takes the place of ``getattr``, by which the methods of a ``HistoryBuffer`` are pickled.
+    """Replace ``getattr``, by which the methods of a ``HistoryBuffer`` are pickled.
 
     The real one would let a file reach any attribute of anything allowed.
     """
@@ -47,7 +47,7 @@ _ALLOWED: Final[list[Any]] = [
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The parameters of a checkpoint by name, on the CPU.
+    """Read the parameters of a checkpoint by name, on the CPU.
 
     Only tensors, plain values and what published checkpoints hold in their meta data are read; a
     file that names anything else is refused, nothing in it is run.

@@ -1,4 +1,4 @@
-"""MMPose and MMDetection on the current stack, without anything that has to be compiled.
+"""Run MMPose and MMDetection on the current stack, without anything that has to be compiled.
 
 Of mmcv's compiled operators the registered networks call one, ``nms``, yet MMDetection imports them
 all. Where mmcv is compiled, its operators are used; where it is not (mmcv-lite has a wheel, mmcv

@@ -7,15 +7,9 @@ from pathlib import Path
 
 from ray import serve
 
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.concurrency import in_thread
-from deployments.messages import (
-    EncodedSegment,
-    EncodeOptions,
-    MediaInfo,
-    Overlay,
-    Segment,
-    StoredVideo,
-)
+from deployments.messages import MediaInfo, Segment
 from deployments.process_setup import SharedHeap, usable_cpus
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store

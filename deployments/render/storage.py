@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
+from deployments.annotated_video import StoredVideo
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
 from deployments.fetch.s3 import S3Limits, s3_bucket
-from deployments.messages import StoredVideo
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
     from obstore.store import S3Store
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
@@ -46,10 +47,10 @@ class VideoStore(Protocol):
     """Store of finished videos that returns their addresses."""
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Store a copy of the file ``path`` under ``key``, a plain file name.
+        """Store a copy of the file ``path`` under ``key``: ``name`` or ``owner/name``.
 
         Raises:
-            BadParameterError: ``key`` is not a plain file name.
+            BadParameterError: ``key`` is neither.
             StorageError: it could not be stored.
         """
         ...
@@ -63,11 +64,12 @@ class LocalStore:
     public_url: str
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Copy to the folder, which is created if absent, then rename atomically."""
+        """Copy to the owner's folder, which is created if absent, then rename atomically."""
         _check_key(key)
+        target = self.folder / key
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=target.parent)
             partial = Path(name)
             try:
                 with path.open("rb") as source, os.fdopen(handle, "wb") as copy:
@@ -77,7 +79,7 @@ class LocalStore:
                 stored = StoredVideo(
                     f"{self.public_url.rstrip('/')}/{key}", partial.stat().st_size, _sha256(partial)
                 )
-                partial.replace(self.folder / key)
+                partial.replace(target)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
@@ -86,22 +88,18 @@ class LocalStore:
         return stored
 
     def sweep(self, older_than_s: float) -> int:
-        """Delete videos older than ``older_than_s``, and partial copies sooner.
+        """Delete videos of all owners older than ``older_than_s``, and partial copies sooner.
 
         Returns:
             The number of deleted files. Other files are kept. A folder that cannot be read is
             skipped; storing in it raises the error.
         """
-        now = time.time()
-        try:
-            return sum(
-                _remove_if_older(Path(entry), now - age_s)
-                for entry in os.scandir(self.folder)
-                if entry.is_file(follow_symlinks=False)
-                and (age_s := _kept_s(entry.name, older_than_s)) is not None
-            )
-        except OSError:
-            return 0
+        owners = [
+            Path(entry)
+            for entry in _entries(self.folder)
+            if entry.is_dir(follow_symlinks=False) and _OWNER.fullmatch(entry.name)
+        ]
+        return sum(_sweep(folder, older_than_s) for folder in (self.folder, *owners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +265,8 @@ def open_store(
 
 
 def _check_key(key: str) -> None:
-    if not _KEY.fullmatch(key):
+    owner, slash, name = key.rpartition("/")
+    if not _NAME.fullmatch(name) or (slash and not _OWNER.fullmatch(owner)):
         raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
 
 
@@ -275,7 +274,27 @@ def _kept_s(name: str, longest_s: float) -> float | None:
     """Return the seconds to keep a file of this name; None if this store did not write it."""
     if name.startswith(_PARTIAL):
         return min(longest_s, _COPIED_S)
-    return longest_s if _KEY.fullmatch(name) else None
+    return longest_s if _NAME.fullmatch(name) else None
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _sweep(folder: Path, older_than_s: float) -> int:
+    now = time.time()
+    try:
+        return sum(
+            _remove_if_older(Path(entry), now - age_s)
+            for entry in _entries(folder)
+            if entry.is_file(follow_symlinks=False)
+            and (age_s := _kept_s(entry.name, older_than_s)) is not None
+        )
+    except OSError:
+        return 0
 
 
 def _remove_if_older(path: Path, before: float) -> bool:

@@ -54,7 +54,7 @@ def _have_sent(proxies: list[ActorHandle]) -> bool:
 def _broadcast(application: str, grace_s: float) -> DeploymentBroadcastResponse | None:
     """Tell all replicas of an application's entrance to drain; None where it has none.
 
-    A new handle learns of its replicas by and by, and until then broadcasts to nobody.
+    A new handle learns of its replicas after a while, and until then broadcasts to nobody.
     """
     handle = serve.get_app_handle(application).options()  # which makes its router
     if not _until(handle.running_replicas_populated, _KNOWN_WITHIN_S):

@@ -1,4 +1,4 @@
-"""`POST /export`: a saved result in, a file out."""
+"""Serve `POST /export`: a saved result in, a file out."""
 
 import asyncio
 import threading
@@ -58,7 +58,7 @@ def add_export(
         },
     )
     async def export_result(request: Request) -> Response:
-        """The result in the body as CSV, Parquet, OpenSim .trc or .mot, C3D or COCO results."""
+        """Export the result in the body to CSV, Parquet, OpenSim .trc or .mot, C3D or COCO."""
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
         content_type(request, JSON)
         service.refuse_if_full()

@@ -1,4 +1,4 @@
-"""Videos and bodies on their way in: bounded in number and in bytes.
+"""Bound videos and bodies on their way in, in number and in bytes.
 
 They are no requests under way yet: whoever sends slowly, or not at all, holds none of their places.
 """
@@ -21,7 +21,7 @@ class Incoming:
 
     @contextmanager
     def one(self) -> Iterator[Callable[[int], None]]:
-        """A transfer; gives what is to be called with its bytes so far, which may raise the same.
+        """Open a transfer; yield a function of its bytes so far, which may raise the same.
 
         Raises:
             OverloadedError: there are too many, or together they are too large.

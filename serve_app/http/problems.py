@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents."""
+"""Write errors as RFC 9457 problem documents."""
 
 import math
 import re
@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from deployments.errors import BodyTimeoutError, ServiceError
+from deployments.errors import BodyTimeoutError, ServiceError, UnauthorizedError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -14,7 +14,7 @@ _PATH = re.compile(r"(?:(?<![\w/.-])|(?<=file://))/[\w.@-]+/[^\s'\"`,;:()]*")
 
 
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """Body and extra headers of the answer to ``error``."""
+    """Return body and extra headers of the answer to ``error``."""
     body = {
         **error.facts,
         "type": f"/errors/{error.code}",
@@ -31,6 +31,8 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
         if error.retry_after_s is not None
         else {}
     )
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BodyTimeoutError):
         headers["Connection"] = "close"  # the rest of the body is not waited for
     return body, headers

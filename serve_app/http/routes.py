@@ -1,4 +1,4 @@
-"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+"""Build the HTTP interface: an ASGI application over a :class:`PoseService`."""
 
 import asyncio
 import json
@@ -14,20 +14,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import HeaderNotAllowedError, ServiceError
+from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
+from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
-from serve_app.results.response_schema import (
-    Health,
-    PoseOptions,
-    PoseRequest,
-    PoseResponse,
-    Problem,
-)
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
@@ -36,6 +34,7 @@ logger = logging.getLogger("mmpose_service")
 
 _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_RANGES = 16
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -80,7 +79,7 @@ class _Described(FastAPI):
 
 
 def create_app(service: PoseService) -> FastAPI:
-    """The application; :mod:`serve_app.ingress` runs it in the graph."""
+    """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = _Described(
         title="MMPose Service",
         version=package_version(SERVICE_DISTRIBUTION),
@@ -88,7 +87,9 @@ def create_app(service: PoseService) -> FastAPI:
         openapi_url="/openapi.json",
     )
     reception = Reception(service.settings, service.incoming)
+    add_guard(app, service.access)
     _add_errors(app, service)
+    add_headers(app, service.settings.cors_origins)
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     add_uploads(app, service, reception, _PROBLEMS)
@@ -110,31 +111,40 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         responses=_PROBLEMS,
         summary="Analyze a video",
         openapi_extra={
+            "parameters": [FIELDS_PARAMETER],
             "requestBody": {
                 "required": True,
                 "content": {
                     JSON: {"schema": PoseRequest.model_json_schema()},
                     FORM: {"schema": form},
                 },
-            }
+            },
         },
     )
     async def pose(request: Request) -> Response:
         """Analyze the video at `video_url`, the upload `upload_id`, or `file` in a form."""
         request_id: str = request.state.request_id
+        fields = fields_of(request)
+        caller = caller_of(request)
+        service.access.daily.refuse_if_spent(caller)
         service.refuse_if_not_ready()
         service.refuse_if_full()
         if content_type(request, JSON, FORM) == FORM:
             limit = service.settings.max_bytes
             with service.workspace() as folder:
                 async with service.deadline():
-                    path, options = await save_upload(request, folder, limit, reception)
+                    path, options = await save_upload(
+                        request, folder, limit, reception, PoseOptions
+                    )
+                options = with_fields(options, fields)
                 with service.admitted():
-                    answer = await service.analyze_file(path, folder, options, request_id)
+                    answer = await service.analyze_file(
+                        path, folder, options, request_id, owner=caller.id
+                    )
         else:
             async with service.deadline():
-                body = await read_body(request, reception)
-            answer = await service.analyze_request(body, caller_of(request), request_id)
+                body = with_fields(await read_body(request, reception, PoseRequest), fields)
+            answer = await service.analyze_request(body, caller, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -144,12 +154,12 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
 def _add_health(app: FastAPI, service: PoseService) -> None:
     @app.get("/healthz", response_model=Health, summary="What is loaded")
     async def healthz() -> Response:
-        """Status of the service and its models; 503 until requests can be answered."""
+        """Return the status of the service and its models; 503 until requests can be answered."""
         return _health(await asyncio.to_thread(service.health))
 
     @app.get("/readyz", summary="Whether requests can be answered")
     async def readyz() -> Response:
-        """200 when ready, else 503 with the reasons."""
+        """Return 200 when ready, else 503 with the reasons."""
         health = await asyncio.to_thread(service.health)
         if health.status != "not_ready":
             return JSONResponse({"ready": True})
@@ -157,7 +167,7 @@ def _add_health(app: FastAPI, service: PoseService) -> None:
 
     @app.get("/livez", summary="Whether the process is alive")
     async def livez() -> dict[str, bool]:
-        """Always 200."""
+        """Return 200, always."""
         return {"alive": True}
 
 
@@ -175,13 +185,30 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
     @app.head("/videos/{key}", include_in_schema=False)
     @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
     async def videos(key: str, request: Request) -> Response:
-        """The file, with byte ranges."""
-        path = folder / key
-        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
-            raise HTTPException(404, "there is no such video")
-        if asked := request.headers.get("range"):
-            _check_range(asked, path.stat().st_size)
-        return FileResponse(path, media_type="video/mp4")
+        """Return the file, with byte ranges."""
+        return _video(folder, "", key, request)
+
+    @app.head("/videos/{owner}/{key}", include_in_schema=False)
+    @app.get(
+        "/videos/{owner}/{key}",
+        summary="An annotated video of a caller with a key",
+        response_class=FileResponse,
+    )
+    async def owned_videos(owner: str, key: str, request: Request) -> Response:
+        """Return the file, with byte ranges: for the key of its owner, or by a signed link."""
+        return _video(folder, owner, key, request)
+
+
+def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
+    """Return a video of ``owner``; that of another is as if there were none."""
+    path = folder / owner / key
+    mine = request.state.by_link or request.state.caller.id == owner
+    named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
+    if not (mine and named and path.is_file()):
+        raise HTTPException(404, "there is no such video")
+    if asked := request.headers.get("range"):
+        _check_range(asked, path.stat().st_size)
+    return FileResponse(path, media_type="video/mp4", headers={"Cache-Control": "private"})
 
 
 def _check_range(asked: str, size: int) -> None:
@@ -234,7 +261,7 @@ class _Identified:
                 _refuse_limits(request)
                 await self._app(scope, receive, identified)
             except Exception as error:
-                if not isinstance(error, HeaderNotAllowedError):
+                if started or not isinstance(error, ServiceError):
                     logger.exception("request %s failed", request.state.request_id)
                     if started:
                         raise
@@ -244,7 +271,8 @@ class _Identified:
 
 
 def _add_errors(app: FastAPI, service: PoseService) -> None:
-    app.add_middleware(_Identified, service)
+    app.add_middleware(Compressed)
+    app.add_middleware(_Identified, service)  # around all others
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:

@@ -216,7 +216,7 @@ class SavedPersonSummary(BaseModel):
 
 
 def read_summary(document: Mapping[str, Any]) -> SavedPersonSummary:
-    """The summary of one person.
+    """Read the summary of one person.
 
     Raises:
         BadParameterError: a part is not what it should be; says where.

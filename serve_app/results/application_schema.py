@@ -1,4 +1,4 @@
-"""The schema of a person's ``applications``: what the figures of a clip are used for."""
+"""Define the schema of a person's ``applications``: the uses of a clip's figures."""
 
 from typing import Final, Literal
 

@@ -4,45 +4,24 @@ The response is the specification's, field for field; what this service adds com
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
+from typing_extensions import TypeAliasType
 
 from biomech.config import Camera, Context, Subject
-from biomech.joints import JOINT_ANGLES
+from biomech.results.frame_fields import FIELDS
+from biomech.skeleton import KEYPOINTS
 from serve_app.results.application_schema import FINITE, ResponseModel
+from serve_app.results.described import DescribedAs, Named
+from serve_app.results.form_fields import FormObject, inline, no_truth
+from serve_app.results.frame_detail import FrameDetail
+from serve_app.results.media_schema import MediaFields, VideoPart
+from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
-
-
-def _parsed(value: Any) -> Any:
-    """The object that a form has as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be a JSON object") from error
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
-    return value
-
-
-FormObject = BeforeValidator(_parsed)
 
 
 class SubjectOptions(BaseModel):
@@ -59,7 +38,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
-    _numbers = field_validator("height_m", mode="before")(_no_truth)
+    _numbers = field_validator("height_m", mode="before")(no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -73,15 +52,10 @@ class CameraOptions(BaseModel):
     slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
-    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(no_truth)
 
 
-def _inline(kind: type[BaseModel]) -> WithJsonSchema:
-    """The schema of an optional object, in place: a reference would be to another document."""
-    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
-
-
-class PoseOptions(BaseModel):
+class PoseOptions(MediaFields):
     """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -116,16 +90,33 @@ class PoseOptions(BaseModel):
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
     )
-    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+    subject: Annotated[SubjectOptions | None, FormObject, inline(SubjectOptions)] = Field(
         None, description="The primary person. In a form: as JSON."
     )
-    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+    camera: Annotated[CameraOptions | None, FormObject, inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
+    )
+    fields: str | None = Field(
+        None,
+        description="Parts of the response to return, as paths with commas between them, such as "
+        "`joint_angles,video_url`; default: all. The answer is then partial.",
+        examples=["frame_info.timestamp,joint_angles"],
     )
     reference: Reference = None
     before: EarlierResult = None
     norms: Norms = None
-    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(no_truth)
+
+    @field_validator("fields")
+    @classmethod
+    def _known(cls, fields: str | None) -> str | None:
+        selection_of(fields)
+        return fields
+
+    @property
+    def selection(self) -> Selection | None:
+        """Return the parts of the response to return; None for all."""
+        return selection_of(self.fields)
 
     @property
     def context(self) -> Context:
@@ -214,31 +205,34 @@ class Box:
     score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
 
 
-JointAngles = dict[str, float | None]
+_Numbers = dict[str, float | None]
+
+# Names of components of the schema; values are plain dictionaries.
+Keypoints = TypeAliasType("Keypoints", Annotated[dict[str, Keypoint], Named(KEYPOINTS)])
+JointAngles = TypeAliasType("JointAngles", Annotated[_Numbers, Named(FIELDS["joint_angles"])])
+MovementAnalysis = TypeAliasType(
+    "MovementAnalysis", Annotated[_Numbers, Named(FIELDS["movement_analysis"])]
+)
+BodyAlignment = TypeAliasType("BodyAlignment", Annotated[_Numbers, Named(FIELDS["body_alignment"])])
+Detail = TypeAliasType("Detail", Annotated[dict[str, Any], DescribedAs(FrameDetail)])
 
 
 class Biomechanics(ResponseModel):
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
-    joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
-    movement_analysis: dict[str, float | None] = Field(
-        description="pose_quality, stability_score and athletic_readiness (0-100), "
-        "symmetry_index (0-1)."
-    )
-    body_alignment: dict[str, float | None] = Field(
-        description="spine_angle, hip_level_difference, shoulder_level_difference, degrees."
-    )
-    detail: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls.",
-    )
+    joint_angles: JointAngles = Field(description="Degrees.")
+    movement_analysis: MovementAnalysis = Field(description="Scores, 0-100; symmetry_index 0-1.")
+    body_alignment: BodyAlignment = Field(description="Degrees.")
+    detail: Detail = Field(default_factory=dict)
 
 
 class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
-    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
-    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    frame_number: int = Field(ge=0, description="Position in the video file, from 0.")
+    timestamp: float = Field(
+        description="Seconds since the file's first frame, from the container's PTS."
+    )
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
@@ -255,7 +249,7 @@ class OtherPerson(ResponseModel):
 
     track_id: int
     box: Box
-    keypoints: dict[str, Keypoint]
+    keypoints: Keypoints
     biomechanics: Biomechanics
 
 
@@ -265,7 +259,7 @@ MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "d
 class FramePose(ResponseModel):
     """One frame: the primary person's keypoints and biomechanics."""
 
-    keypoints: dict[str, Keypoint] | None = Field(
+    keypoints: Keypoints | None = Field(
         description="All 17 COCO keypoints by name; null where there is no pose."
     )
     biomechanics: Biomechanics
@@ -308,6 +302,11 @@ class VideoInfo(ResponseModel):
     container: str
     rotation_deg: int
     audio_codec: str | None
+    part: VideoPart | None = Field(
+        None,
+        exclude_if=lambda part: part is None,
+        description="Which frames of the file these are, if not all.",
+    )
 
 
 class ProcessingSummary(ResponseModel):
@@ -351,57 +350,22 @@ class PoseResponse(ResponseModel):
     request_id: str
 
 
-class HealthService(BaseModel):
-    """The service itself."""
-
-    service: str
-    version: str
-    config_loaded: bool
+FRAMES: Final = ("data", "poses_per_frame")
+"""Path of the frames in a response."""
 
 
-class HealthModelInfo(BaseModel):
-    """The pose model that answers by default."""
-
-    name: str | None
-    source: str | None = Field(
-        description="mmpose_hub for a published checkpoint, else local_file."
-    )
-    config: str | None
+@cache
+def _response_parts() -> Part:
+    return part_of(PoseResponse.model_json_schema(mode="serialization"))
 
 
-class HealthModels(BaseModel):
-    """State of the service and its models."""
+def selection_of(fields: str | None) -> Selection | None:
+    """Return the parts of a response at the paths in ``fields``; None for all.
 
-    rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
-    hrnet_available: bool
-    mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
-    model_info: HealthModelInfo
-    detector_loaded: bool
-    stages: dict[str, dict[str, Any]] = Field(
-        description="What every model replica says of itself."
-    )
-
-
-class HealthSystem(BaseModel):
-    """Versions and devices."""
-
-    cuda_available: bool
-    gpu_device: str | None
-    mmpose_version: str
-    mmcv_version: str
-    mmdet_version: str
-    torch_version: str
-    ray_version: str
-
-
-class Health(BaseModel):
-    """Answer of `GET /healthz`."""
-
-    status: Literal["healthy", "degraded", "not_ready"]
-    service: HealthService
-    models: HealthModels
-    system: HealthSystem
-    reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+    Raises:
+        BadParameterError: the response has no such part, or several.
+    """
+    return None if fields is None else select(fields, _response_parts())
 
 
 class Problem(BaseModel):

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
+from serve_app.results.media_schema import VideoPart
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40
@@ -111,7 +112,7 @@ class Frame(BaseModel):
     people: list[Posed] | None = None
 
     def primary(self) -> Posed | None:
-        """The primary person, if it is there."""
+        """Return the primary person, if it is there."""
         if self.pose is None or self.keypoints is None:
             return None
         return Posed.model_construct(
@@ -129,12 +130,14 @@ class SavedVideoInfo(BaseModel):
     height: Annotated[int, Field(ge=1, le=100_000)]
     fps: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     duration_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    part: VideoPart | None = None
 
 
 class Processing(BaseModel):
     """Summary of the analysis of the clip."""
 
     video_info: SavedVideoInfo
+    total_frames: Annotated[int, Field(ge=0)] = 0
     confidence_threshold: _Share
     models_used: dict[str, int] = {}
 
@@ -193,7 +196,7 @@ class SavedResponse(BaseModel):
 def parse(
     body: bytes, cancelled: Cancelled = never
 ) -> tuple[SavedResponse, Data, dict[int, Summary]]:
-    """A response document, its data, and its summaries by person.
+    """Read a response document, its data, and its summaries by person.
 
     Args:
         body: JSON. cancelled: asked before each frame.
@@ -237,7 +240,7 @@ def _read_frames(document: Any, cancelled: Cancelled) -> None:
 
 
 def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are there: those of biomechanics that are switched off are all null."""
+    """Drop the fields that are null, such as all those of biomechanics that are switched off."""
     return {name: value for name, value in summary.items() if value is not None}
 
 
@@ -257,5 +260,5 @@ def _explain(error: ValidationError, place: tuple[int | str, ...]) -> str:
 
 
 def _printable(part: int | str) -> str:
-    """A part of a place in the document, whose keys anybody may have chosen."""
+    """Write a part of a place in the document, whose keys anybody may have chosen."""
     return "".join(c if c.isprintable() else "?" for c in str(part)[:_LONGEST_KEY])

@@ -1,4 +1,4 @@
-"""The schema of ``data.biomechanics_summary[]``: one person over the whole clip."""
+"""Define the schema of ``data.biomechanics_summary[]``: one person over the whole clip."""
 
 from typing import Any, Literal
 

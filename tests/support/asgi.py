@@ -5,6 +5,8 @@ from typing import Any
 
 import httpx
 
+from serve_app.results.response_schema import Problem
+
 
 class AsgiTransport(httpx.BaseTransport):
     """Each request runs the application in a loop of its own; bodies are whole."""
@@ -15,7 +17,19 @@ class AsgiTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> httpx.Response:
             response = await self._inner.handle_async_request(request)
-            body = await response.aread()
-            return httpx.Response(response.status_code, headers=response.headers, content=body)
+            body = b"".join([piece async for piece in response.aiter_raw()])
+            return httpx.Response(
+                response.status_code, headers=response.headers, stream=httpx.ByteStream(body)
+            )
 
         return asyncio.run(call())
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """Return the problem document of a refused request."""
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = Problem.model_validate(response.json())
+    assert problem.status == response.status_code
+    assert problem.detail
+    assert problem.hint
+    return problem

@@ -19,7 +19,7 @@ def status_of(
     nms: str = "",
     gpu: str | None = None,
 ) -> ModelStatus:
-    """The status of a loaded model."""
+    """Return the status of a loaded model."""
     return ModelStatus(
         role=role,
         loaded=True,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biomech.config import Camera, Context, EnabledOutputs, Subject
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_fields import FIELDS
 from deployments.biomechanics.clip_analysis import analyze, track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica
 from tests.support.clips import dense_clip

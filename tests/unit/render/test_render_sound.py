@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import probe
 from deployments.errors import StorageError
-from deployments.messages import EncodeOptions
 from deployments.render import join as join_module
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
@@ -279,7 +279,7 @@ def test_a_gap_in_the_sound_stays_a_gap(tmp_path, codec):
 
 
 def test_sound_that_no_way_brings_over_is_left_out(tmp_path, monkeypatch, caplog):
-    def refuses(source, stream, target):
+    def refuses(source, stream, since_s, target):
         raise StorageError("the muxer refuses it", retryable=False)
         yield
 

@@ -49,7 +49,8 @@ def test_everything_said_is_asked_for():
 @pytest.mark.parametrize("command", [analyze, demo], ids=["analyze", "demo"])
 def test_every_option_of_the_request_that_changes_the_numbers_has_a_flag(command):
     fields = {
-        *PoseOptions.model_fields.keys() - {"video", "data", "frames", "subject", "camera"},
+        *PoseOptions.model_fields.keys()
+        - {"video", "data", "frames", "fields", "subject", "camera"},
         *SubjectOptions.model_fields,
         *CameraOptions.model_fields,
     }

@@ -12,7 +12,8 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
 from serve_app.model_plan import plan_models
 from serve_app.service import LiveConfig
-from serve_app.settings import Settings, environment_name, load_settings
+from serve_app.setting_types import environment_name
+from serve_app.settings import Settings, load_settings
 from tools.settings_table import PAGE, page_with
 
 SPECIFIED = (

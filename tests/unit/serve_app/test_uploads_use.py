@@ -41,7 +41,7 @@ def test_a_video_is_analyzed_by_its_upload_and_deleted(service, squat_video):
 @pytest.mark.parametrize("error", [NotAVideoError("no"), StageFailedError("no")])
 def test_an_upload_is_kept_where_not_the_file_is_to_blame(uploading, error):
     class Failing:
-        async def probe(self, _path):
+        async def probe(self, _path, _options):
             raise error
 
     http = uploading(stages=Failing())

@@ -1,0 +1,289 @@
+"""Access: every route with no key, a wrong one, another's and one's own; no secret in any log.
+
+A new route fails `test_every_route_has_a_row` until `ROUTES` has a row for it.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import BaseRoute
+
+from deployments.errors import NotAVideoError
+from deployments.messages import ModelStatus
+from serve_app.access.authentication import OPEN_PATHS, open_access
+from serve_app.access.caller import Caller
+from serve_app.access.keys import KeyFile
+from serve_app.http.routes import create_app
+from serve_app.model_plan import plan_models
+from serve_app.service import PoseService
+from serve_app.settings import load_settings
+from tests.conftest import ROOT
+from tests.e2e.conftest import first_frames
+from tests.support.asgi import AsgiTransport
+from tools.serving import free_port, raylet_of, serving
+
+NAME = "0" * 32 + ".mp4"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a route answers.
+
+    Attributes:
+        own: status for the key of the owner. other: for another's; None for the same.
+        at: address with the names of :func:`made`. request: arguments of httpx, with ``headers``.
+    """
+
+    own: int
+    other: int | None = None
+    at: str = ""
+    request: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+UPLOAD = {"files": {"file": b"no video"}}
+TUS = {"Tus-Resumable": "1.0.0"}
+PART = TUS | {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+ROUTES = {
+    "POST /pose": Row(415, request=UPLOAD),
+    "POST /export": Row(422, at="/export?format=csv", request={"json": {}}),
+    "GET /videos/{key}": Row(404, at="/videos/{name}"),
+    "GET /videos/{owner}/{key}": Row(200, 404, at="/videos/{me}/{name}"),
+    "OPTIONS /uploads": Row(204),
+    "POST /uploads": Row(201, headers=TUS | {"Upload-Length": "5"}),
+    "OPTIONS /uploads/{upload_id}": Row(204, at="/uploads/{upload}"),
+    "GET /uploads/{upload_id}": Row(200, 404, at="/uploads/{upload}", headers=TUS),
+    "PATCH /uploads/{upload_id}": Row(204, 404, at="/uploads/{upload}", headers=PART),
+    "DELETE /uploads/{upload_id}": Row(204, 404, at="/uploads/{upload}", headers=TUS),
+}
+"""A row for each route that needs a key; HEAD is as GET."""
+
+
+class Stages:
+    """Stages that find no video in any file."""
+
+    async def probe(self, _path: Path, _options: object) -> None:
+        raise NotAVideoError("no video")
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A service with two callers. ``secrets`` may be in no log."""
+
+    service: PoseService
+    keys: dict[str, str]
+    me: str
+
+    @property
+    def secrets(self) -> list[str]:
+        return [key.partition(".")[2] for key in self.keys.values() if key]
+
+
+@pytest.fixture(scope="module")
+def keyed(marker_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("keyed")
+    file = KeyFile(folder / "keys.json")
+    mine, own = file.add("me")
+    _, another = file.add("another")
+    settings = load_settings(
+        {
+            "config": marker_config,
+            "spool_dir": folder / "spool",
+            "output": str(folder / "videos"),
+            "keys_file": folder / "keys.json",
+        }
+    )
+    statuses = {
+        role: ModelStatus(role=role, loaded=True, name=role, input_size=(8, 8), device="cpu")
+        for role in ("rtmpose", "hrnet", "detector")
+    }
+    plan = plan_models(settings)
+    service = PoseService(settings, plan, Stages(), lambda: statuses, open_access(settings))
+    wrong = f"{mine.id}.{'A' * 43}"
+    return Keyed(service, {"none": "", "wrong": wrong, "another": another, "own": own}, mine.id)
+
+
+@pytest.fixture(scope="module")
+def http(keyed):
+    app = create_app(keyed.service)
+    with httpx.Client(transport=AsgiTransport(app), base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def made(keyed):
+    """Names of things that the caller ``own`` has made."""
+    video = Path(keyed.service.settings.output) / keyed.me / NAME
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"12345")
+    upload = asyncio.run(keyed.service.uploads.create(Caller(keyed.me), 5))
+    return {"me": keyed.me, "name": NAME, "upload": upload.id}
+
+
+def routes_of(found: list[BaseRoute]) -> set[tuple[str, str]]:
+    """Method and template of each route, also within routers and mounts."""
+    pairs = set()
+    for route in found:
+        if inner := getattr(route, "routes", None):
+            pairs |= routes_of(inner)
+        else:
+            pairs |= {(method, route.path) for method in route.methods}
+    return pairs
+
+
+def test_every_route_has_a_row(keyed):
+    found = routes_of(create_app(keyed.service).routes)
+    needed = {
+        f"{method.replace('HEAD', 'GET')} {path}"
+        for method, path in found
+        if path not in OPEN_PATHS
+    }
+    assert needed == set(ROUTES)
+    assert {path for _, path in found} >= OPEN_PATHS
+
+
+@pytest.mark.parametrize("who", ["none", "wrong", "another", "own"])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_answers_its_owner_alone(http, keyed, made, route, who):
+    row, (method, template) = ROUTES[route], route.split()
+    key = {"Authorization": f"Bearer {keyed.keys[who]}"} if keyed.keys[who] else {}
+    headers = row.headers | key
+    expected = {
+        "none": 401,
+        "wrong": 401,
+        "another": row.own if row.other is None else row.other,
+        "own": row.own,
+    }[who]
+    address = (row.at or template).format(**made)
+    answer = http.request(method, address, headers=headers, **row.request)
+    assert answer.status_code == expected, answer.text
+    if expected == 401:
+        assert answer.json()["code"] == "unauthorized"
+        assert answer.headers["www-authenticate"] == "Bearer"
+    if method == "GET":
+        assert http.head(address, headers=headers).status_code == expected
+    if expected == 404 and who == "another":
+        absent = http.request(method, "/nothing", headers=headers)
+        assert answer.json().keys() == absent.json().keys()
+
+
+@pytest.mark.parametrize("path", sorted(OPEN_PATHS))
+def test_what_is_open_needs_no_key_and_has_no_secret(http, keyed, path):
+    for key in keyed.keys.values():
+        answer = http.get(path, headers={"X-API-Key": key} if key else {})
+        assert answer.status_code == 200
+        assert [s for s in [*keyed.secrets, keyed.me] if s in answer.text] == []
+
+
+def test_nothing_that_is_secret_is_logged(http, keyed, made, caplog):
+    """Over ASGI, at the level of debugging; the test below looks at the logs of a whole service."""
+    link = keyed.service.access.links.sign(f"/videos/{keyed.me}/{NAME}")
+    wrong = link.replace("signature=", "signature=0")
+    with caplog.at_level(logging.DEBUG):
+        assert http.get(link).status_code == 200
+        assert http.get(wrong).status_code == 401
+        for key in keyed.keys.values():
+            http.get("/videos/x", headers={"Authorization": f"Bearer {key}"})
+            http.get(f"/nothing?key={key}", headers={"X-API-Key": key})
+            http.post("/pose", headers={"X-API-Key": key}, **UPLOAD)
+    texts = [record.getMessage() for record in caplog.records if record.name != "httpx"]
+    assert len([t for t in texts if '"route"' in t]) == 2 + 3 * len(keyed.keys)
+    leaked = [*keyed.secrets, "signature", link.partition("?")[2]]
+    assert [text for text in texts if any(secret in text for secret in leaked)] == []
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, movenet, demo_video):
+    """A service with keys, in processes of its own; the key and a video."""
+    folder = tmp_path_factory.mktemp("service")
+    _, key = KeyFile(folder / "keys.json").add("me")
+    video = first_frames(demo_video, folder / "demo.mp4", 5)
+    with serving(folder, MMPOSE_KEYS_FILE=str(folder / "keys.json")) as service:
+        yield service, folder, key, video
+
+
+def test_no_log_of_a_running_service_has_a_key_or_a_signature(running):
+    service, folder, key, video = running
+    wrong = f"{key.partition('.')[0]}.{'B' * 43}"
+    with httpx.Client(base_url=service.url, timeout=120) as http:
+        assert http.get("/healthz").json()["access"] == "keys"
+        for given in ({}, {"X-API-Key": wrong}, {"Authorization": f"Bearer {wrong}"}):
+            refused = http.post("/pose", headers=given, files={"file": video.read_bytes()})
+            assert refused.status_code == 401
+        answer = http.post(
+            f"/pose?key={key}",
+            headers={"Authorization": f"Bearer {key}"},
+            files={"file": video.read_bytes()},
+            data={"data": "false"},
+        )
+        assert answer.status_code == 200, answer.text
+        link = answer.json()["video_url"]
+        assert re.fullmatch(
+            rf"{service.url}/videos/{key.partition('.')[0]}/[0-9a-f]{{32}}\.mp4"
+            r"\?expires=\d+&signature=[0-9a-f]{64}",
+            link,
+        )
+        assert http.get(link).headers["content-type"] == "video/mp4"
+        bare = link.partition("?")[0]
+        assert http.get(bare).status_code == 401
+        assert http.get(bare, headers={"X-API-Key": key}).status_code == 200
+        assert http.get(link.replace("expires=", "expires=1")).status_code == 401
+
+    (session,) = re.findall(r"--log_dir=([^\0]+)", raylet_of(service.pid))
+    logs = [folder / "log", *(path for path in Path(session).rglob("*") if path.is_file())]
+    texts = {path: path.read_bytes() for path in logs if path.exists()}
+    secrets = [key.partition(".")[2], wrong.partition(".")[2], link.partition("signature=")[2]]
+    secrets.append((folder / "link_secret").read_text())
+    assert [p for p, text in texts.items() if any(s.encode() in text for s in secrets)] == []
+    everything = b"\n".join(texts.values()).decode(errors="replace")
+    audited = [json.loads(line) for line in re.findall(r'\{"time": .*\}', everything)]
+    assert {(a["route"], a["status"]) for a in audited} >= {
+        *(("/pose", 200), (None, 401)),
+        *(("/videos/{owner}/{key}", 200), (None, 401)),
+    }
+    assert {a["caller"] for a in audited} >= {key.partition(".")[0], None}
+    assert "access: keys, HTTP on 127.0.0.1" in everything
+    assert "Access on 127.0.0.1: callers need a key or token." in (folder / "log").read_text()
+
+
+PUBLIC = """
+import sys, ray
+from ray import serve
+from serve_app.ingress import Ingress
+from serve_app.model_plan import plan_models
+from serve_app.settings import load_settings
+
+settings = load_settings()
+ray.init(address="local", num_cpus=2, include_dashboard=False)
+serve.start(http_options={"host": sys.argv[1], "port": int(sys.argv[2])})
+try:
+    serve.run(Ingress.bind(settings, plan_models(settings), {}, {}))
+except RuntimeError:
+    print(serve.status().applications["default"].deployments["Ingress"].message)
+"""
+
+
+def test_a_graph_that_rays_own_command_deploys_on_a_network_refuses_to_start():
+    """`serve deploy` passes by our commands: the Ingress asks Serve which host it listens on."""
+    done = subprocess.run(
+        [sys.executable, "-c", PUBLIC, "0.0.0.0", str(free_port())],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    said = " ".join(done.stdout.split())
+    assert "the service would answer everybody who reaches 0.0.0.0: it has no keys" in said, done
+    assert "access: gateway" in said, done
