@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deployments.annotated_video import EncodeOptions
@@ -363,6 +363,41 @@ class Settings(BaseSettings):
         description="Address under which callers reach this service.",
         json_schema_extra={"unset": "the request's own"},
     )
+    jobs_dir: Path = Field(
+        ROOT / "out" / "jobs",
+        description=(
+            "Folder of jobs: sources, results, and segments for resuming; on a cluster, shared by "
+            "all nodes."
+        ),
+    )
+    jobs_database: SecretStr | None = Field(
+        None,
+        description=(
+            "SQLAlchemy URL of the table of jobs: `postgresql+asyncpg://...` for several Ingress "
+            "replicas on several hosts."
+        ),
+        json_schema_extra={"unset": "SQLite in `MMPOSE_JOBS_DIR`"},
+    )
+    max_running_jobs: int = Field(
+        1, ge=0, le=1000, description="Jobs that one Ingress replica runs at once."
+    )
+    max_queued_jobs: int = Field(
+        1000, ge=1, le=1_000_000, description="Jobs of one key that wait; further ones get 429."
+    )
+    keep_jobs_s: float = Field(
+        604_800.0, gt=0, description="Age at which ended jobs are deleted, with their files."
+    )
+    max_jobs_bytes: int = Field(
+        50 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes in `MMPOSE_JOBS_DIR` beyond which the oldest ended jobs are deleted; "
+            "segments that no job needs have a quarter of it."
+        ),
+    )
+    job_deadline_s: float = Field(
+        6 * 3600.0, gt=0, description="Longest time one attempt of a job may take."
+    )
     keep_results_s: float = Field(
         86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
     )
@@ -391,6 +426,13 @@ class Settings(BaseSettings):
     def biomechanics(self) -> bool:
         """Return whether biomechanics are computed."""
         return self.biomechanics_analysis is not False
+
+    @property
+    def jobs_url(self) -> str:
+        """Return the SQLAlchemy URL of the table of jobs."""
+        if self.jobs_database is not None:
+            return self.jobs_database.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.jobs_dir.resolve()}/jobs.sqlite"
 
     @property
     def media_limits(self) -> MediaLimits:

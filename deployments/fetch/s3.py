@@ -46,6 +46,7 @@ def s3_bucket(bucket: str, endpoint: str | None, limits: S3Limits) -> "S3Store":
     return S3Store(
         bucket,
         config={} if endpoint is None else {"endpoint": endpoint},
+        disable_bulk_delete=True,  # which not every store has
         client_options={
             "allow_http": endpoint is not None and endpoint.startswith("http://"),
             "connect_timeout": timedelta(seconds=limits.connect_s),

@@ -12,32 +12,24 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from deployments.annotated_video import StoredVideo
-from deployments.errors import BadParameterError, ConfigurationError, StorageError
+from deployments.errors import ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
-from deployments.fetch.s3 import S3Limits, s3_bucket
+from deployments.render.object_names import NAME, OWNER, check_key, object_name, sha256_of
+from deployments.render.s3_storage import WEEK_S, S3VideoStore
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
-    from obstore.store import S3Store
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
-_WEEK_S = 7 * 86_400.0
-_DIGEST = "sha256"
-_PART_BYTES = 8 * 1024**2
-_PARTS_AT_ONCE = 4
-_S3_LIMITS = S3Limits()
 _BUCKET_TARGET = re.compile(
     r"(?P<scheme>gs|s3)://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )
@@ -55,6 +47,15 @@ class VideoStore(Protocol):
         """
         ...
 
+    def remove(self, key: str) -> None:
+        """Delete the video of ``key``, if there is one.
+
+        Raises:
+            BadParameterError: ``key`` is not a plain file name.
+            StorageError: it could not be deleted.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
@@ -65,7 +66,7 @@ class LocalStore:
 
     def put(self, path: Path, key: str) -> StoredVideo:
         """Copy to the owner's folder, which is created if absent, then rename atomically."""
-        _check_key(key)
+        check_key(key)
         target = self.folder / key
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +78,9 @@ class LocalStore:
                     copy.flush()
                     os.fsync(handle)
                 stored = StoredVideo(
-                    f"{self.public_url.rstrip('/')}/{key}", partial.stat().st_size, _sha256(partial)
+                    f"{self.public_url.rstrip('/')}/{key}",
+                    partial.stat().st_size,
+                    sha256_of(partial),
                 )
                 partial.replace(target)
             except BaseException:
@@ -86,6 +89,14 @@ class LocalStore:
         except OSError as error:
             raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
         return stored
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        check_key(key)
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{key} cannot be deleted: {error.strerror}") from error
 
     def sweep(self, older_than_s: float) -> int:
         """Delete videos of all owners older than ``older_than_s``, and partial copies sooner.
@@ -97,7 +108,7 @@ class LocalStore:
         owners = [
             Path(entry)
             for entry in _entries(self.folder)
-            if entry.is_dir(follow_symlinks=False) and _OWNER.fullmatch(entry.name)
+            if entry.is_dir(follow_symlinks=False) and OWNER.fullmatch(entry.name)
         ]
         return sum(_sweep(folder, older_than_s) for folder in (self.folder, *owners))
 
@@ -124,8 +135,7 @@ class GcsStore:
         ``if_generation_match=0`` makes the upload safe to retry on failure. If the object already
         exists with this content, an earlier attempt succeeded.
         """
-        _check_key(key)
-        name = f"{self.prefix}/{key}" if self.prefix else key
+        name = object_name(self.prefix, key)
         from google.api_core.exceptions import PreconditionFailed
         from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -149,85 +159,25 @@ class GcsStore:
                         retryable=False,
                     ) from None
         url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
-        return StoredVideo(url, path.stat().st_size, _sha256(path))
+        return StoredVideo(url, path.stat().st_size, sha256_of(path))
 
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        name = object_name(self.prefix, key)
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
 
-@dataclass(frozen=True, slots=True)
-class S3VideoStore:
-    """Store under a prefix of a bucket of S3, accessible by signed addresses for a while.
-
-    Attributes:
-        bucket: its name.
-        prefix: of the objects' names, without slashes around it; empty for none.
-        endpoint: address of a store other than Amazon's.
-        url_s: validity of the addresses; S3 allows a week at most, and no longer than the
-            session of temporary credentials.
-        limits: of each request.
-    """
-
-    bucket: str
-    prefix: str
-    endpoint: str | None = None
-    url_s: float = _WEEK_S
-    limits: S3Limits = _S3_LIMITS
-
-    def put(self, path: Path, key: str) -> StoredVideo:
-        """Upload as a new object, in parts if it is large, with its digest as metadata.
-
-        If the object already exists with this digest, an earlier attempt succeeded.
-        """
-        import obstore
-
-        _check_key(key)
-        name = f"{self.prefix}/{key}" if self.prefix else key
-        digest, size = _sha256(path), path.stat().st_size
-        with _s3_errors(f"s3://{self.bucket}/{name}"):
-            store = s3_bucket(self.bucket, self.endpoint, self.limits)
-            if not self._is_there(store, name, digest, size):
-                self._upload(store, name, path, digest, size)
-            url = obstore.sign(store, "GET", name, timedelta(seconds=min(self.url_s, _WEEK_S)))
-        return StoredVideo(url, size, digest)
-
-    def _upload(self, store: "S3Store", name: str, path: Path, digest: str, size: int) -> None:
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
-
-        attributes = {"Content-Type": "video/mp4", _DIGEST: digest}
-        if size > _PART_BYTES:  # in parts obstore knows no condition
-            obstore.put(
-                store,
-                name,
-                path,
-                attributes=attributes,
-                use_multipart=True,
-                chunk_size=_PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
-            return
-        try:
-            obstore.put(store, name, path, attributes=attributes, mode="create")
-        except AlreadyExistsError:
-            self._is_there(store, name, digest, size)
-
-    def _is_there(self, store: "S3Store", name: str, digest: str, size: int) -> bool:
-        """Return whether the video is stored already; raises if another one is."""
-        import obstore
-
-        try:
-            found = obstore.get(store, name, options={"head": True})
-        except FileNotFoundError:
-            return False
-        if found.meta["size"] != size or found.attributes.get(_DIGEST) != digest:
-            raise StorageError(
-                f"s3://{self.bucket}/{name} holds another video",
-                hint="Send the request under a new id.",
-                retryable=False,
-            )
-        return True
+        retry = DEFAULT_RETRY.with_timeout(self.retry_s)
+        with (
+            _google_errors(f"gs://{self.bucket}/{name}"),
+            self.client_factory() as client,
+            suppress(NotFound),
+        ):
+            client.bucket(self.bucket).blob(name).delete(retry=retry)
 
 
 def open_store(
-    target: str, public_url: str, *, s3_endpoint: str | None = None, url_s: float = _WEEK_S
+    target: str, public_url: str, *, s3_endpoint: str | None = None, url_s: float = WEEK_S
 ) -> VideoStore:
     """Open the store of the setting ``output``.
 
@@ -264,17 +214,11 @@ def open_store(
     return LocalStore(folder, public_url)
 
 
-def _check_key(key: str) -> None:
-    owner, slash, name = key.rpartition("/")
-    if not _NAME.fullmatch(name) or (slash and not _OWNER.fullmatch(owner)):
-        raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
-
-
 def _kept_s(name: str, longest_s: float) -> float | None:
     """Return the seconds to keep a file of this name; None if this store did not write it."""
     if name.startswith(_PARTIAL):
         return min(longest_s, _COPIED_S)
-    return longest_s if _NAME.fullmatch(name) else None
+    return longest_s if NAME.fullmatch(name) else None
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -307,11 +251,6 @@ def _remove_if_older(path: Path, before: float) -> bool:
     return True
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _md5_base64(path: Path) -> str:
     """Return the checksum in Cloud Storage's notation for an object uploaded in one piece."""
     with path.open("rb") as file:
@@ -339,23 +278,4 @@ def _google_errors(name: str) -> Iterator[None]:
             retryable=error.code is None or error.code >= 500 or error.code in (408, 429),
         ) from error
     except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
-        raise StorageError(f"{name} could not be written whole") from error
-
-
-@contextmanager
-def _s3_errors(name: str) -> Iterator[None]:
-    """Convert errors of the S3 client to StorageError, without texts that hold addresses."""
-    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-
-    try:
-        yield
-    except (PermissionDeniedError, FileNotFoundError) as error:
-        raise StorageError(
-            f"{name} was refused: no such bucket or no right", retryable=False
-        ) from error
-    except UnauthenticatedError as error:
-        raise StorageError(
-            f"{name} cannot be written: this service has no valid S3 identity", retryable=False
-        ) from error
-    except BaseError as error:
         raise StorageError(f"{name} could not be written whole") from error

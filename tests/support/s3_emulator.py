@@ -42,7 +42,8 @@ class S3Emulator:
     Attributes:
         objects: by (bucket, key).
         requests: what came, as ``GET``, ``HEAD``, ``PUT``, ``PUT part``, ``POST begin``,
-            ``POST complete`` or ``DELETE abort``, in order, those answered with a fault too.
+            ``POST complete``, ``DELETE`` or ``DELETE abort``, in order, those answered
+            with a fault too.
         faults: ("GET", status) and so on, each for one request and in order. Status 0 does what was
             asked and then breaks the connection instead of answering; -1 breaks it half way
             through the body, -2 stops half way through until the block ends.
@@ -204,10 +205,15 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def do_DELETE(self) -> None:
-        begun = self._begin("DELETE abort")
-        if begun is not None:
-            self.emulator.parts.pop(begun[1]["uploadId"][0], None)
-            self._answer(204, b"")
+        begun = self._begin("DELETE abort" if "uploadId=" in self.path else "DELETE")
+        if begun is None:
+            return
+        name, query, _ = begun
+        if "uploadId" in query:
+            self.emulator.parts.pop(query["uploadId"][0], None)
+        else:
+            self.emulator.objects.pop(name, None)
+        self._answer(204, b"")
 
     def _error(self, status: int, code: str) -> None:
         body = _xml("Error", f"<Code>{code}</Code><Message>{code}</Message>")

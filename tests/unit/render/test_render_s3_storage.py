@@ -12,7 +12,8 @@ import pytest
 
 from deployments.errors import BadParameterError, StorageError
 from deployments.fetch.s3 import S3Limits
-from deployments.render.storage import S3VideoStore, open_store
+from deployments.render.s3_storage import S3VideoStore
+from deployments.render.storage import open_store
 from tests.support.loopback_server import closed_port
 from tests.support.s3_emulator import ENVIRONMENT, S3Emulator, StoredObject
 
@@ -174,11 +175,26 @@ def test_nothing_listens(video: Path, s3: S3Emulator) -> None:
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize("key", ["", "../x.mp4", "a/b.mp4", ".hidden", "a b.mp4"])
+@pytest.mark.parametrize("key", ["", "../x.mp4", "a/b/c.mp4", ".hidden", "a b.mp4"])
 def test_bad_keys(key: str, video: Path, s3: S3Emulator) -> None:
     with pytest.raises(BadParameterError):
         store_at(s3.url).put(video, key)
     assert s3.requests == []
+
+
+def test_remove(video: Path, s3: S3Emulator) -> None:
+    store = store_at(s3.url, "results")
+    for key in ("job-1.mp4", "anna/job-1.mp4"):
+        store.put(video, key)
+    store.remove("anna/job-1.mp4")
+    assert list(s3.objects) == [("bucket", "results/job-1.mp4")]
+    store.remove("anna/job-1.mp4")  # as if it were removed
+    s3.faults = [("DELETE", 403)]
+    with pytest.raises(StorageError):
+        store.remove("job-1.mp4")
+    with pytest.raises(BadParameterError):
+        store.remove("../job-1.mp4")
+    assert list(s3.objects) == [("bucket", "results/job-1.mp4")]
 
 
 def test_the_store_travels_between_processes() -> None:
