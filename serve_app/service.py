@@ -363,6 +363,8 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
+                    s3_buckets=settings.s3_buckets,
+                    s3_endpoint=settings.s3_endpoint,
                     progress=progress,
                     cancelled=cancelled,
                 ),
