@@ -360,6 +360,7 @@ class ModelStatus:
         reason: why it is not loaded, with the command that helps; no path of this machine.
         code: the same as a stable word: of the error, or ``disabled``.
         notice: what a user of the results must know (a stand-in model), or None.
+        sha256: digest of the checkpoint file.
     """
 
     role: ModelRole
@@ -379,3 +380,4 @@ class ModelStatus:
     reason: str | None = None
     code: str | None = None
     notice: str | None = None
+    sha256: str = ""

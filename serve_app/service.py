@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
-from serve_app.access.caller import Caller
+from serve_app.access.caller import Caller, video_key
 from serve_app.http.incoming import RETRY_AFTER_S, Incoming
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
@@ -132,6 +132,11 @@ class PoseService:
     def models(self) -> list[ModelStatus]:
         """Return the reported status of each model."""
         return list(self._statuses().values())
+
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the service is being drained."""
+        return self._ending
 
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
@@ -259,7 +264,7 @@ class PoseService:
             async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
-                path = await self._fetch(url, folder)
+                path = await self.fetch(url, folder)
                 with self.admitted():
                     return await self.analyze_file(
                         path, folder, options, request_id, progress, owner
@@ -273,10 +278,20 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
         owner: str = "",
+        *,
+        stages: Stages | None = None,
+        key: str | None = None,
+        longest_s: float | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
-        ``owner`` is the ``Caller.id`` to whom the annotated video belongs.
+        Args:
+            path: of the file. folder: of working files. options: of the request.
+            request_id: of this request. progress: called as the pipeline's.
+            owner: ``Caller.id`` to whom the annotated video belongs.
+            stages: used instead of the service's own.
+            key: of the annotated video in the store; a random one of the owner's by default.
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -285,9 +300,10 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score, owner)
-        async with self.deadline():
-            outcome = await run(job, self.stages, progress)
+        key = key or video_key(owner, uuid.uuid4().hex)
+        job = self._job(path, folder, options, statuses, min_score, key)
+        async with self.deadline(longest_s):
+            outcome = await run(job, stages or self.stages, progress)
         media = outcome.media
         self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
@@ -307,7 +323,19 @@ class PoseService:
             answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
         return answer
 
-    async def _fetch(self, url: str, folder: Path) -> Path:
+    async def fetch(
+        self, url: str, folder: Path, received: Callable[[int, int | None], None] = no_progress
+    ) -> Path:
+        """Download a video into a new file of ``folder``.
+
+        Args:
+            url: of the video. folder: of the file.
+            received: called in a thread with the bytes received and the total, None if unknown.
+
+        Raises:
+            OverloadedError: too many bodies are being received. ServiceError: see
+                :func:`deployments.fetch.guarded_fetch.fetch`.
+        """
         settings = self.settings
         limits = FetchLimits(
             max_bytes=settings.max_bytes,
@@ -315,6 +343,11 @@ class PoseService:
             window_s=settings.body_window_s,
         )
         with self.incoming.one() as hold:
+
+            def progress(size: int, total: int | None) -> None:
+                hold(size)
+                received(size, total)
+
             return await in_thread(
                 lambda cancelled: fetch(
                     url,
@@ -322,7 +355,7 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
-                    progress=lambda received, _total: hold(received),
+                    progress=progress,
                     cancelled=cancelled,
                 ),
                 self._fetch_threads,
@@ -335,15 +368,14 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
-        owner: str,
+        key: str,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
-        video = f"{uuid.uuid4().hex}.mp4"
         return Job(
             path=path,
             folder=folder,
-            key=f"{owner}/{video}" if owner else video,
+            key=key,
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,

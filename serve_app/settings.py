@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deployments.annotated_video import EncodeOptions
@@ -237,7 +237,14 @@ class Settings(BaseSettings):
     )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
-    max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
+    max_pixels: int = Field(
+        4096 * 2304,
+        ge=1,
+        description=(
+            "Largest picture of a video, width times height; a still picture may have four times "
+            "as many."
+        ),
+    )
     max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
     max_result_bytes: int = Field(
         32 * 1024**2,
@@ -366,6 +373,41 @@ class Settings(BaseSettings):
         description="Address under which callers reach this service.",
         json_schema_extra={"unset": "the request's own"},
     )
+    jobs_dir: Path = Field(
+        ROOT / "out" / "jobs",
+        description=(
+            "Folder of jobs: sources, results, and segments for resuming; on a cluster, shared by "
+            "all nodes."
+        ),
+    )
+    jobs_database: SecretStr | None = Field(
+        None,
+        description=(
+            "SQLAlchemy URL of the table of jobs: `postgresql+asyncpg://...` for several Ingress "
+            "replicas on several hosts."
+        ),
+        json_schema_extra={"unset": "SQLite in `MMPOSE_JOBS_DIR`"},
+    )
+    max_running_jobs: int = Field(
+        1, ge=0, le=1000, description="Jobs that one Ingress replica runs at once."
+    )
+    max_queued_jobs: int = Field(
+        1000, ge=1, le=1_000_000, description="Jobs of one key that wait; further ones get 429."
+    )
+    keep_jobs_s: float = Field(
+        604_800.0, gt=0, description="Age at which ended jobs are deleted, with their files."
+    )
+    max_jobs_bytes: int = Field(
+        50 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes in `MMPOSE_JOBS_DIR` beyond which the oldest ended jobs are deleted; "
+            "segments that no job needs have a quarter of it."
+        ),
+    )
+    job_deadline_s: float = Field(
+        6 * 3600.0, gt=0, description="Longest time one attempt of a job may take."
+    )
     keep_results_s: float = Field(
         86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
     )
@@ -394,6 +436,13 @@ class Settings(BaseSettings):
     def biomechanics(self) -> bool:
         """Return whether biomechanics are computed."""
         return self.biomechanics_analysis is not False
+
+    @property
+    def jobs_url(self) -> str:
+        """Return the SQLAlchemy URL of the table of jobs."""
+        if self.jobs_database is not None:
+            return self.jobs_database.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.jobs_dir.resolve()}/jobs.sqlite"
 
     @property
     def media_limits(self) -> MediaLimits:

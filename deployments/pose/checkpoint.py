@@ -30,8 +30,8 @@ def _method_of_log(owner: Any, name: str) -> None:
         raise pickle.UnpicklingError(f"attribute {name!r} of something else than a training log")
 
 
-# What published checkpoints hold beside tensors, all of it in their meta data. Files written under
-# numpy 1 name the same things in numpy.core.
+# Types in published checkpoints other than tensors, all in their meta data. Files written under
+# numpy 1 name the same types in numpy.core.
 _ALLOWED: Final[list[Any]] = [
     (_TrainingLog, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_method_of_log, "builtins.getattr"),

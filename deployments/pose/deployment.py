@@ -55,7 +55,7 @@ class ModelReplica:
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         log_as_serve()
         self._engine: Any = choice.load(search, replace(options, threads=_threads(options)))
-        gc.freeze()  # what is loaded stays: no collection needs to look at it
+        gc.freeze()  # loaded objects stay: no collection needs to look at them
         self._share = options.share_batches
         at_once = 1 if isinstance(self._engine, ModelStatus) else self._engine.calls_at_once
         self._threads = ThreadPoolExecutor(at_once, choice.role)

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+JOBS_FOLDER = ".jobs"
+"""Folder of the videos of jobs, which end with their jobs rather than by age: no owner's name."""
+
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
@@ -44,6 +47,15 @@ class VideoStore(Protocol):
         Raises:
             BadParameterError: ``key`` is neither.
             StorageError: it could not be stored.
+        """
+        ...
+
+    def remove(self, key: str) -> None:
+        """Delete the video of ``key``, if there is one.
+
+        Raises:
+            BadParameterError: ``key`` is not a plain file name.
+            StorageError: it could not be deleted.
         """
         ...
 
@@ -78,6 +90,14 @@ class LocalStore:
         except OSError as error:
             raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
         return stored
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        _check_key(key)
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{key} cannot be deleted: {error.strerror}") from error
 
     def sweep(self, older_than_s: float) -> int:
         """Delete videos of all owners older than ``older_than_s``, and partial copies sooner.
@@ -116,8 +136,7 @@ class GcsStore:
         ``if_generation_match=0`` makes the upload safe to retry on failure. If the object already
         exists with this content, an earlier attempt succeeded.
         """
-        _check_key(key)
-        name = f"{self.prefix}/{key}" if self.prefix else key
+        name = self._name(key)
         from google.api_core.exceptions import PreconditionFailed
         from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -142,6 +161,24 @@ class GcsStore:
                     ) from None
         url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
         return StoredVideo(url, path.stat().st_size, _sha256(path))
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        name = self._name(key)
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_timeout(self.retry_s)
+        with (
+            _google_errors(f"gs://{self.bucket}/{name}"),
+            self.client_factory() as client,
+            suppress(NotFound),
+        ):
+            client.bucket(self.bucket).blob(name).delete(retry=retry)
+
+    def _name(self, key: str) -> str:
+        _check_key(key)
+        return f"{self.prefix}/{key}" if self.prefix else key
 
 
 def open_store(target: str, public_url: str) -> VideoStore:
@@ -174,7 +211,9 @@ def open_store(target: str, public_url: str) -> VideoStore:
 
 def _check_key(key: str) -> None:
     owner, slash, name = key.rpartition("/")
-    if not _NAME.fullmatch(name) or (slash and not _OWNER.fullmatch(owner)):
+    if not _NAME.fullmatch(name) or (
+        slash and owner != JOBS_FOLDER and not _OWNER.fullmatch(owner)
+    ):
         raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
 
 

@@ -54,3 +54,8 @@ class Caller:
 
 ANONYMOUS: Final = Caller("", "anonymous")
 """Everybody, where the service runs without keys; also callers with a handle of the graph."""
+
+
+def video_key(owner: str, stem: str) -> str:
+    """Return the key of an annotated video in the store: below a folder of its owner's."""
+    return f"{owner}/{stem}.mp4" if owner else f"{stem}.mp4"

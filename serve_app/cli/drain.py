@@ -13,7 +13,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentBroadcastResponse
 
 _ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
-_SENT_WITHIN_S = 5.0  # what replicas have answered, by proxies and to callers that read slowly
+_SENT_WITHIN_S = 5.0  # answers of replicas, by proxies and to slow readers
 _KNOWN_WITHIN_S = 5.0
 _POLL_S = 0.05
 _PROXY = "SERVE_PROXY_ACTOR-{node}"  # as Ray's controller names them, in the namespace `serve`

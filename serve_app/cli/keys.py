@@ -15,11 +15,19 @@ from serve_app.access.keys import KeyFile
 from serve_app.access.links import read_secret, secret_path
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+def _required(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path:
+    if path is None:
+        raise click.UsageError("Name the file of the keys: --file FILE, or MMPOSE_KEYS_FILE.")
+    return path
+
+
 _file = click.option(
     "--file",
     "path",
     envvar="MMPOSE_KEYS_FILE",
-    required=True,
+    callback=_required,
     type=_PATH,
     help="File of the keys; default: $MMPOSE_KEYS_FILE.",
 )

@@ -18,12 +18,14 @@ from serve_app.http.compression import Compressed
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
-from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.guard import add_guard, add_headers, describe_access
+from serve_app.http.job_routes import add_jobs
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.jobs.jobs import Jobs
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.results.supplied import SUPPLIED
@@ -51,6 +53,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
     for status, text in {
         400: "A header that would command the server.",
+        401: "No key, or one that is wrong, expired or revoked.",
         403: "The address is not allowed.",
         404: "There is no such upload.",
         408: "The body came too slowly.",
@@ -60,7 +63,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         415: "Not a video, or a codec that is not supported.",
         422: "A bad parameter, or a file that cannot be analyzed.",
         423: "The upload is in use.",
-        429: "Too many requests; see Retry-After.",
+        429: "Too many requests, or a quota is used; see Retry-After.",
         502: "The address cannot be reached, or the result cannot be stored.",
         503: "Not ready, or a stage failed.",
         504: "Out of time.",
@@ -75,10 +78,11 @@ class _Described(FastAPI):
         document = super().openapi()
         pose = document["paths"]["/pose"]["post"]["responses"]["200"]
         pose["content"]["application/json"]["example"] = _EXAMPLE
+        describe_access(document, _PROBLEMS)
         return document
 
 
-def create_app(service: PoseService) -> FastAPI:
+def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
     """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = _Described(
         title="MMPose Service",
@@ -93,6 +97,8 @@ def create_app(service: PoseService) -> FastAPI:
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     add_uploads(app, service, reception, _PROBLEMS)
+    if jobs is not None:
+        add_jobs(app, service, jobs, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
@@ -202,7 +208,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
 def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
     """Return a video of ``owner``; that of another is as if there were none."""
     path = folder / owner / key
-    mine = request.state.by_link or request.state.caller.id == owner
+    mine = request.state.by_link or caller_of(request).id == owner
     named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
     if not (mine and named and path.is_file()):
         raise HTTPException(404, "there is no such video")

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import zstandard
 
+from serve_app.jobs.durable_files import rename_durably
+
 FRAMES_PER_FILE: Final = 256
 BEFORE_FRAMES: Final = b'{"data":{"poses_per_frame":['
 """Beginning of every response with data; the frames follow."""
@@ -24,10 +26,10 @@ _MOST_BYTES = 1 << 30  # of one file, decompressed; a frame with 64 people is un
 
 
 def write_result(folder: Path, head: bytes, frames: Iterable[bytes]) -> int:
-    """Write a result into ``folder``, which must not exist, and return the size of its JSON.
+    """Write a result into ``folder``, and return the size of its JSON.
 
     Args:
-        folder: appears whole or not at all.
+        folder: appears whole or not at all; one that is there is replaced.
         head: the response as JSON, with no frames.
         frames: JSON of each frame, without newlines.
 
@@ -47,9 +49,8 @@ def write_result(folder: Path, head: bytes, frames: Iterable[bytes]) -> int:
         size += len(text) + (nth > 0)
         _write(made / _frames_name(nth), text)
     _write(made / _HEAD, head)
-    _sync_folder(made)
-    made.rename(folder)
-    _sync_folder(folder.parent)
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt whose worker lost the job
+    rename_durably(made, folder)
     return size
 
 
@@ -101,11 +102,3 @@ def _write(path: Path, text: bytes) -> None:
 def _read(path: Path) -> bytes:
     text: bytes = zstandard.decompress(path.read_bytes(), max_output_size=_MOST_BYTES)
     return text
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -47,7 +47,8 @@ class Answer:
     """An analyzed clip as its response, at once or frame by frame.
 
     Attributes:
-        video_url: where the annotated video is, as the response says.
+        video_url: where the annotated video is, as the response says. stored_url: the same as the
+            store says, without a signature.
         selection: parts that :meth:`body` and the like write; None for all.
     """
 
@@ -68,7 +69,7 @@ class Answer:
             models: statuses of the loaded models, by role.
             request_id: of this request.
         """
-        self.video_url = outcome.stored.url if outcome.stored else None
+        self.video_url = self.stored_url = outcome.stored.url if outcome.stored else None
         self._outcome = outcome
         self._request = request
         self._min_score = min_score
