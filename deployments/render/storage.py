@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+JOBS_FOLDER = ".jobs"
+"""Folder of the videos of jobs, which end with their jobs rather than by age: no owner's name."""
+
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
@@ -208,7 +211,9 @@ def open_store(target: str, public_url: str) -> VideoStore:
 
 def _check_key(key: str) -> None:
     owner, slash, name = key.rpartition("/")
-    if not _NAME.fullmatch(name) or (slash and not _OWNER.fullmatch(owner)):
+    if not _NAME.fullmatch(name) or (
+        slash and owner != JOBS_FOLDER and not _OWNER.fullmatch(owner)
+    ):
         raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
 
 

@@ -1,5 +1,6 @@
 """Authenticate callers, and count what they use."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -7,7 +8,7 @@ from deployments.errors import UnauthorizedError
 from serve_app.access.caller import ANONYMOUS, Caller
 from serve_app.access.keys import KeyFile
 from serve_app.access.limits import DailyUse, RateLimits
-from serve_app.access.links import Links, open_links, secret_path
+from serve_app.access.links import Links, read_secret, secret_path
 from serve_app.access.modes import AccessMode, access_mode
 from serve_app.access.tokens import TokenVerifier
 from serve_app.settings import Settings
@@ -20,8 +21,8 @@ OPEN_PATHS: Final = frozenset(
 )
 """Paths that need no key: probes, and the description of the interface. None has a secret."""
 
-LINKED: Final = ("/videos/",)
-"""Beginnings of the paths that a signed link opens for reading."""
+_LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
+"""Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2
 
@@ -82,7 +83,7 @@ class Access:
         return (
             self.links is not None
             and method in ("GET", "HEAD")
-            and path.startswith(LINKED)
+            and _LINKED.fullmatch(path) is not None
             and self.links.check(path, query)
         )
 
@@ -111,7 +112,7 @@ def open_access(settings: Settings) -> Access:
             settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.quota
         )
     secret = settings.link_secret_file or secret_path(settings.keys_file)
-    return Access(mode, keys, tokens, open_links(secret, settings.link_s))
+    return Access(mode, keys, tokens, Links(read_secret(secret), settings.link_s))
 
 
 def _presented(headers: Mapping[str, str]) -> str:

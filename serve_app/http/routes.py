@@ -19,11 +19,13 @@ from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
 from serve_app.http.guard import add_guard, add_headers, describe_access
+from serve_app.http.job_routes import add_jobs
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.upload_routes import add_uploads
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.jobs.jobs import Jobs
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse, Problem
 from serve_app.results.supplied import SUPPLIED
@@ -80,7 +82,7 @@ class _Described(FastAPI):
         return document
 
 
-def create_app(service: PoseService) -> FastAPI:
+def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
     """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
     app = _Described(
         title="MMPose Service",
@@ -95,6 +97,8 @@ def create_app(service: PoseService) -> FastAPI:
     _add_pose(app, service, reception)
     add_export(app, service, reception, _PROBLEMS)
     add_uploads(app, service, reception, _PROBLEMS)
+    if jobs is not None:
+        add_jobs(app, service, jobs, reception, _PROBLEMS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
