@@ -21,7 +21,7 @@ OPEN_PATHS: Final = frozenset(
 )
 """Paths that need no key: probes, and the description of the interface. None has a secret."""
 
-_LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
+LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
 """Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2
@@ -83,7 +83,7 @@ class Access:
         return (
             self.links is not None
             and method in ("GET", "HEAD")
-            and _LINKED.fullmatch(path) is not None
+            and LINKED.fullmatch(path) is not None
             and self.links.check(path, query)
         )
 

@@ -69,7 +69,7 @@ def describe_access(document: dict[str, Any], problems: Mapping[int | str, Any])
             if path in OPEN_PATHS:
                 operation["security"] = []
                 continue
-            ways = [*_KEYS, _LINK] if path.startswith(LINKED) else _KEYS
+            ways = [*_KEYS, _LINK] if LINKED.fullmatch(path) else _KEYS
             operation["security"] = [{}, *({way: []} for way in ways)]
             for status in (401, 429):
                 operation["responses"].setdefault(str(status), problems[status])

@@ -9,10 +9,15 @@ from serve_app.results.response_schema import Problem
 
 
 class AsgiTransport(httpx.BaseTransport):
-    """Each request runs the application in a loop of its own; bodies are whole."""
+    """Each request runs the application in a loop of its own; bodies are whole.
 
-    def __init__(self, app: Any) -> None:
+    Args:
+        loop: that runs in another thread, instead.
+    """
+
+    def __init__(self, app: Any, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._loop = loop
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> httpx.Response:
@@ -22,7 +27,9 @@ class AsgiTransport(httpx.BaseTransport):
                 response.status_code, headers=response.headers, stream=httpx.ByteStream(body)
             )
 
-        return asyncio.run(call())
+        if self._loop is None:
+            return asyncio.run(call())
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
 
 def problem_of(response: httpx.Response) -> Problem:
