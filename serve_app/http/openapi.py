@@ -84,7 +84,8 @@ def problems_of(*kinds: type[ServiceError], also: Mapping[int, str] | None = Non
         also: descriptions by status of problems that are not of the tree, such as 404.
     """
     found: dict[int, dict[str, str]] = {}
-    for kind in (*_ANYWHERE, ServiceError, *_tree(kinds)):
+    everywhere: tuple[type[ServiceError], ...] = (*_ANYWHERE, ServiceError)
+    for kind in (*everywhere, *_tree(kinds)):
         found.setdefault(kind.status, {})[kind.code] = f"{kind.title} (`{kind.code}`)"
     for status, text in (also or {}).items():
         found.setdefault(status, {})[f"http_{status}"] = text
@@ -126,7 +127,7 @@ class DescribedApp(FastAPI):
         root = request.scope.get("root_path", "").rstrip("/")  # of the server's configuration
         if root not in self._written:
             servers = {"servers": [{"url": root}]} if root else {}
-            self._written[root] = JSONResponse(self.openapi() | servers).body
+            self._written[root] = bytes(JSONResponse(self.openapi() | servers).body)
         content = self._written[root]
         headers = {"ETag": tag_of(content), "Vary": VARY, "Cache-Control": "no-cache"}
         answer = Response(content, media_type="application/json", headers=headers)
