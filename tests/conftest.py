@@ -24,13 +24,14 @@ FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment of every Ray that a test starts, before any test imports Ray.
 
-    Its token and its jobs are in a folder that goes with the tests.
+    Its token, its jobs and its secret are in a folder that goes with the tests.
     """
     folder = tempfile.TemporaryDirectory(prefix="mmpose-token-")
     config.add_cleanup(folder.cleanup)
     os.environ |= ray_environment() | {
         "RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token",
         "MMPOSE_JOBS_DIR": f"{folder.name}/jobs",
+        "MMPOSE_LINK_SECRET_FILE": f"{folder.name}/link_secret",
     }
     ensure_token()
 

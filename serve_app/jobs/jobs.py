@@ -20,7 +20,7 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
-from serve_app.access.links import read_secret
+from serve_app.access.links import read_secret, secret_path
 from serve_app.jobs.job import (
     ENDED,
     JobEvent,
@@ -66,7 +66,9 @@ class Jobs:
         self._service = service
         self.files = JobFiles(settings.jobs_dir)
         self._videos = open_store(settings.output, (settings.public_url or "") + "/videos")
-        self.webhook_keys = WebhookKeys(read_secret(settings.jobs_dir / "webhook_secret"))
+        self.webhook_keys = WebhookKeys(
+            read_secret(settings.link_secret_file or secret_path(settings.keys_file))
+        )
         self._store: JobStore | None = None
         self._retention: Retention | None = None
         self._runner: JobRunner | None = None
