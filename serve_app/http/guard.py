@@ -1,7 +1,6 @@
 """Middleware of access: authentication, the audit log, security headers and CORS."""
 
 import time
-from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -57,11 +56,11 @@ def add_headers(app: FastAPI, origins: frozenset[str]) -> None:
     app.add_middleware(_SecurityHeaders)
 
 
-def describe_access(document: dict[str, Any], problems: Mapping[int | str, Any]) -> None:
-    """Add to an OpenAPI document how callers authenticate, and the refusals of each route.
+def describe_access(document: dict[str, Any]) -> None:
+    """Add to an OpenAPI document how callers authenticate.
 
-    ``problems`` has 401 and 429. An empty requirement allows calls without a key: to what is open,
-    and everywhere on a service without keys.
+    An empty requirement allows calls without a key: to what is open, and everywhere on a service
+    without keys.
     """
     document.setdefault("components", {})["securitySchemes"] = _SCHEMES
     for path, operations in document["paths"].items():
@@ -71,8 +70,6 @@ def describe_access(document: dict[str, Any], problems: Mapping[int | str, Any])
                 continue
             ways = [*_KEYS, _LINK] if LINKED.fullmatch(path) else _KEYS
             operation["security"] = [{}, *({way: []} for way in ways)]
-            for status in (401, 429):
-                operation["responses"].setdefault(str(status), problems[status])
 
 
 _KEYS: Final = ("bearer", "key")
