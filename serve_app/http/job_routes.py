@@ -36,12 +36,14 @@ from serve_app.results.response_schema import PoseResponse
 from serve_app.service import PoseService
 
 NDJSON: Final = "application/x-ndjson"
+EVENTS: Final = "text/event-stream"
 MOST_PAGE_BYTES: Final = 32 * 1024**2
 """Largest page of a result: Serve's proxy holds a whole answer for a slow reader."""
 
 _FRAMES_A_PAGE = 1000
 _LONGEST_KEY = 255
 _PING_S = 15
+_UNKNOWN: Final = "application/octet-stream"
 
 
 def add_jobs(
@@ -167,7 +169,7 @@ def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/events",
         response_class=EventSourceResponse,
-        responses=problems,
+        responses=problems | {200: {"content": {EVENTS: {"schema": {"type": "string"}}}}},
         summary="Progress of a job as server-sent events",
     )
     async def events(job_id: str, request: Request) -> Response:
@@ -229,7 +231,8 @@ def _add_results(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
-        responses=problems | {307: {"description": "It is in an object store."}},
+        responses=problems
+        | {200: _files("video/mp4"), 307: {"description": "It is in an object store."}},
         summary="Annotated video of a job",
     )
     async def video(job_id: str, request: Request) -> Response:
@@ -245,7 +248,7 @@ def _add_results(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/source",
         response_class=FileResponse,
-        responses=problems,
+        responses=problems | {200: _files(*(kind for _, _, kind in _MAGIC), _UNKNOWN)},
         summary="Video of a job as it was sent",
     )
     async def source(job_id: str, request: Request) -> Response:
@@ -284,8 +287,13 @@ def _media_type(path: Path) -> str:
         head = file.read(16)
     return next(
         (kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic),
-        "application/octet-stream",
+        _UNKNOWN,
     )
+
+
+def _files(*kinds: str) -> dict[str, Any]:
+    """Describe an answer that is a file of one of ``kinds``."""
+    return {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}}
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -63,7 +63,7 @@ ROUTES = {
     "OPTIONS /uploads": Row(204),
     "OPTIONS /uploads/{upload_id}": Row(204),
     "POST /uploads": Row(201, headers=TUS | {"Upload-Length": "5"}),
-    "HEAD /uploads/{upload_id}": Row(200, 404, headers=TUS),
+    "GET /uploads/{upload_id}": Row(200, 404, headers=TUS),
     "PATCH /uploads/{upload_id}": Row(204, 404, headers=TUS | PART, request={"content": b"12"}),
     "DELETE /uploads/{upload_id}": Row(204, 404, headers=TUS),
     "POST /jobs": Row(202, request=UPLOAD),
