@@ -23,7 +23,8 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
-    ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
+    ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
+    ├── JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -184,7 +185,10 @@ class MediaError(ServiceError):
     """The file is not a video that can be analyzed."""
 
     status, code, title = 422, "bad_media", "The file cannot be analyzed"
-    default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
+    default_hint = (
+        "Send an MP4, MOV, MKV, WebM or AVI file with a video track, "
+        "or a JPEG, PNG or WebP picture."
+    )
 
 
 class NotAVideoError(MediaError):
@@ -311,6 +315,14 @@ class IdempotencyKeyReusedError(ServiceError):
     default_hint = (
         "Make a new Idempotency-Key for each request; repeat one only with the same body."
     )
+
+
+class IdempotencyInProgressError(ServiceError):
+    """The first request with this Idempotency-Key is not answered yet."""
+
+    status, code, title = 409, "idempotency_in_progress", "The first request is not answered yet"
+    default_retryable = True
+    default_hint = "Wait for the answer to the first request, or send this one again later."
 
 
 class QueueFullError(ServiceError):

@@ -28,7 +28,8 @@ from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
 from serve_app.access.caller import Caller, video_key
-from serve_app.http.incoming import RETRY_AFTER_S, Incoming
+from serve_app.http.incoming import Incoming
+from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.health_schema import Health
@@ -85,7 +86,7 @@ class PoseService:
         self.stages = stages
         self.access = access or Access()
         self._statuses = statuses
-        self._under_way = 0
+        self._under_way = Load()
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
         self._answers = 0  # on their way, errors too
         self._ending = False
@@ -187,11 +188,17 @@ class PoseService:
             OverloadedError: all places are taken.
         """
         self.refuse_if_full()
-        self._under_way += 1
         try:
-            yield
-        finally:
-            self._under_way -= 1
+            with self._under_way.one():
+                yield
+        except OverloadedError as error:  # the queue of a stage is full: when the next one ends
+            if error.retry_after_s is None:
+                error.retry_after_s = self._under_way.retry_after_s(len(self._under_way) or 1)
+            raise
+
+    def expected_wait_s(self, ahead: int = 0) -> float | None:
+        """Estimate the seconds until a request has a place after ``ahead`` others; None unknown."""
+        return self._under_way.expected_wait_s(self.live.max_concurrent_requests, ahead)
 
     def refuse_if_full(self) -> None:
         """Spare a caller to send a body for which there would be no place now.
@@ -200,11 +207,12 @@ class PoseService:
             OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
         self.refuse_if_ending()
-        if self._under_way >= self.live.max_concurrent_requests:
+        places = self.live.max_concurrent_requests
+        if len(self._under_way) >= places:
             raise OverloadedError(
-                f"{self._under_way} requests are under way, which is the limit",
-                retry_after_s=RETRY_AFTER_S,
-                limit=self.live.max_concurrent_requests,
+                f"{len(self._under_way)} requests are under way, which is the limit",
+                retry_after_s=self._under_way.retry_after_s(places),
+                limit=places,
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
@@ -228,22 +236,35 @@ class PoseService:
                     await asyncio.to_thread(sweep)
             await asyncio.sleep(_SWEEP_S)
 
-    async def analyze_request(self, body: PoseRequest, caller: Caller, request_id: str) -> Answer:
+    async def analyze_request(
+        self,
+        body: PoseRequest,
+        caller: Caller,
+        request_id: str,
+        progress: Progress = no_progress,
+        stages: Stages | None = None,
+    ) -> Answer:
         """Analyze the video that a request names, by its address or as an upload in parts.
+
+        ``stages`` are used instead of the service's own.
 
         Raises:
             UploadError: there is no such upload, or it cannot be used now. DefinitionsDifferError,
                 ServiceError: as :meth:`analyze_url`.
         """
         if body.video_url is not None:
-            return await self.analyze_url(body.video_url, body, request_id, owner=caller.id)
+            return await self.analyze_url(
+                body.video_url, body, request_id, progress, caller.id, stages
+            )
         require_our_definitions(body.context.supplied)
         with (
             self.admitted(),
             self.workspace() as folder,
             self.uploads.using(body.upload_id or "", caller) as path,
         ):
-            return await self.analyze_file(path, folder, body, request_id, owner=caller.id)
+            return await self.analyze_file(
+                path, folder, body, request_id, progress, caller.id, stages=stages
+            )
 
     async def analyze_url(
         self,
@@ -252,6 +273,7 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
         owner: str = "",
+        stages: Stages | None = None,
     ) -> Answer:
         """Fetch a video, then take a place and analyze it; see :meth:`analyze_file`.
 
@@ -267,7 +289,7 @@ class PoseService:
                 path = await self.fetch(url, folder)
                 with self.admitted():
                     return await self.analyze_file(
-                        path, folder, options, request_id, progress, owner
+                        path, folder, options, request_id, progress, owner, stages=stages
                     )
 
     async def analyze_file(

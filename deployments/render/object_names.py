@@ -9,6 +9,8 @@ from deployments.errors import BadParameterError
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 OWNER: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+JOBS_FOLDER: Final = ".jobs"
+"""Folder of the videos of jobs, which end with their jobs rather than by age: no owner's name."""
 
 
 def check_key(key: str) -> None:
@@ -18,7 +20,7 @@ def check_key(key: str) -> None:
         BadParameterError: it is none.
     """
     owner, slash, name = key.rpartition("/")
-    if not NAME.fullmatch(name) or (slash and not OWNER.fullmatch(owner)):
+    if not NAME.fullmatch(name) or (slash and owner != JOBS_FOLDER and not OWNER.fullmatch(owner)):
         raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
 
 

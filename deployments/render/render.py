@@ -6,7 +6,14 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from deployments.annotated_video import EncodedSegment, EncodeOptions, Encoder, Overlay, StoredVideo
+from deployments.annotated_video import (
+    JOINED,
+    EncodedSegment,
+    EncodeOptions,
+    Encoder,
+    Overlay,
+    StoredVideo,
+)
 from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import StorageError
 from deployments.media import hardware
@@ -69,7 +76,7 @@ def join_and_store(
         WorkCancelledError: ``cancelled`` returned True.
         StorageError: the video cannot be written or stored.
     """
-    video = folder / "annotated.mp4"
+    video = folder / JOINED
     has_sound = join(encoded, media, video, cancelled)
     if cancelled():
         raise WorkCancelledError(key)

@@ -13,11 +13,16 @@ from fastapi.routing import APIRoute
 
 from deployments.errors import (
     BadParameterError,
+    BodyTimeoutError,
+    OverloadedError,
     PartTypeError,
     ServiceError,
+    StorageError,
     TooLargeError,
+    UploadError,
     UploadVersionError,
 )
+from serve_app.http.openapi import problems_of
 from serve_app.http.problems import problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
@@ -36,6 +41,14 @@ _VERSION_PARAMETER = {
     "in": "header",
     "required": True,
     "schema": {"type": "string", "enum": [VERSION]},
+}
+_OF_ANY = (BadParameterError, UploadError)
+_BEGUN = {
+    "schema": {
+        "type": "object",
+        "required": ["upload_id"],
+        "properties": {"upload_id": {"type": "string"}},
+    }
 }
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -62,11 +75,9 @@ class _TusRoute(APIRoute):
         return answer
 
 
-def add_uploads(
-    app: FastAPI, service: PoseService, reception: Reception, problems: dict[int | str, Any]
-) -> None:
-    """Add the routes to ``app``; ``problems`` are the errors to document."""
-    router = APIRouter(route_class=_TusRoute)
+def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> None:
+    """Add the routes to ``app``."""
+    router = APIRouter(route_class=_TusRoute, tags=["uploads"])
     uploads = service.uploads
 
     @router.options("/uploads", status_code=204, summary="The protocol's version and limits")
@@ -84,7 +95,8 @@ def add_uploads(
     @router.post(
         "/uploads",
         status_code=201,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, TooLargeError, OverloadedError, StorageError)
+        | {201: {"description": "Begun.", "content": {"application/json": _BEGUN}}},
         summary="Begin an upload in parts",
         openapi_extra=_headers_in("Upload-Length", "Upload-Metadata"),
     )
@@ -103,7 +115,7 @@ def add_uploads(
     @router.get(
         "/uploads/{upload_id}",
         name="begun_upload",
-        responses=problems,
+        responses=problems_of(*_OF_ANY, StorageError),
         summary="How much of an upload is here",
         openapi_extra=_headers_in(),
     )
@@ -118,7 +130,7 @@ def add_uploads(
     @router.patch(
         "/uploads/{upload_id}",
         status_code=204,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, BodyTimeoutError, TooLargeError, StorageError),
         summary="Send the next part",
         openapi_extra=_headers_in("Upload-Offset", "Upload-Checksum")
         | {"requestBody": {"required": True, "content": {PART_TYPE: {"schema": {}}}}},
@@ -144,7 +156,7 @@ def add_uploads(
     @router.delete(
         "/uploads/{upload_id}",
         status_code=204,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, StorageError),
         summary="Delete an upload",
         openapi_extra=_headers_in(),
     )

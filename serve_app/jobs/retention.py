@@ -7,9 +7,8 @@ from typing import Final
 
 from deployments.errors import ServiceError
 from deployments.render.storage import VideoStore
-from serve_app.access.caller import video_key
 from serve_app.jobs.job import JobRecord
-from serve_app.jobs.job_files import JobFiles
+from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
 
 logger = logging.getLogger("mmpose_service")
@@ -68,7 +67,7 @@ class Retention:
         """Delete the files and the video of a job; what cannot be deleted is logged."""
         for delete, name in (
             (self._files.remove, job.id),
-            (self._videos.remove, video_key(job.owner, job.id)),
+            (self._videos.remove, video_key(job.id)),
         ):
             try:
                 await asyncio.to_thread(delete, name)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from deployments.annotated_video import JOINED
 from deployments.errors import (
     DeadlineExceededError,
     NotReadyError,
@@ -24,11 +25,10 @@ from deployments.errors import (
 from deployments.messages import MediaInfo
 from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
-from serve_app.access.caller import video_key
 from serve_app.http.problems import problem
 from serve_app.http.uploads import parse_options
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
-from serve_app.jobs.job_files import JobFiles
+from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
@@ -45,8 +45,8 @@ _AFTER_ERROR_S: Final = 5.0
 _TIDY_S: Final = 60.0
 _RETRY_S: Final = (2.0, 10.0, 30.0)
 """Seconds before each further try of one claim."""
-_MOST_CLAIMS: Final = 20
-"""Claims of a job after which it fails: perhaps its video is what ends the service."""
+_MOST_CLAIMS: Final = 10
+"""Claims that ended in a kill, after which a job fails: perhaps its video ends the service."""
 _ALL_MODELS_S: Final = 300.0
 """Seconds that jobs wait for models of which nothing is known: others would answer instead."""
 
@@ -109,7 +109,7 @@ class JobRunner:
             poll_s: seconds between looks into the queue; see :meth:`wake`.
             retry_s: seconds to wait before each further try after a passing error.
         """
-        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._host = f"{socket.gethostname()}-{os.getpid()}"
         self._service = service
         self._queue = queue
         self._files = files
@@ -157,7 +157,11 @@ class JobRunner:
             await asyncio.sleep(_TIDY_S)
 
     async def _next(self) -> JobRecord | None:
-        return await self._queue.claim(self.worker, self._lease_s) if self._is_ready() else None
+        if not self._is_ready():
+            return None
+        # A name of its own: else a worker that lost a lease and took it again could not tell.
+        worker = f"{self._host}-{uuid.uuid4().hex[:12]}"
+        return await self._queue.claim(worker, self._lease_s)
 
     def _is_ready(self) -> bool:
         """Return whether the models that would answer now are those that would later, too.
@@ -175,6 +179,9 @@ class JobRunner:
         return known.issuperset(ModelRole) or now - self._ready_since > _ALL_MODELS_S
 
     async def _run(self, job: JobRecord) -> None:
+        if job.cancel_requested:  # of a worker that was killed before it knew
+            await self._cancelled(job)
+            return
         logger.info("job %s begins, claim %d", job.id, job.attempts)
         watch = self._watches[job.id] = _Watch()
         work = asyncio.create_task(self._work(job, watch))
@@ -183,7 +190,7 @@ class JobRunner:
         except asyncio.CancelledError:
             await _end(work)
             try:
-                await self._queue.release(job.id, self.worker)
+                await self._queue.release(job.id, _worker_of(job))
             except Exception:
                 logger.exception("job %s waits until its lease is over", job.id)
             raise
@@ -193,8 +200,7 @@ class JobRunner:
         if stop == _Stop.LOST:
             logger.warning("job %s: the lease is over, and another worker's turn", job.id)
         elif stop == _Stop.CANCELLED:
-            if await self._queue.cancelled(job.id, self.worker, self._keep_s):
-                await self._retention.remove_files(job)
+            await self._cancelled(job)
         else:
             await self._settle(job, work)
 
@@ -213,7 +219,7 @@ class JobRunner:
             try:
                 async with asyncio.timeout(self._lease_s / _BEATS):
                     record = await self._queue.heartbeat(
-                        job.id, self.worker, self._lease_s, watch.progress
+                        job.id, _worker_of(job), self._lease_s, watch.progress
                     )
             except Exception:
                 logger.exception("job %s: the lease cannot be renewed", job.id)
@@ -226,16 +232,20 @@ class JobRunner:
                 return _Stop.CANCELLED
             believed_until = beaten + self._lease_s
 
+    async def _cancelled(self, job: JobRecord) -> None:
+        if await self._queue.cancelled(job.id, _worker_of(job), self._keep_s):
+            await self._retention.remove_files(job)
+
     async def _settle(self, job: JobRecord, work: "asyncio.Task[tuple[int, str | None]]") -> None:
         """Put down how the work ended."""
         if work.cancelled():  # by the stages: a call of theirs was
-            await self._queue.release(job.id, self.worker)
+            await self._queue.release(job.id, _worker_of(job))
             return
         try:
             size, video_url = work.result()
         except ServiceError as error:
             if self._service.is_ending or isinstance(error, NotReadyError):
-                await self._queue.release(job.id, self.worker)
+                await self._queue.release(job.id, _worker_of(job))
                 return
             failure = error
         except Exception as error:
@@ -244,7 +254,7 @@ class JobRunner:
         else:
             ours = await self._queue.succeed(
                 job.id,
-                self.worker,
+                _worker_of(job),
                 result_bytes=size,
                 video_url=video_url,
                 keep_s=self._keep_s,
@@ -254,7 +264,7 @@ class JobRunner:
             return
         document, _ = problem(failure, job.id)
         logger.warning("job %s failed: %s: %s", job.id, failure.code, failure)
-        if await self._queue.fail(job.id, self.worker, document, self._keep_s):
+        if await self._queue.fail(job.id, _worker_of(job), document, self._keep_s):
             await asyncio.to_thread(self._files.forget_work, job.id)
 
     @property
@@ -297,9 +307,11 @@ class JobRunner:
                 watch,
                 job.owner,
                 stages=ResumableStages(service.stages, self._files.segments, known, watch),
-                key=video_key(job.owner, job.id),
+                key=video_key(job.id),
                 longest_s=service.settings.job_deadline_s,
             )
+            if answer.video_url is not None:
+                await asyncio.to_thread(self._files.put_video, job.id, work / JOINED)
         if answer.video_url is not None:  # a link that stays, and leads to the video
             answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
         size = await asyncio.to_thread(self._files.write_result, job.id, answer)
@@ -315,6 +327,11 @@ class JobRunner:
         fetched = await self._service.fetch(job.source, folder, watch.received)
         await asyncio.to_thread(self._files.put_source, job.id, fetched)
         return path
+
+
+def _worker_of(job: JobRecord) -> str:
+    assert job.worker is not None  # noqa: S101  it was claimed
+    return job.worker
 
 
 async def _end(work: "asyncio.Task[tuple[int, str | None]]") -> None:

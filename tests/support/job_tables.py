@@ -33,3 +33,25 @@ async def opened(url: str, count: int, clock: Clock):
             stores.append(await JobStore.open(url, clock=clock))
             stack.push_async_callback(stores[-1].close)
         yield stores
+
+
+class WatchedStore:
+    """A store of jobs whose calls are noted, and fail while the database is down."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.is_down = False
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append((name, arguments))
+            if self.is_down:
+                raise ConnectionError("the database is down")
+            return await getattr(self._store, name)(*arguments, **named)
+
+        return call
+
+    def names(self) -> list[str]:
+        """The names of the calls, in order."""
+        return [name for name, _ in self.calls]
