@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from deployments.errors import BadParameterError, TooLargeError, keeping
 from serve_app.access.caller import Caller
+from serve_app.http.files import file_answer, file_answers
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of, owner_of
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
@@ -42,6 +43,20 @@ MOST_PAGE_BYTES: Final = 32 * 1024**2
 _FRAMES_A_PAGE = 1000
 _LONGEST_KEY = 255
 _PING_S = 15
+
+
+_MAGIC: Final = (
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
+    (8, b"AVI ", "video/x-msvideo"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"\x89PNG", "image/png"),
+    (8, b"WEBP", "image/webp"),
+)
+"""Offset and bytes by which a browser's media type is chosen."""
+
+_UNKNOWN: Final = "application/octet-stream"
+_SOURCE_TYPES: Final = (*(kind for _, _, kind in _MAGIC), _UNKNOWN)
 
 
 def add_jobs(
@@ -229,7 +244,9 @@ def _add_results(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
-        responses=problems | {307: {"description": "It is in an object store."}},
+        responses=problems
+        | file_answers("video/mp4")
+        | {307: {"description": "It is in an object store."}},
         summary="Annotated video of a job",
     )
     async def video(job_id: str, request: Request) -> Response:
@@ -245,7 +262,7 @@ def _add_results(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/source",
         response_class=FileResponse,
-        responses=problems,
+        responses=problems | file_answers(*_SOURCE_TYPES),
         summary="Video of a job as it was sent",
     )
     async def source(job_id: str, request: Request) -> Response:
@@ -268,23 +285,12 @@ def _page(folder: Path, first: int, limit: int) -> tuple[list[bytes], int | None
     return lines, None
 
 
-_MAGIC: Final = (
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
-    (8, b"AVI ", "video/x-msvideo"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"\x89PNG", "image/png"),
-    (8, b"WEBP", "image/webp"),
-)
-"""Offset and bytes by which a browser's media type is chosen."""
-
-
 def _media_type(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(16)
     return next(
         (kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic),
-        "application/octet-stream",
+        _UNKNOWN,
     )
 
 
@@ -338,4 +344,4 @@ def _moved(path: Path) -> Placed:
 def _file(request: Request, path: Path, media_type: str, missing: str) -> Response:
     if not path.is_file():
         raise HTTPException(404, missing)
-    return FileResponse(path, media_type=media_type)
+    return file_answer(request, path, media_type)

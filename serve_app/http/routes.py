@@ -17,6 +17,7 @@ from deployments.errors import (
     BadParameterError,
     BodyTimeoutError,
     HeaderNotAllowedError,
+    IdempotencyInProgressError,
     IdempotencyKeyReusedError,
     JobNotFinishedError,
     JobNotFoundError,
@@ -30,13 +31,13 @@ from deployments.errors import (
     UploadError,
 )
 from serve_app.http.compression import Compressed
-from serve_app.http.conditional import unless_known
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
 from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.files import file_answer, file_answers
 from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.job_routes import add_jobs
-from serve_app.http.openapi import DescribedApp, Responses, header, problems_of
+from serve_app.http.openapi import DescribedApp, Responses, problems_of
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
@@ -51,21 +52,9 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 logger = logging.getLogger("mmpose_service")
 
-_RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
-_MOST_RANGES = 16
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
-_VIDEO_ANSWERS = problems_of(
-    also={
-        400: "The Range header is malformed",
-        404: "There is no such video",
-        416: "The range begins behind the end of the video",
-    }
-) | {
-    200: {"description": "The video.", "content": _VIDEO, "headers": header("ETag")},
-    206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
-    304: {"description": "The caller has it already.", "headers": header("ETag")},
-}
+VIDEO = "video/mp4"
+_OF_VIDEOS = problems_of(also={404: "There is no such video"}) | file_answers(VIDEO)
 _OF_JOBS = problems_of(
     BadParameterError,
     BodyTimeoutError,
@@ -73,6 +62,7 @@ _OF_JOBS = problems_of(
     StorageError,
     UploadError,
     IdempotencyKeyReusedError,
+    IdempotencyInProgressError,
     QueueFullError,
     JobNotFoundError,
     JobNotFinishedError,
@@ -224,7 +214,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
         summary="An annotated video",
         tags=["videos"],
         response_class=FileResponse,
-        responses=_VIDEO_ANSWERS,
+        responses=_OF_VIDEOS,
     )
     async def videos(key: str, request: Request) -> Response:
         """Return the file, with byte ranges."""
@@ -236,7 +226,7 @@ def _add_videos(app: FastAPI, service: PoseService) -> None:
         summary="An annotated video of a caller with a key",
         tags=["videos"],
         response_class=FileResponse,
-        responses=_VIDEO_ANSWERS,
+        responses=_OF_VIDEOS,
     )
     async def owned_videos(owner: str, key: str, request: Request) -> Response:
         """Return the file, with byte ranges: for the key of its owner, or by a signed link."""
@@ -250,29 +240,7 @@ def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
     named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
     if not (mine and named and path.is_file()):
         raise HTTPException(404, "there is no such video")
-    stat, headers = path.stat(), {"Cache-Control": "private"}
-    answer = FileResponse(path, media_type="video/mp4", headers=headers, stat_result=stat)
-    known = unless_known(request, answer)
-    if known is answer and (asked := request.headers.get("range")):
-        _check_range(asked, stat.st_size)
-    return known
-
-
-def _check_range(asked: str, size: int) -> None:
-    """Refuse by a problem document what starlette would refuse in plain text."""
-    unit, _, listed = asked.partition("=")
-    parts = [_RANGE.fullmatch(part.strip()) for part in listed.split(",")]
-    if unit.strip().lower() != "bytes" or len(parts) > _MOST_RANGES:
-        raise HTTPException(400, "the Range header is malformed")
-    for part in parts:
-        if part is None or part[0] == "-" or (part[1] and part[2] and int(part[1]) > int(part[2])):
-            raise HTTPException(400, "the Range header is malformed")
-        if part[1] and int(part[1]) >= size:
-            raise HTTPException(
-                416,
-                f"the video has {size} bytes, and the range begins behind them",
-                {"Content-Range": f"bytes */{size}"},
-            )
+    return file_answer(request, path, VIDEO, {"Cache-Control": "private"})
 
 
 class _Identified:
