@@ -145,6 +145,7 @@ def _complete(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     components["headers"] = _HEADERS
+    _hoist(document["paths"], schemas)
     describe_access(document)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's; ours are problems
         schemas.pop(name, None)
@@ -161,3 +162,19 @@ def _complete(document: dict[str, Any]) -> None:
     pose = document["paths"].get("/pose")
     if pose is not None:
         pose["post"]["responses"]["200"]["content"]["application/json"]["example"] = _EXAMPLE
+
+
+def _hoist(part: Any, schemas: dict[str, Any]) -> None:
+    """Move definitions of schemas in place, such as those of bodies, to the components."""
+    if isinstance(part, list):
+        for item in part:
+            _hoist(item, schemas)
+    elif isinstance(part, dict):
+        for name, schema in part.pop("$defs", {}).items():
+            _hoist(schema, schemas)
+            schemas.setdefault(name, schema)
+        reference = part.get("$ref", "")
+        if isinstance(reference, str) and reference.startswith("#/$defs/"):
+            part["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+        for item in part.values():
+            _hoist(item, schemas)
