@@ -153,7 +153,7 @@ class SourceError(ServiceError):
     """The video's address cannot be used."""
 
     status, code, title = 422, "bad_source", "The video cannot be fetched"
-    default_hint = "Give an http(s) or gs:// address of a video file, or upload the file."
+    default_hint = "Give an http(s), gs:// or s3:// address of a video file, or upload the file."
 
 
 class AddressNotAllowedError(SourceError):
@@ -161,8 +161,8 @@ class AddressNotAllowedError(SourceError):
 
     status, code, title = 403, "address_not_allowed", "Address not allowed"
     default_hint = (
-        "Use a public http(s) or gs:// address; the operator can allow hosts "
-        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS)."
+        "Use a public http(s), gs:// or s3:// address; the operator can allow hosts "
+        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS, MMPOSE_S3_BUCKETS)."
     )
 
 

@@ -1,4 +1,4 @@
-"""`/uploads`: uploads in parts by the protocol tus 1.0, which resume where they broke off."""
+"""Serve `/uploads`: uploads in parts by tus 1.0, which resume where they broke off."""
 
 import base64
 import binascii
@@ -83,7 +83,7 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
     @router.options("/uploads", status_code=204, summary="The protocol's version and limits")
     @router.options("/uploads/{upload_id}", status_code=204, include_in_schema=False)
     async def options() -> Response:
-        """`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."""
+        """Return `Tus-Version`, `-Extension`, `-Max-Size` and `-Checksum-Algorithm`."""
         headers = {
             "Tus-Version": VERSION,
             "Tus-Extension": _EXTENSIONS,
@@ -101,7 +101,8 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
         openapi_extra=_headers_in("Upload-Length", "Upload-Metadata"),
     )
     async def create(request: Request) -> Response:
-        """`Location` is the upload's; its last part is the `upload_id` of other requests."""
+        """Return its `Location`, which ends with the `upload_id` of other requests."""
+        service.access.daily.refuse_if_spent(caller_of(request))
         service.refuse_if_ending()
         length, label = _number_in(request, "upload-length"), _label_in(request)
         if length < 1:
@@ -110,7 +111,8 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
         path = request.url_for("begun_upload", upload_id=made.id).path
         return JSONResponse({"upload_id": made.id}, 201, _state(made) | {"Location": path})
 
-    @router.head(
+    @router.head("/uploads/{upload_id}", include_in_schema=False)
+    @router.get(
         "/uploads/{upload_id}",
         name="begun_upload",
         responses=problems_of(*_OF_ANY, StorageError),
@@ -118,10 +120,12 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
         openapi_extra=_headers_in(),
     )
     async def offset(upload_id: str, request: Request) -> Response:
-        """`Upload-Offset` is where the next part begins."""
+        """Return `Upload-Offset`, where the next part begins; HEAD has the same headers."""
         found = await uploads.find(upload_id, caller_of(request))
         headers = _state(found) | {"Upload-Length": str(found.length)}
-        return Response(headers=headers | ({"Upload-Metadata": found.label} if found.label else {}))
+        if found.label:
+            headers["Upload-Metadata"] = found.label
+        return JSONResponse({"offset": found.offset, "length": found.length}, headers=headers)
 
     @router.patch(
         "/uploads/{upload_id}",
@@ -161,7 +165,7 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
         await uploads.remove(upload_id, caller_of(request))
         return Response(status_code=204)
 
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # flat: whoever lists them sees each path
 
 
 def _require_version(request: Request) -> None:

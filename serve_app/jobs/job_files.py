@@ -10,7 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
-from deployments.render.storage import JOBS_FOLDER
+from deployments.render.object_names import JOBS_FOLDER
 from serve_app.jobs.durable_files import move_durably
 from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore

@@ -1,47 +1,40 @@
-"""Answer with a file: byte ranges, conditional requests, and problems where they are malformed."""
+"""Responses that starlette has not: files by conditional ranges, and answers made while sent."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from fastapi import Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from serve_app.http.conditional import unless_known
-from serve_app.http.openapi import Responses, header, problems_of
 
 _RANGE: Final = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_RANGES: Final = 16
-_PROBLEMS: Final = problems_of(
-    also={
-        400: "The Range header is malformed",
-        416: "The range begins behind the end of the file",
-    }
-)
 
 
-def file_answers(*media_types: str) -> Responses:
-    """Return ``responses=`` of :func:`file_answer`; 404 is to be added."""
-    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
-    several = {"multipart/byteranges": {"schema": {"type": "string", "format": "binary"}}}
-    return {status: _PROBLEMS[status] for status in (400, 416)} | {
-        200: {"description": "The file.", "content": content, "headers": header("ETag")},
-        206: {"description": "Ranges.", "content": content | several, "headers": header("ETag")},
-        304: {"description": "The caller has it already.", "headers": header("ETag")},
-    }
+class DeferredResponse(Response):
+    """Run an answer while it is sent; errors before its first byte become problem documents."""
+
+    def __init__(self, answer: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        super().__init__()
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await self._answer(scope, receive, send)
 
 
-def file_answer(
-    request: Request, path: Path, media_type: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a file, or the part of it that is asked for, or 304 if the caller has it.
+def file_response(request: Request, path: Path, media_type: str) -> Response:
+    """Return a file with byte ranges, or 304 where the caller has it; for its owner's caches.
 
     Raises:
-        HTTPException: the ranges are malformed, or behind its end.
+        HTTPException: 400, 416: the range is malformed, or begins behind the end.
     """
-    stat = path.stat()
+    stat, headers = path.stat(), {"Cache-Control": "private"}
     answer = FileResponse(path, media_type=media_type, headers=headers, stat_result=stat)
     known = unless_known(request, answer)
     if known is answer and (asked := request.headers.get("range")):
