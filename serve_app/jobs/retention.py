@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from deployments.errors import ServiceError
@@ -65,12 +66,18 @@ class Retention:
         await self.remove_files(job)
 
     async def remove_files(self, job: JobRecord) -> None:
-        """Delete the files and the video of a job; what cannot be deleted is logged."""
-        for delete, name in (
-            (self._files.remove, job.id),
-            (self._videos.remove, video_key(job.owner, job.id)),
-        ):
-            try:
-                await asyncio.to_thread(delete, name)
-            except ServiceError as error:
-                logger.error("job %s: %s", job.id, error)  # noqa: TRY400  the detail is all
+        """Delete the files and the video of a job."""
+        await _logged(job, self._files.remove, job.id)
+        await self.remove_video(job)
+
+    async def remove_video(self, job: JobRecord) -> None:
+        """Delete the annotated video of a job from the store, if it is there."""
+        await _logged(job, self._videos.remove, video_key(job.owner, job.id))
+
+
+async def _logged(job: JobRecord, delete: Callable[[str], None], name: str) -> None:
+    """Delete in a thread; log what cannot be deleted."""
+    try:
+        await asyncio.to_thread(delete, name)
+    except ServiceError as error:
+        logger.error("job %s: %s", job.id, error)  # noqa: TRY400  the detail is all

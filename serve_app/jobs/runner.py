@@ -296,6 +296,8 @@ class JobRunner:
         service = self._service
         with self._files.workspace(job.id) as (work, resume):
             source = await self._source(job, work, watch)
+            if any(resume.iterdir()):  # a bucket refuses another video, as of a newer service
+                await self._retention.remove_video(job)
             with keeping("a digest"):
                 digest = await asyncio.to_thread(sha256_of, source)
             models = {status.role: status for status in service.models}
