@@ -23,7 +23,8 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
-    ├── IdempotencyKeyReusedError   QueueFullError   JobNotFoundError   JobNotFinishedError
+    ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
+    ├── JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -152,7 +153,7 @@ class SourceError(ServiceError):
     """The video's address cannot be used."""
 
     status, code, title = 422, "bad_source", "The video cannot be fetched"
-    default_hint = "Give an http(s) or gs:// address of a video file, or upload the file."
+    default_hint = "Give an http(s), gs:// or s3:// address of a video file, or upload the file."
 
 
 class AddressNotAllowedError(SourceError):
@@ -160,8 +161,8 @@ class AddressNotAllowedError(SourceError):
 
     status, code, title = 403, "address_not_allowed", "Address not allowed"
     default_hint = (
-        "Use a public http(s) or gs:// address; the operator can allow hosts "
-        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS)."
+        "Use a public http(s), gs:// or s3:// address; the operator can allow hosts "
+        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS, MMPOSE_S3_BUCKETS)."
     )
 
 
@@ -184,7 +185,10 @@ class MediaError(ServiceError):
     """The file is not a video that can be analyzed."""
 
     status, code, title = 422, "bad_media", "The file cannot be analyzed"
-    default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
+    default_hint = (
+        "Send an MP4, MOV, MKV, WebM or AVI file with a video track, "
+        "or a JPEG, PNG or WebP picture."
+    )
 
 
 class NotAVideoError(MediaError):
@@ -311,6 +315,14 @@ class IdempotencyKeyReusedError(ServiceError):
     default_hint = (
         "Make a new Idempotency-Key for each request; repeat one only with the same body."
     )
+
+
+class IdempotencyInProgressError(ServiceError):
+    """The first request with this Idempotency-Key is not answered yet."""
+
+    status, code, title = 409, "idempotency_in_progress", "The first request is not answered yet"
+    default_retryable = True
+    default_hint = "Wait for the answer to the first request, or send this one again later."
 
 
 class QueueFullError(ServiceError):

@@ -86,6 +86,6 @@ async def await_response(response: HandleResponse[Result], stage: str) -> Result
             f"{stage} failed: {type(error.cause).__name__}", private=str(error.cause)
         ) from error
     except BackPressureError as error:
-        raise OverloadedError(f"the queue of {stage} is full", retry_after_s=5) from error
+        raise OverloadedError(f"the queue of {stage} is full") from error
     except (RayActorError, DeploymentUnavailableError) as error:
         raise StageFailedError(f"a replica of {stage} died: {type(error).__name__}") from error

@@ -37,7 +37,10 @@ def build(args: Settings) -> Application:
         "decode": Decode.bind(settings.media_limits, models[ModelRole.DETECTOR], poses),
         "biomechanics": Biomechanics.bind(settings.biomechanics, plan.parts, plan.guidelines),
         "render": Render.bind(
-            settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s
+            settings.output,
+            (settings.public_url or "") + "/videos",
+            settings.keep_results_s,
+            settings.s3_endpoint,
         ),
     }
     application: Application = Ingress.bind(settings, plan, stages, models)

@@ -80,7 +80,7 @@ def _application(application: Mapping[str, Any], where: str, host: str) -> Itera
         try:
             require_choice(access_mode(settings), host)
         except ServiceError as error:
-            yield f"{where}args.access: {error}. {error.hint}"
+            yield f"{where}args: {error}"
     names = {deployment.name for deployment in DEPLOYMENTS}
     deployments = {d["name"]: d for d in application.get("deployments", [])}
     for name in sorted(deployments.keys() - names):

@@ -29,9 +29,14 @@ from deployments.serve_handles import await_response, http_host, log_as_serve
 from serve_app.access.authentication import open_access
 from serve_app.access.caller import ANONYMOUS
 from serve_app.access.modes import require_choice
+from serve_app.http.job_routes import source_of
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
+from serve_app.jobs.job import JobRecord
+from serve_app.jobs.jobs import Jobs
+from serve_app.jobs.result_file import read_document
 from serve_app.model_plan import ModelPlan
+from serve_app.results.job_schema import JobRequest
 from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
@@ -140,12 +145,17 @@ class IngressReplica:
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
         self._service = PoseService(settings, plan, GraphStages(**stages), self._board, access)
+        self._jobs = Jobs(self._service)
         self._background: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        for work in (self._board.keep_polling(), self._service.keep_sweeping()):
+        for work in (
+            self._board.keep_polling(),
+            self._service.keep_sweeping(),
+            self._jobs.keep_running(),
+        ):
             self._background.append(asyncio.get_running_loop().create_task(work))
-        return create_app(self._service)
+        return create_app(self._service, self._jobs)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Set new thresholds without a restart; see :class:`serve_app.service.LiveConfig`."""
@@ -197,8 +207,60 @@ class IngressReplica:
             answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
 
+    async def submit_job(self, request: JobRequest | dict[str, Any]) -> list[dict[str, Any]]:
+        """Queue one video or several, for callers with a handle.
+
+        Args:
+            request: as the body of `POST /jobs`.
+
+        Returns:
+            The jobs, as `GET /jobs/{id}` answers.
+
+        Raises:
+            ServiceError: as over HTTP, by class.
+        """
+        body: JobRequest = (
+            request
+            if isinstance(request, JobRequest)
+            else await asyncio.to_thread(parse_options, JobRequest, request)
+        )
+        sources = [source_of(self._service, source, ANONYMOUS) for source in body.sources()]
+        records, _ = await self._jobs.submit(
+            ANONYMOUS, body, sources, grouped=body.videos is not None
+        )
+        return [await self._job(record) for record in records]
+
+    async def wait_for_job(self, job_id: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """Return a job once it has ended, or after ``timeout_s`` as it is then.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        return await self._job(await self._jobs.wait(job_id, ANONYMOUS.id, timeout_s))
+
+    async def job_result(self, job_id: str) -> dict[str, Any]:
+        """Return the result of a job, as `POST /pose` answers.
+
+        Raises:
+            JobNotFoundError: there is no such job. JobNotFinishedError: it has not succeeded.
+        """
+        record = await self._jobs.finished(job_id, ANONYMOUS.id)
+        return await asyncio.to_thread(read_document, self._jobs.files.result(record.id))
+
+    async def cancel_job(self, job_id: str) -> None:
+        """Cancel a job that has not ended, or delete one that has.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        await self._jobs.delete(job_id, ANONYMOUS.id)
+
+    async def _job(self, record: JobRecord) -> dict[str, Any]:
+        return (await self._jobs.view(record)).model_dump(mode="json", by_alias=True)
+
     async def drain(self, grace_s: float) -> None:
-        """See :meth:`serve_app.service.PoseService.drain`."""
+        """Return jobs to the queue; then see :meth:`serve_app.service.PoseService.drain`."""
+        await self._jobs.drain()
         await self._service.drain(grace_s)
 
     async def health(self) -> dict[str, Any]:

@@ -59,7 +59,12 @@ def local_service(
         WeightsMissingError, NotReadyError: no pose model, or no detector, can be loaded; says why.
     """
     plan = plan_models(settings)
-    store = open_store(settings.output, Path(settings.output).resolve().as_uri())
+    store = open_store(
+        settings.output,
+        Path(settings.output).resolve().as_uri(),
+        s3_endpoint=settings.s3_endpoint,
+        url_s=settings.keep_results_s,
+    )
     stages = LocalStages(plan, settings.media_limits, store, settings.biomechanics, detector)
     try:
         pose_order(stages.statuses, "auto")

@@ -28,7 +28,8 @@ from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
 from serve_app.access.caller import Caller, video_key
-from serve_app.http.incoming import RETRY_AFTER_S, Incoming
+from serve_app.http.incoming import Incoming
+from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
 from serve_app.results.health_schema import Health
@@ -85,7 +86,7 @@ class PoseService:
         self.stages = stages
         self.access = access or Access()
         self._statuses = statuses
-        self._under_way = 0
+        self._under_way = Load()
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
         self._answers = 0  # on their way, errors too
         self._ending = False
@@ -187,11 +188,17 @@ class PoseService:
             OverloadedError: all places are taken.
         """
         self.refuse_if_full()
-        self._under_way += 1
         try:
-            yield
-        finally:
-            self._under_way -= 1
+            with self._under_way.one():
+                yield
+        except OverloadedError as error:  # the queue of a stage is full: when the next one ends
+            if error.retry_after_s is None:
+                error.retry_after_s = self._under_way.retry_after_s(len(self._under_way) or 1)
+            raise
+
+    def expected_wait_s(self, ahead: int = 0) -> float | None:
+        """Estimate the seconds until a request has a place after ``ahead`` others; None unknown."""
+        return self._under_way.expected_wait_s(self.live.max_concurrent_requests, ahead)
 
     def refuse_if_full(self) -> None:
         """Spare a caller to send a body for which there would be no place now.
@@ -200,11 +207,12 @@ class PoseService:
             OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
         self.refuse_if_ending()
-        if self._under_way >= self.live.max_concurrent_requests:
+        places = self.live.max_concurrent_requests
+        if len(self._under_way) >= places:
             raise OverloadedError(
-                f"{self._under_way} requests are under way, which is the limit",
-                retry_after_s=RETRY_AFTER_S,
-                limit=self.live.max_concurrent_requests,
+                f"{len(self._under_way)} requests are under way, which is the limit",
+                retry_after_s=self._under_way.retry_after_s(places),
+                limit=places,
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
@@ -355,6 +363,8 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
+                    s3_buckets=settings.s3_buckets,
+                    s3_endpoint=settings.s3_endpoint,
                     progress=progress,
                     cancelled=cancelled,
                 ),

@@ -237,7 +237,14 @@ class Settings(BaseSettings):
     )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
-    max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
+    max_pixels: int = Field(
+        4096 * 2304,
+        ge=1,
+        description=(
+            "Largest picture of a video, width times height; a still picture may have four times "
+            "as many."
+        ),
+    )
     max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
     max_result_bytes: int = Field(
         32 * 1024**2,
@@ -342,7 +349,10 @@ class Settings(BaseSettings):
     )
     link_secret_file: Path | None = Field(
         None,
-        description="File with the secret of signed links, made if absent; the same for all nodes.",
+        description=(
+            "File with the secret of signed links and webhooks, made if absent; the same for all "
+            "nodes."
+        ),
         json_schema_extra={"unset": "`link_secret` next to `keys_file`"},
     )
     cors_origins: HostList = Field(

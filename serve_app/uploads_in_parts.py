@@ -32,6 +32,7 @@ from deployments.errors import (
     keeping,
 )
 from serve_app.access.caller import Caller
+from serve_app.jobs.durable_files import durable, rename_durably
 from serve_app.upload_part import PART_BYTES, Checksum, Part, Upload
 
 _DATA, _ABOUT, _LOCK = "data", "about.json", ".lock"
@@ -242,11 +243,12 @@ class Uploads:
             _require_whole(found)
             data = self._folder / upload_id / _DATA
             try:
-                data.rename(to)
+                rename_durably(data, to)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                _copy(data, to)
+                with data.open("rb") as source, durable(to) as copy:
+                    shutil.copyfileobj(source, copy, 1 << 20)
             self._delete(upload_id)
         return to
 
@@ -295,17 +297,3 @@ def _lock(file: FileIO) -> bool:
     except OSError:
         return True
     return True
-
-
-def _copy(data: Path, to: Path) -> None:
-    """Copy to another file system, under the name ``to`` once it is whole."""
-    partial = to.with_name(f".part-{to.name}")
-    try:
-        with data.open("rb") as source, partial.open("xb") as copy:
-            partial.chmod(0o600)
-            shutil.copyfileobj(source, copy, 1 << 20)
-            copy.flush()
-            os.fsync(copy.fileno())
-        partial.replace(to)
-    finally:
-        partial.unlink(missing_ok=True)

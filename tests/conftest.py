@@ -24,11 +24,15 @@ FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment of every Ray that a test starts, before any test imports Ray.
 
-    Its token is in a folder that goes with the tests, not in the home of who runs them.
+    Its token, its jobs and its secret are in a folder that goes with the tests.
     """
     folder = tempfile.TemporaryDirectory(prefix="mmpose-token-")
     config.add_cleanup(folder.cleanup)
-    os.environ |= ray_environment() | {"RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token"}
+    os.environ |= ray_environment() | {
+        "RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token",
+        "MMPOSE_JOBS_DIR": f"{folder.name}/jobs",
+        "MMPOSE_LINK_SECRET_FILE": f"{folder.name}/link_secret",
+    }
     ensure_token()
 
 
@@ -95,8 +99,8 @@ def squat_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """URL of a PostgreSQL server."""
+def postgres_database() -> Iterator[str]:
+    """URL of a database of PostgreSQL, which is only for tests."""
     programs = postgres.find_programs()
     if programs is None:
         pytest.skip("needs PostgreSQL (apt-get install postgresql), which is absent")
@@ -109,4 +113,6 @@ def jobs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database of jobs, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/jobs.db"
-    return postgres.make_database(request.getfixturevalue("postgres_server"))
+    url: str = request.getfixturevalue("postgres_database")
+    postgres.empty(url)
+    return url

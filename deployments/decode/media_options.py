@@ -111,12 +111,12 @@ def _within(media: MediaInfo, options: MediaOptions) -> I64:
     start_s = 0.0 if options.start_s is None else options.start_s
     end_s = math.inf if options.end_s is None else options.end_s
     if not 0 <= start_s < end_s:
-        raise _out_of_range(media, "end", f"start {start_s:g} s is not before end {end_s:g} s")
+        raise _out_of_range(media, "end", f"{end_s:g} s is not after start, {start_s:g} s")
     if start_s and start_s >= media.duration_s:
-        raise _out_of_range(media, "start", f"start {start_s:g} s is not within the video")
+        raise _out_of_range(media, "start", f"{start_s:g} s is not within the video")
     # A caller may send the duration back, which responses round.
     if options.end_s is not None and options.end_s > media.duration_s + _ROUNDED_S:
-        raise _out_of_range(media, "end", f"end {end_s:g} s is after the end of the video")
+        raise _out_of_range(media, "end", f"{end_s:g} s is after the end of the video")
     first, stop = _first_at(media, start_s), _first_at(media, end_s)
     if first == stop:
         raise _out_of_range(

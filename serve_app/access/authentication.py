@@ -1,5 +1,6 @@
 """Authenticate callers, and count what they use."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -7,7 +8,7 @@ from deployments.errors import UnauthorizedError
 from serve_app.access.caller import ANONYMOUS, Caller
 from serve_app.access.keys import KeyFile
 from serve_app.access.limits import DailyUse, RateLimits
-from serve_app.access.links import Links, open_links, secret_path
+from serve_app.access.links import Links, read_secret, secret_path
 from serve_app.access.modes import AccessMode, access_mode
 from serve_app.access.tokens import TokenVerifier
 from serve_app.settings import Settings
@@ -20,8 +21,8 @@ OPEN_PATHS: Final = frozenset(
 )
 """Paths that need no key: probes, and the description of the interface. None has a secret."""
 
-LINKED: Final = ("/videos/",)
-"""Beginnings of the paths that a signed link opens for reading."""
+LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
+"""Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2
 
@@ -49,11 +50,10 @@ class Access:
         self._rates = RateLimits()
 
     async def authenticate(self, headers: Mapping[str, str]) -> Caller:
-        """Return who sends a request with these headers, and count it.
+        """Return who sends a request with these headers.
 
         Raises:
             UnauthorizedError: there is no valid key or token.
-            RateLimitedError: the caller has sent too many.
             NotReadyError: keys cannot be read or fetched.
         """
         if self.mode is not AccessMode.KEYS:
@@ -68,15 +68,22 @@ class Access:
             caller = self._keys.caller(presented)
         if caller is None:
             raise UnauthorizedError("the key is wrong, expired or revoked")
-        self._rates.count(caller)
         return caller
+
+    def count(self, caller: Caller) -> None:
+        """Count a request of ``caller``.
+
+        Raises:
+            RateLimitedError: the caller has sent too many within a minute.
+        """
+        self._rates.count(caller)
 
     def opens(self, method: str, path: str, query: str) -> bool:
         """Return whether the query of a request is a signed link to this path."""
         return (
             self.links is not None
             and method in ("GET", "HEAD")
-            and path.startswith(LINKED)
+            and LINKED.fullmatch(path) is not None
             and self.links.check(path, query)
         )
 
@@ -105,7 +112,7 @@ def open_access(settings: Settings) -> Access:
             settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url, settings.quota
         )
     secret = settings.link_secret_file or secret_path(settings.keys_file)
-    return Access(mode, keys, tokens, open_links(secret, settings.link_s))
+    return Access(mode, keys, tokens, Links(read_secret(secret), settings.link_s))
 
 
 def _presented(headers: Mapping[str, str]) -> str:

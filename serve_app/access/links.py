@@ -57,7 +57,7 @@ def secret_path(keys_file: Path | None) -> Path:
     return config / "mmpose-service" / "link_secret"
 
 
-def open_links(path: Path, life_s: float) -> Links:
+def read_secret(path: Path) -> str:
     """Read the secret, or make it where there is none.
 
     Raises:
@@ -75,6 +75,7 @@ def open_links(path: Path, life_s: float) -> Links:
     if not _SECRET.fullmatch(secret):
         raise ConfigurationError(
             f"{path} does not hold a secret of 64 hexadecimal digits",
-            hint="Delete it: the service makes another, and links given before end.",
+            hint="Delete it: the service makes another, links given before end, and receivers of "
+            "webhooks need their new secret.",
         )
-    return Links(secret, life_s)
+    return secret

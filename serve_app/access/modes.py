@@ -12,6 +12,7 @@ _REMEDY = (
     "and set keys_file (MMPOSE_KEYS_FILE); or, where a gateway in front authenticates every "
     "caller, set access: gateway (MMPOSE_ACCESS)."
 )
+_PAGE = "See Access in docs/operator.md."
 
 
 class AccessMode(StrEnum):
@@ -53,8 +54,8 @@ def access_mode(settings: Settings) -> AccessMode:
         return AccessMode.GATEWAY
     if settings.access == "keys" and not has_callers:
         raise ConfigurationError(
-            "access: keys needs keys_file or oidc_issuer, and neither is set",
-            hint=_REMEDY,
+            f"access: keys needs keys_file or oidc_issuer, and neither is set. {_REMEDY}",
+            hint=_PAGE,
             setting="access",
         )
     return AccessMode.KEYS if has_callers else AccessMode.OPEN
@@ -80,7 +81,7 @@ def require_choice(mode: AccessMode, host: str | None) -> None:
     if mode is AccessMode.OPEN and (host is None or not is_loopback(host)):
         found = "an unknown address" if host is None else host or "all interfaces"
         raise ConfigurationError(
-            f"the service would answer everybody who reaches {found}: it has no keys",
-            hint=_REMEDY,
+            f"the service would answer everybody who reaches {found}: it has no keys. {_REMEDY}",
+            hint=_PAGE,
             setting="access",
         )

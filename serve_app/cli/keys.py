@@ -12,13 +12,23 @@ from rich.table import Table
 from deployments.errors import BadParameterError
 from serve_app.access.caller import Quota
 from serve_app.access.keys import KeyFile
+from serve_app.access.links import read_secret, secret_path
+
+_PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+def _required(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path:
+    if path is None:
+        raise click.UsageError("Name the file of the keys: --file FILE, or MMPOSE_KEYS_FILE.")
+    return path
+
 
 _file = click.option(
     "--file",
     "path",
     envvar="MMPOSE_KEYS_FILE",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_required,
+    type=_PATH,
     help="File of the keys; default: $MMPOSE_KEYS_FILE.",
 )
 
@@ -79,6 +89,27 @@ def revoke(key_id: str, path: Path) -> None:
     """Revoke the key ID; the service refuses it from its next request on."""
     key = KeyFile(path).revoke(key_id)
     click.echo(f"Key {key.id} ({key.name}) is revoked.")
+
+
+@keys.command("webhook-secret")
+@click.argument("owner", default="")
+@click.option("--keys-file", envvar="MMPOSE_KEYS_FILE", type=_PATH, help="File of the keys.")
+@click.option(
+    "--secret-file",
+    envvar="MMPOSE_LINK_SECRET_FILE",
+    type=_PATH,
+    help="Secret of the service; default: `link_secret` next to the keys.",
+)
+def webhook_secret(owner: str, keys_file: Path | None, secret_file: Path | None) -> None:
+    """Print the secret by which OWNER verifies webhooks.
+
+    `keys list` shows the owners. Without OWNER it is that of callers without a key.
+    """
+    from serve_app.jobs.webhooks import WebhookKeys  # with the database, which others do not need
+
+    path = secret_file or secret_path(keys_file)
+    click.echo(WebhookKeys(read_secret(path)).of(owner))
+    click.echo(f"Derived from {path}.", err=True)
 
 
 def _day(at: datetime | None) -> str:

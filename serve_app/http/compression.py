@@ -30,7 +30,7 @@ KINDS: Final = frozenset(
 MIN_BYTES: Final = 1024
 _SHORT_BYTES: Final = 4096  # compressed in less time than a thread takes to begin
 _IDENTITY: Final = "identity"
-_VARY: Final = "Accept-Encoding"
+VARY: Final = "Accept-Encoding"
 
 
 class _Compressor(Protocol):
@@ -157,7 +157,8 @@ class _Answer:
         """Return the beginning of an answer with headers for its encoding, in ``size`` bytes."""
         start = {**start, "headers": list(start["headers"])}
         headers = MutableHeaders(scope=start)
-        headers.add_vary_header(_VARY)
+        if VARY.lower() not in headers.get("Vary", "").lower():
+            headers.add_vary_header(VARY)
         if self._compressor is not None and self._coding is not None:
             headers["Content-Encoding"] = self._coding.name
             del headers["Content-Length"]

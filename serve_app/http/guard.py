@@ -1,7 +1,7 @@
 """Middleware of access: authentication, the audit log, security headers and CORS."""
 
 import time
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette._utils import get_route_path
@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.access import audit
-from serve_app.access.authentication import OPEN_PATHS, Access
+from serve_app.access.authentication import LINKED, OPEN_PATHS, Access
 from serve_app.access.caller import ANONYMOUS, Caller
 
 _POLICY_VIOLATION: Final = 1008
@@ -56,6 +56,40 @@ def add_headers(app: FastAPI, origins: frozenset[str]) -> None:
     app.add_middleware(_SecurityHeaders)
 
 
+def describe_access(document: dict[str, Any]) -> None:
+    """Add to an OpenAPI document how callers authenticate.
+
+    An empty requirement allows calls without a key: to what is open, and everywhere on a service
+    without keys.
+    """
+    document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if path in OPEN_PATHS:
+                operation["security"] = []
+                continue
+            ways = [*_KEYS, _LINK] if LINKED.fullmatch(path) else _KEYS
+            operation["security"] = [{}, *({way: []} for way in ways)]
+
+
+_KEYS: Final = ("bearer", "key")
+_LINK: Final = "link"
+_SCHEMES: Final = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, or an access token of the operator's OIDC issuer.",
+    },
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    _LINK: {
+        "type": "apiKey",
+        "in": "query",
+        "name": "signature",
+        "description": "Of a signed link, which an answer has; it expires.",
+    },
+}
+
+
 class _Guard:
     """Set ``request.state.caller``, or refuse; log the access.
 
@@ -87,6 +121,7 @@ class _Guard:
         try:
             caller = ANONYMOUS if by_link else await self._access.authenticate(Headers(scope=scope))
             state["caller"], state["by_link"] = caller, by_link
+            self._access.count(caller)
             await self._app(scope, receive, answer.send)
         except Exception as error:
             answer.status = answer.status or getattr(error, "status", 500)

@@ -1,4 +1,4 @@
-"""`/uploads`: uploads in parts by the protocol tus 1.0, which resume where they broke off."""
+"""Serve `/uploads`: uploads in parts by tus 1.0, which resume where they broke off."""
 
 import base64
 import binascii
@@ -13,11 +13,16 @@ from fastapi.routing import APIRoute
 
 from deployments.errors import (
     BadParameterError,
+    BodyTimeoutError,
+    OverloadedError,
     PartTypeError,
     ServiceError,
+    StorageError,
     TooLargeError,
+    UploadError,
     UploadVersionError,
 )
+from serve_app.http.openapi import problems_of
 from serve_app.http.problems import problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
@@ -36,6 +41,14 @@ _VERSION_PARAMETER = {
     "in": "header",
     "required": True,
     "schema": {"type": "string", "enum": [VERSION]},
+}
+_OF_ANY = (BadParameterError, UploadError)
+_BEGUN = {
+    "schema": {
+        "type": "object",
+        "required": ["upload_id"],
+        "properties": {"upload_id": {"type": "string"}},
+    }
 }
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -62,17 +75,15 @@ class _TusRoute(APIRoute):
         return answer
 
 
-def add_uploads(
-    app: FastAPI, service: PoseService, reception: Reception, problems: dict[int | str, Any]
-) -> None:
-    """Add the routes to ``app``; ``problems`` are the errors to document."""
-    router = APIRouter(route_class=_TusRoute)
+def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> None:
+    """Add the routes to ``app``."""
+    router = APIRouter(route_class=_TusRoute, tags=["uploads"])
     uploads = service.uploads
 
     @router.options("/uploads", status_code=204, summary="The protocol's version and limits")
     @router.options("/uploads/{upload_id}", status_code=204, include_in_schema=False)
     async def options() -> Response:
-        """`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."""
+        """Return `Tus-Version`, `-Extension`, `-Max-Size` and `-Checksum-Algorithm`."""
         headers = {
             "Tus-Version": VERSION,
             "Tus-Extension": _EXTENSIONS,
@@ -84,12 +95,14 @@ def add_uploads(
     @router.post(
         "/uploads",
         status_code=201,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, TooLargeError, OverloadedError, StorageError)
+        | {201: {"description": "Begun.", "content": {"application/json": _BEGUN}}},
         summary="Begin an upload in parts",
         openapi_extra=_headers_in("Upload-Length", "Upload-Metadata"),
     )
     async def create(request: Request) -> Response:
-        """`Location` is the upload's; its last part is the `upload_id` of other requests."""
+        """Return its `Location`, which ends with the `upload_id` of other requests."""
+        service.access.daily.refuse_if_spent(caller_of(request))
         service.refuse_if_ending()
         length, label = _number_in(request, "upload-length"), _label_in(request)
         if length < 1:
@@ -98,23 +111,26 @@ def add_uploads(
         path = request.url_for("begun_upload", upload_id=made.id).path
         return JSONResponse({"upload_id": made.id}, 201, _state(made) | {"Location": path})
 
-    @router.head(
+    @router.head("/uploads/{upload_id}", include_in_schema=False)
+    @router.get(
         "/uploads/{upload_id}",
         name="begun_upload",
-        responses=problems,
+        responses=problems_of(*_OF_ANY, StorageError),
         summary="How much of an upload is here",
         openapi_extra=_headers_in(),
     )
     async def offset(upload_id: str, request: Request) -> Response:
-        """`Upload-Offset` is where the next part begins."""
+        """Return `Upload-Offset`, where the next part begins; HEAD has the same headers."""
         found = await uploads.find(upload_id, caller_of(request))
         headers = _state(found) | {"Upload-Length": str(found.length)}
-        return Response(headers=headers | ({"Upload-Metadata": found.label} if found.label else {}))
+        if found.label:
+            headers["Upload-Metadata"] = found.label
+        return JSONResponse({"offset": found.offset, "length": found.length}, headers=headers)
 
     @router.patch(
         "/uploads/{upload_id}",
         status_code=204,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, BodyTimeoutError, TooLargeError, StorageError),
         summary="Send the next part",
         openapi_extra=_headers_in("Upload-Offset", "Upload-Checksum")
         | {"requestBody": {"required": True, "content": {PART_TYPE: {"schema": {}}}}},
@@ -140,7 +156,7 @@ def add_uploads(
     @router.delete(
         "/uploads/{upload_id}",
         status_code=204,
-        responses=problems,
+        responses=problems_of(*_OF_ANY, StorageError),
         summary="Delete an upload",
         openapi_extra=_headers_in(),
     )
@@ -149,7 +165,7 @@ def add_uploads(
         await uploads.remove(upload_id, caller_of(request))
         return Response(status_code=204)
 
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # flat: whoever lists them sees each path
 
 
 def _require_version(request: Request) -> None:

@@ -270,13 +270,17 @@ def parse_options(kind: type[Any], values: Any) -> Any:
     try:
         return kind.model_validate(_values_in(values) if isinstance(values, bytes) else values)
     except ValidationError as error:
-        wrong = [
-            {"field": _field_of(item["loc"]), "message": item["msg"]}
-            for item in error.errors(include_input=False, include_url=False)[:_MOST_NAMED]
-        ]
-        raise BadParameterError(
-            "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
-        ) from error
+        raise bad_parameters(error.errors(include_input=False, include_url=False)) from error
+
+
+def bad_parameters(errors: Sequence[Any]) -> BadParameterError:
+    """Return the error that names the fields of pydantic's ``errors``."""
+    wrong = [
+        {"field": _field_of(item["loc"]), "message": item["msg"]} for item in errors[:_MOST_NAMED]
+    ]
+    return BadParameterError(
+        "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
+    )
 
 
 def _values_in(body: bytes) -> Any:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
+from deployments.render.object_names import JOBS_FOLDER
 from serve_app.jobs.durable_files import move_durably
 from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore
@@ -21,6 +22,11 @@ _WORK: Final = "work-"
 _RESUME: Final = "resume"
 _SPARE_BYTES: Final = 256 << 20
 """Free space that a job leaves on the disk."""
+
+
+def video_key(job_id: str) -> str:
+    """Return the key of a job's annotated video in the store: the same at each attempt."""
+    return f"{JOBS_FOLDER}/{job_id}.mp4"
 
 
 class JobFiles:
@@ -60,10 +66,6 @@ class JobFiles:
     def result(self, job_id: str) -> Path:
         """Return the folder of the result; see :mod:`serve_app.jobs.result_file`."""
         return self.folder(job_id) / "result"
-
-    def video(self, job_id: str) -> Path:
-        """Return the path of the annotated video, which is kept as long as the job."""
-        return self.folder(job_id) / "video.mp4"
 
     def make(self, job_id: str, needed_bytes: int = 0) -> Path:
         """Make the folder of a job, unless it is there.
@@ -125,15 +127,6 @@ class JobFiles:
         """
         with keeping("the result of a job"):
             return write_result(self.result(job_id), answer.head(), answer.frames())
-
-    def put_video(self, job_id: str, file: Path) -> None:
-        """Move the annotated video from the job's working files.
-
-        Raises:
-            WorkingFilesError: it cannot be moved.
-        """
-        with keeping("the video of a job"):
-            move_durably(file, self.video(job_id))
 
     def forget_work(self, job_id: str) -> None:
         """Delete what only another attempt of a job would need."""

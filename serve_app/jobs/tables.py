@@ -26,12 +26,7 @@ metadata: Final = MetaData()
 jobs: Final = Table(
     "jobs",
     metadata,
-    Column(
-        "place",
-        BigInteger().with_variant(Integer, "sqlite"),
-        primary_key=True,
-        comment="order of submission; never reused",
-    ),
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("id", String(32), nullable=False, unique=True),
     Column("owner", String(64), nullable=False),
     Column("state", String(16), nullable=False),
@@ -39,7 +34,7 @@ jobs: Final = Table(
     Column("source", Text),
     Column("group_id", String(32)),
     Column("idempotency_key", Text),
-    Column("part", Integer, nullable=False, comment="from 0 in the request that made it"),
+    Column("part", Integer, nullable=False),
     Column("body_digest", Text),
     Column("webhook_url", Text),
     Column("created_at", Double, nullable=False),
@@ -58,8 +53,8 @@ jobs: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("worker", Text),
     Column("lease_until", Double),
-    Column("event_count", Integer, nullable=False, comment="number of its newest event"),
-    Column("progress_at", Double, comment="time of its newest progress event"),
+    Column("event_count", Integer, nullable=False),
+    Column("progress_at", Double),
     Column("webhook_delivered_at", Double),
     Column("webhook_error", Text),
     UniqueConstraint("owner", "idempotency_key", "part", name="uq_jobs_idempotency"),
@@ -69,6 +64,12 @@ jobs: Final = Table(
     Index("ix_jobs_expires_at", "expires_at"),
     sqlite_autoincrement=True,
 )
+"""Jobs. Columns that are not fields of :class:`serve_app.jobs.job.JobRecord`:
+
+- ``place``: order of submission, never reused; ``part``: from 0 in the request that made the job;
+- ``stage`` to ``frames_total``: the progress;
+- ``event_count``: number of the newest event; ``progress_at``: time of the newest of progress.
+"""
 
 events: Final = Table(
     "job_events",

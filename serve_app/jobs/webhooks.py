@@ -12,12 +12,10 @@ import json
 import logging
 import math
 import random
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -26,7 +24,6 @@ from standardwebhooks import Webhook
 
 from deployments.errors import (
     BadParameterError,
-    ConfigurationError,
     ServiceError,
     SourceError,
     UnreachableError,
@@ -37,7 +34,6 @@ from deployments.fetch.media_source import parse_source
 from serve_app.jobs.database import Database
 from serve_app.jobs.job import JobRecord, JobState
 from serve_app.jobs.tables import jobs, webhooks
-from serve_app.private_files import create_private
 
 ATTEMPTS: Final = 9
 """Calls made before giving up, over about 30 hours."""
@@ -111,34 +107,18 @@ def _bad_url(detail: str) -> BadParameterError:
 
 
 class WebhookKeys:
-    """Secrets of the owners, all derived from one of the service, which is a private file.
+    """Secrets of owners, derived from the service's own; one reveals no other.
 
-    An owner's secret reveals no other's.
+    Args:
+        secret: of all processes that call: :func:`serve_app.access.links.read_secret`.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Read the file, or make it.
-
-        Raises:
-            ConfigurationError: it cannot be read or made, or holds less than 256 bits.
-        """
-        try:
-            create_private(path, secrets.token_hex(32))
-            self._master = bytes.fromhex(path.read_text("ascii").strip())
-        except (OSError, ValueError) as error:
-            raise ConfigurationError(
-                f"The secret of webhooks in {path} cannot be read: {error}",
-                hint="Delete the file: another is made, and every receiver needs its new secret.",
-            ) from error
-        if len(self._master) < 32:
-            raise ConfigurationError(
-                f"{path} holds {len(self._master)} bytes, expected 32 in hexadecimal digits",
-                hint="Delete the file: another is made, and every receiver needs its new secret.",
-            )
+    def __init__(self, secret: str) -> None:
+        self._secret = secret.encode()
 
     def of(self, owner: str) -> str:
-        """Return the secret of an owner, ``whsec_`` and base64, for a library's verification."""
-        derived = hmac.digest(self._master, b"webhook:" + owner.encode(), "sha256")
+        """Return an owner's secret as libraries of Standard Webhooks take it."""
+        derived = hmac.digest(self._secret, f"webhook\n{owner}".encode(), "sha256")
         return "whsec_" + base64.b64encode(derived).decode("ascii")
 
 
@@ -213,6 +193,10 @@ class WebhookSender:
         same = and_(webhooks.c.job_id == call.job_id, webhooks.c.attempts == call.attempts)
         now = self._clock()
         async with self._database.write() as connection:
+            # The job first, as whoever deletes it does: no deadlock.
+            await connection.execute(
+                select(jobs.c.id).where(jobs.c.id == call.job_id).with_for_update()
+            )
             if problem is not None and again and call.attempts < ATTEMPTS:
                 wait_s = _FIRST_WAIT_S * _WAIT_FACTOR ** (call.attempts - 1)
                 next_at = now + wait_s * (0.5 + self._jitter())

@@ -2,7 +2,7 @@
 
 import httpx
 
-from serve_app.access.caller import Caller
+from serve_app.access.caller import ANONYMOUS, Caller
 from serve_app.http.routes import create_app
 from serve_app.workspaces import UPLOADS
 from tests.support.asgi import AsgiTransport
@@ -13,21 +13,15 @@ BODY = bytes(range(256)) * 40
 SIZE = len(BODY)
 
 
-class _As:
-    """The application, with the caller named by a header instead of a key."""
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send):
-        name = dict(scope["headers"]).get(b"x-test-caller")
-        state = {} if name is None else {"caller": Caller(name.decode())}
-        await self._app({**scope, "state": {**scope.get("state", {}), **state}}, receive, send)
+async def _named(headers):
+    """Return the caller whom a header names instead of a key."""
+    return Caller(name) if (name := headers.get("x-test-caller")) else ANONYMOUS
 
 
 def uploading_client(service):
     """A client of ``service``, which is its attribute; ``folder`` is that of its uploads."""
-    transport = AsgiTransport(_As(create_app(service)))
+    service.access.authenticate = _named
+    transport = AsgiTransport(create_app(service))
     client = httpx.Client(transport=transport, base_url="http://test")
     client.service = service
     client.folder = service.settings.spool_dir / UPLOADS

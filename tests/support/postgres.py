@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,19 +62,19 @@ def running(programs: Path) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_database(server: str) -> str:
-    """Make an empty database on the server; return its URL."""
-    name = f"jobs_{uuid.uuid4().hex}"
+def empty(database: str) -> None:
+    """Delete all tables; a test that kept a connection open fails here."""
 
-    async def make() -> None:
-        connection = await asyncpg.connect(server)
+    async def delete() -> None:
+        connection = await asyncpg.connect(database)
         try:
-            await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+            await connection.execute(
+                "SET lock_timeout = '20s'; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+            )
         finally:
             await connection.close()
 
-    asyncio.run(make())
-    return server.rpartition("/")[0] + "/" + name
+    asyncio.run(delete())
 
 
 def _log(folder: Path) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from deployments.errors import StorageError
 from deployments.render.storage import LocalStore
-from serve_app.jobs.job_files import JobFiles
+from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.retention import Retention
 from serve_app.jobs.store import JobStore
 from tests.support.job_tables import new_job
@@ -25,7 +25,7 @@ def files(tmp_path):
 
 @pytest.fixture
 def videos(tmp_path):
-    (tmp_path / "videos" / "ann").mkdir(parents=True)
+    (tmp_path / "videos" / ".jobs").mkdir(parents=True)
     return LocalStore(tmp_path / "videos", "")
 
 
@@ -46,7 +46,7 @@ async def ended(table, files, videos, job_id, keep_s=1000.0):
     assert await table.succeed(
         job_id, f"w{job_id}", result_bytes=1, video_url="/videos/x", keep_s=keep_s
     )
-    (videos.folder / "ann" / f"{job_id}.mp4").write_bytes(b"video")
+    (videos.folder / video_key(job_id)).write_bytes(b"video")
 
 
 async def queued(table, files, job_id):
@@ -59,7 +59,7 @@ async def left(table, files, videos):
     """The jobs that have all of row, folder and video; and those that have any."""
     rows = {job_id for job_id in IDS if await table.get(job_id, None)}
     folders = {job_id for job_id in IDS if files.folder(job_id).exists()}
-    stored = {path.stem for path in (videos.folder / "ann").iterdir()}
+    stored = {path.stem for path in (videos.folder / ".jobs").iterdir()}
     return rows & folders & stored, rows | folders | stored
 
 

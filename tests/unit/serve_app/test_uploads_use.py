@@ -1,6 +1,7 @@
 """Uploads in parts in use: by a request, and taken by whoever keeps the file."""
 
 import asyncio
+import errno
 import shutil
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_video_is_analyzed_by_its_upload_and_deleted(service, squat_video):
 @pytest.mark.parametrize("error", [NotAVideoError("no"), StageFailedError("no")])
 def test_an_upload_is_kept_where_not_the_file_is_to_blame(uploading, error):
     class Failing:
-        async def probe(self, _path):
+        async def probe(self, _path, _options):
             raise error
 
     http = uploading(stages=Failing())
@@ -99,22 +100,18 @@ async def stored(store, content=BODY, length=SIZE):
 
 @pytest.mark.parametrize("across", [False, True], ids=["renamed", "copied"])
 def test_take_moves_the_file(store, tmp_path, monkeypatch, across):
-    if across:
+    replace = type(tmp_path).replace
 
-        def rename(_path, _target):
-            raise OSError(18, "Invalid cross-device link")
+    def not_across(path, to):
+        if across and path.name == "data":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(path, to)
 
     async def take():
         upload_id = await stored(store)
         with pytest.raises(UploadNotFoundError):
             await store.take(upload_id, BERT, tmp_path / "source")
-        if across:
-            real = type(tmp_path).rename
-            monkeypatch.setattr(
-                type(tmp_path),
-                "rename",
-                lambda path, to: rename(path, to) if path.name == "data" else real(path, to),
-            )
+        monkeypatch.setattr(type(tmp_path), "replace", not_across)
         assert await store.take(upload_id, ANNA, tmp_path / "source") == tmp_path / "source"
         with pytest.raises(UploadNotFoundError):
             await store.find(upload_id, ANNA)
