@@ -8,7 +8,7 @@ from typing import Final
 
 from deployments.errors import ServiceError
 from deployments.render.storage import VideoStore
-from serve_app.jobs.job import JobRecord
+from serve_app.jobs.job import ENDED, JobRecord
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
 
@@ -60,8 +60,11 @@ class Retention:
         if now >= self._orphans_due:
             self._orphans_due = now + _ORPHANS_EVERY_S
             for job_id in await asyncio.to_thread(self._files.older_than, now - _ORPHAN_S):
-                if await self._queue.get(job_id, None) is None:
+                job = await self._queue.get(job_id, None)
+                if job is None:
                     await asyncio.to_thread(self._files.remove, job_id)
+                elif job.state in ENDED:  # its worker was killed before it did so
+                    await asyncio.to_thread(self._files.forget_work, job_id)
 
     async def remove(self, job: JobRecord) -> None:
         """Delete a job: its row, then its files and its video."""

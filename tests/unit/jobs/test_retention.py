@@ -112,6 +112,19 @@ async def test_a_folder_without_a_row_goes_after_an_hour(table, files, videos):
     assert [files.folder(job_id).exists() for job_id in IDS[:3]] == [False, True, True]
 
 
+async def test_what_another_attempt_would_need_goes_only_once_the_job_has_ended(
+    table, files, videos
+):
+    await ended(table, files, videos, IDS[0])
+    await queued(table, files, IDS[1])
+    for job_id in IDS[:2]:
+        with files.workspace(job_id):
+            pass
+        os.utime(files.folder(job_id), (time.time() - 3700,) * 2)
+    await retention(table, files, videos).sweep()
+    assert [(files.folder(job_id) / "resume").exists() for job_id in IDS[:2]] == [False, True]
+
+
 async def test_a_video_that_cannot_be_deleted_is_logged_and_the_rest_goes(
     table, files, videos, caplog
 ):

@@ -77,6 +77,8 @@ class Place:
             async with asyncio.timeout(60):
                 while (await self.job(job_id)).state not in ENDED:
                     await asyncio.sleep(0.01)
+                while (self.folder / job_id / "resume").exists():  # deleted after that
+                    await asyncio.sleep(0.01)
         finally:
             await ended(task)
         return await self.job(job_id)
