@@ -48,6 +48,8 @@ def check_config(path: Path) -> list[str]:
         return problems + _explained("", error)
     if "host" not in document.get("http_options", {}):
         problems.append("http_options.host is not set, and would be all interfaces")
+    if document.get("grpc_options", {}).get("grpc_servicer_functions"):
+        problems.append("grpc_options would let callers reach the graph without a key")
     for i, application in enumerate(document["applications"]):
         if application["import_path"] == IMPORT_PATH:
             problems += _application(application, f"applications[{i}].", host_of(document))

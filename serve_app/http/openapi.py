@@ -75,6 +75,16 @@ def header(name: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"}}
 
 
+def file_answers(*media_types: str) -> Responses:
+    """Return ``responses=`` of a route that sends a file: whole, ranges of it, or 304."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
+    return {
+        200: {"description": "The file.", "content": content, "headers": header("ETag")},
+        206: {"description": "Ranges of it.", "content": content, "headers": header("ETag")},
+        304: {"description": "The caller has it already.", "headers": header("ETag")},
+    }
+
+
 def problems_of(*kinds: type[ServiceError], also: Mapping[int, str] | None = None) -> Responses:
     """Return ``responses=`` of a route that raises errors of ``kinds`` or of classes below them.
 
@@ -84,7 +94,8 @@ def problems_of(*kinds: type[ServiceError], also: Mapping[int, str] | None = Non
         also: descriptions by status of problems that are not of the tree, such as 404.
     """
     found: dict[int, dict[str, str]] = {}
-    for kind in (*_ANYWHERE, ServiceError, *_tree(kinds)):
+    everywhere: tuple[type[ServiceError], ...] = (*_ANYWHERE, ServiceError)
+    for kind in (*everywhere, *_tree(kinds)):
         found.setdefault(kind.status, {})[kind.code] = f"{kind.title} (`{kind.code}`)"
     for status, text in (also or {}).items():
         found.setdefault(status, {})[f"http_{status}"] = text
@@ -126,7 +137,7 @@ class DescribedApp(FastAPI):
         root = request.scope.get("root_path", "").rstrip("/")  # of the server's configuration
         if root not in self._written:
             servers = {"servers": [{"url": root}]} if root else {}
-            self._written[root] = JSONResponse(self.openapi() | servers).body
+            self._written[root] = bytes(JSONResponse(self.openapi() | servers).body)
         content = self._written[root]
         headers = {"ETag": tag_of(content), "Vary": VARY, "Cache-Control": "no-cache"}
         answer = Response(content, media_type="application/json", headers=headers)

@@ -1,10 +1,12 @@
 """Open the database of jobs, SQLite or PostgreSQL, and migrate it."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
 
 import asyncpg
 from alembic import command
@@ -36,12 +38,16 @@ _FAILURES: Final = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErr
 _MIGRATION_LOCK: Final = 0x6A6F6273  # of PostgreSQL's advisory locks: "jobs"
 _HINT: Final = "Write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME."
 
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
 
 class Database:
     """The database of jobs. A transaction is written whole or not at all."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._readers = engine.execution_options(**{_BEGIN: "BEGIN"})
         self.is_postgres = engine.dialect.name == "postgresql"
 
@@ -75,8 +81,26 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Wait for what has begun, and close all connections."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         await self._engine.dispose()
+
+    async def finish(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Run transactions to their end, even if the caller is canceled meanwhile.
+
+        A driver that is interrupted within a statement keeps its connection to SQLite open, and
+        locked, until Python collects it.
+        """
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # nobody else asks where the caller was canceled
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -121,6 +145,27 @@ class Database:
                 async with self._engine.connect() as connection:
                     await connection.execution_options(**{_BEGIN: None})
                     await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class _Keeper(Protocol):
+    @property
+    def database(self) -> Database: ...
+
+
+_Self = TypeVar("_Self", bound=_Keeper)
+_Method = Callable[Concatenate[_Self, _Arguments], Coroutine[Any, Any, _Result]]
+
+
+def whole(method: "_Method[_Self, _Arguments, _Result]") -> "_Method[_Self, _Arguments, _Result]":
+    """Decorate a method that :meth:`Database.finish` is to run."""
+
+    @wraps(method)
+    async def run(
+        self: _Self, /, *arguments: _Arguments.args, **keywords: _Arguments.kwargs
+    ) -> _Result:
+        return await self.database.finish(method(self, *arguments, **keywords))
+
+    return run
 
 
 def _parse(address: str) -> URL:

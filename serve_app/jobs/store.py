@@ -1,8 +1,9 @@
 """Keep jobs in a database: who waits, who runs, what came of it.
 
-Each method is one transaction. A job is held by the worker that claimed it until its lease is over
-without a heartbeat; whoever lost it is answered None or False and must stop. Times are those of
-``clock``: hosts that share a database need clocks that differ by much less than a lease.
+Each method is one transaction, which ends even if its caller is canceled. A job is held by the
+worker that claimed it until its lease is over without a heartbeat; whoever lost it is answered None
+or False and must stop. Times are those of ``clock``: hosts that share a database need clocks that
+differ by much less than a lease.
 """
 
 import time
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from deployments.errors import BadParameterError, IdempotencyKeyReusedError, QueueFullError
 from serve_app.jobs.changes import add_job, change, end_job
-from serve_app.jobs.database import Database
+from serve_app.jobs.database import Database, whole
 from serve_app.jobs.job import (
     JobEvent,
     JobPage,
@@ -60,6 +61,7 @@ class JobStore:
         """Close all connections."""
         await self.database.close()
 
+    @whole
     async def submit(
         self, new: Sequence[NewJob], *, max_queued: int
     ) -> tuple[list[JobRecord], bool]:
@@ -91,6 +93,7 @@ class JobStore:
             rows = [await add_job(connection, job, part, now) for part, job in enumerate(new)]
         return [job_of(row) for row in rows], True
 
+    @whole
     async def submitted(self, owner: str, key: str, digest: str) -> list[JobRecord]:
         """Return the jobs that the owner made with an idempotency key; empty if it is new.
 
@@ -100,6 +103,7 @@ class JobStore:
         async with self.database.read() as connection:
             return await _made_before(connection, owner, key, digest)
 
+    @whole
     async def get(self, job_id: str, owner: str | None) -> JobRecord | None:
         """Return the job; None if there is none of this owner. An owner of None is any."""
         async with self.database.read() as connection:
@@ -108,6 +112,7 @@ class JobStore:
             ).one_or_none()
         return None if row is None else job_of(row)
 
+    @whole
     async def list_jobs(
         self,
         owner: str | None,
@@ -144,6 +149,7 @@ class JobStore:
             tuple(job_of(row) for row in rows[:limit]), str(rows[limit - 1].place) if more else None
         )
 
+    @whole
     async def claim(self, worker: str, lease_s: float) -> JobRecord | None:
         """Begin a job, or take over one whose lease is over; None if there is none.
 
@@ -177,6 +183,7 @@ class JobStore:
             )
         return None if row is None else job_of(row)
 
+    @whole
     async def heartbeat(
         self, job_id: str, worker: str, lease_s: float, progress: JobProgress | None
     ) -> JobRecord | None:
@@ -215,6 +222,7 @@ class JobStore:
             row = await change(connection, held_by(job_id, worker), now, event, **values)
         return None if row is None else job_of(row)
 
+    @whole
     async def release(self, job_id: str, worker: str) -> None:
         """Give the job back to the queue, at its old place; the attempt does not count.
 
@@ -234,6 +242,7 @@ class JobStore:
                 lease_until=None,
             )
 
+    @whole
     async def succeed(
         self, job_id: str, worker: str, *, result_bytes: int, video_url: str | None, keep_s: float
     ) -> bool:
@@ -246,14 +255,17 @@ class JobStore:
             video_url=video_url,
         )
 
+    @whole
     async def fail(self, job_id: str, worker: str, error: dict[str, Any], keep_s: float) -> bool:
         """End the job with a problem document; False if another has it, or it is deleted."""
         return await self._end(held_by(job_id, worker), JobState.FAILED, keep_s, error=error)
 
+    @whole
     async def cancelled(self, job_id: str, worker: str, keep_s: float) -> bool:
         """End the job as cancelled; False if another has it, or it is deleted."""
         return await self._end(held_by(job_id, worker), JobState.CANCELLED, keep_s)
 
+    @whole
     async def cancel(self, job_id: str, owner: str | None, keep_s: float) -> JobRecord | None:
         """Cancel a queued job; ask the worker of a running one to; leave an ended one as it is.
 
@@ -282,6 +294,7 @@ class JobStore:
                 )
             return None if row is None else job_of(row)
 
+    @whole
     async def remove(self, job_id: str, owner: str | None) -> bool:
         """Delete the job's row with its events and webhook calls; False if the owner has none.
 
@@ -292,6 +305,7 @@ class JobStore:
         await self.database.erase_log()
         return done.rowcount > 0
 
+    @whole
     async def events(self, job_id: str, after: int) -> list[JobEvent]:
         """Return the events of the job whose number is larger than ``after``, ascending."""
         query = (
@@ -302,6 +316,7 @@ class JobStore:
         async with self.database.read() as connection:
             return [event_of(row) for row in await connection.execute(query)]
 
+    @whole
     async def position(self, job_id: str) -> int | None:
         """Return the place in the queue, 1 for the next, if nothing else came; None if not queued.
 
@@ -311,18 +326,21 @@ class JobStore:
             position: int | None = await connection.scalar(position_of(job_id))
         return position
 
+    @whole
     async def stats(self) -> QueueStats:
         """Return the load of the queue."""
         async with self.database.read() as connection:
             row = (await connection.execute(load())).one()
         return QueueStats(row.queued, row.running, row.mean_s)
 
+    @whole
     async def expired(self, now: float) -> list[JobRecord]:
         """Return the ended jobs whose time is over at ``now``, longest first."""
         return await self._all(
             select(jobs).where(_C.expires_at <= now).order_by(_C.expires_at, _C.place)
         )
 
+    @whole
     async def ended_oldest_first(self) -> list[JobRecord]:
         """Return all ended jobs, those that ended first at the front."""
         return await self._all(

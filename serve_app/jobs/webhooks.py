@@ -31,7 +31,7 @@ from deployments.errors import (
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_request import post
 from deployments.fetch.media_source import parse_source
-from serve_app.jobs.database import Database
+from serve_app.jobs.database import Database, whole
 from serve_app.jobs.job import JobRecord, JobState
 from serve_app.jobs.tables import jobs, webhooks
 
@@ -140,7 +140,7 @@ class WebhookSender:
             policy: hosts that may be called.
             jitter: from 0 to 1, so that those who failed together do not come back together.
         """
-        self._database = database
+        self.database = database
         self._keys = keys
         self._policy = policy
         self._clock = clock
@@ -163,11 +163,12 @@ class WebhookSender:
             made += len(calls)
         return made
 
+    @whole
     async def _take(self) -> Sequence[Row[Any]]:
         """Take calls that are due, so that nobody else makes them meanwhile."""
         now = self._clock()
         due = webhooks.c.next_at <= now
-        async with self._database.read() as connection:
+        async with self.database.read() as connection:
             if await connection.scalar(select(webhooks.c.job_id).where(due).limit(1)) is None:
                 return ()
         chosen = (
@@ -177,7 +178,7 @@ class WebhookSender:
             .limit(_AT_ONCE)
             .with_for_update(skip_locked=True)
         )
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             ids = (await connection.scalars(chosen)).all()
             taken = await connection.execute(
                 update(webhooks)
@@ -189,10 +190,14 @@ class WebhookSender:
         return calls
 
     async def _call(self, call: Row[Any]) -> None:
-        problem, again = await self._problem(call)
+        await self._settle(call, *await self._problem(call))
+
+    @whole
+    async def _settle(self, call: Row[Any], problem: str | None, again: bool) -> None:
+        """Delete a call that is made or given up, and say so in the job; else set its next time."""
         same = and_(webhooks.c.job_id == call.job_id, webhooks.c.attempts == call.attempts)
         now = self._clock()
-        async with self._database.write() as connection:
+        async with self.database.write() as connection:
             # The job first, as whoever deletes it does: no deadlock.
             await connection.execute(
                 select(jobs.c.id).where(jobs.c.id == call.job_id).with_for_update()

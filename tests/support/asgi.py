@@ -17,11 +17,15 @@ class AsgiTransport(httpx.BaseTransport):
     """Each request runs the application in a loop of its own; bodies are whole.
 
     An answer that the application's description lacks is an error.
+
+    Args:
+        loop: that runs in another thread, instead.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._app = app
         self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
+        self._loop = loop
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         async def call() -> httpx.Response:
@@ -31,7 +35,10 @@ class AsgiTransport(httpx.BaseTransport):
                 response.status_code, headers=response.headers, stream=httpx.ByteStream(body)
             )
 
-        response = asyncio.run(call())
+        if self._loop is None:
+            response = asyncio.run(call())
+        else:
+            response = asyncio.run_coroutine_threadsafe(call(), self._loop).result(120)
         if isinstance(self._app, DescribedApp):
             _require_declared(self._app, request, response)
         return response

@@ -51,6 +51,7 @@ def keyed_service(folder: Path, config: Path, **settings: Any) -> KeyedService:
         "config": config,
         "spool_dir": folder / "spool",
         "output": str(folder / "videos"),
+        "jobs_dir": folder / "jobs",
         "keys_file": folder / "keys.json",
         **settings,
     }

@@ -6,32 +6,21 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import httpx
+from tests.support.asgi import AsgiTransport
 
 Result = TypeVar("Result")
 
 
-class LiveApp(httpx.BaseTransport):
+class LiveApp(AsgiTransport):
     """Runs requests of several threads in one loop; bodies are whole."""
 
     def __init__(self, app: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner = httpx.ASGITransport(app, raise_app_exceptions=False)
-        self._loop = loop
+        super().__init__(app, loop)
+        self._running = loop
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the loop, and return its result."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        async def call() -> httpx.Response:
-            request.stream = httpx.ByteStream(request.read())
-            response = await self._inner.handle_async_request(request)
-            body = b"".join([piece async for piece in response.aiter_raw()])
-            return httpx.Response(
-                response.status_code, headers=response.headers, stream=httpx.ByteStream(body)
-            )
-
-        return self.run(call())
+        return asyncio.run_coroutine_threadsafe(work, self._running).result(120)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The database of jobs: migrations, addresses that cannot be used, and deletion."""
 
 import asyncio
+import random
 import sqlite3
 import stat
+import uuid
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -125,3 +127,33 @@ async def test_a_server_that_goes_away_is_said_and_may_come_back(jobs_url):
         await killer.close()
     assert (await store.list_jobs(None)).jobs == ()
     await store.close()
+
+
+async def test_callers_that_are_canceled_leave_nothing_locked(jobs_url):
+    """SQLite's driver, interrupted within a statement, would hold the lock of its connection."""
+    clock, moments = Clock(), random.Random(5)
+    async with asyncio.timeout(120), opened(jobs_url, 1, clock) as (store,):
+        await store.submit([new_job()], max_queued=1)
+        for number in range(60):
+            task = asyncio.create_task(
+                store.submit([new_job()], max_queued=1000)
+                if number % 2
+                else store.claim(f"w{number}", 30)
+            )
+            await asyncio.sleep(moments.random() * 0.008)
+            task.cancel()
+            await asyncio.wait({task})
+        await store.submit([new_job()], max_queued=1000)
+        await store.close()
+        async with opened(jobs_url, 1, clock) as (again,):
+            kept = {job.id for job in (await again.list_jobs(None, limit=100)).jobs}
+            clock.now += 30
+            claimed = [job.id async for job in claims(again)]
+        assert set(claimed) == kept
+        assert len(claimed) == len(kept) >= 2
+
+
+async def claims(store):
+    """Claim one job after another, until there is none."""
+    while job := await store.claim(f"late{uuid.uuid4().hex}", 30):
+        yield job

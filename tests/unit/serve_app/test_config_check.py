@@ -67,6 +67,14 @@ def deployment(config, name):
         (lambda c: c.update(proxy_locations="HeadOnly"), "proxy_locations is not a key; proxy_loc"),
         (lambda c: c["http_options"].pop("host"), "http_options.host is not set"),
         (
+            lambda c: c.update(grpc_options={"grpc_servicer_functions": ["a.b"]}),
+            "grpc_options would let callers reach the graph without a key",
+        ),
+        (
+            lambda c: c["applications"][0]["args"].update(access="auto", keys_file=None),
+            "args: the service would answer everybody who reaches 0.0.0.0",
+        ),
+        (
             lambda c: deployment(c, "RTMPose").update(max_ongoing_request=3),
             "deployments[3].max_ongoing_request is not a key; max_ongoing_requests is",
         ),
