@@ -75,6 +75,16 @@ def header(name: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"}}
 
 
+def file_answers(*media_types: str) -> Responses:
+    """Return ``responses=`` of a route that sends a file: whole, ranges of it, or 304."""
+    content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in media_types}
+    return {
+        200: {"description": "The file.", "content": content, "headers": header("ETag")},
+        206: {"description": "Ranges of it.", "content": content, "headers": header("ETag")},
+        304: {"description": "The caller has it already.", "headers": header("ETag")},
+    }
+
+
 def problems_of(*kinds: type[ServiceError], also: Mapping[int, str] | None = None) -> Responses:
     """Return ``responses=`` of a route that raises errors of ``kinds`` or of classes below them.
 
