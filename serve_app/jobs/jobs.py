@@ -64,7 +64,11 @@ class Jobs:
         self._settings = settings = service.settings
         self._service = service
         self.files = JobFiles(settings.jobs_dir)
-        self._videos = open_store(settings.output, (settings.public_url or "") + "/videos")
+        self._videos = open_store(
+            settings.output,
+            (settings.public_url or "") + "/videos",
+            s3_endpoint=settings.s3_endpoint,
+        )
         self.webhook_keys = WebhookKeys(
             read_secret(settings.link_secret_file or secret_path(settings.keys_file))
         )
@@ -259,6 +263,14 @@ class Jobs:
         if isinstance(self._videos, LocalStore):
             return self._videos.folder / video_key(job_id)
         return None
+
+    async def video_address(self, job_id: str) -> str:
+        """Return the address of a job's annotated video in the store.
+
+        Raises:
+            StorageError: it could not be signed.
+        """
+        return await asyncio.to_thread(self._videos.address, video_key(job_id))
 
     async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """Yield the events of a job as they come, and end with the job.
