@@ -48,7 +48,6 @@ class S3VideoStore:
 
         If the object already exists with this digest, an earlier attempt succeeded.
         """
-        import obstore
 
         name = object_name(self.prefix, key)
         digest, size = sha256_of(path), path.stat().st_size

@@ -86,9 +86,7 @@ class LocalStore:
                     shutil.copyfileobj(source, copy, 1 << 20)
                     copy.flush()
                     os.fsync(handle)
-                stored = StoredVideo(
-                    self.address(key), partial.stat().st_size, sha256_of(partial)
-                )
+                stored = StoredVideo(self.address(key), partial.stat().st_size, sha256_of(partial))
                 partial.replace(target)
             except BaseException:
                 partial.unlink(missing_ok=True)
