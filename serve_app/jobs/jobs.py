@@ -349,6 +349,8 @@ def job_view(
         result_bytes=record.result_bytes,
         error=Problem.model_validate(record.error) if record.error else None,
         cancel_requested=record.cancel_requested,
+        webhook_delivered_at=record.webhook_delivered_at,
+        webhook_error=record.webhook_error,
         links=JobLinks(
             self=path,
             events=f"{path}/events",
