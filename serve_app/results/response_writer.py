@@ -105,8 +105,7 @@ class Answer:
         body = BytesIO()
         body.write(_BEFORE_FRAMES)
         for nth, frame in enumerate(self.frames()):
-            body.write(b"," if nth else b"")
-            body.write(frame)
+            body.write(b"," + frame if nth else frame)
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
 
@@ -240,8 +239,8 @@ class Answer:
 
     def _needs(self, part: str, p: int) -> bool:
         """Whether a part of person p's frames is written, or decides which frames are."""
-        selects = part == "biomechanics" and p == 0 and self._request.frames == "complete"
-        return selects or self._writes(*(("people", part) if p else (part,)))
+        decides = part == "biomechanics" and p == 0 and self._request.frames == "complete"
+        return decides or self._writes(*(["people"] if p else []), part)
 
     def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
         block = self._outcome.biomechanics.frames[p][frame]
