@@ -60,17 +60,10 @@ class Retention:
         if now >= self._orphans_due:
             self._orphans_due = now + _ORPHANS_EVERY_S
             for job_id in await asyncio.to_thread(self._files.older_than, now - _ORPHAN_S):
-<<<<<<< HEAD
-                known = await self._queue.get(job_id, None)
-                if known is None:
-                    await asyncio.to_thread(self._files.remove, job_id)
-                elif known.state in ENDED:  # its worker was killed before it did so
-=======
                 found = await self._queue.get(job_id, None)
                 if found is None:
                     await asyncio.to_thread(self._files.remove, job_id)
                 elif found.state in ENDED:  # its worker was killed before it did so
->>>>>>> wt-runner
                     await asyncio.to_thread(self._files.forget_work, job_id)
 
     async def remove(self, job: JobRecord) -> None:
