@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
 from deployments.roles import ModelRole
@@ -313,7 +314,7 @@ class ClipBiomechanics:
         angles_deg: (f,6) the joint angles of the primary person in the order of
             ``biomech.joints.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.
-        summary: one JSON object a person.
+        summary: one a person.
         primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not
             measured: what the angles are of. None where nobody is there or nothing was analyzed.
         warnings: (code, text).
@@ -321,7 +322,7 @@ class ClipBiomechanics:
 
     frames: list[Sequence[dict[str, Any] | None]]
     angles_deg: F64
-    summary: list[dict[str, Any]]
+    summary: list[PersonSummary]
     primary_points: F32 | None = None
     warnings: tuple[tuple[str, str], ...] = ()
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from biomech.joints import JOINT_ANGLES
+from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from serve_app.report.contact_sheet import angle_values
 from serve_app.results.response_schema import FramePose, PoseData
-from serve_app.results.summary_schema import PersonSummary
 from tools.athlete.body import Array
 from tools.athlete.clip import Truth
 

@@ -18,6 +18,7 @@ from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
+from biomech.records.values import ShoulderReference
 from biomech.scores.frame_scores import Score
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -284,7 +285,7 @@ def _component_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array
     }
 
 
-def shoulder_reference(metrics: PersonMetrics) -> str:
+def shoulder_reference(metrics: PersonMetrics) -> ShoulderReference:
     """Return ``ipsilateral`` if one side defines the trunk, else ``trunk``."""
     return "ipsilateral" if metrics.near_side else "trunk"
 

@@ -1,6 +1,7 @@
 """Print the biomechanics of a clip: events with times, ranges of joints, cautions."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import Final
 
@@ -27,7 +28,7 @@ def print_summary(response: PoseResponse, title: str, *, everybody: bool = False
     people = response.data.biomechanics_summary if response.data else []
     console = Console(highlight=False, markup=False)
     for person in people if everybody else people[:1]:
-        summary = read_summary(person.model_dump())
+        summary = read_summary(asdict(person))
         console.print(f"{title}, person {person.person_id}: {_heading(summary)}", style="bold")
         for table in _tables(summary):
             console.print(table)

@@ -12,8 +12,8 @@ from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
 from biomech.joints import JOINT_ANGLES
-from serve_app.results.application_schema import FINITE, ResponseModel
-from serve_app.results.summary_schema import PersonSummary
+from biomech.records.person_record import PersonSummary
+from serve_app.results.record_schema import FINITE, ResponseModel
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
 

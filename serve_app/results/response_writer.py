@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
+from biomech.records.person_record import PersonSummary
 from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, ModelStatus
@@ -31,7 +33,6 @@ from serve_app.results.response_schema import (
     ProcessingSummary,
     VideoInfo,
 )
-from serve_app.results.summary_schema import PersonSummary
 from serve_app.versions import package_version
 
 NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
@@ -135,18 +136,18 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                PersonSummary(**self._told(p, summary))
+                self._told(p, summary)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
 
-    def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, p: int, summary: PersonSummary) -> PersonSummary:
         """The summary of person p; its deviations are calibrated if a calibrated model made all."""
         clip = self._outcome.clip
         used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
-        by_model = summary.get("sigma_source") == "model" and len(used)
+        by_model = summary.sigma_source == "model" and len(used)
         if by_model and all(self._calibrated[m] for m in used):
-            return summary | {"sigma_calibrated": True}
+            return replace(summary, sigma_calibrated=True)
         return summary
 
     def _frame(self, frame: int) -> FramePose:

@@ -18,7 +18,10 @@ from biomech.skeleton import INDEX, KEYPOINTS, MIRROR, SIDES
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
 from tests.support.moving_figure import walk
+from tests.support.plain import in_json
 from tests.support.stick_figure import FIGURE, from_the_side, rotated, seen, without
+
+summary = in_json(summary)
 
 CONFIG = BiomechanicsConfig()
 SIZE = (4000, 4000)

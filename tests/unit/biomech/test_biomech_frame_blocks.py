@@ -16,7 +16,10 @@ from biomech.kinematics.person_metrics import person_metrics
 from biomech.results.frame_blocks import FIELDS, disabled_block, frame_blocks
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX
+from tests.support.plain import in_json
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
+
+summary = in_json(summary)
 
 CONFIG = BiomechanicsConfig()
 
