@@ -88,7 +88,7 @@ class Result:
         return self.summary.quality
 
     def frames(self, count: int | None = None) -> FrameBlocks:
-        """Return the service's ``biomechanics`` object of each frame, JSON-ready.
+        """Return the service's ``biomechanics`` record of each frame.
 
         Args:
             count: frames of the whole clip, where the track is a part of it.

@@ -7,11 +7,12 @@ Arrays that come out of Ray's object store are read-only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
@@ -309,8 +310,8 @@ class ClipBiomechanics:
 
     Attributes:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
-            f, plain JSON values with None for missing, or None where the person is absent. It has
-            the number of people requested. Objects may be built on access.
+            f, or None where the person is absent. It has the number of people requested. Objects
+            may be built on access.
         angles_deg: (f,6) the joint angles of the primary person in the order of
             ``biomech.joints.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.
@@ -320,7 +321,7 @@ class ClipBiomechanics:
         warnings: (code, text).
     """
 
-    frames: list[Sequence[dict[str, Any] | None]]
+    frames: list[Sequence[FrameBiomechanics | None]]
     angles_deg: F64
     summary: list[PersonSummary]
     primary_points: F32 | None = None

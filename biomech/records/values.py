@@ -1,7 +1,8 @@
 """Define the values of records: numbers, words and the bounds that readers of files enforce."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any, Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,25 @@ Label = Annotated[str, Bounds(longest=64)]
 Unit = Annotated[str, Bounds(longest=16)]
 Share = Annotated[float, Bounds(0, 1)]
 Count = Annotated[int, Bounds(1)]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+ABSENT: Final[Mapping[str, Any]] = {"exclude_if": _is_none}
+"""Metadata of a field that the JSON leaves out where it is None."""
+
+
+def as_json(value: Any) -> Any:
+    """Convert records, and lists and mappings of them, to plain JSON values."""
+    if is_dataclass(value):
+        named = [(item.metadata, item.name, getattr(value, item.name)) for item in fields(value)]
+        return {
+            how.get("alias", name): as_json(part)
+            for how, name, part in named
+            if part is not None or "exclude_if" not in how
+        }
+    if isinstance(value, Mapping):
+        return {name: as_json(part) for name, part in value.items()}
+    return [as_json(part) for part in value] if isinstance(value, list | tuple) else value

@@ -5,15 +5,16 @@ from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, with_config
 
+from biomech.records.frame_record import FrameBiomechanics, NoDetail
 from biomech.records.person_record import PersonSummary
 
 FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
 """Finite numbers only. Records are serialized without validation: a number there that is not finite
 is written as such, so that it is seen and refused."""
 
-_RECORD: Final = ConfigDict(
-    extra="forbid", use_attribute_docstrings=True, serialize_by_alias=True, **FINITE
-)
+_RECORD: Final = ConfigDict(use_attribute_docstrings=True, serialize_by_alias=True, **FINITE)
+_STRICT: Final = ConfigDict(extra="forbid", **_RECORD)
+"""Undescribed fields are refused."""
 
 
 class ResponseModel(BaseModel):
@@ -29,5 +30,7 @@ def records_of(kind: Any) -> set[type]:
     return set().union(*map(records_of, get_args(kind)))
 
 
-for _record in records_of(PersonSummary):
+for _record in records_of(FrameBiomechanics):
     with_config(_RECORD)(_record)
+for _record in {NoDetail, *records_of(PersonSummary)}:
+    with_config(_STRICT)(_record)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.dataclasses import dataclass
 
 from biomech.config import Camera, Context, Subject
-from biomech.joints import JOINT_ANGLES
+from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from serve_app.results.record_schema import FINITE, ResponseModel
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
@@ -188,26 +188,6 @@ class Box:
     score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
 
 
-JointAngles = dict[str, float | None]
-
-
-class Biomechanics(ResponseModel):
-    """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
-
-    joint_angles: JointAngles = Field(description=", ".join(JOINT_ANGLES) + ", degrees.")
-    movement_analysis: dict[str, float | None] = Field(
-        description="pose_quality, stability_score and athletic_readiness (0-100), "
-        "symmetry_index (0-1)."
-    )
-    body_alignment: dict[str, float | None] = Field(
-        description="spine_angle, hip_level_difference, shoulder_level_difference, degrees."
-    )
-    detail: dict[str, Any] = Field(
-        default_factory=dict,
-        description="Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls.",
-    )
-
-
 class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
@@ -230,7 +210,7 @@ class OtherPerson(ResponseModel):
     track_id: int
     box: Box
     keypoints: dict[str, Keypoint]
-    biomechanics: Biomechanics
+    biomechanics: FrameBiomechanics
 
 
 MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "damaged"]
@@ -242,7 +222,7 @@ class FramePose(ResponseModel):
     keypoints: dict[str, Keypoint] | None = Field(
         description="All 17 COCO keypoints by name; null where there is no pose."
     )
-    biomechanics: Biomechanics
+    biomechanics: FrameBiomechanics
     frame_info: FrameInfo
     pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
     reason: MissingReason | None = Field(None, description="Why there is no pose.")

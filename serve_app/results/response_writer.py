@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from biomech.records.frame_record import FrameBiomechanics, FrameDetail
 from biomech.records.person_record import PersonSummary
-from biomech.results.frame_blocks import FIELDS
+from biomech.results.frame_blocks import NO_BIOMECHANICS
 from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
 from serve_app.results.response_schema import (
-    Biomechanics,
     Box,
     FrameInfo,
     FramePose,
@@ -34,8 +34,6 @@ from serve_app.results.response_schema import (
     VideoInfo,
 )
 from serve_app.versions import package_version
-
-NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
 
 _RESPONSE, _FRAME = TypeAdapter(PoseResponse), TypeAdapter(FramePose)
 _BEFORE_FRAMES = b'{"data":{"poses_per_frame":['
@@ -202,13 +200,16 @@ class Answer:
             biomechanics=self._biomechanics(frame, p, row),
         )
 
-    def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
+    def _biomechanics(self, frame: int, p: int, row: int) -> FrameBiomechanics:
         block = self._outcome.biomechanics.frames[p][frame]
-        if not block:
+        if block is None:
             return NO_BIOMECHANICS
-        if block["detail"].get("sigma_source") == "model":
-            block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
-        return Biomechanics(**block)
+        detail = block.detail
+        if not isinstance(detail, FrameDetail) or detail.sigma_source != "model":
+            return block
+        if not self._calibrated[self._outcome.clip.model[row]]:
+            return block
+        return replace(block, detail=replace(detail, sigma_calibrated=True))
 
 
 def _is_complete(frame: FramePose) -> bool:

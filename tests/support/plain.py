@@ -1,13 +1,14 @@
-"""Records as the plain JSON values that the response has of them."""
+"""Functions whose records become the plain JSON values that the response has of them."""
 
 import json
-from dataclasses import asdict
 from functools import wraps
+
+from biomech.records.values import as_json
 
 
 def plain(records):
     """The JSON of a record, or of a list or mapping of records."""
-    return json.loads(json.dumps(records, default=asdict))
+    return json.loads(json.dumps(as_json(records)))
 
 
 def in_json(function):

@@ -20,9 +20,10 @@ from tests.support.stick_figure import FIGURE, from_the_side, rotated
 
 
 def analyze(*args, **options):
-    """The stage, its summaries as plain JSON values."""
+    """The stage, its records as plain JSON values."""
     made = clip_analysis.analyze(*args, **options)
-    return replace(made, summary=plain(made.summary))
+    frames = [plain(list(column)) for column in made.frames]
+    return replace(made, frames=frames, summary=plain(made.summary))
 
 
 def clip_of(*people, frames=1, present=None, sigma=3.0, score=0.9):
@@ -206,7 +207,7 @@ def test_parts_left_out_are_null_and_not_drawn():
 )
 def test_a_replica_gives_what_it_was_made_for(arguments, angle, stability):
     result = asyncio.run(BiomechanicsReplica(*arguments).analyze(clip_of(FIGURE), 0.3))
-    obj = result.frames[0][0]
+    obj = plain(result.frames[0][0])
     assert obj["joint_angles"]["left_knee"] == angle
     assert obj["movement_analysis"]["stability_score"] == stability
 
