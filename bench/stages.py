@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.harness import CONSOLE, in_words, job_of, machine, shared_videos, stages_of, table
+from deployments.annotated_video import EncodeOptions
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
 from deployments.concurrency import run_async
 from deployments.crops import crop_transforms
@@ -27,13 +28,7 @@ from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
 from deployments.media.reader import read
-from deployments.messages import (
-    AnalysisOptions,
-    CropPoses,
-    EncodeOptions,
-    MediaInfo,
-    Segment,
-)
+from deployments.messages import AnalysisOptions, CropPoses, MediaInfo, Segment
 from deployments.render.render import render_segment
 from deployments.roles import ModelRole
 from serve_app.local import LocalStages

@@ -16,11 +16,12 @@ import numpy as np
 from bench.harness import CONSOLE, in_words, machine, save, shared, table
 from biomech.joints import JOINT_ANGLES
 from biomech.skeleton import KEYPOINTS
+from deployments.annotated_video import EncodeOptions, Overlay
 from deployments.decode.probe import probe
 from deployments.decode.segments import split
 from deployments.media.picture import Picture
 from deployments.media.reader import read
-from deployments.messages import U8, EncodeOptions, Overlay, Segment
+from deployments.messages import U8, Segment
 from deployments.render.encode import encode_segment
 from deployments.render.render import frame_rate
 from serve_app.settings import load_settings

@@ -1,4 +1,4 @@
-"""Biomechanics from keypoints: numpy and scipy alone.
+"""Compute biomechanics from keypoints, with numpy and scipy alone.
 
     >>> import numpy as np
     >>> import biomech

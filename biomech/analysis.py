@@ -1,4 +1,4 @@
-"""Analysis of one person through a clip: angles, scores, events and the summary of them."""
+"""Analyze one person through a clip: angles, scores, events and the summary of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Result:
         return frame_blocks(self.metrics, present, self.inputs.first_frame, count)
 
     def to_columns(self) -> dict[str, Array]:
-        """(f,) by name: ``time_s``, every angle with its 95 % interval, every score."""
+        """Return (f,) by name: ``time_s``, every angle with its 95 % interval, every score."""
         columns = {"time_s": self.times_s}
         for name, angle in self.angles.items():
             low, high = angle.interval().T

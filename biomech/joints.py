@@ -1,4 +1,4 @@
-"""The table of joint angles: one row a joint. To add an angle, see docs/contributor.md, Recipes."""
+"""Define joint angles, one row a joint. To add an angle, see docs/contributor.md, Recipes."""
 
 from dataclasses import dataclass
 from typing import Final

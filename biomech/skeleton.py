@@ -1,4 +1,4 @@
-"""Keypoints of a person: names, order, left and right, limbs. Stated here and nowhere else."""
+"""Define the keypoints of a person: names, order, left and right, limbs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One person through a clip."""
+"""Follow one person through a clip."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -159,7 +159,7 @@ class Track:
             ValueError: a shape, the rate or the times are not as said.
         """
         points = _other("keypoints", keypoints, 25)[:, list(_BODY_25)]
-        if points.shape[1:] != (17, 3):
+        if points.shape[1:] != (len(KEYPOINTS), 3):
             raise ValueError("keypoints have no confidence, expected (frames, 25, 3)")
         score = points[..., 2]
         xy = np.where((score > 0)[..., None], points[..., :2], np.nan)
@@ -167,7 +167,7 @@ class Track:
 
 
 def bounds(xy: Array, score: Array, min_score: float = MIN_SCORE) -> Array:
-    """(f, 4) boxes of the confident points, of all where none is, NaN where there is none."""
+    """Return boxes (f, 4) of the confident points, of all where none is, else NaN."""
     known = np.isfinite(xy).all(-1) & (score > 0)
     sure = known & (score >= min_score)
     taken = np.where(sure.any(1, keepdims=True), sure, known)[..., None]

@@ -1,1 +1,1 @@
-"""The stages of the graph: each a plain engine and a thin Ray Serve deployment over it."""
+"""Implement the stages of the graph, each a plain engine and a thin Ray Serve deployment."""

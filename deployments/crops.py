@@ -1,4 +1,4 @@
-"""Geometry of crops: which part of a picture a pose network sees.
+"""Compute the geometry of crops: which part of a picture a pose network sees.
 
 The equal of MMPose's ``GetBBoxCenterScale`` followed by ``TopdownAffine`` (without UDP): the box
 grows by ``padding``, then to the aspect of the network's input, about its center.
@@ -16,7 +16,7 @@ PADDING = 1.25
 def crop_transforms(
     boxes: NDArray[np.floating], input_size: tuple[int, int], padding: float = PADDING
 ) -> F64:
-    """Affine maps from crop pixels to image pixels.
+    """Return affine maps from crop pixels to image pixels.
 
     Args:
         boxes: (n, 4) x1, y1, x2, y2 in image pixels.
@@ -39,7 +39,7 @@ def crop_transforms(
 
 
 def to_image(points: NDArray[np.floating], image_from_crop: F64) -> F32:
-    """Points (n, k, 2) of n crops in image pixels, float32."""
+    """Map points (n, k, 2) of n crops to image pixels, float32."""
     linear, offset = image_from_crop[:, :, :2], image_from_crop[:, :, 2]
     mapped = np.einsum("nij,nkj->nki", linear, np.asarray(points, np.float64)) + offset[:, None]
     image: F32 = mapped.astype(np.float32)
@@ -47,7 +47,7 @@ def to_image(points: NDArray[np.floating], image_from_crop: F64) -> F32:
 
 
 def sigma_to_image(sigma: NDArray[np.floating], image_from_crop: F64) -> F32:
-    """Standard deviations (n, k, 2) of n crops in image pixels, float32."""
+    """Map standard deviations (n, k, 2) of n crops to image pixels, float32."""
     scale = np.abs(np.einsum("nii->ni", image_from_crop[:, :, :2]))
     image: F32 = (np.asarray(sigma, np.float64) * scale[:, None]).astype(np.float32)
     return image

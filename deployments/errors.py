@@ -4,7 +4,8 @@ Each error says what happened (``detail``), what the caller can do (``hint``), a
 call may succeed later (``retryable``). ``status`` and ``code`` are those of the HTTP response.
 
     ServiceError
-    ├── BadParameterError     HeaderNotAllowedError   BodyTimeoutError
+    ├── BadParameterError     HeaderNotAllowedError   NotAcceptableError   BodyTimeoutError
+    ├── UnauthorizedError     RateLimitedError        QuotaExceededError
     ├── SourceError            the video's address
     │   ├── AddressNotAllowedError
     │   ├── SourceNotFoundError
@@ -17,7 +18,13 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
     │   └── InferenceError
     ├── StorageError
-    │   └── WorkingFilesError
+    │   └── WorkingFilesError   JobTableError
+    ├── UploadError            an upload in parts
+    │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
+    │   ├── UploadUnfinishedError   ChecksumMismatchError
+    │   └── UploadVersionError   PartTypeError
+    ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
+    ├── JobNotFoundError   JobNotFinishedError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -104,6 +111,36 @@ class HeaderNotAllowedError(ServiceError):
     default_hint = "Send the request without this header."
 
 
+class NotAcceptableError(ServiceError):
+    """The caller accepts no encoding of the response that there is."""
+
+    status, code, title = 406, "not_acceptable", "No acceptable encoding"
+    default_hint = "Send the request without Accept-Encoding."
+
+
+class UnauthorizedError(ServiceError):
+    """The request has no valid key or token."""
+
+    status, code, title = 401, "unauthorized", "No valid key"
+    default_hint = "Send your key: Authorization: Bearer KEY, or X-API-Key: KEY."
+
+
+class RateLimitedError(ServiceError):
+    """The caller has sent more requests in a minute than its key allows."""
+
+    status, code, title = 429, "rate_limited", "Too many requests of this key"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, then try again."
+
+
+class QuotaExceededError(ServiceError):
+    """The caller has used the quota of its key."""
+
+    status, code, title = 429, "quota_exceeded", "Quota used"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or ask the operator for a larger quota."
+
+
 class BodyTimeoutError(ServiceError):
     """The body of the request arrived too slowly."""
 
@@ -116,7 +153,7 @@ class SourceError(ServiceError):
     """The video's address cannot be used."""
 
     status, code, title = 422, "bad_source", "The video cannot be fetched"
-    default_hint = "Give an http(s) or gs:// address of a video file, or upload the file."
+    default_hint = "Give an http(s), gs:// or s3:// address of a video file, or upload the file."
 
 
 class AddressNotAllowedError(SourceError):
@@ -124,8 +161,8 @@ class AddressNotAllowedError(SourceError):
 
     status, code, title = 403, "address_not_allowed", "Address not allowed"
     default_hint = (
-        "Use a public http(s) or gs:// address; the operator can allow hosts "
-        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS)."
+        "Use a public http(s), gs:// or s3:// address; the operator can allow hosts "
+        "(MMPOSE_ALLOWED_HOSTS) and buckets (MMPOSE_GCS_BUCKETS, MMPOSE_S3_BUCKETS)."
     )
 
 
@@ -148,7 +185,10 @@ class MediaError(ServiceError):
     """The file is not a video that can be analyzed."""
 
     status, code, title = 422, "bad_media", "The file cannot be analyzed"
-    default_hint = "Send an MP4, MOV, MKV, WebM or AVI file with a video track."
+    default_hint = (
+        "Send an MP4, MOV, MKV, WebM or AVI file with a video track, "
+        "or a JPEG, PNG or WebP picture."
+    )
 
 
 class NotAVideoError(MediaError):
@@ -244,6 +284,13 @@ class WorkingFilesError(StorageError):
     default_hint = "Try again later; the operator must check the disk of MMPOSE_SPOOL_DIR."
 
 
+class JobTableError(StorageError):
+    """The database of jobs does not answer, or refuses to be written."""
+
+    status, title = 503, "The job table cannot be used"
+    default_hint = "Try again later; the operator must check the database of MMPOSE_JOBS_DATABASE."
+
+
 @contextmanager
 def keeping(what: str) -> Iterator[None]:
     """Convert file-system errors to a :class:`WorkingFilesError` that names ``what``.
@@ -259,6 +306,103 @@ def keeping(what: str) -> Iterator[None]:
         raise WorkingFilesError(
             f"{what} cannot be written: {reason}", private=str(error)
         ) from error
+
+
+class IdempotencyKeyReusedError(ServiceError):
+    """The Idempotency-Key was sent before with another body."""
+
+    status, code, title = 422, "idempotency_key_reused", "Idempotency-Key of another request"
+    default_hint = (
+        "Make a new Idempotency-Key for each request; repeat one only with the same body."
+    )
+
+
+class IdempotencyInProgressError(ServiceError):
+    """The first request with this Idempotency-Key is not answered yet."""
+
+    status, code, title = 409, "idempotency_in_progress", "The first request is not answered yet"
+    default_retryable = True
+    default_hint = "Wait for the answer to the first request, or send this one again later."
+
+
+class QueueFullError(ServiceError):
+    """The caller has the configured number of queued jobs; ``facts`` has limit and value."""
+
+    status, code, title = 429, "queue_full", "Too many queued jobs"
+    default_retryable = True
+    default_hint = "Wait for the seconds in Retry-After, or cancel queued jobs, then try again."
+
+
+class JobNotFoundError(ServiceError):
+    """The caller has no job of this id."""
+
+    status, code, title = 404, "job_not_found", "No such job"
+    default_hint = "See the ids in GET /jobs; ended jobs are deleted after some time."
+
+
+class JobNotFinishedError(ServiceError):
+    """The job has no result yet, or ended without one; ``facts`` has its state."""
+
+    status, code, title = 409, "job_not_finished", "The job has no result"
+    default_hint = (
+        "Wait until its state is `succeeded`: ask for the job itself, or read its events."
+    )
+
+
+class UploadError(ServiceError):
+    """An upload in parts cannot be continued or used."""
+
+    status, code, title = 422, "bad_upload", "The upload cannot be used"
+    default_hint = "Ask for its offset with HEAD, and continue there."
+
+
+class UploadNotFoundError(UploadError):
+    """The upload is absent, has expired, or belongs to another caller."""
+
+    status, code, title = 404, "upload_not_found", "No such upload"
+    default_hint = "Begin a new upload; unused ones expire."
+
+
+class UploadOffsetError(UploadError):
+    """The part does not begin at the end of the last one; ``facts`` has the offset."""
+
+    status, code, title = 409, "upload_offset", "The part does not continue the upload"
+
+
+class UploadBusyError(UploadError):
+    """Another request sends a part of this upload, or uses it."""
+
+    status, code, title = 423, "upload_busy", "The upload is in use"
+    default_retryable = True
+    default_hint = "Wait until the other request has ended."
+
+
+class UploadUnfinishedError(UploadError):
+    """The upload is to be used, but parts of it are missing."""
+
+    status, code, title = 409, "upload_unfinished", "The upload is not whole"
+
+
+class ChecksumMismatchError(UploadError):
+    """The part arrived with another checksum than announced, and was dropped."""
+
+    status, code, title = 460, "checksum_mismatch", "The part is damaged"
+    default_retryable = True
+    default_hint = "Send the part again."
+
+
+class UploadVersionError(UploadError):
+    """The request names no version of the upload protocol, or another one."""
+
+    status, code, title = 412, "upload_version", "Another version of the upload protocol"
+    default_hint = "Send the header Tus-Resumable: 1.0.0."
+
+
+class PartTypeError(UploadError):
+    """The body of a part has another content type than the protocol requires."""
+
+    status, code, title = 415, "part_type", "Not a part of an upload"
+    default_hint = "Send the part with Content-Type: application/offset+octet-stream."
 
 
 class NotReadyError(ServiceError):

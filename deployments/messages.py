@@ -7,7 +7,7 @@ Arrays that come out of Ray's object store are read-only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
+from deployments.media_choice import MediaPart, Region
 from deployments.roles import ModelRole
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class MediaInfo:
         rotation_deg: clockwise turn that makes the stored picture upright: 0, 90, 180 or 270.
         time_base: seconds a tick, as (numerator, denominator).
         pts: (frames,) presentation time stamps in ticks, ascending, one a picture.
-        keyframe_pts: (k,) those at which decoding can start, ascending.
+        keyframe_pts: (k,) those of the file at which decoding can start, ascending.
         audio_codec: of the first audio stream, or None.
         in_order: whether pictures are known to be stored in the order in which they are shown.
         counted: whether the file's own time stamps step back or repeat, so that a picture is known
@@ -49,6 +50,7 @@ class MediaInfo:
         interlaced: whether pictures are of two fields, which are made whole ones; that takes the
             picture before each.
         warnings: codes with text for the response, e.g. ``("variable_frame_rate", "...")``.
+        part: which pictures of the file these are; None for all.
     """
 
     path: str
@@ -66,6 +68,7 @@ class MediaInfo:
     counted: bool = False
     interlaced: bool = False
     warnings: tuple[tuple[str, str], ...] = ()
+    part: MediaPart | None = None
 
     @property
     def frame_count(self) -> int:
@@ -73,9 +76,15 @@ class MediaInfo:
         return len(self.pts)
 
     @property
+    def numbers(self) -> I64:
+        """(frames,) position of each picture in the file."""
+        return np.arange(len(self.pts)) if self.part is None else self.part.numbers
+
+    @property
     def times_s(self) -> F64:
-        """(frames,) seconds since the first picture."""
-        return ticks_to_seconds(self.pts - self.pts[0], self.time_base)
+        """(frames,) seconds since the first picture of the file."""
+        origin = self.pts[0] if self.part is None else self.part.origin_pts
+        return ticks_to_seconds(self.pts - origin, self.time_base)
 
     @property
     def fps(self) -> float:
@@ -85,7 +94,8 @@ class MediaInfo:
     @property
     def duration_s(self) -> float:
         """Seconds from the first picture to the end of the last (held for the usual interval)."""
-        return float(self.times_s[-1]) + (1.0 / self.fps if self.fps else 0.0)
+        times_s = self.times_s
+        return float(times_s[-1] - times_s[0]) + (1.0 / self.fps if self.fps else 0.0)
 
 
 def ticks_to_seconds(ticks: I64, time_base: tuple[int, int]) -> F64:
@@ -105,10 +115,13 @@ class Segment:
         path, time_base, rotation_deg, width, height, in_order, counted, interlaced: of the
             media.
         index: position among the segments of the video.
-        first_frame: index in the video of the segment's first frame.
+        first_frame: index among the analyzed frames of the segment's first frame.
         pts: (m,) ticks of its frames.
         seek_pts: key frame from which decoding starts.
         closing_pts: tick of the first frame after it; None at the end of the video.
+        numbers: position in the file of its frames and of the closing one; None where all frames
+            of the file are analyzed.
+        max_fps: see :class:`MediaPart`.
     """
 
     path: str
@@ -124,6 +137,8 @@ class Segment:
     in_order: bool = False
     counted: bool = False
     interlaced: bool = False
+    numbers: I64 | None = None
+    max_fps: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,7 @@ class AnalysisOptions:
         pose_calls_in_flight: batches of crops under way at once.
         batch: crops in one call to a pose model.
         in_hardware: whether a GPU's decoder is used, where there is one.
+        region: part of the picture in which people are detected; None for all of it.
     """
 
     pose_models: tuple[ModelRole, ...] = (ModelRole.PRIMARY,)
@@ -154,6 +170,7 @@ class AnalysisOptions:
     pose_calls_in_flight: int = 4
     batch: int = 16
     in_hardware: bool = False
+    region: Region | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,66 +346,6 @@ class ClipBiomechanics:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlay:
-    """Overlay of the m frames of a segment.
-
-    Attributes:
-        keypoints: (m,p,17,2) image pixels, NaN absent; score: (m,p,17).
-        box: (m,p,4), NaN absent.
-        track_id: (p,); the first is the primary person, whose angles are written.
-        angles_deg: (m,6) of the primary person, order of ``JOINT_ANGLES``, NaN where missing.
-        min_score: keypoints below are not drawn.
-    """
-
-    keypoints: F32
-    score: F32
-    box: F32
-    track_id: I32
-    angles_deg: F64
-    min_score: float
-
-
-Encoder = Literal["libx264", "h264_nvenc"]
-
-
-@dataclass(frozen=True, slots=True)
-class EncodeOptions:
-    """Options of the encoder of annotated videos.
-
-    Attributes:
-        preset: x264 preset. crf: constant rate factor, 0-51.
-        max_height: pictures taller are scaled down to it; None keeps the source's size.
-        in_hardware: whether a GPU's decoder and encoder are used, where there are.
-    """
-
-    preset: str = "superfast"
-    crf: int = 25
-    max_height: int | None = None
-    in_hardware: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedSegment:
-    """One stretch of the annotated video, on disk, to be joined to others of its encoder."""
-
-    path: str
-    index: int
-    frames: int
-    encoder: Encoder = "libx264"
-    timings_s: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredVideo:
-    """A stored annotated video: address, size in bytes, sha256, and warnings by code."""
-
-    url: str
-    size_bytes: int
-    sha256: str
-    warnings: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ModelStatus:
     """State of a pose or detector deployment.
 
@@ -405,6 +362,7 @@ class ModelStatus:
         reason: why it is not loaded, with the command that helps; no path of this machine.
         code: the same as a stable word: of the error, or ``disabled``.
         notice: what a user of the results must know (a stand-in model), or None.
+        sha256: digest of the checkpoint file.
     """
 
     role: ModelRole
@@ -424,3 +382,4 @@ class ModelStatus:
     reason: str | None = None
     code: str | None = None
     notice: str | None = None
+    sha256: str = ""

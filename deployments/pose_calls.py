@@ -1,4 +1,4 @@
-"""Calls of the pose models: how many crops go in one, and which model is asked next.
+"""Call the pose models: how many crops go in one call, and which model is asked next.
 
 The graph and the service in one process follow the same rules.
 """

@@ -25,7 +25,7 @@ _USES = 64
 
 
 def usable_cpus(quota: Path = _QUOTA) -> int:
-    """CPUs that the scheduler gives this process, not more than its container's quota; at least 1.
+    """Count the CPUs that scheduler and container quota give this process; at least 1.
 
     Args:
         quota: the control group's file: microseconds allowed a period, and the period, or ``max``.
@@ -68,7 +68,7 @@ class SharedHeap:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Around a piece of work: after many of them the last to end gives back what is kept."""
+        """Wrap a piece of work; after many, the last to end returns the kept memory."""
         self._users += 1
         self._uses += 1
         try:

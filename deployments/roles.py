@@ -1,4 +1,4 @@
-"""Roles of the models in a service."""
+"""Name the roles of the models in a service."""
 
 from enum import StrEnum
 from typing import Final

@@ -43,6 +43,25 @@ def shorten_refusal(record: logging.LogRecord) -> bool:
     return True
 
 
+def http_host() -> str | None:
+    """Return the address that Serve's HTTP interface listens on; None where it is not known.
+
+    Replicas that listen themselves, instead of a proxy, do so on all interfaces.
+    """
+    from ray.exceptions import RayError
+    from ray.serve._private import constants
+    from ray.serve.context import _get_global_client
+    from ray.serve.exceptions import RayServeException
+
+    if constants.RAY_SERVE_ENABLE_HA_PROXY or constants.RAY_SERVE_ENABLE_DIRECT_INGRESS:
+        return None
+    try:
+        host: str | None = _get_global_client().http_config.host
+    except (RayError, RayServeException):
+        return None
+    return host or None
+
+
 async def await_response(response: HandleResponse[Result], stage: str) -> Result:
     """Await a handle's response, and end the call if this is cancelled: Serve does not.
 
@@ -67,6 +86,6 @@ async def await_response(response: HandleResponse[Result], stage: str) -> Result
             f"{stage} failed: {type(error.cause).__name__}", private=str(error.cause)
         ) from error
     except BackPressureError as error:
-        raise OverloadedError(f"the queue of {stage} is full", retry_after_s=5) from error
+        raise OverloadedError(f"the queue of {stage} is full") from error
     except (RayActorError, DeploymentUnavailableError) as error:
         raise StageFailedError(f"a replica of {stage} died: {type(error).__name__}") from error

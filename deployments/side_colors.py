@@ -1,4 +1,4 @@
-"""Colors of the two sides, for the color-blind too (Okabe and Ito's palette)."""
+"""Define the colors of the two sides, for the color-blind too (Okabe and Ito's palette)."""
 
 from collections.abc import Mapping
 from typing import Final

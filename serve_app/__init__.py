@@ -1,1 +1,1 @@
-"""The service as its callers see it: HTTP, command line, Python handle, and the graph builder."""
+"""Offer the service to its callers: HTTP, command line, Python handle, and the graph builder."""

@@ -1,4 +1,4 @@
-"""The graph: the one file that knows all the deployments.
+"""Build the graph: the one file that knows all the deployments.
 
 No ``from __future__ import annotations`` here: Serve reads the builder's annotation as a class.
 """
@@ -37,7 +37,10 @@ def build(args: Settings) -> Application:
         "decode": Decode.bind(settings.media_limits, models[ModelRole.DETECTOR], poses),
         "biomechanics": Biomechanics.bind(settings.biomechanics, plan.parts, plan.guidelines),
         "render": Render.bind(
-            settings.output, (settings.public_url or "") + "/videos", settings.keep_results_s
+            settings.output,
+            (settings.public_url or "") + "/videos",
+            settings.keep_results_s,
+            settings.s3_endpoint,
         ),
     }
     application: Application = Ingress.bind(settings, plan, stages, models)

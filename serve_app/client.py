@@ -1,4 +1,4 @@
-"""A client of the HTTP interface: typed answers, typed errors.
+"""Call the HTTP interface: typed answers, typed errors.
 
     with PoseClient("http://127.0.0.1:8003") as client:
         answer = client.analyze("run.mp4", confidence=0.4)
@@ -7,8 +7,10 @@ It imports neither Ray nor torch, nor numpy. Norms in YAML need pyyaml.
 """
 
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, overload
@@ -16,9 +18,12 @@ from typing import Any, Final, Self, overload
 import httpx
 
 from deployments import errors
-from deployments.errors import NotReadyError, ServiceError, UnreachableError
+from deployments.errors import BadParameterError, NotReadyError, ServiceError, UnreachableError
+from serve_app.access.caller import API_KEY_VARIABLE
+from serve_app.client_uploads import IN_PARTS_FROM, TUS, UploadProgress, upload_in_parts
 from serve_app.http.export_query import ExportQuery, Format
-from serve_app.results.response_schema import Health, PoseOptions, PoseRequest, PoseResponse
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
 from serve_app.results.supplied import SUPPLIED, is_table, read_supplied, read_text
 
 _POLL_S = 0.5
@@ -34,6 +39,24 @@ def _all_errors(root: type[ServiceError]) -> dict[str, type[ServiceError]]:
 _BY_CODE = _all_errors(errors.ServiceError)
 
 
+class _Key(httpx.Auth):
+    """Send a key to the service alone: the address of a video may be a bucket's."""
+
+    def __init__(self, key: str, service: httpx.URL) -> None:
+        self._key = key
+        self._service = _origin(service)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        if _origin(request.url) == self._service:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        yield request
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
 class PoseClient:
     """Calls one service.
 
@@ -42,6 +65,7 @@ class PoseClient:
         timeout_s: for a whole answer; an analysis takes about as long as the video is.
         retries: how often a call that the service says may succeed later is made again, after the
             time it names (``Retry-After``) or a second.
+        api_key: of a service that requires one; the environment's ``MMPOSE_API_KEY`` by default.
         transport: in the network's place, for tests.
 
     Every call raises the :class:`deployments.errors.ServiceError` that the service answered with,
@@ -54,6 +78,7 @@ class PoseClient:
         *,
         timeout_s: float = 3600.0,
         retries: int = 0,
+        api_key: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._http = httpx.Client(
@@ -61,6 +86,8 @@ class PoseClient:
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             transport=transport,
         )
+        if key := api_key or os.environ.get(API_KEY_VARIABLE):
+            self._http.auth = _Key(key, self._http.base_url)
         self._retries = retries
 
     def __enter__(self) -> Self:
@@ -82,7 +109,8 @@ class PoseClient:
         """Analyze a video.
 
         Args:
-            source: an address (``https://``, ``gs://``), or a file to upload.
+            source: an address (``https://``, ``gs://``, ``s3://``), or a file to upload; in parts
+                if it is larger than :data:`IN_PARTS_FROM`.
             options: fields of :class:`serve_app.results.response_schema.PoseOptions`.
                 ``reference`` and ``before`` may be responses as this client gives them, and they
                 and ``norms`` the :class:`pathlib.Path` of a file here, which is read.
@@ -92,16 +120,66 @@ class PoseClient:
             BadParameterError: what to compare to cannot be read, or is not what it should be.
             pydantic.ValidationError: an option is unknown or out of range.
         """
+        if options.get("fields") is not None:
+            raise BadParameterError(
+                "a response with fields is partial, and this method returns whole ones",
+                hint="Call analyze_parts, which returns a dictionary.",
+                field="fields",
+            )
+        return PoseResponse.model_validate_json(self._analyzed(source, options))
+
+    def analyze_parts(self, source: str | Path, fields: str, /, **options: Any) -> dict[str, Any]:
+        """Analyze a video, and return only parts of the response, as plain JSON values.
+
+        Args:
+            source: as for :meth:`analyze`.
+            fields: paths with commas between them, such as ``joint_angles,video_url``.
+            options: as for :meth:`analyze`.
+
+        Raises:
+            BadParameterError: the response has no such part. As for :meth:`analyze`.
+        """
+        answer = self._analyzed(source, {**options, "fields": fields})
+        parts: dict[str, Any] = json.loads(answer)
+        return parts
+
+    def _analyzed(self, source: str | Path, options: dict[str, Any]) -> bytes:
         options, table = _compared(options)
         if isinstance(source, str) and "://" in source:
-            body = PoseRequest(video_url=source, **options).model_dump() | table
-            return PoseResponse.model_validate_json(self._call("POST", "/pose", json=body).content)
+            body = PoseRequest(video_url=source, **options).model_dump(exclude_unset=True) | table
+            return self._call("POST", "/pose", json=body).content
         chosen = PoseOptions(**options).model_dump(exclude_unset=True)
+        if Path(source).stat().st_size > IN_PARTS_FROM:
+            return self._analyze_in_parts(Path(source), chosen | table)
         form = {name: _form_value(value) for name, value in chosen.items() if value is not None}
         form |= table
         with Path(source).open("rb") as file:
-            answer = self._call("POST", "/pose", files={"file": file}, data=form)
-        return PoseResponse.model_validate_json(answer.content)
+            return self._call("POST", "/pose", files={"file": file}, data=form).content
+
+    def upload(self, path: str | Path, progress: UploadProgress | None = None) -> str:
+        """Upload a file in parts; where the connection breaks, go on from what has arrived.
+
+        Args:
+            path: of the file.
+            progress: called with the bytes that have arrived, and those of the file.
+
+        Returns:
+            its ``upload_id``, for one request.
+
+        Raises:
+            ServiceError: as the service answered, at the end of several tries without progress.
+            FileNotFoundError: no such file.
+        """
+        return upload_in_parts(self._call, Path(path), progress)
+
+    def _analyze_in_parts(self, path: Path, options: dict[str, Any]) -> bytes:
+        upload_id = self.upload(path)
+        try:
+            return self._call("POST", "/pose", json=options | {"upload_id": upload_id}).content
+        except ServiceError:
+            with suppress(ServiceError):  # nobody else knows it; else it expires
+                self._call("DELETE", f"/uploads/{upload_id}", headers=TUS)
+            raise
 
     def health(self) -> Health:
         """Return what is loaded, even if the service is not ready."""
@@ -193,7 +271,7 @@ class PoseClient:
     def _call(
         self, method: str, path: str, to: Path | None = None, **request: Any
     ) -> httpx.Response:
-        """The answer, its content read or written to ``to``; made again as often as allowed."""
+        """Return the answer, its content read or written to ``to``; retry as often as allowed."""
         for attempt in range(self._retries + 1):
             for part in request.get("files", {}).values():
                 part.seek(0)
@@ -276,7 +354,7 @@ def _error_of(answer: httpx.Response) -> ServiceError:
 
 
 def _unexpected(answer: httpx.Response) -> ServiceError:
-    """For what is not of this service: Serve's own texts, a gateway's page."""
+    """Return the error of an answer of another source, such as Serve or a gateway."""
     return UnreachableError(
         f"the answer is not this service's: {answer.status_code} {answer.text[:200]!r}",
         retryable=answer.status_code in (408, 429) or answer.status_code >= 500,

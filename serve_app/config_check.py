@@ -18,12 +18,12 @@ from deployments.pose.deployment import MODELS, BatchConfig
 from deployments.pose.weights import find_weights
 from deployments.pose_calls import crops_a_call
 from deployments.roles import POSE_ROLES, ModelRole
+from serve_app.access.modes import access_mode, require_choice
+from serve_app.access.serve_config import IMPORT_PATH, host_of
 from serve_app.app import DEPLOYMENTS
 from serve_app.model_plan import plan_models
 from serve_app.service import LiveConfig
 from serve_app.settings import Settings, load_settings
-
-IMPORT_PATH = "serve_app.app:build"
 
 _USER_CONFIG: dict[str, type[BaseModel]] = {
     "Ingress": LiveConfig,
@@ -34,7 +34,7 @@ _STATED = ("num_cpus", "num_gpus")
 
 
 def check_config(path: Path) -> list[str]:
-    """Problems of a serve config file, each a sentence that names the key; empty for a good one."""
+    """List the problems of a serve config file, each a sentence that names the key."""
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -48,9 +48,11 @@ def check_config(path: Path) -> list[str]:
         return problems + _explained("", error)
     if "host" not in document.get("http_options", {}):
         problems.append("http_options.host is not set, and would be all interfaces")
+    if document.get("grpc_options", {}).get("grpc_servicer_functions"):
+        problems.append("grpc_options would let callers reach the graph without a key")
     for i, application in enumerate(document["applications"]):
         if application["import_path"] == IMPORT_PATH:
-            problems += _application(application, f"applications[{i}].")
+            problems += _application(application, f"applications[{i}].", host_of(document))
     return problems
 
 
@@ -69,13 +71,18 @@ def weights_on_this_machine(path: Path) -> Iterator[str]:
                     yield f"{role}: {error}"
 
 
-def _application(application: Mapping[str, Any], where: str) -> Iterator[str]:
+def _application(application: Mapping[str, Any], where: str, host: str) -> Iterator[str]:
     settings: Settings | None = None
     try:
         settings = load_settings(application.get("args", {}))
         plan_models(settings)
     except ServiceError as error:
         yield f"{where}args: {error}"
+    if settings is not None:
+        try:
+            require_choice(access_mode(settings), host)
+        except ServiceError as error:
+            yield f"{where}args: {error}"
     names = {deployment.name for deployment in DEPLOYMENTS}
     deployments = {d["name"]: d for d in application.get("deployments", [])}
     for name in sorted(deployments.keys() - names):
@@ -139,7 +146,7 @@ def _unknown_keys(model: type[BaseModel], document: Mapping[str, Any], where: st
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model that an annotation names, alone, in a list or as an alternative."""
+    """Find the pydantic model that an annotation names, alone, in a list or as an alternative."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (_model_in(argument) for argument in get_args(annotation))

@@ -9,12 +9,17 @@ from deployments.messages import ModelStatus
 from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.http.problems import without_paths
 from serve_app.model_plan import ModelPlan, pose_order
-from serve_app.results.response_schema import Health, HealthModelInfo, HealthModels, HealthService
+from serve_app.results.health_schema import (
+    Health,
+    HealthModelInfo,
+    HealthModels,
+    HealthService,
+)
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version, system
 
 
 def report(plan: ModelPlan, statuses: Mapping[ModelRole, ModelStatus]) -> Health:
-    """Health by the registry's plan and the statuses by role.
+    """Report health by the registry's plan and the statuses by role.
 
     ``healthy``: the planned models answer. ``degraded``: others do (the fallback, or the default
     network). ``not_ready``: none can. ``reasons`` also tell of a fallback that is not

@@ -1,4 +1,4 @@
-"""The entrance of the graph: HTTP and the Python handle. Holds no pixels."""
+"""Enter the graph by HTTP or the Python handle. No pixels are held here."""
 
 import asyncio
 import logging
@@ -11,26 +11,32 @@ from fastapi import FastAPI
 from ray import serve
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.errors import BadParameterError, ServiceError
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import (
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.process_setup import ASSIGNING, load_scipy
 from deployments.roles import ModelRole
-from deployments.serve_handles import await_response, log_as_serve
+from deployments.serve_handles import await_response, http_host, log_as_serve
+from serve_app.access.authentication import open_access
+from serve_app.access.caller import ANONYMOUS
+from serve_app.access.modes import require_choice
+from serve_app.http.job_routes import source_of
 from serve_app.http.routes import create_app
 from serve_app.http.uploads import parse_options
+from serve_app.jobs.job import JobRecord
+from serve_app.jobs.jobs import Jobs
+from serve_app.jobs.result_file import read_document
 from serve_app.model_plan import ModelPlan
+from serve_app.results.job_schema import JobRequest
 from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.service import PoseService
 from serve_app.settings import Settings
@@ -50,9 +56,9 @@ class GraphStages:
         self._biomechanics = biomechanics
         self._render = render
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions = AS_IT_IS) -> MediaInfo:
         """See ``Stages``."""
-        return await await_response(self._decode.probe.remote(str(path)), "Decode")
+        return await await_response(self._decode.probe.remote(str(path), options), "Decode")
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
@@ -95,7 +101,7 @@ class StatusBoard:
         self._known: dict[ModelRole, ModelStatus] = {}
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Statuses by role."""
+        """Return the statuses by role."""
         return dict(self._known)
 
     async def keep_polling(self) -> None:
@@ -126,21 +132,33 @@ class IngressReplica:
         stages: Mapping[str, Any],
         models: Mapping[ModelRole, Any],
     ) -> None:
-        """Take the handles: ``stages`` by name, and the three models by role."""
+        """Take the handles: ``stages`` by name, and the three models by role.
+
+        Raises:
+            ConfigurationError: it would answer everybody on a network, or keys cannot be read.
+        """
         log_as_serve()
+        access, host = open_access(settings), http_host()
+        require_choice(access.mode, host)
+        logger.info("access: %s, HTTP on %s", access.mode, host or "an unknown address")
         load_scipy(*ASSIGNING)
         system(None)  # where there is a GPU, it imports torch: not when the first probe asks
         self._board = StatusBoard(models)
-        self._service = PoseService(settings, plan, GraphStages(**stages), self._board)
+        self._service = PoseService(settings, plan, GraphStages(**stages), self._board, access)
+        self._jobs = Jobs(self._service)
         self._background: list[asyncio.Task[None]] = []
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        for work in (self._board.keep_polling(), self._service.keep_sweeping()):
+        for work in (
+            self._board.keep_polling(),
+            self._service.keep_sweeping(),
+            self._jobs.keep_running(),
+        ):
             self._background.append(asyncio.get_running_loop().create_task(work))
-        return create_app(self._service)
+        return create_app(self._service, self._jobs)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """New thresholds, without a restart; see :class:`serve_app.service.LiveConfig`."""
+        """Set new thresholds without a restart; see :class:`serve_app.service.LiveConfig`."""
         self._service.reconfigure(user_config)
 
     async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:
@@ -160,13 +178,13 @@ class IngressReplica:
             if isinstance(request, PoseRequest)
             else await asyncio.to_thread(parse_options, PoseRequest, request)
         )
-        answer = await self._service.analyze_url(body.video_url, body, uuid.uuid4().hex)
+        answer = await self._service.analyze_request(body, ANONYMOUS, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
 
     async def analyze_file(
         self, path: str, options: PoseOptions | dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The same for a file that every node reaches under ``path``.
+        """Analyze a file that every node reaches under ``path``.
 
         Not over HTTP: a caller with a handle is inside the cluster, and trusted.
 
@@ -188,6 +206,57 @@ class IngressReplica:
         with self._service.admitted(), self._service.workspace() as folder:
             answer = await self._service.analyze_file(file, folder, chosen, uuid.uuid4().hex)
         return await asyncio.to_thread(answer.plain)
+
+    async def submit_job(self, request: JobRequest | dict[str, Any]) -> list[dict[str, Any]]:
+        """Queue one video or several, for callers with a handle.
+
+        Args:
+            request: as the body of `POST /jobs`.
+
+        Returns:
+            The jobs, as `GET /jobs/{id}` answers.
+
+        Raises:
+            ServiceError: as over HTTP, by class.
+        """
+        body: JobRequest = (
+            request
+            if isinstance(request, JobRequest)
+            else await asyncio.to_thread(parse_options, JobRequest, request)
+        )
+        sources = [source_of(self._service, source, ANONYMOUS) for source in body.sources()]
+        records, _ = await self._jobs.submit(
+            ANONYMOUS, body, sources, grouped=body.videos is not None
+        )
+        return [await self._job(record) for record in records]
+
+    async def wait_for_job(self, job_id: str, timeout_s: float | None = None) -> dict[str, Any]:
+        """Return a job once it has ended, or after ``timeout_s`` as it is then.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        return await self._job(await self._jobs.wait(job_id, ANONYMOUS.id, timeout_s))
+
+    async def job_result(self, job_id: str) -> dict[str, Any]:
+        """Return the result of a job, as `POST /pose` answers.
+
+        Raises:
+            JobNotFoundError: there is no such job. JobNotFinishedError: it has not succeeded.
+        """
+        record = await self._jobs.finished(job_id, ANONYMOUS.id)
+        return await asyncio.to_thread(read_document, self._jobs.files.result(record.id))
+
+    async def cancel_job(self, job_id: str) -> None:
+        """Cancel a job that has not ended, or delete one that has.
+
+        Raises:
+            JobNotFoundError: there is no such job.
+        """
+        await self._jobs.delete(job_id, ANONYMOUS.id)
+
+    async def _job(self, record: JobRecord) -> dict[str, Any]:
+        return (await self._jobs.view(record)).model_dump(mode="json", by_alias=True)
 
     async def drain(self, grace_s: float) -> None:
         """See :meth:`serve_app.service.PoseService.drain`."""

@@ -1,4 +1,4 @@
-"""The stages in this process: no Ray, no server."""
+"""Run the stages in this process: no Ray, no server."""
 
 import asyncio
 import gc
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from biomech.config import Context
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.biomechanics.clip_analysis import analyze as analyze_biomechanics
 from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
 from deployments.errors import NotReadyError
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -21,14 +23,10 @@ from deployments.messages import (
     ClipPoses,
     CropPoses,
     Detections,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
     ModelStatus,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.pose.batching import run_alone
 from deployments.pose.interface import PersonDetector
@@ -61,7 +59,12 @@ def local_service(
         WeightsMissingError, NotReadyError: no pose model, or no detector, can be loaded; says why.
     """
     plan = plan_models(settings)
-    store = open_store(settings.output, Path(settings.output).resolve().as_uri())
+    store = open_store(
+        settings.output,
+        Path(settings.output).resolve().as_uri(),
+        s3_endpoint=settings.s3_endpoint,
+        url_s=settings.keep_results_s,
+    )
     stages = LocalStages(plan, settings.media_limits, store, settings.biomechanics, detector)
     try:
         pose_order(stages.statuses, "auto")
@@ -119,9 +122,9 @@ class LocalStages:
         for pool in (*self._threads.values(), self._render_threads):
             pool.shutdown(cancel_futures=True)
 
-    async def probe(self, path: Path) -> MediaInfo:
+    async def probe(self, path: Path, options: MediaOptions = AS_IT_IS) -> MediaInfo:
         """See ``Stages``."""
-        return await in_thread(lambda cancelled: probe(path, self.limits, cancelled))
+        return await in_thread(lambda cancelled: probe(path, self.limits, cancelled, options))
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
@@ -173,7 +176,7 @@ class LocalStages:
         )
 
     def engine(self, role: ModelRole) -> Any:
-        """The model of ``role``.
+        """Return the model of ``role``.
 
         Raises:
             NotReadyError: it could not be loaded; says why.

@@ -35,7 +35,7 @@ class ModelPlan:
 
 
 def plan_models(settings: Settings) -> ModelPlan:
-    """The plan of ``settings``.
+    """Plan the models by ``settings``.
 
     Raises:
         ConfigurationError: the registry file, or the calibration, is wrong.
@@ -78,7 +78,7 @@ def plan_models(settings: Settings) -> ModelPlan:
 
 
 def pose_order(statuses: Mapping[ModelRole, ModelStatus], wanted: str) -> tuple[ModelRole, ...]:
-    """Roles of the pose models to ask, in order.
+    """Return the roles of the pose models to ask, in order.
 
     The primary before the fallback, and either before a stand-in (a model with a notice).
 

@@ -1,4 +1,4 @@
-"""One video through the stages: split, fan out, merge, retry, cancel.
+"""Run one video through the stages: split, fan out, merge, retry, cancel.
 
 The stages are given as :class:`Stages`: plain engines in this process (``serve_app.local``) or the
 deployments of the graph (``serve_app.handles``). The pipeline holds no pixels.
@@ -18,19 +18,18 @@ import numpy as np
 
 from biomech.config import NO_CONTEXT, Context
 from biomech.preprocessing.filters import MAX_SHARE
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.decode.segments import SEGMENT_S, split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
+from deployments.media_choice import AS_IT_IS, MediaOptions, Region
 from deployments.messages import (
+    I64,
     AnalysisOptions,
     ClipBiomechanics,
     ClipPoses,
-    EncodedSegment,
-    EncodeOptions,
     MediaInfo,
-    Overlay,
     Segment,
     SegmentPoses,
-    StoredVideo,
 )
 from deployments.tracking.tracks import merge
 
@@ -54,8 +53,8 @@ _PASS_SHARE, _PASS_S = 0.3, 1.0  # of the frames that show the primary person, o
 class Stages(Protocol):
     """Calls of the pipeline to the graph. All raise :class:`ServiceError`."""
 
-    async def probe(self, path: Path) -> MediaInfo:
-        """Read what the file says of itself, within the limits."""
+    async def probe(self, path: Path, options: MediaOptions) -> MediaInfo:
+        """Read what the file says of itself, and choose its pictures, within the limits."""
         ...
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
@@ -92,6 +91,7 @@ class Job:
         video: whether it is to be drawn.
         max_people_in_frames: people whose frames are given, the primary first; None for all.
         context: data of the clip from the caller.
+        media: which pictures of the file are analyzed, and how they are turned.
     """
 
     path: Path
@@ -105,6 +105,7 @@ class Job:
     segment_s: float = SEGMENT_S
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
+    media: MediaOptions = AS_IT_IS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +130,15 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
             for this job is cancelled.
     """
     started = time.perf_counter()
-    media = await stages.probe(job.path)
+    media = await stages.probe(job.path, job.media)
     _check_cutoff(media, job.context)
-    segments = split(media, job.options.detector_stride, job.segment_s)
+    options = replace(job.options, region=_within(media, job.options.region))
+    segments = split(media, options.detector_stride, job.segment_s)
 
     progress("analyze", 0, len(segments))
     parts = await fan_out(
         segments,
-        lambda segment: stages.analyze(segment, job.options),
+        lambda segment: stages.analyze(segment, options),
         job.segments_in_flight,
         lambda done: progress("analyze", done, len(segments)),
     )
@@ -146,14 +148,17 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     warnings = [*media.warnings, *(w for part in parts for w in part.warnings)]
     damaged = frozenset(index for part in parts for index in part.damaged)
     lost = np.flatnonzero(~np.concatenate([part.decoded for part in parts]))
-    warnings += _missing_frames(damaged, lost.tolist())
+    numbers = media.numbers
+    warnings += _missing_frames(
+        frozenset(numbers[sorted(damaged)].tolist()), numbers[lost].tolist()
+    )
     # In a thread: it takes half a minute for half an hour of a crowd.
     clip = await asyncio.to_thread(merge, _drained(parts), media)
     biomechanics = await stages.biomechanics(
         clip, job.min_score, job.max_people_in_frames, job.context
     )
     warnings += biomechanics.warnings
-    warnings += _scene_cuts(clip)
+    warnings += _scene_cuts(clip, numbers)
     warnings += _other_passes(clip)
     if clip.left_out:
         warnings.append(("people_left_out", f"{clip.left_out} of the passers-by were not kept"))
@@ -207,10 +212,12 @@ def _missing_frames(damaged: frozenset[int], missing: Sequence[int]) -> Iterator
         yield "frames_lost", f"{len(lost)} frames could not be decoded: {ranges(lost)}"
 
 
-def _scene_cuts(clip: ClipPoses) -> Iterator[tuple[str, str]]:
+def _scene_cuts(clip: ClipPoses, numbers: I64) -> Iterator[tuple[str, str]]:
     """Name the frames at which another take begins."""
     if clip.cuts:
-        named = [f"{frame} ({clip.times_s[frame]:.2f} s)" for frame in clip.cuts[:_MOST_RANGES]]
+        named = [
+            f"{numbers[frame]} ({clip.times_s[frame]:.2f} s)" for frame in clip.cuts[:_MOST_RANGES]
+        ]
         more = len(clip.cuts) - _MOST_RANGES
         yield (
             "scene_cut",
@@ -251,7 +258,7 @@ def _other_passes(clip: ClipPoses) -> Iterator[tuple[str, str]]:
 
 
 def ranges(frames: Sequence[int]) -> str:
-    """Ascending numbers of frames as text: ``3-7, 12``, and the number of ranges beyond some."""
+    """Write ascending frame numbers as text, ``3-7, 12``, and the number of ranges beyond some."""
     cuts = [i for i in range(1, len(frames)) if frames[i] != frames[i - 1] + 1]
     ends = [(frames[a], frames[b - 1]) for a, b in pairwise([0, *cuts, len(frames)])]
     found = [f"{a}-{b}" if b > a else f"{a}" for a, b in ends]
@@ -260,9 +267,26 @@ def ranges(frames: Sequence[int]) -> str:
 
 
 def _drained(items: list[Item]) -> Iterator[Item]:
-    """The items, which then are the taker's alone: those of a long video are as large as a clip."""
+    """Yield the items and drop them here: those of a long video are as large as a clip."""
     while items:
         yield items.pop()
+
+
+def _within(media: MediaInfo, region: Region | None) -> Region | None:
+    """Return the region if it is a part of the picture, None if it is all of it."""
+    if region is None or region == Region(0, 0, media.width, media.height):
+        return None
+    right, bottom = region.x + region.width, region.y + region.height
+    if right > media.width or bottom > media.height:
+        raise BadParameterError(
+            f"region: it reaches to ({right}, {bottom}), the upright picture is "
+            f"{media.width}x{media.height} pixels",
+            hint="Choose a region within the upright picture.",
+            field="region",
+            width=media.width,
+            height=media.height,
+        )
+    return region
 
 
 def _check_cutoff(media: MediaInfo, context: Context) -> None:
@@ -282,7 +306,7 @@ async def fan_out(
     limit: int,
     done: Callable[[int], None] = no_progress,
 ) -> list[Result]:
-    """``call`` for every item, at most ``limit`` at once, results in the items' order.
+    """Call ``call`` for every item, at most ``limit`` at once; return results in the items' order.
 
     An item whose call raises :class:`StageFailedError` (its replica died) is tried again, up to
     three times in all: segments are pure functions of their input. Any other error, and being

@@ -1,11 +1,11 @@
-"""The secret of Ray's token authentication: found where Ray looks, or made in a private file."""
+"""Find the secret of Ray's token authentication as Ray does, or make it in a private file."""
 
 import os
 import secrets
-import tempfile
 from pathlib import Path
 
 from deployments.errors import ConfigurationError
+from serve_app.private_files import create_private
 
 _TOKEN, _PATH = "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
 _HINT = f"Name a file that this user can write, in a separate folder: {_PATH}=FILE."
@@ -66,15 +66,9 @@ def ensure_token() -> Path | None:
 
 
 def _make(path: Path) -> None:
-    """Write a token that nobody else can read at any time, unless another process does so first."""
+    """Write a token, unless another process does so first."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:  # its mode is 0600
-            file.write(secrets.token_hex(32))
-            file.flush()
-            os.link(file.name, path)
-    except FileExistsError:
-        return
+        create_private(path, secrets.token_hex(32))
     except OSError as error:
         raise ConfigurationError(
             f"Ray's token cannot be kept in {path}: {error}", hint=_HINT

@@ -1,10 +1,10 @@
-"""One request: admit, fetch, analyze, answer. The same with the graph or in one process."""
+"""Serve one request: admit, fetch, analyze, answer; the same with the graph or in one process."""
 
 import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
@@ -21,18 +22,24 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import AnalysisOptions, EncodeOptions, ModelStatus
+from deployments.messages import AnalysisOptions, ModelStatus
 from deployments.pose.registry import Performance
 from deployments.roles import ModelRole
 from serve_app import health
-from serve_app.http.incoming import RETRY_AFTER_S, Incoming
+from serve_app.access.authentication import Access
+from serve_app.access.caller import Caller, video_key
+from serve_app.http.incoming import Incoming
+from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
 from serve_app.pipeline import Job, Progress, Stages, no_progress, run
-from serve_app.results.response_schema import Health, PoseOptions
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.settings import ANALYSIS, PeopleLimit, Settings, Share, Stride
-from serve_app.workspaces import Workspaces
+from serve_app.setting_types import PeopleLimit, Share, Stride
+from serve_app.settings import ANALYSIS, Settings
+from serve_app.uploads_in_parts import Uploads
+from serve_app.workspaces import UPLOADS, Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
@@ -58,7 +65,7 @@ class Statuses(Protocol):
     """Source of the states of the models."""
 
     def __call__(self) -> Mapping[ModelRole, ModelStatus]:
-        """Status by role; roles that have not answered yet are absent."""
+        """Return the status by role; roles that have not answered yet are absent."""
         ...
 
 
@@ -66,13 +73,20 @@ class PoseService:
     """Answers requests; knows nothing of HTTP or Ray."""
 
     def __init__(
-        self, settings: Settings, plan: ModelPlan, stages: Stages, statuses: Statuses
+        self,
+        settings: Settings,
+        plan: ModelPlan,
+        stages: Stages,
+        statuses: Statuses,
+        access: Access | None = None,
     ) -> None:
+        """Take what answers; without ``access``, everybody may call."""
         self.settings = settings
         self.plan = plan
         self.stages = stages
+        self.access = access or Access()
         self._statuses = statuses
-        self._under_way = 0
+        self._under_way = Load()
         self._limits: set[asyncio.Timeout] = set()  # of the requests that are not answered yet
         self._answers = 0  # on their way, errors too
         self._ending = False
@@ -82,6 +96,12 @@ class PoseService:
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
         self.live = LiveConfig(**self._starting_values())
         self._workspaces = Workspaces(settings.spool_dir, settings.deadline_s)
+        self.uploads = Uploads(
+            settings.spool_dir / UPLOADS,
+            max_bytes=settings.max_bytes,
+            max_total=settings.max_uploads_bytes,
+            keep_s=settings.keep_uploads_s,
+        )
 
     def _starting_values(self) -> dict[str, Any]:
         performance = self.plan.config.performance
@@ -114,9 +134,16 @@ class PoseService:
         """Return the reported status of each model."""
         return list(self._statuses().values())
 
+    @property
+    def is_ending(self) -> bool:
+        """Return whether the service is being drained."""
+        return self._ending
+
     def health(self) -> Health:
         """Report what is loaded and whether requests can be answered, by a trial write too."""
-        report = health.report(self.plan, self._statuses())
+        report = health.report(self.plan, self._statuses()).model_copy(
+            update={"access": self.access.mode}
+        )
         problem = self._no_longer_ready().detail if self._ending else self._workspaces.problem()
         if problem is None:
             return report
@@ -125,7 +152,7 @@ class PoseService:
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
-        """A place among the requests under way.
+        """Hold a place among the requests under way.
 
         Raises:
             NotReadyError: nothing is loaded to answer with.
@@ -141,23 +168,37 @@ class PoseService:
         Raises:
             NotReadyError: nothing is loaded to answer with, or the service is ending.
         """
+        self.refuse_if_ending()
+        pose_order(self._statuses(), "auto")
+
+    def refuse_if_ending(self) -> None:
+        """Spare a caller to begin what the service would not end.
+
+        Raises:
+            NotReadyError: the service is ending.
+        """
         if self._ending:
             raise self._no_longer_ready()
-        pose_order(self._statuses(), "auto")
 
     @contextmanager
     def request_slot(self) -> Iterator[None]:
-        """A place among the requests under way, for one that needs no model.
+        """Hold a place among the requests under way, for one that needs no model.
 
         Raises:
             OverloadedError: all places are taken.
         """
         self.refuse_if_full()
-        self._under_way += 1
         try:
-            yield
-        finally:
-            self._under_way -= 1
+            with self._under_way.one():
+                yield
+        except OverloadedError as error:  # the queue of a stage is full: when the next one ends
+            if error.retry_after_s is None:
+                error.retry_after_s = self._under_way.retry_after_s(len(self._under_way) or 1)
+            raise
+
+    def expected_wait_s(self, ahead: int = 0) -> float | None:
+        """Estimate the seconds until a request has a place after ``ahead`` others; None unknown."""
+        return self._under_way.expected_wait_s(self.live.max_concurrent_requests, ahead)
 
     def refuse_if_full(self) -> None:
         """Spare a caller to send a body for which there would be no place now.
@@ -165,17 +206,17 @@ class PoseService:
         Raises:
             OverloadedError: all places are taken. NotReadyError: the service is ending.
         """
-        if self._ending:
-            raise self._no_longer_ready()
-        if self._under_way >= self.live.max_concurrent_requests:
+        self.refuse_if_ending()
+        places = self.live.max_concurrent_requests
+        if len(self._under_way) >= places:
             raise OverloadedError(
-                f"{self._under_way} requests are under way, which is the limit",
-                retry_after_s=RETRY_AFTER_S,
-                limit=self.live.max_concurrent_requests,
+                f"{len(self._under_way)} requests are under way, which is the limit",
+                retry_after_s=self._under_way.retry_after_s(places),
+                limit=places,
             )
 
     def workspace(self) -> AbstractContextManager[Path]:
-        """A folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
+        """Make a folder of a request's own; see :meth:`serve_app.workspaces.Workspaces.one`."""
         return self._workspaces.one()
 
     @contextmanager
@@ -188,11 +229,29 @@ class PoseService:
             self._answers -= 1
 
     async def keep_sweeping(self) -> None:
-        """Sweep the working folders of killed processes periodically, until cancelled."""
+        """Sweep folders of killed processes and expired uploads periodically, until cancelled."""
         while True:
-            with contextlib.suppress(OSError):  # `/readyz` reports it
-                await asyncio.to_thread(self._workspaces.sweep)
+            for sweep in (self._workspaces.sweep, self.uploads.sweep):
+                with contextlib.suppress(OSError):  # `/readyz` reports it
+                    await asyncio.to_thread(sweep)
             await asyncio.sleep(_SWEEP_S)
+
+    async def analyze_request(self, body: PoseRequest, caller: Caller, request_id: str) -> Answer:
+        """Analyze the video that a request names, by its address or as an upload in parts.
+
+        Raises:
+            UploadError: there is no such upload, or it cannot be used now. DefinitionsDifferError,
+                ServiceError: as :meth:`analyze_url`.
+        """
+        if body.video_url is not None:
+            return await self.analyze_url(body.video_url, body, request_id, owner=caller.id)
+        require_our_definitions(body.context.supplied)
+        with (
+            self.admitted(),
+            self.workspace() as folder,
+            self.uploads.using(body.upload_id or "", caller) as path,
+        ):
+            return await self.analyze_file(path, folder, body, request_id, owner=caller.id)
 
     async def analyze_url(
         self,
@@ -200,8 +259,9 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
     ) -> Answer:
-        """Fetch a video, then take a place and analyze it.
+        """Fetch a video, then take a place and analyze it; see :meth:`analyze_file`.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -212,9 +272,11 @@ class PoseService:
             async with self.deadline():
                 self.refuse_if_not_ready()
                 self.refuse_if_full()
-                path = await self._fetch(url, folder)
+                path = await self.fetch(url, folder)
                 with self.admitted():
-                    return await self.analyze_file(path, folder, options, request_id, progress)
+                    return await self.analyze_file(
+                        path, folder, options, request_id, progress, owner
+                    )
 
     async def analyze_file(
         self,
@@ -223,8 +285,21 @@ class PoseService:
         options: PoseOptions,
         request_id: str,
         progress: Progress = no_progress,
+        owner: str = "",
+        *,
+        stages: Stages | None = None,
+        key: str | None = None,
+        longest_s: float | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
+
+        Args:
+            path: of the file. folder: of working files. options: of the request.
+            request_id: of this request. progress: called as the pipeline's.
+            owner: ``Caller.id`` to whom the annotated video belongs.
+            stages: used instead of the service's own.
+            key: of the annotated video in the store; a random one of the owner's by default.
+            longest_s: the settings' ``deadline_s`` by default.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -233,24 +308,42 @@ class PoseService:
         require_our_definitions(options.context.supplied)
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
-        job = self._job(path, folder, options, statuses, min_score)
-        async with self.deadline():
-            outcome = await run(job, self.stages, progress)
+        key = key or video_key(owner, uuid.uuid4().hex)
+        job = self._job(path, folder, options, statuses, min_score, key)
+        async with self.deadline(longest_s):
+            outcome = await run(job, stages or self.stages, progress)
+        media = outcome.media
+        self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
             "request %s: %d frames, %s",
             request_id,
             outcome.media.frame_count,
             ", ".join(f"{stage} {s:.2f} s" for stage, s in outcome.timings_s.items()),
         )
-        return Answer(
+        answer = Answer(
             outcome,
             options,
             min_score,
             {role: status for role, status in statuses.items() if status.loaded},
             request_id,
         )
+        if answer.video_url is not None:
+            answer.video_url = self.access.linked(answer.video_url, f"/videos/{job.key}")
+        return answer
 
-    async def _fetch(self, url: str, folder: Path) -> Path:
+    async def fetch(
+        self, url: str, folder: Path, received: Callable[[int, int | None], None] = no_progress
+    ) -> Path:
+        """Download a video into a new file of ``folder``.
+
+        Args:
+            url: of the video. folder: of the file.
+            received: called in a thread with the bytes received and the total, None if unknown.
+
+        Raises:
+            OverloadedError: too many bodies are being received. ServiceError: see
+                :func:`deployments.fetch.guarded_fetch.fetch`.
+        """
         settings = self.settings
         limits = FetchLimits(
             max_bytes=settings.max_bytes,
@@ -258,6 +351,11 @@ class PoseService:
             window_s=settings.body_window_s,
         )
         with self.incoming.one() as hold:
+
+            def progress(size: int, total: int | None) -> None:
+                hold(size)
+                received(size, total)
+
             return await in_thread(
                 lambda cancelled: fetch(
                     url,
@@ -265,7 +363,9 @@ class PoseService:
                     self._addresses,
                     limits,
                     gcs_buckets=settings.gcs_buckets,
-                    progress=lambda received, _total: hold(received),
+                    s3_buckets=settings.s3_buckets,
+                    s3_endpoint=settings.s3_endpoint,
+                    progress=progress,
                     cancelled=cancelled,
                 ),
                 self._fetch_threads,
@@ -278,13 +378,14 @@ class PoseService:
         options: PoseOptions,
         statuses: Mapping[ModelRole, ModelStatus],
         min_score: float,
+        key: str,
     ) -> Job:
         settings, live = self.settings, self.live
         order = pose_order(statuses, options.model)
         return Job(
             path=path,
             folder=folder,
-            key=f"{uuid.uuid4().hex}.mp4",
+            key=key,
             options=AnalysisOptions(
                 pose_models=order,
                 pose_input=statuses[order[0]].input_size,
@@ -295,6 +396,7 @@ class PoseService:
                 max_people=live.max_people,
                 batch=settings.batch_size,
                 in_hardware=settings.hardware_video,
+                region=options.detection_region,
             ),
             min_score=min_score,
             video=options.video,
@@ -308,6 +410,7 @@ class PoseService:
                 max_height=settings.encode_max_height,
                 in_hardware=settings.hardware_video,
             ),
+            media=options.media,
         )
 
     @contextlib.asynccontextmanager

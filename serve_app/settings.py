@@ -1,4 +1,4 @@
-"""Every setting of the service as one frozen object: environment over arguments over the file.
+"""Define every setting of the service: environment over arguments over the file.
 
 The environment wins over the arguments in the serve config, which win over
 ``config/model_config.json``, which wins over the defaults here. The specification's variables keep
@@ -13,18 +13,29 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import MediaLimits
 from deployments.decode.segments import SEGMENT_S
 from deployments.errors import ConfigurationError
-from deployments.messages import AnalysisOptions, EncodeOptions
+from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
 from deployments.process_setup import usable_cpus
+from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, Quota
+from serve_app.setting_types import (
+    PREFIX,
+    Address,
+    HostList,
+    PeopleLimit,
+    Share,
+    Stride,
+    environment_name,
+    named,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,43 +48,11 @@ def _shipped() -> Path:
 
 
 CONFIG_FOLDER = _shipped()
-PREFIX = "MMPOSE_"
-
-_SPECIFICATION_NAMES = {
-    "rtmpose_enabled": "RTMPOSE_ENABLED",
-    "hrnet_enabled": "HRNET_ENABLED",
-    "confidence_threshold": "CONFIDENCE_THRESHOLD",
-    "biomechanics_analysis": "BIOMECHANICS_ANALYSIS",
-    "mmcv_with_ops": "MMCV_WITH_OPS",
-}
-
-
-def environment_name(field: str) -> str:
-    """The environment variable that sets ``field``."""
-    return _SPECIFICATION_NAMES.get(field, PREFIX + field.upper())
-
-
-def _named(field: str) -> AliasChoices:
-    return AliasChoices(field, _SPECIFICATION_NAMES[field])
-
 
 ANALYSIS = AnalysisOptions()
 """The defaults of settings that end up in it."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Stride = Annotated[int, Field(ge=1, le=60)]
-PeopleLimit = Annotated[int, Field(ge=1, le=64)]
-
-HostList = Annotated[frozenset[str], NoDecode]
-
-
-def _split_address(address: str) -> str:
-    """Refuse what `urlsplit` refuses, such as half of an IPv6 address or a port of letters."""
-    _ = urlsplit(address).port
-    return address
-
-
-_Address = Annotated[str, Field(pattern=r"^https?://[^/]"), AfterValidator(_split_address)]
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class Settings(BaseSettings):
@@ -91,19 +70,19 @@ class Settings(BaseSettings):
     # Models. None: as config/model_config.json says.
     rtmpose_enabled: bool | None = Field(
         None,
-        validation_alias=_named("rtmpose_enabled"),
+        validation_alias=named("rtmpose_enabled"),
         description="Use RTMPose, the primary.",
         json_schema_extra={"unset": "as the registry says"},
     )
     hrnet_enabled: bool | None = Field(
         None,
-        validation_alias=_named("hrnet_enabled"),
+        validation_alias=named("hrnet_enabled"),
         description="Use HRNet, the fallback.",
         json_schema_extra={"unset": "as the registry says"},
     )
     config: Path = Field(CONFIG_FOLDER / "model_config.json", description="The registry of models.")
     weights_dir: Path | None = Field(None, description="First folder searched for checkpoints.")
-    mirrors: Annotated[tuple[_Address, ...], NoDecode] = Field(
+    mirrors: Annotated[tuple[Address, ...], NoDecode] = Field(
         (),
         description=(
             "Mirrors of the published checkpoints, by file name, tried after the publisher's "
@@ -161,7 +140,7 @@ class Settings(BaseSettings):
     )
     mmcv_with_ops: bool = Field(
         True,
-        validation_alias=_named("mmcv_with_ops"),
+        validation_alias=named("mmcv_with_ops"),
         description="Use mmcv's compiled operators where they are installed.",
     )
 
@@ -173,13 +152,13 @@ class Settings(BaseSettings):
     # Analysis.
     confidence_threshold: Share | None = Field(
         None,
-        validation_alias=_named("confidence_threshold"),
+        validation_alias=named("confidence_threshold"),
         description="Keypoints with a lower confidence count as missing; requests can override it.",
         json_schema_extra={"unset": f"{Performance().confidence_threshold:g}, by the registry"},
     )
     biomechanics_analysis: bool | None = Field(
         None,
-        validation_alias=_named("biomechanics_analysis"),
+        validation_alias=named("biomechanics_analysis"),
         description="Compute angles, scores and alignment.",
         json_schema_extra={"unset": "true"},
     )
@@ -258,7 +237,14 @@ class Settings(BaseSettings):
     )
     max_bytes: int = Field(2 * 1024**3, ge=1, description="Largest video file.")
     max_duration_s: float = Field(3600.0, gt=0, description="Longest video.")
-    max_pixels: int = Field(4096 * 2304, ge=1, description="Largest picture, width times height.")
+    max_pixels: int = Field(
+        4096 * 2304,
+        ge=1,
+        description=(
+            "Largest picture of a video, width times height; a still picture may have four times "
+            "as many."
+        ),
+    )
     max_frames: int = Field(216_000, ge=1, description="Most frames of a video.")
     max_result_bytes: int = Field(
         32 * 1024**2,
@@ -299,6 +285,17 @@ class Settings(BaseSettings):
         gt=0,
         description="Seconds over which that rate is measured, and so the longest pause.",
     )
+    max_uploads_bytes: int = Field(
+        16 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes of uploads in parts that are not used yet, as announced; further ones "
+            "get 429. Each counts as 8 MiB at least."
+        ),
+    )
+    keep_uploads_s: float = Field(
+        86_400.0, gt=0, description="Age at which an upload in parts is deleted if nobody goes on."
+    )
     allowed_hosts: HostList = Field(
         frozenset(),
         description="Private hosts, host:port or networks to allow, separated by commas.",
@@ -307,16 +304,109 @@ class Settings(BaseSettings):
         frozenset(),
         description="Allowed `gs://` buckets, separated by commas; read as this service.",
     )
+    s3_buckets: HostList = Field(
+        frozenset(),
+        description="Allowed `s3://` buckets, separated by commas; read as this service.",
+    )
+    s3_endpoint: Address | None = Field(
+        None,
+        description="Address of an S3-compatible store, such as MinIO.",
+        json_schema_extra={"unset": "Amazon's, by `AWS_REGION`"},
+    )
+
+    # Access.
+    access: Literal["auto", "keys", "gateway"] = Field(
+        "auto",
+        description=(
+            "`keys`: callers need a key or token. `gateway`: a gateway in front authenticates "
+            "every caller, and this service none. `auto`: `keys` if `keys_file` or `oidc_issuer` "
+            "is set, else open to everybody, which is refused unless it listens on loopback."
+        ),
+        json_schema_extra={"page": "#access"},
+    )
+    keys_file: Path | None = Field(
+        None, description="File of API keys, made by `mmpose-service keys add`."
+    )
+    quota: Quota = Field(
+        UNLIMITED,
+        description=(
+            "Limits of callers whose key has none of its own, as JSON: `requests_a_minute`, "
+            "`video_s_a_day`, `frames_a_day`, `queued_jobs`."
+        ),
+        json_schema_extra={"unset": "no limits"},
+    )
+    oidc_issuer: str | None = Field(
+        None, min_length=1, description="Issuer (`iss`) of OIDC access tokens to accept."
+    )
+    oidc_audience: str | None = Field(
+        None, min_length=1, description="Audience (`aud`) that tokens must have."
+    )
+    oidc_jwks_url: Annotated[
+        str | None, Field(pattern=r"^(https://[^/]|http://(127\.0\.0\.1|localhost)[:/])")
+    ] = Field(None, description="Address of the issuer's public keys, `https://`.")
+    link_s: float = Field(
+        86_400.0, ge=1, le=31_536_000, description="Seconds that a signed link is valid."
+    )
+    link_secret_file: Path | None = Field(
+        None,
+        description=(
+            "File with the secret of signed links and webhooks, made if absent; the same for all "
+            "nodes."
+        ),
+        json_schema_extra={"unset": "`link_secret` next to `keys_file`"},
+    )
+    cors_origins: HostList = Field(
+        frozenset(),
+        description=(
+            "Origins whose pages may call the service, such as `https://app.example.org`, "
+            "separated by commas."
+        ),
+    )
 
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),
-        description="Folder or `gs://bucket/prefix` for annotated videos.",
+        description="Folder, `gs://bucket/prefix` or `s3://bucket/prefix` for annotated videos.",
     )
     public_url: str | None = Field(
         None,
         description="Address under which callers reach this service.",
         json_schema_extra={"unset": "the request's own"},
+    )
+    jobs_dir: Path = Field(
+        ROOT / "out" / "jobs",
+        description=(
+            "Folder of jobs: sources, results, and segments for resuming; on a cluster, shared by "
+            "all nodes."
+        ),
+    )
+    jobs_database: SecretStr | None = Field(
+        None,
+        description=(
+            "SQLAlchemy URL of the table of jobs: `postgresql+asyncpg://...` for several Ingress "
+            "replicas on several hosts."
+        ),
+        json_schema_extra={"unset": "SQLite in `MMPOSE_JOBS_DIR`"},
+    )
+    max_running_jobs: int = Field(
+        1, ge=0, le=1000, description="Jobs that one Ingress replica runs at once."
+    )
+    max_queued_jobs: int = Field(
+        1000, ge=1, le=1_000_000, description="Jobs of one key that wait; further ones get 429."
+    )
+    keep_jobs_s: float = Field(
+        604_800.0, gt=0, description="Age at which ended jobs are deleted, with their files."
+    )
+    max_jobs_bytes: int = Field(
+        50 * 1024**3,
+        ge=1,
+        description=(
+            "Total bytes in `MMPOSE_JOBS_DIR` beyond which the oldest ended jobs are deleted; "
+            "segments that no job needs have a quarter of it."
+        ),
+    )
+    job_deadline_s: float = Field(
+        6 * 3600.0, gt=0, description="Longest time one attempt of a job may take."
     )
     keep_results_s: float = Field(
         86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
@@ -348,11 +438,28 @@ class Settings(BaseSettings):
         return self.biomechanics_analysis is not False
 
     @property
+    def jobs_url(self) -> str:
+        """Return the SQLAlchemy URL of the table of jobs."""
+        if self.jobs_database is not None:
+            return self.jobs_database.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.jobs_dir.resolve()}/jobs.sqlite"
+
+    @property
     def media_limits(self) -> MediaLimits:
-        """The largest video that is analyzed."""
+        """Return the limits of a video that is analyzed."""
         return MediaLimits(self.max_bytes, self.max_duration_s, self.max_pixels, self.max_frames)
 
-    @field_validator("allowed_hosts", "gcs_buckets", "mirrors", mode="before")
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.org")
+        return origins
+
+    @field_validator(
+        "allowed_hosts", "cors_origins", "gcs_buckets", "s3_buckets", "mirrors", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         return (
@@ -370,12 +477,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then the arguments."""
+        """Return the sources in order: the environment, then the arguments."""
         return env_settings, init_settings
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {environment_name(field) for field in Settings.model_fields}
+    known = {environment_name(field) for field in Settings.model_fields} | {API_KEY_VARIABLE}
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -388,7 +495,7 @@ def _refuse_unknown(names: Iterable[str]) -> None:
 def load_settings(
     arguments: Mapping[str, Any] | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings in force.
+    """Load the settings in force.
 
     Raises:
         ConfigurationError: a variable or argument is unknown or has a wrong value; names it.

@@ -1,4 +1,4 @@
-"""Versions and devices, read from the packages and the machine."""
+"""Read versions and devices from the packages and the machine."""
 
 import sys
 from functools import cache
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from serve_app.results.response_schema import HealthSystem
+    from serve_app.results.health_schema import HealthSystem
 
 SERVICE_DISTRIBUTION = "mmpose-service"
 
 
 @cache
 def package_version(*names: str) -> str:
-    """Version of the first of ``names`` that is installed; ``not installed`` if none is."""
+    """Return the version of the first of ``names`` that is installed, or ``not installed``."""
     for name in names:
         try:
             return version(name)
@@ -24,12 +24,12 @@ def package_version(*names: str) -> str:
 
 
 def system(gpu: str | None) -> "HealthSystem":
-    """The ``system`` block of ``/healthz``.
+    """Build the ``system`` block of ``/healthz``.
 
     Args:
         gpu: that the models run on: on a cluster, another machine's than this process's.
     """
-    from serve_app.results.response_schema import HealthSystem
+    from serve_app.results.health_schema import HealthSystem
 
     here = _gpu_here()
     return HealthSystem(

@@ -1,4 +1,4 @@
-"""Folders of working files: one a request, locked while its owner lives, swept once it does not."""
+"""Manage folders of working files: one a request, locked while its owner lives, then swept."""
 
 import fcntl
 import os
@@ -12,6 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from deployments.errors import ConfigurationError, WorkingFilesError, keeping
+
+UPLOADS = "uploads"
+"""Folder of the spool with uploads in parts, which has rules of its own."""
 
 _LOCK = "lock"
 _UNLOCKED = ".new-"  # begins the name of a folder whose owner does not hold the lock yet
@@ -45,7 +48,7 @@ class Workspaces:
 
     @contextmanager
     def one(self) -> Iterator[Path]:
-        """A folder of a request's own, removed whatever happens.
+        """Make a folder of a request's own, removed whatever happens.
 
         Raises:
             WorkingFilesError: it cannot be made.
@@ -64,12 +67,14 @@ class Workspaces:
         """Remove the folders whose owners were killed."""
         before = time.time() - self._longest_s
         for entry in self._spool.iterdir():
+            if entry.name == UPLOADS:
+                continue
             with suppress(FileNotFoundError):  # its owner, or another sweeper, was quicker
                 if entry.is_dir() and not entry.is_symlink() and _is_left(entry, before):
                     shutil.rmtree(entry, ignore_errors=True)
 
     def problem(self) -> str | None:
-        """Why no working files can be kept now; None if they can."""
+        """Say why no working files can be kept now; None if they can."""
         try:
             with keeping("working files"):
                 self._make_spool()

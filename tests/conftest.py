@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from deployments.pose.weights import default_search, find_weights
 from serve_app.cli.downloads import find_demo_video
 from serve_app.cli.serve import ray_environment
 from serve_app.ray_token import ensure_token
-from tests.support import markers
+from tests.support import markers, postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 REGISTRY = ROOT / "config" / "model_config.json"
@@ -23,11 +24,15 @@ FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment of every Ray that a test starts, before any test imports Ray.
 
-    Its token is in a folder that goes with the tests, not in the home of who runs them.
+    Its token, its jobs and its secret are in a folder that goes with the tests.
     """
     folder = tempfile.TemporaryDirectory(prefix="mmpose-token-")
     config.add_cleanup(folder.cleanup)
-    os.environ |= ray_environment() | {"RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token"}
+    os.environ |= ray_environment() | {
+        "RAY_AUTH_TOKEN_PATH": f"{folder.name}/ray_auth_token",
+        "MMPOSE_JOBS_DIR": f"{folder.name}/jobs",
+        "MMPOSE_LINK_SECRET_FILE": f"{folder.name}/link_secret",
+    }
     ensure_token()
 
 
@@ -91,3 +96,23 @@ def squat_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two squats of a figure of discs, whose points are ``markers.squat(SQUAT_FRAMES)``."""
     path = tmp_path_factory.mktemp("videos") / "squat.mp4"
     return markers.write_video(path, markers.squat(SQUAT_FRAMES))
+
+
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """URL of a database of PostgreSQL, which is only for tests."""
+    programs = postgres.find_programs()
+    if programs is None:
+        pytest.skip("needs PostgreSQL (apt-get install postgresql), which is absent")
+    with postgres.running(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def jobs_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of jobs, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/jobs.db"
+    url: str = request.getfixturevalue("postgres_database")
+    postgres.empty(url)
+    return url

@@ -92,6 +92,8 @@ def _environment(folder: Path) -> dict[str, str]:
     ours: Mapping[str, str] = ray_environment() | {
         "MMPOSE_OUTPUT": str(folder / "videos"),
         "MMPOSE_SPOOL_DIR": str(folder / "spool"),
+        "MMPOSE_JOBS_DIR": str(folder / "jobs"),
+        "MMPOSE_LINK_SECRET_FILE": str(folder / "link_secret"),
         "RAY_AUTH_TOKEN_PATH": str(folder / "ray_auth_token"),
         "PATH": f"{BIN}:{os.environ['PATH']}",
     }

@@ -1,4 +1,4 @@
-"""Keypoint files in, OpenSim files out. Nothing here needs more than numpy and scipy."""
+"""Read keypoint files and write OpenSim files, with numpy and scipy alone."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Keypoint files of other tools as tracks: `.trc`, CSV and COCO's JSON."""
+"""Read keypoint files of other tools as tracks: `.trc`, CSV and COCO's JSON."""
 
 import csv
 import json
@@ -151,7 +151,7 @@ def read_coco(path: str | Path, *, fps: float, size: tuple[int, int] | None = No
 
 
 def _spread(xy: Array) -> float:
-    """Median over frames of the height of the points, 0 without any."""
+    """Return the median over frames of the height of the points, 0 without any."""
     known = xy[np.isfinite(xy[..., 1]).any(axis=1), :, 1]
     spread = np.nanmax(known, axis=1) - np.nanmin(known, axis=1)
     return float(np.median(spread)) if len(spread) else 0.0
@@ -178,7 +178,7 @@ def _at(row: Sequence[str], column: int) -> str:
 
 
 def _numbers(rows: Sequence[Sequence[str]]) -> Array:
-    """(f, n) the cells of a table, NaN where empty."""
+    """Return the cells (f, n) of a table, NaN where empty."""
     width = max((len(row) for row in rows), default=0)
     table = np.full((len(rows), width), np.nan)
     for r, row in enumerate(rows):
@@ -194,7 +194,7 @@ def _numbers(rows: Sequence[Sequence[str]]) -> Array:
 
 
 def _points(table: Array, columns: Mapping[str, tuple[int, int]], path: str | Path) -> Array:
-    """(f, 17, 2) the keypoints in some columns of a table, the others NaN."""
+    """Return keypoints (f, 17, 2) of some columns of a table, the others NaN."""
     if not columns or not len(table):
         raise FileError(
             f"{path} has {len(columns)} known keypoints in {len(table)} frames",

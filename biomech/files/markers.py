@@ -1,4 +1,4 @@
-"""The marker points of one person for OpenSim and C3D: smoothed, at a constant rate, in metres.
+"""Make the marker points of one person for OpenSim and C3D: smooth, at one rate, in metres.
 
 Metres need the athlete's height. Without it, or where the apparent size drifts, there are pixels,
 and they are called pixels.
@@ -74,7 +74,7 @@ def markers_of(
 
 
 def _marker(name: str, xy: Array) -> Array:
-    """(f, 2) of (f, 17, 2)."""
+    """Return (f, 2) of points (f, 17, 2)."""
     if name in ("Hip", "Neck"):
         part = {"Hip": "hip", "Neck": "shoulder"}[name]
         return combine({f"left_{part}": 0.5, f"right_{part}": 0.5}, xy)

@@ -1,4 +1,4 @@
-"""OpenSim's text formats: `.trc` for points, `.mot` for angles.
+"""Write OpenSim's text formats: `.trc` for points, `.mot` for angles.
 
 Both as OpenSim 4 reads them: tabs, one rate, blank for a point that is missing, NaN for an angle.
 Its reader drops what follows the last tab of a line if that is blank, so lines of a `.trc` end with
@@ -126,7 +126,7 @@ def _coordinates(alike: bool) -> dict[str, str]:
 
 
 def _columns(signed: Mapping[str, Array], profile: Profile, with_hip: bool) -> dict[str, str]:
-    """Names of columns by names of angles."""
+    """Return the names of columns by names of angles."""
     known = [name for name, values in signed.items() if np.isfinite(values).any()]
     if not known:
         raise FileError(_ALL_PLANES, hint="Film from the side or from the front.")
@@ -148,7 +148,7 @@ def _mot_rows(table: Array) -> Iterator[str]:
 
 
 def _span(values: Array) -> slice:
-    """The rows (g,) from the first that has any of (g, k) values to the last.
+    """Return the rows (g,) from the first that has any of (g, k) values to the last.
 
     Raises:
         FileError: there is none.

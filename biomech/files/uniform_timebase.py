@@ -1,4 +1,4 @@
-"""Signals at a constant rate: what OpenSim and C3D want, whatever the video's time stamps are."""
+"""Resample signals to a constant rate, which OpenSim and C3D need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ class UniformTimebase:
 
     @staticmethod
     def of(frames_s: Array) -> "UniformTimebase":
-        """The even times from the first of the ascending ``frames_s`` (f,) to the last.
+        """Make even times from the first of the ascending ``frames_s`` (f,) to the last.
 
         Raises:
             FileError: a single frame, or frames too bunched for any rate.
@@ -80,7 +80,7 @@ class UniformTimebase:
         return UniformTimebase(frames_s, times, rate_hz, exact)
 
     def resampled(self, values: Array, max_gap_s: float) -> Array:
-        """(g, k) of (f, k) values, NaN missing: by cubic splines within runs, none across gaps.
+        """Resample (f, k) values, NaN missing, to (g, k) by cubic splines within runs.
 
         Args:
             values: at the frames. max_gap_s: frames further apart are not of one run.
@@ -107,7 +107,7 @@ class UniformTimebase:
         return out
 
     def resampled_angles(self, degrees: Mapping[str, Array], max_gap_s: float) -> dict[str, Array]:
-        """(g,) by name of angles (f,) in (-180, 180], which may turn past an end of it."""
+        """Resample angles (f,) in (-180, 180] to (g,) by name; they may turn past an end."""
         if self.exact or not degrees:
             return dict(degrees)
         columns = np.stack(list(degrees.values()), axis=1)

@@ -1,4 +1,4 @@
-"""Signals of one person over a clip that speeds and events are made of: gaps filled, no jumps."""
+"""Make the signals behind speeds and events of one person: gaps filled, no jumps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,7 +93,7 @@ class Curves:
         return self.signed and joint_of(name).signed
 
     def least_swing(self, name: str) -> float:
-        """Degrees that a flexion must turn by to be told from noise."""
+        """Return the degrees by which a flexion must turn to stand out from noise."""
         return self.noise_swing.get(name, 0.0)
 
     def moves(self, name: str, signal: Array) -> Flags:
@@ -111,7 +111,7 @@ class Curves:
 
 
 def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
-    """The curves of one person who was filmed long enough to be filtered.
+    """Make the curves of one person who was filmed long enough to be filtered.
 
     Raises:
         ValueError: nothing was filtered.
@@ -175,7 +175,7 @@ def curves_of(metrics: PersonMetrics, config: BiomechanicsConfig) -> Curves:
 
 
 def speed_of(curves: Curves, signal: Array) -> Array:
-    """(f,) size of the rate of change of a signal (f,), a second.
+    """Return the size (f,) of the rate of change of a signal (f,), a second.
 
     NaN in the two outermost frames of a run: the filter has only one side to go by there.
     """
@@ -216,7 +216,7 @@ def _faces_aside(metrics: PersonMetrics) -> bool:
 
 
 def whole_turns(name: str, degrees: Array, times_s: Array, max_gap_s: float) -> Array:
-    """A signed flexion with the whole turns that belong to it, NaN where no joint bends so far.
+    """Add whole turns to a signed flexion, NaN where no joint bends so far.
 
     An elbow's is its size. An arm may go round: then its angle goes on beyond a half turn instead
     of jumping, within runs. Other joints cannot, so theirs are within a half turn of the middle of

@@ -1,4 +1,4 @@
-"""Angles of a skeleton, from one table. Image axes: x right, y down; degrees out.
+"""Compute angles of a skeleton from one table. Image axes: x right, y down; degrees out.
 
 Every function is vectorised over leading axes; NaN in gives NaN out. A direction is
 ``atan2(w_y, w_x)``, so a positive turn is clockwise on the screen. An angle is a signed sum of
@@ -29,17 +29,17 @@ TRUNK: Final[Vector] = {
 
 
 def between(start: str, end: str) -> Vector:
-    """The vector from keypoint ``start`` to keypoint ``end``."""
+    """Return the vector from keypoint ``start`` to keypoint ``end``."""
     return {end: 1.0, start: -1.0}
 
 
 def trunk_line(near_side: str | None) -> Vector:
-    """The trunk from shoulder to hip: of ``near_side`` alone, or between the midpoints."""
+    """Return the trunk from shoulder to hip: of ``near_side`` alone, or between the midpoints."""
     return between(f"{near_side}_shoulder", f"{near_side}_hip") if near_side else TRUNK
 
 
 def segments_with(trunk: Vector) -> dict[str, Vector]:
-    """The segments by name, each pointing away from the head where a person hangs straight."""
+    """Return the segments by name, each away from the head where a person hangs straight."""
     table = {"trunk": trunk}
     for side in SIDES:
         for name, (start, end) in SKELETON.bones.items():
@@ -66,12 +66,12 @@ LEVELS: Final[dict[str, Vector]] = {
 
 
 def keypoints_of(angle: str, segments: Mapping[str, Vector] = SEGMENTS) -> tuple[str, ...]:
-    """Names of the keypoints that the flexion ``angle`` needs, each once."""
+    """Return the names of the keypoints that the flexion ``angle`` needs, each once."""
     return tuple(dict.fromkeys(kp for _, segment in ANGLES[angle] for kp in segments[segment]))
 
 
 def combine(vector: Vector, xy: Array) -> Array:
-    """The vector (..., 2) of points (..., 17, 2); NaN where one it needs is NaN."""
+    """Return the vector (..., 2) of points (..., 17, 2); NaN where one it needs is NaN."""
     # A product with a row of zeros would make NaN of points that do not matter.
     weights = np.array(list(vector.values()))
     points = xy[..., [INDEX[name] for name in vector], :]
@@ -80,14 +80,14 @@ def combine(vector: Vector, xy: Array) -> Array:
 
 
 def length(vector: Vector, xy: Array) -> Array:
-    """Length of ``vector`` for points (..., 17, 2), pixels."""
+    """Return the length of ``vector`` for points (..., 17, 2), pixels."""
     w = combine(vector, xy)
     size: Array = np.hypot(w[..., 0], w[..., 1])
     return size
 
 
 def derotated(xy: Array, roll_deg: float, center: Array) -> Array:
-    """Points (..., 2) turned back about ``center`` by a scene turned clockwise on the screen."""
+    """Turn points (..., 2) of a scene turned clockwise on the screen back about ``center``."""
     a = np.radians(roll_deg)
     turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
     turned: Array = (xy - center) @ turn + center
@@ -95,20 +95,20 @@ def derotated(xy: Array, roll_deg: float, center: Array) -> Array:
 
 
 def wrap(degrees: Array) -> Array:
-    """Angles in (-180, 180]."""
+    """Wrap angles to (-180, 180]."""
     wrapped: Array = 180.0 - (180.0 - np.asarray(degrees, np.float64)) % 360.0
     # The remainder of a tiny negative number rounds up to the divisor.
     return np.where(wrapped <= -180.0, 180.0, wrapped)
 
 
 def direction(w: Array) -> Array:
-    """Direction of vectors (..., 2), degrees; NaN for a vector of no length."""
+    """Return the direction of vectors (..., 2), degrees; NaN for a vector of no length."""
     angle: Array = np.degrees(np.arctan2(w[..., 1], w[..., 0]))
     return np.where((w == 0).all(-1), np.nan, angle)
 
 
 def flexion(angle: str, xy: Array, segments: Mapping[str, Vector] = SEGMENTS) -> Array:
-    """Signed flexion ``angle`` of :data:`ANGLES` for points (..., 17, 2), as for facing right."""
+    """Return flexion ``angle`` of :data:`ANGLES` for points (..., 17, 2), as for facing right."""
     return wrap(
         np.sum(
             [sign * direction(combine(segments[name], xy)) for sign, name in ANGLES[angle]], axis=0
@@ -124,7 +124,7 @@ def possible(angle: str, flexed: Array) -> NDArray[np.bool_]:
 
 
 def centered(angle: str, flexed: Array) -> Array:
-    """Signed flexions within a half turn of the middle of what the joint can do."""
+    """Move signed flexions to within a half turn of the middle of the joint's range."""
     middle = sum(joint_of(angle).possible_deg) / 2
     return wrap(flexed - middle) + middle
 
@@ -139,12 +139,12 @@ def unsigned(angle: str, flexed: Array) -> Array:
 
 
 def trunk_lean(xy: Array, trunk: Vector = TRUNK) -> Array:
-    """Inclination of the trunk, degrees: 0 upright, + toward image right."""
+    """Return the inclination of the trunk, degrees: 0 upright, + toward image right."""
     return wrap(direction(combine(trunk, xy)) - 90.0)
 
 
 def tilt(part: str, xy: Array) -> Array:
-    """Tilt of the line through both ``part`` (``hip``, ``shoulder``), -90 to 90 degrees.
+    """Return the tilt of the line through both ``part`` (``hip``, ``shoulder``), -90 to 90 degrees.
 
     + where the left is higher, whether the person faces the camera or not.
     """
@@ -154,7 +154,7 @@ def tilt(part: str, xy: Array) -> Array:
 
 
 def fppa(side: str, xy: Array) -> Array:
-    """Frontal-plane projection angle of the knee, degrees: + valgus, - varus.
+    """Return the frontal-plane projection angle of the knee, degrees: + valgus, - varus.
 
     Inward is the side of the line from hip to ankle on which the other hip lies; NaN where that
     lies along it.

@@ -1,4 +1,4 @@
-"""Angles of one person over a clip, each with its standard deviation and why it is null."""
+"""Compute the angles of one person over a clip, with standard deviations and null reasons."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -67,7 +67,7 @@ class Angle:
     drawn: Array | None = None
 
     def interval(self, level: float = _LEVEL) -> Array:
-        """(f, 2) interval within the range of the angle, NaN where there is none.
+        """Return the interval (f, 2) within the range of the angle, NaN where there is none.
 
         Monte Carlo intervals are of 95 %: other levels are NaN there.
 
@@ -84,7 +84,7 @@ class Angle:
         return np.clip(ends, self.low, self.high)
 
     def disabled(self) -> "Angle":
-        """The same where it is not to be given: null."""
+        """Return the same angle with null values."""
         return replace(
             self,
             value=np.full(len(self.value), np.nan),
@@ -95,7 +95,7 @@ class Angle:
 
 @dataclass(frozen=True)
 class AngleMaker:
-    """What the angles of one person are made from.
+    """Make the angles of one person from points and deviations.
 
     Attributes:
         gated: the points that are seen.
@@ -103,7 +103,7 @@ class AngleMaker:
         model_sigma: (f, 17, 2) pixels, of the model alone, 0 where it gave none: only what was
             measured makes an angle null, the prior is wide on purpose.
         view: of the person.
-        trunk: the line that stands for the trunk.
+        trunk: the line of the trunk.
         config: thresholds.
     """
 
@@ -158,7 +158,7 @@ class AngleMaker:
         return made
 
     def lean(self) -> Angle:
-        """Inclination of the trunk, + toward image right."""
+        """Return the inclination of the trunk, + toward image right."""
         return self._angle(
             trunk_lean(self.gated.xy, self.trunk),
             np.hypot(lean_sigma(self.gated.xy, self.sigma, self.trunk), self.config.sigma_roll_deg),
@@ -168,7 +168,7 @@ class AngleMaker:
         )
 
     def tilts(self) -> dict[str, Angle]:
-        """Tilts of hips and shoulders, + left higher; null in views from too far aside."""
+        """Return the tilts of hips and shoulders, + left higher; null in views too far aside."""
         turned = np.isfinite(self.view.ratio) & (self.view.ratio < self.config.level_ratio)
         turned |= self.view.inferred
         made = {}
@@ -187,7 +187,7 @@ class AngleMaker:
         return made
 
     def body_alignment(self, lean: Angle, tilts: Mapping[str, Angle]) -> dict[str, Angle]:
-        """The three angles of the response, unsigned, of :meth:`lean` and :meth:`tilts`."""
+        """Return the three angles of the response, unsigned, of :meth:`lean` and :meth:`tilts`."""
         return {
             "spine_angle": self._with_drawn(magnitude(lean), [(1, self.trunk)], _off_vertical),
             **{
@@ -199,7 +199,7 @@ class AngleMaker:
         }
 
     def sagittal(self) -> dict[str, Angle]:
-        """Signed flexions and forward lean; null but in sagittal views of known facing.
+        """Return signed flexions and forward lean; null but in sagittal views of known facing.
 
         Flexions of elbows are sizes, which need no facing.
         """
@@ -216,7 +216,7 @@ class AngleMaker:
         return made | {"trunk_lean": _turned(self.lean(), self.view.facing, unseen)}
 
     def frontal(self) -> dict[str, Angle]:
-        """Knee projection angles and lateral lean, + to the person's right; frontal views only."""
+        """Return knee FPPA and lateral lean, + to the person's right; frontal views only."""
         unseen = reasons.where(self.view.kind != FRONTAL, reasons.VIEW_MISMATCH)
         made = {
             "trunk_lateral_lean": _turned(
@@ -243,7 +243,7 @@ class AngleMaker:
         return made
 
     def joint_flags(self) -> dict[str, dict[str, Flags]]:
-        """By joint angle and flag, (f,): what to know of its number.
+        """Return flags (f,) of each joint angle by name, which say how to read it.
 
         ``near_fold``: so near an end of its range that errors only go one way.
         ``out_of_plane``: a segment appears so short that it must point out of the picture.
@@ -265,7 +265,7 @@ class AngleMaker:
     def _with_drawn(
         self, angle: Angle, terms: list[tuple[int, Vector]], fold: Callable[[Array], Array]
     ) -> Angle:
-        """With intervals by drawing where the closed form has none.
+        """Add intervals by drawing where the closed form has none.
 
         Only where the model says how sure it is: the prior is so wide that a short segment between
         two of its points could lie anyhow.
@@ -327,7 +327,7 @@ def _off_level(direction_deg: Array) -> Array:
 
 
 def magnitude(angle: Angle) -> Angle:
-    """The angle without its sign."""
+    """Return the angle without its sign."""
     return Angle(np.abs(angle.value), angle.reason, angle.sigma, 0.0, angle.high)
 
 
@@ -338,7 +338,7 @@ def _turned(angle: Angle, sign: Array, unseen: Reasons) -> Angle:
 
 
 def _within(name: str, angle: Angle, bounds: tuple[float, float]) -> Angle:
-    """The signed flexion ``name`` of an angle, null beyond what the joint can do."""
+    """Return the signed flexion ``name`` of an angle, null beyond what the joint can do."""
     low, high = bounds
     value = centered(name, angle.value)
     beyond = (value < low) | (value > high)

@@ -154,31 +154,15 @@ def _is_even(times_s: Array, rate_hz: float) -> bool:
 
 
 def _filtfilt(values: Array, cutoff_hz: float, rate_hz: float) -> Array:
-    """Filter (n, ...) along n forward and backward, as ``scipy.signal.filtfilt`` does.
-
-    The scipy function computes the steady state on each call, which takes longer than filtering a
-    few hundred frames.
-    """
-    b, a, steady = _second_order(cutoff_hz, rate_hz)
-
-    def turned(x: Array) -> Array:
-        passed, _ = scipy.signal.lfilter(b, a, x, axis=0, zi=np.multiply.outer(steady, x[0]))
-        return np.asarray(passed[::-1])
-
-    before = 2 * values[0] - values[_EDGE:0:-1]
-    after = 2 * values[-1] - values[-2 : -_EDGE - 2 : -1]
-    return turned(turned(np.concatenate((before, values, after))))[_EDGE:-_EDGE]
-
-
-_EDGE: Final = 3 * (ORDER // 2 + 1)
-"""Number of frames reflected at each end, as in scipy."""
+    """Filter (n, ...) along n forward and backward."""
+    return scipy.signal.filtfilt(*_second_order(cutoff_hz, rate_hz), values, axis=0)
 
 
 @lru_cache(maxsize=64)  # a residual analysis asks for the same ones of every person
-def _second_order(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array, Array]:
-    """Return numerator (3,), denominator (3,) and steady state (2,) of a single pass."""
+def _second_order(cutoff_hz: float, rate_hz: float) -> tuple[Array, Array]:
+    """Return numerator (3,) and denominator (3,) of a single pass."""
     b, a = scipy.signal.butter(ORDER // 2, design_cutoff(cutoff_hz, rate_hz), fs=rate_hz)
-    return b, a, scipy.signal.lfilter_zi(b, a)
+    return b, a
 
 
 _LOWEST_HZ: Final = 1.0

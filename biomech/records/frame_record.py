@@ -1,25 +1,18 @@
 """Define one person in one frame: the ``biomechanics`` object of a response."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from biomech.joints import JOINT_ANGLES
-from biomech.records.values import ABSENT, ClipView, Number, ShoulderReference, SigmaSource
+from biomech.records.frame_fields import FIELDS
+from biomech.records.values import ABSENT, Named, ShoulderReference, SigmaSource
 
 Quantities = dict[str, float | None]
 """Numbers by name."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameView:
-    """The view of a frame."""
-
-    kind: ClipView | None = field(metadata={"alias": "class"})
-    yaw_deg: int | None
-    """By how far the person is turned out of the picture's plane."""
-    ratio: Number
-    """Width of the shoulders over their width from the front."""
-    facing: str | None
-    """Where the person looks: a side of the picture, the camera, or away."""
+View = Annotated[
+    dict[str, str | int | float | None], Named(("class", "yaw_deg", "ratio", "facing"))
+]
+"""The view of a frame; a dictionary, as ``class`` is no name of an attribute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +33,8 @@ class FrameDetail:
     """Parts of each score, and how it was made."""
     definitions: dict[str, str]
     """Which of its definitions a score is made by."""
-    view: FrameView
+    view: View
+    """`class`, degrees by which the person is turned, width of the shoulders, way they face."""
     flags: list[str]
     joint_flags: dict[str, list[str]]
     sigma_source: SigmaSource | None
@@ -63,13 +57,12 @@ class NoDetail:
 class FrameBiomechanics:
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
-    joint_angles: Quantities = field(
-        metadata={"description": f"{', '.join(JOINT_ANGLES)}, degrees."}
-    )
-    movement_analysis: Quantities
-    """pose_quality, stability_score and athletic_readiness (0-100), symmetry_index (0-1)."""
-    body_alignment: Quantities
-    """spine_angle, hip_level_difference, shoulder_level_difference, degrees."""
+    joint_angles: Annotated[Quantities, Named(FIELDS["joint_angles"])]
+    """Degrees."""
+    movement_analysis: Annotated[Quantities, Named(FIELDS["movement_analysis"])]
+    """Scores, 0-100; symmetry_index 0-1."""
+    body_alignment: Annotated[Quantities, Named(FIELDS["body_alignment"])]
+    """Degrees."""
     detail: FrameDetail | NoDetail = field(default_factory=NoDetail)
     """Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls."""
 

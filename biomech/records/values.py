@@ -20,6 +20,24 @@ class Bounds:
     pattern: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The names of a mapping's values, where they are always the same."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
+        """Return the JSON schema with a property for each name; pydantic asks for it."""
+        schema = handler(core)
+        value = schema.pop("additionalProperties")
+        return {
+            **schema,
+            "properties": dict.fromkeys(self.names, value),
+            "required": list(self.names),
+            "additionalProperties": False,
+        }
+
+
 Number = float | None
 """A number, None where it is unknown."""
 
@@ -65,11 +83,11 @@ ABSENT: Final[Mapping[str, Any]] = {"exclude_if": _is_none}
 def as_json(value: Any) -> Any:
     """Convert records, and lists and mappings of them, to plain JSON values."""
     if is_dataclass(value):
-        named = [(item.metadata, item.name, getattr(value, item.name)) for item in fields(value)]
+        named = [(item, getattr(value, item.name)) for item in fields(value)]
         return {
-            how.get("alias", name): as_json(part)
-            for how, name, part in named
-            if part is not None or "exclude_if" not in how
+            item.name: as_json(part)
+            for item, part in named
+            if part is not None or "exclude_if" not in item.metadata
         }
     if isinstance(value, Mapping):
         return {name: as_json(part) for name, part in value.items()}

@@ -13,32 +13,19 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
+from biomech.records.frame_fields import FIELDS
 from biomech.records.frame_record import (
     FrameBiomechanics,
     FrameDetail,
-    FrameView,
     NoDetail,
     Quantities,
 )
 from biomech.records.values import ShoulderReference
 from biomech.scores.frame_scores import Score
-
-FIELDS: dict[str, tuple[str, ...]] = {
-    "joint_angles": JOINT_ANGLES,
-    "movement_analysis": (
-        "pose_quality",
-        "stability_score",
-        "symmetry_index",
-        "athletic_readiness",
-    ),
-    "body_alignment": ("spine_angle", "hip_level_difference", "shoulder_level_difference"),
-}
-"""Response fields by block."""
 
 _DECIMALS = 3
 _CM = 100.0
@@ -146,12 +133,12 @@ class FrameBlocks(Sequence[FrameBiomechanics | None]):
                 for name, parts in numbers.get("components", {}).items()
             },
             definitions={name: word for name, word in words["definition"]["of"].items() if word},
-            view=FrameView(
-                kind=words["view"]["words"]["class"] or None,
-                yaw_deg=None if view["yaw_deg"] is None else round(view["yaw_deg"]),
-                ratio=view["ratio"],
-                facing=words["view"]["words"]["facing"] or None,
-            ),
+            view={
+                "class": words["view"]["words"]["class"] or None,
+                "yaw_deg": None if view["yaw_deg"] is None else round(view["yaw_deg"]),
+                "ratio": view["ratio"],
+                "facing": words["view"]["words"]["facing"] or None,
+            },
             flags=_those(flags["flags"]["person"]),
             joint_flags={joint: names for joint, names in marked.items() if names},
             sigma_source=words["sigma"]["of"]["source"] or None,

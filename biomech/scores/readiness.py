@@ -13,7 +13,7 @@ from biomech.events.measures import Phase, phases_of_repetitions, phases_of_stri
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.scores.frame_scores import readiness
-from biomech.scores.stride_scores import gait_scores
+from biomech.scores.gait_scores import gait_scores
 
 _ROUGHEST: Final = -4.0
 _SPAN: Final = 2.6

@@ -1,1 +1,1 @@
-"""The biomechanics stage."""
+"""Compute the biomechanics of clips: a stage of the graph."""

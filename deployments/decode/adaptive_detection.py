@@ -11,6 +11,7 @@ import numpy as np
 
 from deployments.decode.association import match
 from deployments.decode.detection_intervals import Interval
+from deployments.media_choice import Region
 from deployments.messages import F32, Detections
 
 # Of a body's size, between two detections. A box bends away from the straight line between them by
@@ -36,6 +37,7 @@ async def refined(
     finest: int,
     thumbnail_size: tuple[int, int],
     find: Find,
+    region: Region | None = None,
 ) -> tuple[list[Interval], list[Detections | None]]:
     """Add detections to a stretch of the video where people move.
 
@@ -45,12 +47,15 @@ async def refined(
         finest: smallest number of frames between two detections.
         thumbnail_size: (width, height) of the detector's input.
         find: calls the detector.
+        region: part of the picture in the thumbnails; None for all of it.
     """
     pieces = [_Piece(i, f) for i, f in zip(intervals, found, strict=True)]
     while True:
         starts = [before, *(p.found.boxes if p.found else None for p in pieces[:-1])]
         heads = [
-            _head(piece.interval, finest, thumbnail_size) if _moved(start, piece.found) else None
+            _head(piece.interval, finest, thumbnail_size, region)
+            if _moved(start, piece.found)
+            else None
             for start, piece in zip(starts, pieces, strict=True)
         ]
         asked = [head for head in heads if head]
@@ -79,7 +84,9 @@ def _moved(before: F32 | None, after: Detections | None) -> bool:
     return bool((np.abs(last - first).max(axis=1) > _STILL * size).any())
 
 
-def _head(interval: Interval, finest: int, thumbnail_size: tuple[int, int]) -> Interval | None:
+def _head(
+    interval: Interval, finest: int, thumbnail_size: tuple[int, int], region: Region | None
+) -> Interval | None:
     """Return the first half, up to a picture with thumbnail; None if it cannot be halved."""
     middle = interval.start + (interval.end - interval.start) // 2
     if middle - interval.start < finest:
@@ -87,7 +94,7 @@ def _head(interval: Interval, finest: int, thumbnail_size: tuple[int, int]) -> I
     pictures = tuple(p for p in interval.pictures if p.index <= middle)
     if not pictures or pictures[-1].index != middle:
         return None
-    thumbnail, scale = pictures[-1].letterbox(thumbnail_size)
+    thumbnail, scale = pictures[-1].cut(region).letterbox(thumbnail_size)
     return Interval(interval.start, middle, pictures, thumbnail, scale, interval.change)
 
 

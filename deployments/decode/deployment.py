@@ -10,6 +10,7 @@ from ray import serve
 from deployments.concurrency import in_thread
 from deployments.decode.probe import MediaLimits, probe
 from deployments.decode.segment_analysis import analyze_segment
+from deployments.media_choice import MediaOptions
 from deployments.messages import (
     U8,
     AnalysisOptions,
@@ -44,9 +45,9 @@ class DecodeReplica:
         self._poses = poses
         self._gate = asyncio.Semaphore(_MOST_AT_ONCE)
 
-    async def probe(self, path: str) -> MediaInfo:
+    async def probe(self, path: str, options: MediaOptions) -> MediaInfo:
         """See :func:`deployments.decode.probe.probe`."""
-        return await in_thread(lambda cancelled: probe(path, self._limits, cancelled))
+        return await in_thread(lambda cancelled: probe(path, self._limits, cancelled, options))
 
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See :func:`deployments.decode.segment_analysis.analyze_segment`."""

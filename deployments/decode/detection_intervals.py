@@ -10,6 +10,7 @@ from deployments.decode.scene_change_watch import ChangeWatch
 from deployments.media.picture import Picture
 from deployments.media.reader import read
 from deployments.media.scene_change import SceneChange
+from deployments.media_choice import Region
 from deployments.messages import U8, Segment
 
 # Pictures kept at once in one segment, whatever the size of the picture (4K: 12.4 MB each).
@@ -60,6 +61,7 @@ class IntervalReader:
         stride: number of frames between detections.
         thumbnail_size: (width, height) of the detector's input.
         in_hardware: see :func:`deployments.media.reader.read`.
+        region: part of the picture in the thumbnails; None for all of it.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class IntervalReader:
         stride: int,
         thumbnail_size: tuple[int, int],
         in_hardware: bool = False,
+        region: Region | None = None,
     ) -> None:
         self.seconds = 0.0
         self.damaged: list[int] = []  # indices in the video of pictures that measure nothing
@@ -76,6 +79,7 @@ class IntervalReader:
         self._pictures = read(segment, in_hardware=in_hardware, cancelled=self._stopped.is_set)
         self._ahead: Picture | None = None
         self._thumbnail_size = thumbnail_size
+        self._region = region
         ends = detection_frames(segment, stride)
         self._intervals: Iterator[tuple[int, int]] = zip([ends[0], *ends[:-1]], ends, strict=True)
         # y, u and v planes
@@ -121,7 +125,7 @@ class IntervalReader:
         change = self.watch.end()
         if not pictures or pictures[-1].index < end:
             return Interval(start, end, pictures, None, (1.0, 1.0), change)
-        thumbnail, scale = pictures[-1].letterbox(self._thumbnail_size)
+        thumbnail, scale = pictures[-1].cut(self._region).letterbox(self._thumbnail_size)
         return Interval(start, end, pictures, thumbnail, scale, change)
 
     def _pictures_up_to(self, end: int) -> tuple[Picture, ...]:

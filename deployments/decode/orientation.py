@@ -10,6 +10,17 @@ from av.buffer import Buffer
 
 # Matrices are written in 16.16 fixed point, some by recorders that measure the angle.
 _TOLERANCE_DEG = 1.0
+# Clockwise turn, and whether it is mirrored after that (CIPA DC-008, 4.6.4).
+_EXIF = {
+    1: (0, False),
+    2: (0, True),
+    3: (180, False),
+    4: (180, True),
+    5: (90, True),
+    6: (90, False),
+    7: (270, True),
+    8: (270, False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +43,9 @@ def orientation(frame: av.VideoFrame) -> Orientation:
 
     Front cameras show a mirror image on their own screen, but do not store it mirrored.
     """
-    side_data = cast("Mapping[str, Buffer]", frame.side_data)
     try:
-        matrix = bytes(side_data["DISPLAYMATRIX"])
-    except KeyError:
+        matrix = bytes(cast("Mapping[str, Buffer]", frame.side_data)["DISPLAYMATRIX"])
+    except (KeyError, ValueError):  # PyAV does not know the side data that has Exif
         return Orientation()
     # Row vectors: x' = a x + c y, y' = b x + d y, with x right and y down.
     a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].astype(float)
@@ -48,3 +58,9 @@ def orientation(frame: av.VideoFrame) -> Orientation:
     if abs(turn - 90 * quarters) > _TOLERANCE_DEG:
         return Orientation(0, turn, area < 0)
     return Orientation(90 * quarters % 360, 0.0, area < 0)
+
+
+def exif_orientation(value: int) -> Orientation:
+    """Return the orientation that Exif writes as 1 to 8."""
+    turn, mirrored = _EXIF[value]
+    return Orientation(turn, 0.0, mirrored)

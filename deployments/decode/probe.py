@@ -1,7 +1,8 @@
 """Probe a media file without keeping its pictures."""
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from deployments.concurrency import Cancelled, WorkCancelledError, never
-from deployments.decode.orientation import Orientation, orientation
+from deployments.decode.media_options import applied
+from deployments.decode.orientation import exif_orientation, orientation
+from deployments.decode.probe_warnings import warnings_of_file, warnings_of_pictures
 from deployments.decode.stamps import are_ascending, are_suspect, regular
 from deployments.errors import (
     AudioOnlyError,
@@ -23,25 +26,27 @@ from deployments.errors import (
     TruncatedError,
     UnsupportedCodecError,
 )
-from deployments.media.container_sniffing import missing_bytes
-from deployments.media.open import open_media
-from deployments.media.picture import is_hdr
+from deployments.media.container_sniffing import missing_bytes, sniff
+from deployments.media.open import MOST_PIXELS, open_media
 from deployments.media.reader import (
     decoded,
     times_are_made_up,
     video_stream,
-    video_tracks,
 )
+from deployments.media.still_picture import STILLS, StillHeader, still_header
+from deployments.media_choice import AS_IT_IS, MediaOptions
 from deployments.messages import I64, MediaInfo
 
 VIDEO_CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mjpeg", "prores"))
-# A spacing that differs more than this from the median is uneven (as biomech's filters have it).
-_VARIABLE_SHARE = 0.02
 # Pixels less square than this are made square; some recorders write ratios like 1919:1920.
 _SQUARE_SHARE = 0.01
 _RATE_UNKNOWN = Fraction(25)
+_STILL_SHARE = 4  # pixels of a still picture, of those that each picture of a video may have
 _LONGEST_SIDE = 16384  # that x264 encodes; pixels that are far from square make it long
 _LATEST = 1 << 61  # ticks; 73 years in nanoseconds, the shortest that containers count in
+
+
+_MOST_INDEXED = 1_000_000  # pictures of a file of which a part is analyzed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +64,56 @@ class MediaLimits:
 
 
 def probe(
-    path: str | os.PathLike[str], limits: MediaLimits, cancelled: Cancelled = never
+    path: str | os.PathLike[str],
+    limits: MediaLimits,
+    cancelled: Cancelled = never,
+    options: MediaOptions = AS_IT_IS,
 ) -> MediaInfo:
     """Read the index of a local media file, and its first picture.
 
+    Limits of seconds and frames are those of the part that ``options`` choose, of which frames that
+    have to be decoded to reach it are counted too. A file whose index is found only by decoding all
+    of it must keep them as a whole.
+
     Raises:
+        BadParameterError: see :func:`deployments.decode.media_options.applied`.
         NotAVideoError, AudioOnlyError, NoFramesError, TruncatedError, UnsupportedCodecError.
         MediaError: its time stamps are unusable.
         TooLargeError: a limit is exceeded; ``facts`` has ``quantity``, ``value`` and ``limit``.
         WorkCancelledError: ``cancelled``, called at every packet, returned True.
     """
     path = Path(path).resolve()
+    whole = limits
+    if options.cuts:
+        whole = replace(limits, max_duration_s=math.inf, max_frames=_MOST_INDEXED)
     _check("bytes", path.stat().st_size, limits.max_bytes)
+    still = _still(path)
+    if still is not None:
+        limits = replace(limits, max_pixels=min(_STILL_SHARE * limits.max_pixels, MOST_PIXELS))
+        _check("pixels", still.width * still.height, limits.max_pixels)
     with open_media(path, limits.max_pixels, trial="none") as container:
         _check_end(missing_bytes(path, _demuxer(container)))
         stream = _stream(container)
-        _check_declared(path, container, stream, limits)
+        _check_declared(path, container, stream, whole)
         _check_listed(path, container, stream)
-        found = _index_of_packets(container, stream, limits, cancelled)
+        found = None if still else _index_of_packets(container, stream, whole, cancelled)
         if found is not None:
             _check_times(_sorted(*found)[0])
         first, square, reorders = _first_picture(path, limits)
-        index = _index(path, container, stream, found, reorders, limits, cancelled)
+        index = (
+            _ONE_PICTURE
+            if still
+            else _index(path, container, stream, found, reorders, limits, cancelled)
+        )
         _check_times(index.pts)
-        shown = orientation(first)
+        shown = exif_orientation(still.orientation) if still else orientation(first)
         _check("pixels", square[0] * square[1], limits.max_pixels)
         _check("pixels a side", max(square), _LONGEST_SIDE)
         width, height = square if shown.rotation_deg % 180 == 0 else square[::-1]
         time_base = stream.time_base or Fraction(1, av.time_base)
         info = MediaInfo(
             path=str(path),
-            container=_demuxer(container),
+            container=_demuxer(container).removesuffix("_pipe"),
             codec=stream.codec.canonical_name,
             pixel_format=first.format.name,
             width=width,
@@ -103,12 +127,39 @@ def probe(
             counted=index.counted,
             interlaced=first.interlaced_frame,
             warnings=(
-                *_warnings_of_file(container, stream, index),
-                *_warnings(index.pts, first, shown, square),
+                *(
+                    ()
+                    if still
+                    else warnings_of_file(
+                        container,
+                        stream,
+                        pictures=len(index.pts),
+                        counted=index.counted,
+                        repeated=index.repeated,
+                    )
+                ),
+                *warnings_of_pictures(index.pts, first, shown, square),
             ),
         )
-    _check("seconds", info.duration_s, limits.max_duration_s)
-    return info
+    part = applied(info, options)
+    _check("frames", _frames_to_decode(info, part), limits.max_frames)
+    _check("seconds", part.duration_s, limits.max_duration_s)
+    return part
+
+
+def _frames_to_decode(whole: MediaInfo, part: MediaInfo) -> int:
+    """Count the pictures from the key frame before a part of a file up to the part's last one."""
+    key = int(np.searchsorted(whole.keyframe_pts, part.pts[0], side="right")) - 1
+    skipped = 0
+    if key >= 0 and not whole.counted:
+        skipped = int(np.searchsorted(whole.pts, whole.keyframe_pts[key]))
+    return int(part.numbers[-1]) + 1 - skipped
+
+
+def _still(path: Path) -> StillHeader | None:
+    """Read the header of a still picture; None for a video."""
+    demuxer = sniff(path)
+    return still_header(path, demuxer) if demuxer in STILLS else None
 
 
 def _stream(container: InputContainer) -> VideoStream:
@@ -119,7 +170,7 @@ def _stream(container: InputContainer) -> VideoStream:
             raise AudioOnlyError("the file has an audio track and no video track") from None
         raise
     name = "unknown" if stream.codec_context is None else stream.codec.canonical_name
-    if name not in VIDEO_CODECS:
+    if name not in VIDEO_CODECS and _demuxer(container) not in STILLS:
         raise UnsupportedCodecError(f"the video codec {name} is not supported", codec=name)
     return stream
 
@@ -213,6 +264,9 @@ class _Index:
     in_order: bool = False
     counted: bool = False
     repeated: int = 0
+
+
+_ONE_PICTURE = _Index(np.zeros(1, np.int64), np.zeros(1, np.int64), counted=True)
 
 
 def _index(
@@ -314,72 +368,3 @@ def _square_size(frame: av.VideoFrame, ratio: float) -> tuple[int, int]:
     if ratio > 1:
         return round(frame.width * ratio), frame.height
     return frame.width, round(frame.height / ratio)
-
-
-def _warnings_of_file(
-    container: InputContainer, stream: VideoStream, index: _Index
-) -> list[tuple[str, str]]:
-    found = []
-    if (count := len(video_tracks(container))) > 1:
-        context = stream.codec_context
-        size = f"{context.width}x{context.height} {stream.codec.canonical_name}"
-        found.append(
-            (
-                "video_track_chosen",
-                f"the file has {count} video tracks; number {stream.index} ({size}) was analyzed",
-            )
-        )
-    if index.counted:
-        found.append(
-            (
-                "time_stamps_repaired",
-                "the file's time stamps step back or repeat; they were put in the order in which "
-                "pictures are shown",
-            )
-        )
-    if index.repeated:
-        found.append(
-            (
-                "duplicate_times",
-                f"{index.repeated} of {len(index.pts)} pictures have the time stamp of the one "
-                "before; they were spread evenly, so speeds and durations can be wrong",
-            )
-        )
-    return found
-
-
-def _warnings(
-    pts: I64, first: av.VideoFrame, shown: Orientation, square: tuple[int, int]
-) -> tuple[tuple[str, str], ...]:
-    found = []
-    if _is_variable(pts):
-        found.append(("variable_frame_rate", "frames are not evenly spaced; times are the file's"))
-    if first.interlaced_frame:
-        found.append(
-            ("deinterlaced", "pictures are interlaced; each was made whole (bwdif) at its own time")
-        )
-    if shown.ignored_deg:
-        found.append(
-            ("rotation_ignored", f"a rotation of {shown.ignored_deg:.0f} degrees was not applied")
-        )
-    if shown.mirrored:
-        found.append(("mirror_ignored", "the picture is not mirrored as the file asks for"))
-    if square != (first.width, first.height):
-        found.append(
-            ("square_pixels", f"{first.width}x{first.height} was scaled to {square[0]}x{square[1]}")
-        )
-    if is_hdr(first):
-        found.append(("hdr_converted", "HDR was converted to 8-bit BT.709"))
-    elif first.format.components[0].bits > 8:
-        found.append(("converted_to_8_bit", f"{first.format.name} was converted to 8-bit BT.709"))
-    return tuple(found)
-
-
-def _is_variable(pts: I64) -> bool:
-    """Return whether frame intervals differ by more than rounding to ticks explains."""
-    gaps = np.diff(pts)
-    if not len(gaps):
-        return False
-    usual = float(np.median(gaps))
-    rounding = 1.0 if usual >= 2 else 0.0
-    return bool(np.abs(gaps - usual).max() > max(_VARIABLE_SHARE * usual, rounding))

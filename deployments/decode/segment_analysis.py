@@ -20,6 +20,7 @@ from deployments.decode.blur import blur_of
 from deployments.decode.detection_intervals import Interval, IntervalReader
 from deployments.errors import InferenceError
 from deployments.media.picture import Picture
+from deployments.media_choice import Region
 from deployments.messages import (
     F32,
     F64,
@@ -63,7 +64,11 @@ async def analyze_segment(
         Exception: the first one raised by ``detect`` or ``estimate``; other calls are canceled.
     """
     reader = IntervalReader(
-        segment, options.detector_stride, options.detector_input, options.in_hardware
+        segment,
+        options.detector_stride,
+        options.detector_input,
+        options.in_hardware,
+        options.region,
     )
     boxes = _Boxes(segment)
     crop_watch, detect_watch = _Stopwatch(), _Stopwatch()
@@ -93,6 +98,7 @@ async def analyze_segment(
                         options.finest_stride,
                         options.detector_input,
                         find,
+                        options.region,
                     )
                 maps, cut = boxes.extend(intervals, found, options)
                 del intervals  # from here on only ``cut`` holds the pictures
@@ -123,20 +129,24 @@ async def _people_at_ends(
         raise InferenceError(f"the detector answered {len(answers)} of {len(thumbnails)} pictures")
     rest = iter(answers)
     return [
-        None
-        if interval.thumbnail is None
-        else _in_image(next(rest), interval, options.min_box_score, options.max_people)
+        None if interval.thumbnail is None else _in_image(next(rest), interval, options)
         for interval in intervals
     ]
 
 
-def _in_image(
-    found: Detections, interval: Interval, min_score: float, max_people: int
-) -> Detections:
-    width, height = interval.pictures[-1].size
-    boxes = np.asarray(found.boxes, np.float64) / [*interval.scale, *interval.scale]
-    inside = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
-    return select(Detections(inside, found.score), min_score, max_people)
+def _in_image(found: Detections, interval: Interval, options: AnalysisOptions) -> Detections:
+    """Return the best people in image pixels, of those whose box centers are in the region."""
+    region = options.region or Region(0, 0, *interval.pictures[-1].size)
+    corner = np.array([region.x, region.y] * 2)
+    size = np.array([region.width, region.height] * 2)
+    boxes = np.asarray(found.boxes, np.float64).reshape(-1, 4) / [*interval.scale, *interval.scale]
+    score = found.score
+    if options.region is not None:
+        center = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = ((center >= 0) & (center <= size[:2])).all(axis=1)
+        boxes, score = boxes[inside], score[inside]
+    clipped = (np.clip(boxes, 0, size) + corner).astype(np.float32)
+    return select(Detections(clipped, score), options.min_box_score, options.max_people)
 
 
 class _Boxes:

@@ -1,5 +1,7 @@
 """Cut a video into segments."""
 
+from typing import Literal
+
 import numpy as np
 
 from deployments.messages import F64, I64, MediaInfo, Segment, ticks_to_seconds
@@ -22,8 +24,9 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -
     ones, as in browsers' recordings, are cut into four: decoding 2.5 times is cheap compared with
     the other work on each frame, and a video with a single key frame would otherwise be one unit.
     """
-    times = media.times_s
+    times = media.times_s - media.times_s[0]
     starts = [0]
+    numbers = None if media.part is None else media.part.numbers
     for frame in _cuts(media, times, target_s):
         start = -(-int(frame) // detector_stride) * detector_stride
         is_far = start < media.frame_count and times[start] - times[starts[-1]] >= target_s
@@ -40,11 +43,13 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -
             index=i,
             first_frame=start,
             pts=media.pts[start:stop],
-            seek_pts=_key_before(media, max(start - media.interlaced, 0)),
+            seek_pts=_key_before(media, start),
             closing_pts=int(media.pts[stop]) if stop < media.frame_count else None,
             in_order=media.in_order,
             counted=media.counted,
             interlaced=media.interlaced,
+            numbers=None if numbers is None else numbers[start : stop + 1],
+            max_fps=None if media.part is None else media.part.max_fps,
         )
         for i, (start, stop) in enumerate(zip(starts, stops, strict=True))
     ]
@@ -52,7 +57,9 @@ def split(media: MediaInfo, detector_stride: int, target_s: float = SEGMENT_S) -
 
 def _cuts(media: MediaInfo, times_s: F64, target_s: float) -> I64:
     """Return the frames at which to cut, ascending: key frames, and quarters of long gaps."""
-    ends = ticks_to_seconds(media.keyframe_pts - media.pts[0], media.time_base)
+    keys = media.keyframe_pts
+    keys = keys[(keys >= media.pts[0]) & (keys <= media.pts[-1])]
+    ends = ticks_to_seconds(keys - media.pts[0], media.time_base)
     ends = np.concatenate([[0.0], ends, times_s[-1:]])
     cuts = [ends[:-1]]
     for part in range(1, _PARTS):
@@ -63,6 +70,10 @@ def _cuts(media: MediaInfo, times_s: F64, target_s: float) -> I64:
 
 
 def _key_before(media: MediaInfo, frame: int) -> int:
-    """Return the PTS of the last key frame at or before ``frame``, else of the first frame."""
-    i = int(np.searchsorted(media.keyframe_pts, media.pts[frame], side="right")) - 1
+    """Return the PTS of the key frame from which to decode ``frame``, else of the first frame.
+
+    An interlaced picture takes the one before it, which may not be among those analyzed.
+    """
+    side: Literal["left", "right"] = "left" if media.interlaced else "right"
+    i = int(np.searchsorted(media.keyframe_pts, media.pts[frame], side=side)) - 1
     return int(media.keyframe_pts[i]) if i >= 0 else int(media.pts[0])

@@ -25,7 +25,7 @@ from deployments.fetch.addresses import AddressPolicy, IPAddress
 
 _log = logging.getLogger(__name__)
 
-_POLL_S = 0.25  # how soon a wait for bytes notices that it is no longer wanted
+POLL_S = 0.25  # how soon a wait for bytes notices that it is no longer wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _GuardedStream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         end = time.monotonic() + (timeout or self._budget.total_s)
         while True:
-            wait_s = min(_POLL_S, self._budget.left_s(), max(0.001, end - time.monotonic()))
+            wait_s = min(POLL_S, self._budget.left_s(), max(0.001, end - time.monotonic()))
             try:
                 return self._stream.read(max_bytes, wait_s)
             except httpcore.ReadTimeout:

@@ -1,14 +1,12 @@
-"""Downloads the video that an address names: http(s) from permitted hosts, gs:// from own buckets.
+"""Download a video: http(s) from permitted hosts, gs:// and s3:// from permitted buckets."""
 
-httpcore is driven directly: httpx would log each URL with its query, which may be a signature.
-"""
-
+import asyncio
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import httpcore
 import httpx
@@ -22,15 +20,23 @@ from deployments.errors import (
     UnreachableError,
 )
 from deployments.fetch.addresses import AddressPolicy
-from deployments.fetch.guarded_connection import Budget, GuardedBackend
+from deployments.fetch.guarded_connection import POLL_S, Budget
+from deployments.fetch.guarded_request import Timeouts, answer_to, guarded_pool
 from deployments.fetch.media_source import (
     GcsObject,
+    S3Object,
     describe,
     gcs_client,
     parse_redirect,
     parse_source,
 )
+from deployments.fetch.s3 import S3Limits, s3_bucket
 from deployments.fetch.spool import Pace, Progress, Sink, new_file
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+Result = TypeVar("Result")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_ENCODING = frozenset({"", "identity", "aws-chunked"})
@@ -66,6 +72,8 @@ def fetch(
     limits: FetchLimits,
     *,
     gcs_buckets: frozenset[str] = frozenset(),
+    s3_buckets: frozenset[str] = frozenset(),
+    s3_endpoint: str | None = None,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Path:
@@ -90,7 +98,11 @@ def fetch(
         pace = partial(Pace, limits.min_rate, limits.window_s)
         sink = Sink(file, limits.max_bytes, budget, progress, pace)
         if isinstance(source, GcsObject):
-            _fetch_gcs(source, gcs_buckets, limits, budget, sink)
+            _refuse_foreign(source, gcs_buckets)
+            _fetch_gcs(source, limits, budget, sink)
+        elif isinstance(source, S3Object):
+            _refuse_foreign(source, s3_buckets)
+            _fetch_s3(source, s3_endpoint, limits, budget, sink)
         else:
             _fetch_http(source, policy, limits, budget, sink)
         sink.flush()
@@ -100,56 +112,17 @@ def fetch(
 def _fetch_http(
     url: httpx.URL, policy: AddressPolicy, limits: FetchLimits, budget: Budget, sink: Sink
 ) -> None:
-    with httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(),
-        network_backend=GuardedBackend(policy, budget),
-        max_keepalive_connections=0,
-    ) as pool:
+    timeouts = Timeouts(limits.connect_timeout_s, limits.read_timeout_s)
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    with guarded_pool(policy, budget) as pool:
         for _ in range(limits.max_redirects + 1):
-            if url.scheme == "http" and not policy.allow_http:
-                raise AddressNotAllowedError(f"{describe(url)} is not encrypted; use https")
-            with _broken_is_unreachable(url), _get(pool, url, limits) as response:
-                headers = httpx.Headers(response.headers)
+            with answer_to(pool, "GET", url, policy, timeouts, headers) as response:
+                answered = httpx.Headers(response.headers)
                 if response.status not in _REDIRECTS:
-                    _save(url, response, headers, sink)
+                    _save(url, response, answered, sink)
                     return
-                url = parse_redirect(url, headers.get("location", ""))
+                url = parse_redirect(url, answered.get("location", ""))
     raise SourceError(f"{budget.name} redirects more than {limits.max_redirects} times")
-
-
-@contextmanager
-def _get(
-    pool: httpcore.ConnectionPool, url: httpx.URL, limits: FetchLimits
-) -> Iterator[httpcore.Response]:
-    timeouts = {
-        "connect": limits.connect_timeout_s,
-        "read": limits.read_timeout_s,
-        "write": limits.read_timeout_s,
-    }
-    with pool.stream(
-        "GET",
-        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=[
-            (b"Host", url.netloc),
-            (b"Accept", b"*/*"),
-            (b"Accept-Encoding", b"identity"),
-            (b"User-Agent", b"mmpose-service"),
-        ],
-        extensions={"timeout": timeouts},
-    ) as response:
-        yield response
-
-
-@contextmanager
-def _broken_is_unreachable(url: httpx.URL) -> Iterator[None]:
-    try:
-        yield
-    except httpcore.ConnectError as error:
-        raise UnreachableError(f"{describe(url)} does not connect: {error}") from error
-    except httpcore.TimeoutException as error:
-        raise UnreachableError(f"{describe(url)} did not answer in time") from error
-    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise UnreachableError(f"{describe(url)} broke off or answered malformed") from error
 
 
 def _save(url: httpx.URL, response: httpcore.Response, headers: httpx.Headers, sink: Sink) -> None:
@@ -192,22 +165,19 @@ def _refusal(name: str, status: int, retry_after: str = "") -> ServiceError:
     )
 
 
-def _fetch_gcs(
-    source: GcsObject,
-    buckets: frozenset[str],
-    limits: FetchLimits,
-    budget: Budget,
-    sink: Sink,
-) -> None:
-    """Download with the service's own identity, hence only from buckets an operator named.
+def _refuse_foreign(source: GcsObject | S3Object, buckets: frozenset[str]) -> None:
+    """Refuse a bucket that no operator named.
 
-    Otherwise a caller could read through this service whatever it may read.
+    It is read with the service's own identity: a caller could read whatever the service may.
     """
     if source.bucket not in buckets:
         raise AddressNotAllowedError(
             f"The bucket {source.bucket} is not one this service reads",
             hint="Use a signed https address, or ask an operator to allow the bucket.",
         )
+
+
+def _fetch_gcs(source: GcsObject, limits: FetchLimits, budget: Budget, sink: Sink) -> None:
     import requests
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError
@@ -233,10 +203,63 @@ def _fetch_gcs(
     except GoogleAPICallError as error:
         raise _refusal(budget.name, int(error.code or 500)) from error
     except GoogleAuthError as error:
-        raise UnreachableError(
-            f"{budget.name} cannot be read: this service has no valid Google identity",
-            hint="An operator must give the service credentials for the bucket.",
-            retryable=False,
-        ) from error
+        raise _no_identity(budget, "Google") from error
     except (RetryError, DataCorruption, InvalidResponse, requests.RequestException) as error:
         raise UnreachableError(f"{budget.name} could not be received whole") from error
+
+
+def _no_identity(budget: Budget, of: str) -> UnreachableError:
+    return UnreachableError(
+        f"{budget.name} cannot be read: this service has no valid {of} identity",
+        hint="An operator must give the service credentials for the bucket.",
+        retryable=False,
+    )
+
+
+def _fetch_s3(
+    source: S3Object, endpoint: str | None, limits: FetchLimits, budget: Budget, sink: Sink
+) -> None:
+    from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+    waits = S3Limits(
+        connect_s=limits.connect_timeout_s,
+        read_s=limits.read_timeout_s,
+        total_s=limits.total_timeout_s,
+        retry_s=budget.left_s(),
+    )
+    try:
+        asyncio.run(_receive(s3_bucket(source.bucket, endpoint, waits), source, budget, sink))
+    except FileNotFoundError as error:
+        raise _refusal(budget.name, 404) from error
+    except PermissionDeniedError as error:
+        raise _refusal(budget.name, 403) from error
+    except UnauthenticatedError as error:
+        raise _no_identity(budget, "S3") from error
+    except BaseError as error:
+        raise UnreachableError(f"{budget.name} could not be received whole") from error
+
+
+async def _receive(store: "S3Store", source: S3Object, budget: Budget, sink: Sink) -> None:
+    """Receive an object; what breaks off goes on where it broke, from the same version."""
+    import obstore
+
+    found = await _while_wanted(obstore.get_async(store, source.name), budget, sink)
+    if not _plain(found.attributes.get("Content-Encoding")):
+        raise SourceError(f"{budget.name} is stored with a content encoding")
+    sink.expect(found.meta["size"])
+    # As it comes: the least rate is judged by each piece.
+    pieces: AsyncIterator[bytes] = found.stream(min_chunk_size=1)
+    while piece := await _while_wanted(anext(pieces, b""), budget, sink):
+        sink.write(piece)
+
+
+async def _while_wanted(work: Awaitable[Result], budget: Budget, sink: Sink) -> Result:
+    """Wait for ``work``, and hold it to its budget and pace meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=min(POLL_S, budget.left_s()))
+            sink.check_pace()
+        return task.result()
+    finally:
+        task.cancel()

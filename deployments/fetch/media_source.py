@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
@@ -26,9 +26,27 @@ class GcsObject:
     bucket: str
     name: str
 
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.name}"
 
-def parse_source(text: str) -> httpx.URL | GcsObject:
-    """Parse an http(s) or gs:// address, without its fragment and surrounding blanks.
+
+@dataclass(frozen=True, slots=True)
+class S3Object:
+    """An object of S3, its name verbatim (not percent-encoded)."""
+
+    bucket: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.name}"
+
+
+_OBJECTS: Final[dict[str, type[GcsObject | S3Object]]] = {"gs": GcsObject, "s3": S3Object}
+_SEGMENTS_LOST = frozenset({"", ".", ".."})  # the S3 client would drop or refuse them
+
+
+def parse_source(text: str) -> httpx.URL | GcsObject | S3Object:
+    """Parse an http(s), gs:// or s3:// address, without its fragment and surrounding blanks.
 
     Raises:
         SourceError: the address is malformed, ambiguous or has a user name.
@@ -36,13 +54,16 @@ def parse_source(text: str) -> httpx.URL | GcsObject:
     """
     text = text.strip(" ")
     scheme, separator, rest = text.partition("://")
-    if scheme.lower() != "gs" or not separator:
+    kind = _OBJECTS.get(scheme.lower())
+    if kind is None or not separator:
         return _parse_http(text)
     _refuse_ambiguous(text)
     bucket, _, name = rest.partition("/")
     if not _BUCKET.fullmatch(bucket) or not name:
-        raise SourceError("The address is not of the form gs://bucket/object")
-    return GcsObject(bucket, name)
+        raise SourceError(f"The address is not of the form {scheme.lower()}://bucket/object")
+    if kind is S3Object and _SEGMENTS_LOST & {*name.split("/")}:
+        raise SourceError("The object's name has an empty segment, or one of dots")
+    return kind(bucket, name)
 
 
 def parse_redirect(base: httpx.URL, location: str) -> httpx.URL:
@@ -65,10 +86,10 @@ def parse_redirect(base: httpx.URL, location: str) -> httpx.URL:
     return target
 
 
-def describe(source: httpx.URL | GcsObject) -> str:
+def describe(source: httpx.URL | GcsObject | S3Object) -> str:
     """Return scheme, host and path for messages, without the query, which may be a signature."""
-    if isinstance(source, GcsObject):
-        name = f"gs://{source.bucket}/{source.name}"
+    if isinstance(source, GcsObject | S3Object):
+        name = str(source)
     else:
         path = source.raw_path.partition(b"?")[0]
         name = f"{source.scheme}://{(source.netloc + path).decode('ascii')}"
@@ -84,7 +105,7 @@ def _parse_http(text: str) -> httpx.URL:
         raise SourceError("The address is malformed") from None
     if url.scheme not in ("http", "https"):
         raise AddressNotAllowedError(
-            f"The scheme {url.scheme[:20]!r} is not fetched, only http, https and gs"
+            f"The scheme {url.scheme[:20]!r} is not fetched, only http, https, gs and s3"
         )
     if "@" in re.split("[/?#]", text.partition("://")[2], maxsplit=1)[0]:
         raise SourceError("The address carries a user name or password")

@@ -132,10 +132,18 @@ class Sink:
         with keeping("the download"):
             self._file.flush()
 
+    def check_pace(self) -> None:
+        """Check the rate while nothing arrives.
+
+        Raises:
+            UnreachableError: the data arrives too slowly.
+        """
+        if self._pace is not None and self._pace.is_late:
+            raise UnreachableError(f"{self._budget.name} comes too slowly")
+
     def _refuse_slow(self, size: int) -> None:
         self._pace = self._pace or self._begin()
-        if self._pace.is_late:
-            raise UnreachableError(f"{self._budget.name} comes too slowly")
+        self.check_pace()
         self._pace.came(size)
 
     def _refuse_over_limit(self, size: int) -> None:

@@ -4,15 +4,23 @@ Only lengths are read; nothing is parsed that could name another file or an addr
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from deployments.errors import NotAVideoError
+from deployments.media.still_picture import STILLS
 
 # First boxes of ISO media and QuickTime files, at offset 4.
 _ISO_BOXES = frozenset((b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"))
 _STILL_BRANDS = frozenset((b"avif", b"heic", b"heix", b"heim", b"heis", b"mif1"))
+_PICTURES = {
+    "jpeg_pipe": re.compile(b"\xff\xd8\xff"),
+    "png_pipe": re.compile(b"\x89PNG\r\n\x1a\n"),
+    "webp_pipe": re.compile(b"RIFF....WEBP", re.DOTALL),
+}
+_OTHER_PICTURE = "Save the picture as JPEG, PNG or WebP."
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _TS_PACKETS = (188, 192)  # bytes; cameras put a time of four bytes before each
 _LONGEST_HEADER = 4096  # of Matroska, before the segment; a few dozen bytes in files
@@ -21,15 +29,22 @@ MOST_BOXES = 500_000
 
 
 def sniff(path: str | os.PathLike[str]) -> str:
-    """Return the demuxer for a file's first bytes: ``mov``, ``matroska``, ``avi`` or ``mpegts``.
+    """Return the demuxer for a file's first bytes: ``mov``, ``matroska``, ``avi``, ``mpegts``.
+
+    For a still picture it is ``jpeg_pipe``, ``png_pipe`` or ``webp_pipe``.
 
     Raises:
-        NotAVideoError: the file is none of these, a still picture, or empty.
+        NotAVideoError: the file is none of these, another kind of picture, or empty.
     """
     with Path(path).open("rb") as file:
         head = file.read(max(_TS_PACKETS) * 2)
     if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
-        raise NotAVideoError("the file is a still picture (HEIF or AVIF)")
+        raise NotAVideoError("the file is a still picture (HEIF or AVIF)", hint=_OTHER_PICTURE)
+    if head[:4] == b"GIF8":
+        raise NotAVideoError("the file is a GIF", hint=_OTHER_PICTURE)
+    for demuxer, beginning in _PICTURES.items():
+        if beginning.match(head):
+            return demuxer
     if head[4:8] in _ISO_BOXES:
         return "mov"
     if head[:4] == _EBML:
@@ -41,7 +56,8 @@ def sniff(path: str | os.PathLike[str]) -> str:
     raise NotAVideoError(
         "the file is empty"
         if not head
-        else "the file does not begin like MP4, Matroska, AVI or an MPEG transport stream"
+        else "the file does not begin like MP4, Matroska, AVI, an MPEG transport stream, or a "
+        "JPEG, PNG or WebP picture"
     )
 
 
@@ -62,7 +78,7 @@ def missing_bytes(path: str | os.PathLike[str], demuxer: str) -> int:
     with path.open("rb") as file:
         if demuxer == "matroska":
             end = _segment_end(file)
-        elif demuxer == "mpegts":
+        elif demuxer == "mpegts" or demuxer in STILLS:
             return 0
         elif demuxer == "avi":
             end = max((stop for kind, stop in _riffs(file, size)), default=0)

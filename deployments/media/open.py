@@ -22,10 +22,11 @@ from av.container import InputContainer
 from deployments.errors import MediaError, NotAVideoError, TruncatedError
 from deployments.media.container_sniffing import has_box, missing_bytes, sniff
 from deployments.media.mp4_index_limits import MOST_TRACKS, check_claims
+from deployments.media.still_picture import STILLS
 
 _DEMUXER_OPTIONS = {
     "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,webm,avi,mpegts",
+    "format_whitelist": ",".join(("mov,matroska,webm,avi,mpegts", *STILLS)),
     "max_streams": str(MOST_TRACKS),
 }
 NO_DECODERS = {"codec_whitelist": "none"}

@@ -5,7 +5,7 @@ converting the whole picture to BGR if there are fewer than about five crops.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from threading import Lock
 from typing import Self
@@ -22,6 +22,7 @@ from av.video.reformatter import (
 )
 
 from deployments.errors import MediaError
+from deployments.media_choice import Region
 from deployments.messages import F64, U8
 
 # The RTMDet and RTMPose pipelines fill with these.
@@ -81,6 +82,18 @@ class Picture:
         u = _warp(self.u, chroma, size, 128)
         v = _warp(self.v, chroma, size, 128)
         return self._to_bgr(y, u, v)
+
+    def cut(self, region: Region | None) -> "Picture":
+        """Return a part of the picture as views of its planes; all of it for None."""
+        if region is None:
+            return self
+        rows = slice(region.y, region.y + region.height)
+        columns = slice(region.x, region.x + region.width)
+        half = (
+            slice(region.y // 2, (rows.stop + 1) // 2),
+            slice(region.x // 2, (columns.stop + 1) // 2),
+        )
+        return replace(self, y=self.y[rows, columns], u=self.u[half], v=self.v[half])
 
     def letterbox(self, size: tuple[int, int]) -> tuple[U8, tuple[float, float]]:
         """Scale the picture to fit ``size`` (width, height), keeping its aspect ratio.

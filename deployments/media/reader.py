@@ -1,7 +1,7 @@
 """Read the pictures of a segment, in order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from heapq import heappop, heappush
 from itertools import islice
@@ -101,7 +101,7 @@ def _read(
         Converter((segment.width, segment.height), segment.rotation_deg, threads) as converter,
     ):
         stream = video_stream(container, threads)
-        is_start = segment.counted or not segment.first_frame
+        is_start = segment.counted or not _numbers(segment)[0]
         start = None if is_start else segment.seek_pts
         damaged: set[int | None] = set()
         frames = decoded(container, stream, start, cancelled, damaged)
@@ -142,10 +142,13 @@ def _judged(
 
 def _by_number(frames: Iterator[_Judged], segment: Segment) -> Iterator[tuple[int, _Judged]]:
     """Select the segment's frames from all ``frames`` of a file, with the segment's times."""
-    wanted = enumerate(_ticks(segment), segment.first_frame)
-    for (index, pts), judged in zip(
-        wanted, islice(frames, segment.first_frame, None), strict=False
-    ):
+    position = 0
+    wanted = zip(_numbers(segment), _ticks(segment), strict=True)
+    for index, (number, pts) in enumerate(wanted, segment.first_frame):
+        judged = next(islice(frames, number - position, None), None)
+        if judged is None:
+            return
+        position = number + 1
         judged[0].pts = pts
         yield index, judged
 
@@ -176,6 +179,14 @@ def _ticks(segment: Segment) -> list[int]:
     """Return the time stamps of the segment's pictures and of the closing one."""
     closing = [] if segment.closing_pts is None else [segment.closing_pts]
     return [*segment.pts.tolist(), *closing]
+
+
+def _numbers(segment: Segment) -> Sequence[int]:
+    """Return the positions in the file of the segment's pictures and of the closing one."""
+    if segment.numbers is not None:
+        numbers: list[int] = segment.numbers.tolist()
+        return numbers
+    return range(segment.first_frame, segment.first_frame + len(_ticks(segment)))
 
 
 def _pixel_aspect(stream: VideoStream) -> float:

@@ -1,1 +1,1 @@
-"""Person detection and pose estimation: registry, checkpoints, engines, codecs."""
+"""Detect people and estimate poses: registry, checkpoints, engines, codecs."""

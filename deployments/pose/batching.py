@@ -1,4 +1,4 @@
-"""Several callers' pictures through one network call, each with its own outcome."""
+"""Run several callers' pictures through one network call, each with its own outcome."""
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,7 +18,7 @@ async def run_batch(
     items: Sequence[U8],
     infer: Callable[[U8], Awaitable[Sequence[Answer]]],
 ) -> list[Sequence[Answer] | InferenceError]:
-    """Answers of ``infer`` for each item, in order.
+    """Return the answers of ``infer`` for each item, in order.
 
     The items (n_i, h, w, 3) go in together. If that fails each goes in alone, so that a poisonous
     item fails by itself and its neighbours get their answers.

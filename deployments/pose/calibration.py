@@ -45,7 +45,7 @@ class ConfidenceMap(BaseModel):
         return self
 
     def __call__(self, raw: F32) -> F32:
-        """Confidence of raw scores of any shape."""
+        """Return the confidence of raw scores of any shape."""
         return np.interp(raw, self.raw, self.confidence).astype(np.float32)
 
 
@@ -118,7 +118,7 @@ class Calibration(BaseModel):
         return np.array([self.sigma_scale[name] for name in KEYPOINTS], np.float32)
 
     def apply(self, poses: CropPoses) -> CropPoses:
-        """Poses with calibrated standard deviation and confidence."""
+        """Return poses with calibrated standard deviation and confidence."""
         found = np.isfinite(poses.keypoints).all(-1)
         return replace(
             poses,
@@ -135,7 +135,7 @@ class _File(BaseModel):
 
 
 def load_calibrations(path: Path) -> tuple[Calibration, ...]:
-    """The calibrations in a file, of one model each.
+    """Load the calibrations in a file, of one model each.
 
     Raises:
         ConfigurationError: the file cannot be read or is none; says where.
@@ -189,7 +189,7 @@ class CalibratedPose:
 def calibrated(
     model: PoseModel, calibrations: tuple[Calibration, ...], flip_test: bool
 ) -> PoseModel:
-    """``model``, with the calibration that is of it, if there is one."""
+    """Wrap ``model`` with its calibration, if there is one."""
     status: ModelStatus = model.status
     for calibration in calibrations:
         if calibration.key != status.key:

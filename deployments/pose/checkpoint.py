@@ -1,4 +1,4 @@
-"""Reading published ``.pth`` checkpoints without running what is in them."""
+"""Read published ``.pth`` checkpoints without running code in them."""
 
 import pickle
 import re
@@ -22,7 +22,7 @@ class _TrainingLog:
 
 
 def _method_of_log(owner: Any, name: str) -> None:
-    """Takes the place of ``getattr``, by which the methods of a ``HistoryBuffer`` are pickled.
+    """Replace ``getattr``, by which the methods of a ``HistoryBuffer`` are pickled.
 
     The real one would let a file reach any attribute of anything allowed.
     """
@@ -30,8 +30,8 @@ def _method_of_log(owner: Any, name: str) -> None:
         raise pickle.UnpicklingError(f"attribute {name!r} of something else than a training log")
 
 
-# What published checkpoints hold beside tensors, all of it in their meta data. Files written under
-# numpy 1 name the same things in numpy.core.
+# Types in published checkpoints other than tensors, all in their meta data. Files written under
+# numpy 1 name the same types in numpy.core.
 _ALLOWED: Final[list[Any]] = [
     (_TrainingLog, "mmengine.logging.history_buffer.HistoryBuffer"),
     (_method_of_log, "builtins.getattr"),
@@ -47,7 +47,7 @@ _ALLOWED: Final[list[Any]] = [
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The parameters of a checkpoint by name, on the CPU.
+    """Read the parameters of a checkpoint by name, on the CPU.
 
     Only tensors, plain values and what published checkpoints hold in their meta data are read; a
     file that names anything else is refused, nothing in it is run.

@@ -1,4 +1,4 @@
-"""MMPose and MMDetection on the current stack, without anything that has to be compiled.
+"""Run MMPose and MMDetection on the current stack, without anything that has to be compiled.
 
 Of mmcv's compiled operators the registered networks call one, ``nms``, yet MMDetection imports them
 all. Where mmcv is compiled, its operators are used; where it is not (mmcv-lite has a wheel, mmcv
@@ -27,8 +27,8 @@ NmsKind = Literal["compiled", "python"]
 _OPERATORS = "mmcv._ext"
 _COCO_EVALUATION = "xtcocotools.cocoeval"
 
-# What the packages do at every call that a later torch will not have. They are pinned beside this
-# torch, so nobody who sees these warnings could act on them.
+# Deprecated calls of the packages that a later torch will not have. They are pinned to this torch,
+# so nobody who sees these warnings could act on them.
 _KNOWN_WARNINGS = (
     (r"`torch\.cuda\.amp\.autocast\(args\.\.\.\)` is deprecated", FutureWarning),
     (r"torch\.meshgrid: in an upcoming release", UserWarning),

@@ -1,4 +1,4 @@
-"""Pose networks and the person detector as deployments with dynamic batching."""
+"""Deploy pose networks and the person detector with dynamic batching."""
 
 import asyncio
 import gc
@@ -55,7 +55,7 @@ class ModelReplica:
     def __init__(self, choice: ModelChoice, search: Sequence[Path], options: EngineOptions) -> None:
         log_as_serve()
         self._engine: Any = choice.load(search, replace(options, threads=_threads(options)))
-        gc.freeze()  # what is loaded stays: no collection needs to look at it
+        gc.freeze()  # loaded objects stay: no collection needs to look at them
         self._share = options.share_batches
         at_once = 1 if isinstance(self._engine, ModelStatus) else self._engine.calls_at_once
         self._threads = ThreadPoolExecutor(at_once, choice.role)
@@ -78,7 +78,7 @@ class ModelReplica:
         return self._engine if isinstance(self._engine, ModelStatus) else self._engine.status
 
     def check_health(self) -> None:
-        """Called by Serve; raising has the replica replaced."""
+        """Check the replica; Serve calls this, and replaces the replica if it raises."""
         if self._failures >= UNHEALTHY_AFTER:
             raise RuntimeError(f"the last {self._failures} calls of the network failed")
 
@@ -116,7 +116,7 @@ class ModelReplica:
         return answer
 
     async def _answer(self, nested: list[Any]) -> list[Any]:
-        """The answers for pictures that come as a nested object reference, in pieces to be joined.
+        """Answer for pictures that come as a nested object reference, in pieces to be joined.
 
         A nested reference survives both of Serve's transports; an array of this size as an argument
         does not.
@@ -153,7 +153,7 @@ class DetectorReplica(ModelReplica):
     """Letterboxed pictures in, people out."""
 
     async def detect(self, nested: list[Any]) -> list[Detections]:
-        """People in ``[reference to pictures (n, h, w, 3)]``.
+        """Detect the people in ``[reference to pictures (n, h, w, 3)]``.
 
         Raises:
             NotReadyError: no model is loaded. InferenceError: the network failed.

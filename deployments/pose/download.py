@@ -1,4 +1,4 @@
-"""Downloading published files: resumed, checked, and put in place whole or not at all."""
+"""Download published files: resumed, checked, and put in place whole or not at all."""
 
 import fcntl
 import os
@@ -106,9 +106,9 @@ def download(
 ) -> Path:
     """Fetch ``asset`` into ``folder`` from the first source that has it, unless it is there.
 
-    The bytes of an address go to a ``.part`` file beside it, which this or a later call continues
-    where the server can (HTTP ranges, guarded by ETag or date); it takes its name only once its
-    size and digest are right. Of several calls, one fetches while the others wait.
+    The bytes of an address go to a ``.part`` file in ``folder``, which this or a later call
+    continues where the server can (HTTP ranges, guarded by ETag or date); it takes its name only
+    once its size and digest are right. Of several calls, one fetches while the others wait.
 
     Args:
         asset: what to fetch. folder: where to; made if need be.
@@ -226,7 +226,7 @@ def _take_member(
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Other threads and processes that fetch into ``folder`` wait.
+    """Let other threads and processes that fetch into ``folder`` wait.
 
     Not where its file system has no locks, as some network ones have none for folders.
     """

@@ -1,4 +1,4 @@
-"""The two verbs every model has, whatever runs it.
+"""Define the two verbs every model has, whatever runs it.
 
 ``calls_at_once`` is how many of a model's calls may be under way, each in another thread.
 """
@@ -15,7 +15,7 @@ class PoseModel(Protocol):
     calls_at_once: int
 
     def infer(self, crops: U8) -> CropPoses:
-        """Keypoints of ``crops`` (n, height, width, 3) uint8 BGR, n >= 0.
+        """Return the keypoints of ``crops`` (n, height, width, 3) uint8 BGR, n >= 0.
 
         Raises:
             InferenceError: the network failed.
@@ -30,7 +30,7 @@ class PersonDetector(Protocol):
     calls_at_once: int
 
     def infer(self, images: U8) -> list[Detections]:
-        """People in ``images`` (n, height, width, 3) uint8 BGR, boxes in pixels of the input.
+        """Detect people in ``images`` (n, height, width, 3) uint8 BGR, boxes in input pixels.
 
         A picture is scaled to fit the input with its aspect kept, put at the top left, and the rest
         is filled with 114.

@@ -1,4 +1,4 @@
-"""From a registry entry to a model that answers."""
+"""Load a model that answers from a registry entry."""
 
 import logging
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class ModelChoice:
     def load(
         self, search: Sequence[Path], options: EngineOptions
     ) -> PoseModel | PersonDetector | ModelStatus:
-        """The first model whose file is there; a status that says why if there is none.
+        """Load the first model whose file is there; a status that says why if there is none.
 
         Raises:
             ConfigurationError: a setting does not fit this machine or the model.

@@ -1,4 +1,4 @@
-"""Options of running a network."""
+"""Define the options of running a network."""
 
 from dataclasses import dataclass
 from pathlib import Path

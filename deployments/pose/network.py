@@ -1,4 +1,4 @@
-"""Networks as MMPose and MMDetection build them from their own configs."""
+"""Build networks of MMPose and MMDetection from their own configs."""
 
 import importlib.util
 import warnings
@@ -61,7 +61,7 @@ def load_network(entry: ModelEntry, path: Path, *, use_compiled_ops: bool = True
 
 
 def read_model_config(entry: ModelEntry) -> Any:
-    """The ``model`` section of the config of ``entry``, without references to other weights.
+    """Read the ``model`` section of the config of ``entry``, without references to other weights.
 
     Raises:
         ConfigurationError: the config is not there.
@@ -88,7 +88,7 @@ def read_model_config(entry: ModelEntry) -> Any:
 
 
 def codec_of(model_config: Any, entry: ModelEntry) -> Codec:
-    """The codec that a config states; ``model_config`` is the ``model`` section of it.
+    """Return the codec that a config states; ``model_config`` is the ``model`` section of it.
 
     Raises:
         ConfigurationError: it is not one that is decoded here, or does not fit the entry.

@@ -1,4 +1,4 @@
-"""Facts of the known models, by the config name that the registry file uses.
+"""List facts of the known models by the config name that the registry file uses.
 
 Average precision is on COCO val2017 as MMPose publishes it: with flip test, on the boxes of a
 detector of 56.4 person AP.

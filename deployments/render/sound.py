@@ -11,14 +11,19 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 AnyPacket: TypeAlias = "Packet[Any]"
-AddSound: TypeAlias = Callable[[InputContainer, AudioStream, OutputContainer], Iterator[AnyPacket]]
-"""Add a stream to a container and yield its packets, with the source's times."""
+AddSound: TypeAlias = Callable[
+    [InputContainer, AudioStream, Fraction | None, OutputContainer], Iterator[AnyPacket]
+]
+"""Add a stream to a container and yield its packets, with the source's times.
+
+Packets that end well before a time, in seconds, are left out; None for all packets.
+"""
 
 # What MP4 holds and browsers play.
 _COPIED = frozenset(("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"))
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _RATES = range(4_000, 768_001)  # resampling others takes memory and time without bounds
-_MOST_AFTER_S = 60
+_LEAD_S = 1  # of sound that a decoder may need before the first that is played
 _AAC_BIT_RATE = 64_000  # a channel
 
 
@@ -37,17 +42,23 @@ def ways_to_add(stream: AudioStream) -> tuple[AddSound, ...]:
 
 
 def copied(
-    source: InputContainer, stream: AudioStream, target: OutputContainer
+    source: InputContainer,
+    stream: AudioStream,
+    since_s: Fraction | None,
+    target: OutputContainer,
 ) -> Iterator[AnyPacket]:
     """Yield the packets unchanged."""
     out = target.add_stream_from_template(stream)
-    for packet in _packets(source, stream):
+    for packet in _packets(source, stream, since_s):
         packet.stream = out
         yield packet
 
 
 def encoded(
-    source: InputContainer, stream: AudioStream, target: OutputContainer
+    source: InputContainer,
+    stream: AudioStream,
+    since_s: Fraction | None,
+    target: OutputContainer,
 ) -> Iterator[AnyPacket]:
     """Yield the sound encoded as AAC, in mono or stereo."""
     context = stream.codec_context
@@ -56,7 +67,7 @@ def encoded(
     out = target.add_stream("aac", rate=rate, layout=layout)
     out.bit_rate = channels * _AAC_BIT_RATE
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-    for packet in chain(_packets(source, stream), [None]):
+    for packet in chain(_packets(source, stream, since_s), [None]):
         for frame in _decoded(stream, packet):
             for resampled in resampler.resample(frame):
                 yield from out.encode(resampled)
@@ -71,13 +82,13 @@ def between(
     """Yield packets shifted by ``start_s`` seconds, from the one that plays at that moment.
 
     The packet before it is included, because a decoder needs it for a correct start; the file marks
-    it as not to be played. Sound may continue for a minute after ``end_s``.
+    it as not to be played. Packets after ``end_s`` are left out.
     """
     before: AnyPacket | None = None
     for packet in packets:
         if packet.pts is None or packet.time_base is None:
             continue
-        if packet.pts * packet.time_base > end_s + _MOST_AFTER_S:
+        if packet.pts * packet.time_base > end_s:
             return
         packet.pts -= round(start_s / packet.time_base)
         packet.dts = packet.pts
@@ -90,7 +101,9 @@ def between(
         yield packet
 
 
-def _packets(source: InputContainer, stream: AudioStream) -> Iterator[AnyPacket]:
+def _packets(
+    source: InputContainer, stream: AudioStream, since_s: Fraction | None
+) -> Iterator[AnyPacket]:
     """Yield packets until the end of the file, or until it is damaged."""
     packets = source.demux(stream)
     while True:
@@ -100,8 +113,14 @@ def _packets(source: InputContainer, stream: AudioStream) -> Iterator[AnyPacket]
             return
         if packet is None:
             return
-        if packet.size:
+        if packet.size and not _is_before(packet, since_s):
             yield packet
+
+
+def _is_before(packet: AnyPacket, since_s: Fraction | None) -> bool:
+    if since_s is None or packet.pts is None or packet.time_base is None:
+        return False
+    return packet.pts * packet.time_base < since_s - _LEAD_S
 
 
 def _decoded(stream: AudioStream, packet: "AnyPacket | None") -> list[av.AudioFrame]:

@@ -12,25 +12,26 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from deployments.errors import BadParameterError, ConfigurationError, StorageError
+from deployments.annotated_video import StoredVideo
+from deployments.errors import ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
-from deployments.messages import StoredVideo
+from deployments.render.object_names import NAME, OWNER, check_key, object_name, sha256_of
+from deployments.render.s3_storage import WEEK_S, S3VideoStore
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _PARTIAL = ".part-"
 _COPIED_S = 600.0
 """Age in seconds beyond which a partial copy was left by a killed process."""
 _BUCKET_TARGET = re.compile(
-    r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
+    r"(?P<scheme>gs|s3)://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(?P<prefix>[^\x00-\x1f\\]*))?"
 )
 
 
@@ -38,11 +39,20 @@ class VideoStore(Protocol):
     """Store of finished videos that returns their addresses."""
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Store a copy of the file ``path`` under ``key``, a plain file name.
+        """Store a copy of the file ``path`` under ``key``: ``name`` or ``owner/name``.
+
+        Raises:
+            BadParameterError: ``key`` is neither.
+            StorageError: it could not be stored.
+        """
+        ...
+
+    def remove(self, key: str) -> None:
+        """Delete the video of ``key``, if there is one.
 
         Raises:
             BadParameterError: ``key`` is not a plain file name.
-            StorageError: it could not be stored.
+            StorageError: it could not be deleted.
         """
         ...
 
@@ -55,11 +65,12 @@ class LocalStore:
     public_url: str
 
     def put(self, path: Path, key: str) -> StoredVideo:
-        """Copy to the folder, which is created if absent, then rename atomically."""
-        _check_key(key)
+        """Copy to the owner's folder, which is created if absent, then rename atomically."""
+        check_key(key)
+        target = self.folder / key
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=self.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=target.parent)
             partial = Path(name)
             try:
                 with path.open("rb") as source, os.fdopen(handle, "wb") as copy:
@@ -67,9 +78,11 @@ class LocalStore:
                     copy.flush()
                     os.fsync(handle)
                 stored = StoredVideo(
-                    f"{self.public_url.rstrip('/')}/{key}", partial.stat().st_size, _sha256(partial)
+                    f"{self.public_url.rstrip('/')}/{key}",
+                    partial.stat().st_size,
+                    sha256_of(partial),
                 )
-                partial.replace(self.folder / key)
+                partial.replace(target)
             except BaseException:
                 partial.unlink(missing_ok=True)
                 raise
@@ -77,23 +90,27 @@ class LocalStore:
             raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
         return stored
 
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        check_key(key)
+        try:
+            (self.folder / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{key} cannot be deleted: {error.strerror}") from error
+
     def sweep(self, older_than_s: float) -> int:
-        """Delete videos older than ``older_than_s``, and partial copies sooner.
+        """Delete videos of all owners older than ``older_than_s``, and partial copies sooner.
 
         Returns:
             The number of deleted files. Other files are kept. A folder that cannot be read is
             skipped; storing in it raises the error.
         """
-        now = time.time()
-        try:
-            return sum(
-                _remove_if_older(Path(entry), now - age_s)
-                for entry in os.scandir(self.folder)
-                if entry.is_file(follow_symlinks=False)
-                and (age_s := _kept_s(entry.name, older_than_s)) is not None
-            )
-        except OSError:
-            return 0
+        owners = [
+            Path(entry)
+            for entry in _entries(self.folder)
+            if entry.is_dir(follow_symlinks=False) and OWNER.fullmatch(entry.name)
+        ]
+        return sum(_sweep(folder, older_than_s) for folder in (self.folder, *owners))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +135,7 @@ class GcsStore:
         ``if_generation_match=0`` makes the upload safe to retry on failure. If the object already
         exists with this content, an earlier attempt succeeded.
         """
-        _check_key(key)
-        name = f"{self.prefix}/{key}" if self.prefix else key
+        name = object_name(self.prefix, key)
         from google.api_core.exceptions import PreconditionFailed
         from google.cloud.storage.retry import DEFAULT_RETRY
 
@@ -143,24 +159,48 @@ class GcsStore:
                         retryable=False,
                     ) from None
         url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
-        return StoredVideo(url, path.stat().st_size, _sha256(path))
+        return StoredVideo(url, path.stat().st_size, sha256_of(path))
+
+    def remove(self, key: str) -> None:
+        """See ``VideoStore``."""
+        name = object_name(self.prefix, key)
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_timeout(self.retry_s)
+        with (
+            _google_errors(f"gs://{self.bucket}/{name}"),
+            self.client_factory() as client,
+            suppress(NotFound),
+        ):
+            client.bucket(self.bucket).blob(name).delete(retry=retry)
 
 
-def open_store(target: str, public_url: str) -> VideoStore:
+def open_store(
+    target: str, public_url: str, *, s3_endpoint: str | None = None, url_s: float = WEEK_S
+) -> VideoStore:
     """Open the store of the setting ``output``.
 
     Args:
-        target: ``gs://bucket/prefix``, or a local folder, which is created if absent.
+        target: ``gs://bucket/prefix``, ``s3://bucket/prefix``, or a local folder, which is created
+            if absent.
         public_url: address under which a local folder is served.
+        s3_endpoint: see :func:`deployments.fetch.s3.s3_bucket`.
+        url_s: validity of the addresses of videos in S3.
 
     Raises:
         ConfigurationError: ``target`` is neither, or the folder cannot be written.
     """
     if match := _BUCKET_TARGET.fullmatch(target):
-        return GcsStore(match["bucket"], (match["prefix"] or "").strip("/"))
+        prefix = (match["prefix"] or "").strip("/")
+        if match["scheme"] == "gs":
+            return GcsStore(match["bucket"], prefix)
+        if not {"", ".", ".."} & {*prefix.split("/")} or not prefix:
+            return S3VideoStore(match["bucket"], prefix, s3_endpoint, url_s)
     if "://" in target or not target.strip():
         raise ConfigurationError(
-            f"output: {target!r} is neither a folder nor gs://bucket/prefix", setting="output"
+            f"output: {target!r} is no folder, gs://bucket/prefix or s3://bucket/prefix",
+            setting="output",
         )
     folder = Path(target).expanduser().resolve()
     try:
@@ -174,16 +214,31 @@ def open_store(target: str, public_url: str) -> VideoStore:
     return LocalStore(folder, public_url)
 
 
-def _check_key(key: str) -> None:
-    if not _KEY.fullmatch(key):
-        raise BadParameterError(f"{key[:50]!r} is no usable name of a result", field="key")
-
-
 def _kept_s(name: str, longest_s: float) -> float | None:
     """Return the seconds to keep a file of this name; None if this store did not write it."""
     if name.startswith(_PARTIAL):
         return min(longest_s, _COPIED_S)
-    return longest_s if _KEY.fullmatch(name) else None
+    return longest_s if NAME.fullmatch(name) else None
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except OSError:
+        return []
+
+
+def _sweep(folder: Path, older_than_s: float) -> int:
+    now = time.time()
+    try:
+        return sum(
+            _remove_if_older(Path(entry), now - age_s)
+            for entry in _entries(folder)
+            if entry.is_file(follow_symlinks=False)
+            and (age_s := _kept_s(entry.name, older_than_s)) is not None
+        )
+    except OSError:
+        return 0
 
 
 def _remove_if_older(path: Path, before: float) -> bool:
@@ -194,11 +249,6 @@ def _remove_if_older(path: Path, before: float) -> bool:
     except FileNotFoundError:  # another replica sweeps the same folder
         return False
     return True
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _md5_base64(path: Path) -> str:

@@ -60,7 +60,7 @@ class Grouped:
 
 
 def expand_ranges(start: I64, stop: I64) -> tuple[I64, I64]:
-    """All numbers from each of ``start`` (k,) up to its ``stop``: (m,) whose, and the number."""
+    """Expand ranges from ``start`` (k,) up to ``stop``: (m,) whose, and the number."""
     count = np.maximum(stop - start, 0)
     owner = np.repeat(np.arange(len(start)), count)
     first = np.repeat(start - (np.cumsum(count) - count), count)

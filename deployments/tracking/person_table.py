@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from biomech.config import CONFIDENCE_THRESHOLD
 from biomech.skeleton import INDEX
-from deployments.boxes import intersection_over_smaller, intersection_over_union
+from deployments.box_overlap import intersection_over_smaller, intersection_over_union
 from deployments.messages import F32, F64, I32, I64, Bools, CropPoses, MediaInfo, SegmentPoses
 
 # The boxes on both sides of a cut are of the same picture, from two calls of the detector.

@@ -1,1 +1,1 @@
-"""Access: API keys, tokens, quotas, rate limits, signed links and the audit log."""
+"""Control access: API keys, tokens, quotas, rate limits, signed links and the audit log."""

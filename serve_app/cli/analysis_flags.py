@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import BaseModel
 
+from serve_app.http.uploads import parse_options
+from serve_app.results.media_schema import RegionOptions
 from serve_app.results.response_schema import CameraOptions, PoseOptions, SubjectOptions
 from serve_app.results.supplied import SUPPLIED, read_supplied, require_our_definitions
 
@@ -14,7 +16,7 @@ _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "subject": SubjectOptions,
     "camera": CameraOptions,
 }
-_OUTPUT: Final = ("video", "data")
+_OUTPUT: Final = ("video", "data", "fields")
 """Options that select the output; a command has its own flags for these, or none."""
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -30,7 +32,7 @@ def _properties(kind: type[BaseModel]) -> dict[str, dict[str, Any]]:
 _OF_THE_CLIP: Final = {
     name: schema
     for name, schema in _properties(PoseOptions).items()
-    if name not in (*_OUTPUT, *_PARTS, *SUPPLIED)
+    if name not in (*_OUTPUT, *_PARTS, *SUPPLIED, "region")
 }
 
 _FILES: Final[Mapping[str, str]] = {
@@ -47,6 +49,13 @@ def analysis_flags(command: _Command) -> _Command:
     """
     for name, text in reversed(list(_FILES.items())):
         command = click.option(f"--{name}", type=_FILE, metavar="FILE", help=text)(command)
+    command = click.option(
+        "--region",
+        type=int,
+        nargs=len(RegionOptions.model_fields),
+        metavar=" ".join(name.upper() for name in RegionOptions.model_fields),
+        help="Where people are detected, in pixels of the upright picture.",
+    )(command)
     schemas = dict(_OF_THE_CLIP)
     for kind in _PARTS.values():
         schemas |= _properties(kind)
@@ -69,17 +78,21 @@ def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
         flags: of :func:`analysis_flags`, by option. output: ``video`` and ``data``.
 
     Raises:
-        BadParameterError: a file has the wrong content. DefinitionsDifferError: a result in a file
-            was made with other definitions.
+        BadParameterError: a value is not allowed, or a file has the wrong content.
+        DefinitionsDifferError: a result in a file was made with other definitions.
     """
     supplied = read_supplied({name: flags[name] for name in _FILES})
-    parts = {part: {n: flags[n] for n in kind.model_fields} for part, kind in _PARTS.items()}
-    options = PoseOptions(**{n: flags[n] for n in _OF_THE_CLIP}, **parts, **supplied, **output)
+    values: dict[str, Any] = {n: flags[n] for n in _OF_THE_CLIP}
+    for part, kind in _PARTS.items():
+        values[part] = {n: flags[n] for n in kind.model_fields}
+    if flags["region"] is not None:
+        values["region"] = dict(zip(RegionOptions.model_fields, flags["region"], strict=True))
+    options: PoseOptions = parse_options(PoseOptions, values | supplied | output)
     require_our_definitions(options.context.supplied)
     return options
 
 
-def _type_of(schema: Mapping[str, Any]) -> click.Choice[str] | click.FloatRange:
+def _type_of(schema: Mapping[str, Any]) -> click.Choice[Any] | click.FloatRange:
     """Return the type of a flag: a choice of words, or a number within bounds."""
     values = schema.get("anyOf", [schema])[0]
     if "enum" in values:

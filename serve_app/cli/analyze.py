@@ -51,7 +51,7 @@ class Formats:
 def analyze(
     sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, video: bool, **flags: Any
 ) -> None:
-    """Analyze videos without a server: files, or http(s):// and gs:// addresses.
+    """Analyze videos without a server: files, or http(s)://, gs:// and s3:// addresses.
 
     Prints a summary of each video. If a video fails, the others are still analyzed, and the exit
     code is 1.
@@ -133,7 +133,7 @@ async def _analyze(service: PoseService, source: str, options: PoseOptions, repo
     if not os.path.isfile(source):  # also of a name that is too long
         raise BadParameterError(
             f"there is no file {readable(source)}",
-            hint="Check the path, or give an http(s):// or gs:// address.",
+            hint="Check the path, or give an http(s)://, gs:// or s3:// address.",
         )
     if not os.access(source, os.R_OK):
         raise BadParameterError(

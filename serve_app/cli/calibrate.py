@@ -14,7 +14,8 @@ from serve_app.cli.progress_bar import STDERR, progress_of
 from serve_app.model_plan import plan_models
 from serve_app.offline.reliability_diagram import draw_reliability
 from serve_app.service import LiveConfig
-from serve_app.settings import environment_name, load_settings
+from serve_app.setting_types import environment_name
+from serve_app.settings import load_settings
 
 _WITHIN = 0.05
 

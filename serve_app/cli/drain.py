@@ -13,7 +13,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentBroadcastResponse
 
 _ENDS_WITHIN_S = 5.0  # work that is ended stops within a picture or a batch
-_SENT_WITHIN_S = 5.0  # what replicas have answered, by proxies and to callers that read slowly
+_SENT_WITHIN_S = 5.0  # answers of replicas, by proxies and to slow readers
 _KNOWN_WITHIN_S = 5.0
 _POLL_S = 0.05
 _PROXY = "SERVE_PROXY_ACTOR-{node}"  # as Ray's controller names them, in the namespace `serve`
@@ -54,7 +54,7 @@ def _have_sent(proxies: list[ActorHandle]) -> bool:
 def _broadcast(application: str, grace_s: float) -> DeploymentBroadcastResponse | None:
     """Tell all replicas of an application's entrance to drain; None where it has none.
 
-    A new handle learns of its replicas by and by, and until then broadcasts to nobody.
+    A new handle learns of its replicas after a while, and until then broadcasts to nobody.
     """
     handle = serve.get_app_handle(application).options()  # which makes its router
     if not _until(handle.running_replicas_populated, _KNOWN_WITHIN_S):

@@ -48,6 +48,7 @@ _COMMANDS = {
     "check": "check:check",
     "serve": "serve:serve",
     "deploy": "deploy:deploy",
+    "keys": "keys:keys",
     "quantize": "quantize:quantize",
     "tune": "tune:tune",
 }

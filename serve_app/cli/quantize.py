@@ -16,7 +16,8 @@ from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.analysis_diff import crop_shift_px
 from serve_app.offline.crop_sampling import crops_throughout
-from serve_app.settings import environment_name, load_settings
+from serve_app.setting_types import environment_name
+from serve_app.settings import load_settings
 
 
 @click.command()

@@ -49,8 +49,8 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
     Ray uses the settings of config/ray.local.env, unless the environment sets them. It accepts only
     callers with its token; if there is none, one is created that only this user can read.
 
-    Exit codes: 1 a deployment failed; 2 CONFIG is wrong, its port is in use, or the token cannot be
-    created.
+    Exit codes: 1 a deployment failed; 2 CONFIG is wrong, its port is in use, the token cannot be
+    created, or everybody on a network could call.
     """
     document = _document(config)
     _check_port(document["http_options"])
@@ -61,13 +61,9 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         click.echo(f"warning: others can read Ray's token; run: chmod 600 {token}", err=True)
     # Imported here, as it reads the environment.
     import ray.serve
-    from ray.serve.schema import ServeDeploySchema
     from ray.serve.scripts import run
 
-    try:
-        ServeDeploySchema.model_validate(document)
-    except ValidationError as error:
-        raise _wrong(config) from error
+    access = _access(config, document)
     # Until all processes of Ray have started, it does not know them and cannot stop them.
     early: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,6 +88,8 @@ def serve(context: click.Context, config: Path, dashboard: bool, grace: float) -
         from serve_app.cli.rollout import wait_until_running
 
         wait_until_running(_applications)
+        for line in access:
+            STDERR.print(line)
         if token is not None:
             STDERR.print(
                 f"To submit Ray jobs, load config/ray.local.env and set RAY_AUTH_TOKEN_PATH={token}"
@@ -123,6 +121,24 @@ def _document(config: Path) -> dict[str, Any]:
     ):
         raise _wrong(config)
     return document
+
+
+def _access(config: Path, document: dict[str, Any]) -> list[str]:
+    """Return lines that say who may call the applications of CONFIG.
+
+    Raises:
+        ConfigurationError: CONFIG does not fit Serve's schema, everybody on a network could call,
+            or keys cannot be read.
+    """
+    from ray.serve.schema import ServeDeploySchema
+
+    from serve_app.access.serve_config import require_access
+
+    try:
+        ServeDeploySchema.model_validate(document)
+    except ValidationError as error:
+        raise _wrong(config) from error
+    return list(require_access(document))
 
 
 def _wrong(config: Path) -> ConfigurationError:

@@ -29,7 +29,8 @@ from serve_app.offline.tuning import (
     pose_rates,
     stride_costs,
 )
-from serve_app.settings import environment_name, load_settings
+from serve_app.setting_types import environment_name
+from serve_app.settings import load_settings
 
 _CROPS = 32
 _SEGMENT_S = 2.0

@@ -1,1 +1,1 @@
-"""Saved results as files of other programs."""
+"""Convert saved results to files of other programs."""

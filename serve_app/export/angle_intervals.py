@@ -1,4 +1,4 @@
-"""Standard deviations and intervals of a saved result's angles, from its raw points.
+"""Compute deviations and intervals of a saved result's angles from its raw points.
 
 A response tells the interval of its unsigned angles, cut off at the ends of their range. Everything
 it rests on is in it too, so the rest is computed again, by the definitions that it names.
@@ -40,7 +40,7 @@ def frames_around(result: SavedResult, person: SavedPerson) -> NDArray[np.intp]:
 
 
 def around(result: SavedResult, person: SavedPerson) -> tuple[SavedResult, SavedPerson]:
-    """The part of ``result`` about ``person``: passers-by of a long clip are in little of it."""
+    """Return the part of ``result`` about ``person``; passers-by are in little of a long clip."""
     frames = frames_around(result, person)
     part = replace(
         result,
@@ -52,7 +52,7 @@ def around(result: SavedResult, person: SavedPerson) -> tuple[SavedResult, Saved
 
 
 def spreads_of(result: SavedResult, person: SavedPerson) -> Mapping[str, Spread]:
-    """By name, of the angles of ``person``: those of the response, signed and included ones.
+    """Return the spreads of the angles of ``person`` by name, signed and included ones too.
 
     Empty where the result was made by other definitions than these.
     """

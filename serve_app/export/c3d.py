@@ -1,4 +1,4 @@
-"""C3D by ezc3d: the points in millimetres."""
+"""Write C3D by ezc3d, the points in millimetres."""
 
 import tempfile
 from pathlib import Path
@@ -17,7 +17,7 @@ _MOST_FRAMES: Final = 65_535
 
 
 def c3d(markers: Markers, folder: Path | None = None) -> bytes:
-    """A C3D file of ``markers``: X right, Y up, Z 0; a point that is missing has residual -1.
+    """Make a C3D file of ``markers``: X right, Y up, Z 0; a missing point has residual -1.
 
     Args:
         markers: in metres. folder: of working files; by default that of the system.

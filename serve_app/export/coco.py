@@ -1,4 +1,4 @@
-"""COCO keypoint results, as measured, for pycocotools."""
+"""Write COCO keypoint results, as measured, for pycocotools."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One result as one file: formats, their names and media types."""
+"""Export one result as one file: formats, their names and media types."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -63,7 +63,7 @@ class ExportedFile:
 
 
 def export(result: SavedResult, kind: Format, options: ExportOptions) -> ExportedFile:
-    """``result`` as a file of ``kind``.
+    """Convert ``result`` to a file of ``kind``.
 
     Raises:
         BadParameterError: the result has not what the format needs; says what.

@@ -1,4 +1,4 @@
-"""The marker points of one person of a saved result, for OpenSim and C3D."""
+"""Build the marker points of one person of a saved result, for OpenSim and C3D."""
 
 from typing import Final
 

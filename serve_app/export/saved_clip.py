@@ -1,4 +1,4 @@
-"""A saved response turned back into arrays: what exports are made of."""
+"""Turn a saved response back into arrays, which exports are made of."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from biomech.config import CUTOFFS_HZ, BiomechanicsConfig
 from biomech.joints import INCLUDED_ANGLES
 from biomech.kinematics.geometry import ANGLES, Array
+from biomech.records.frame_fields import FIELDS
 from biomech.records.person_record import CameraRecord, PersonSummary
-from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.concurrency import Cancelled, never, while_wanted
@@ -113,7 +113,7 @@ class SavedResult:
     size_bytes: int
 
     def person(self, person_id: int | None = None) -> SavedPerson:
-        """The person of that number, the primary one by default.
+        """Return the person of that number, the primary one by default.
 
         Raises:
             BadParameterError: there is no such person; names those there are.
@@ -131,13 +131,13 @@ class SavedResult:
         )
 
     def over_frames(self, person: SavedPerson, values: Array) -> Array:
-        """(f, ...) of the values (n, ...) of ``person``, NaN where it is absent."""
+        """Return values (n, ...) of ``person`` as (f, ...), NaN where it is absent."""
         whole = np.full((len(self.frame), *values.shape[1:]), np.nan)
         whole[person.rows] = values
         return whole
 
     def track(self, person: SavedPerson) -> Track:
-        """``person`` as the analysis took it."""
+        """Return the track of ``person`` that the analysis used."""
         xy, score, sigma, box = (
             self.over_frames(person, values)
             for values in (person.xy, person.score, person.sigma, person.box)
@@ -147,13 +147,13 @@ class SavedResult:
         return Track(self.times_s, xy, score, sigma, box, present, self.size)
 
     def config(self, person: SavedPerson) -> BiomechanicsConfig:
-        """The thresholds that ``person`` was cleaned and smoothed by."""
+        """Return the thresholds that ``person`` was cleaned and smoothed by."""
         config = BiomechanicsConfig(min_score=self.min_score, cutoff_hz=person.cutoff_hz)
         return replace(config, sigma_roll_deg=0.0) if person.roll_known else config
 
 
 def read_result(body: bytes, cancelled: Cancelled = never) -> SavedResult:
-    """The result in a response document.
+    """Read the result in a response document.
 
     Args:
         body: JSON. cancelled: asked before each frame and each person.
@@ -267,7 +267,7 @@ def _person(
 def _columns(
     rows: Iterable[Mapping[Any, Any]], known: Set[Any], missing: Any = np.nan
 ) -> dict[Any, Array]:
-    """(n, ...) values by name of n rows of them; ``missing`` where one is null or absent."""
+    """Return (n, ...) values by name of n rows; ``missing`` where one is null or absent."""
     listed = list(rows)
     names = dict.fromkeys(name for row in listed for name in row)
     if unknown := names.keys() - known:

@@ -1,4 +1,4 @@
-"""The tidy table: one row a person, frame and variable, as CSV or Parquet."""
+"""Write the tidy table, one row a person, frame and variable, as CSV or Parquet."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from biomech.config import DEFINITIONS
 from biomech.kinematics.geometry import Array
-from biomech.results.frame_blocks import FIELDS
+from biomech.records.frame_fields import FIELDS
 from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS, split_side
 from biomech.statistics.inference import Z95
@@ -79,7 +79,7 @@ class _Variable:
 
 
 def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Iterator[bytes]:
-    """The rows of ``result`` as CSV, by person, variable and frame; an empty cell is missing.
+    """Write ``result`` as CSV, by person, variable and frame; an empty cell is missing.
 
     The primary person has rows in all frames, with the reason where it is not seen; others in those
     that show them. Pieces of the file come as they are made.
@@ -104,7 +104,7 @@ def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Itera
 
 
 def parquet(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Iterator[bytes]:
-    """The same rows as Parquet; the schema's metadata has the definitions and the limits."""
+    """Write the same rows as Parquet; the schema's metadata has the definitions and the limits."""
     from pyarrow.parquet import ParquetWriter
 
     _check_size(result)
@@ -140,7 +140,7 @@ def _pieces(writer: "Callable[[BytesIO], Any]", parts: "Iterator[pa.Table]") -> 
 
 
 def _parts(result: SavedResult, run_id: str, cancelled: Cancelled) -> "Iterator[pa.Table]":
-    """The rows in tables of some 64,000 each: an hour of video has millions."""
+    """Yield the rows in tables of some 64,000 each: an hour of video has millions."""
     import pyarrow as pa
 
     waiting, count, schema = [], 0, _schema()
@@ -288,7 +288,7 @@ def _point_variables(person: SavedPerson) -> Iterator[_Variable]:
 
 
 def _about(value: Array, sd: Array) -> Array:
-    """(n, 2) 95 % intervals."""
+    """Return 95 % intervals (n, 2)."""
     ends = np.stack([value - Z95 * sd, value + Z95 * sd], axis=-1)
     return np.asarray(np.round(ends, 3), np.float64)
 

@@ -50,7 +50,7 @@ def lifts_limits(name: str) -> bool:
 
 
 def request_id_of(given: str) -> str:
-    """The caller's id if it is a short plain word, else a new one."""
+    """Return the caller's id if it is a short plain word, else a new one."""
     return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 

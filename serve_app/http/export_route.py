@@ -1,4 +1,4 @@
-"""`POST /export`: a saved result in, a file out."""
+"""Serve `POST /export`: a saved result in, a file out."""
 
 import asyncio
 import threading
@@ -13,9 +13,16 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from deployments.concurrency import Cancelled
+from deployments.errors import (
+    BadParameterError,
+    BodyTimeoutError,
+    TooLargeError,
+    WorkingFilesError,
+)
 from serve_app.export.formats import ExportedFile, ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.http.export_query import ExportQuery
+from serve_app.http.openapi import problems_of
 from serve_app.http.reception import Reception
 from serve_app.http.uploads import JSON, content_type, parse_options, read_json
 from serve_app.service import PoseService
@@ -26,10 +33,8 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def add_export(
-    app: FastAPI, service: PoseService, reception: Reception, problems: dict[int | str, Any]
-) -> None:
-    """Add the route to ``app``; ``problems`` are the errors to document."""
+def add_export(app: FastAPI, service: PoseService, reception: Reception) -> None:
+    """Add the route to ``app``."""
     pool = ThreadPoolExecutor(_THREADS, "export")
     query = ExportQuery.model_json_schema()
     parameters = [
@@ -46,8 +51,10 @@ def add_export(
     @app.post(
         "/export",
         response_class=Response,
-        responses=problems | {200: {"description": "The file.", "content": _CONTENT}},
+        responses=problems_of(BadParameterError, BodyTimeoutError, TooLargeError, WorkingFilesError)
+        | {200: {"description": "The file.", "content": _CONTENT, "headers": _NAMED}},
         summary="A result as a file of another program",
+        tags=["exports"],
         openapi_extra={
             "parameters": parameters,
             "requestBody": {
@@ -58,7 +65,7 @@ def add_export(
         },
     )
     async def export_result(request: Request) -> Response:
-        """The result in the body as CSV, Parquet, OpenSim .trc or .mot, C3D or COCO results."""
+        """Export the result in the body to CSV, Parquet, OpenSim .trc or .mot, C3D or COCO."""
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
         content_type(request, JSON)
         service.refuse_if_full()
@@ -88,8 +95,9 @@ class _Answered(Response):
         await self._answer(scope, receive, send)
 
 
+_NAMED = {"Content-Disposition": {"schema": {"type": "string"}, "description": "A file name."}}
 _CONTENT: dict[str, dict[str, Any]] = {
-    kind: {}
+    kind: {"schema": {"type": "string", "format": "binary"}}
     for kind in (
         "text/csv",
         "application/vnd.apache.parquet",

@@ -1,4 +1,4 @@
-"""Videos and bodies on their way in: bounded in number and in bytes.
+"""Bound videos and bodies on their way in, in number and in bytes.
 
 They are no requests under way yet: whoever sends slowly, or not at all, holds none of their places.
 """
@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from deployments.errors import OverloadedError
-
-RETRY_AFTER_S = 5.0
+from serve_app.load import Load
 
 
 class Incoming:
@@ -18,10 +17,11 @@ class Incoming:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes: dict[object, int] = {}
+        self._load = Load()
 
     @contextmanager
     def one(self) -> Iterator[Callable[[int], None]]:
-        """A transfer; gives what is to be called with its bytes so far, which may raise the same.
+        """Open a transfer; yield a function of its bytes so far, which may raise the same.
 
         Raises:
             OverloadedError: there are too many, or together they are too large.
@@ -29,7 +29,7 @@ class Incoming:
         if len(self._bytes) >= self._most:
             raise OverloadedError(
                 f"{self._most} videos or bodies are being received, which is the limit",
-                retry_after_s=RETRY_AFTER_S,
+                retry_after_s=self._load.retry_after_s(self._most),
                 limit=self._most,
             )
         key = object()
@@ -40,11 +40,12 @@ class Incoming:
             if sum(list(self._bytes.values())) > self._most_bytes:
                 raise OverloadedError(
                     f"what is being received is over {self._most_bytes} bytes together",
-                    retry_after_s=RETRY_AFTER_S,
+                    retry_after_s=self._load.retry_after_s(len(self._load) or 1),
                     limit=self._most_bytes,
                 )
 
         try:
-            yield hold
+            with self._load.one():
+                yield hold
         finally:
             del self._bytes[key]

@@ -1,10 +1,12 @@
-"""Errors as RFC 9457 problem documents."""
+"""Write errors as RFC 9457 problem documents."""
 
 import math
 import re
 from typing import Any
 
-from deployments.errors import BodyTimeoutError, ServiceError
+from starlette.responses import JSONResponse
+
+from deployments.errors import BodyTimeoutError, ServiceError, UnauthorizedError
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -12,7 +14,7 @@ _PATH = re.compile(r"(?:(?<![\w/.-])|(?<=file://))/[\w.@-]+/[^\s'\"`,;:()]*")
 
 
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
-    """Body and extra headers of the answer to ``error``."""
+    """Return body and extra headers of the answer to ``error``."""
     body = {
         **error.facts,
         "type": f"/errors/{error.code}",
@@ -29,9 +31,17 @@ def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any]
         if error.retry_after_s is not None
         else {}
     )
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, BodyTimeoutError):
         headers["Connection"] = "close"  # the rest of the body is not waited for
     return body, headers
+
+
+def problem_answer(error: ServiceError, request_id: str | None) -> JSONResponse:
+    """Return the answer to ``error``."""
+    body, headers = problem(error, request_id)
+    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)
 
 
 def without_paths(text: str) -> str:

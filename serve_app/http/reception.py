@@ -1,4 +1,4 @@
-"""Bodies of requests while they come: bounded in number, in bytes, and in time."""
+"""Receive the bodies of requests, bounded in number, in bytes, and in time."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -31,7 +31,7 @@ class Reception:
 
     @property
     def max_result_bytes(self) -> int:
-        """Most bytes of the results in a body, together."""
+        """Return the most bytes that the results in a body may have together."""
         return self._settings.max_result_bytes
 
     async def parsed(self, parse: Callable[[Given], Parsed], given: Given, *, size: int) -> Parsed:
@@ -46,7 +46,7 @@ class Reception:
 
     @contextmanager
     def body(self, request: Request, limit: int) -> Iterator[AsyncGenerator[bytes, None]]:
-        """The body of ``request`` in pieces, each to be taken within the ``with`` block.
+        """Yield the body of ``request`` in pieces, each to be taken within the ``with`` block.
 
         Raises:
             OverloadedError: too many bodies come already, or together they are too large.

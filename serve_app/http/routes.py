@@ -1,31 +1,50 @@
-"""The HTTP interface: an ASGI application over a :class:`PoseService`."""
+"""Build the HTTP interface: an ASGI application over a :class:`PoseService`."""
 
 import asyncio
-import json
 import logging
 import re
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deployments.errors import HeaderNotAllowedError, ServiceError
+from deployments.errors import (
+    BadParameterError,
+    BodyTimeoutError,
+    HeaderNotAllowedError,
+    IdempotencyKeyReusedError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    MediaError,
+    ModelError,
+    QueueFullError,
+    ServiceError,
+    SourceError,
+    StorageError,
+    TooLargeError,
+    UploadError,
+)
+from serve_app.http.compression import Compressed
+from serve_app.http.conditional import unless_known
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import add_export
-from serve_app.http.problems import CONTENT_TYPE, problem
+from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.job_routes import add_jobs
+from serve_app.http.openapi import DescribedApp, Responses, header, problems_of
+from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
-from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
-from serve_app.results.response_schema import (
-    Health,
-    PoseOptions,
-    PoseRequest,
-    PoseResponse,
-    Problem,
-)
+from serve_app.http.requests import caller_of
+from serve_app.http.upload_routes import add_uploads
+from serve_app.http.uploads import FORM, JSON, bad_parameters, content_type, read_body, save_upload
+from serve_app.jobs.jobs import Jobs
+from serve_app.results.health_schema import Health, Liveness, Readiness
+from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
 from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
@@ -34,6 +53,30 @@ logger = logging.getLogger("mmpose_service")
 
 _RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_RANGES = 16
+_OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
+_VIDEO_ANSWERS = problems_of(
+    also={
+        400: "The Range header is malformed",
+        404: "There is no such video",
+        416: "The range begins behind the end of the video",
+    }
+) | {
+    200: {"description": "The video.", "content": _VIDEO, "headers": header("ETag")},
+    206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
+    304: {"description": "The caller has it already.", "headers": header("ETag")},
+}
+_OF_JOBS = problems_of(
+    BadParameterError,
+    BodyTimeoutError,
+    TooLargeError,
+    StorageError,
+    UploadError,
+    IdempotencyKeyReusedError,
+    QueueFullError,
+    JobNotFoundError,
+    JobNotFinishedError,
+)
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -43,48 +86,23 @@ analysis and body alignment, and an annotated video out.
 Errors are RFC 9457 problem documents with a stable `code`, a `hint`, and whether a retry can help.
 """
 
-# Of a real video, cut down to one frame.
-_EXAMPLE = json.loads(Path(__file__).with_name("pose_response.example.json").read_text("utf-8"))
-_PROBLEM_SCHEMA = Problem.model_json_schema()
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": text, "content": {CONTENT_TYPE: {"schema": _PROBLEM_SCHEMA}}}
-    for status, text in {
-        400: "A header that would command the server.",
-        403: "The address is not allowed.",
-        408: "The body came too slowly.",
-        413: "Too large: bytes, seconds, pixels or frames.",
-        415: "Not a video, or a codec that is not supported.",
-        422: "A bad parameter, or a file that cannot be analyzed.",
-        429: "Too many requests; see Retry-After.",
-        502: "The address cannot be reached, or the result cannot be stored.",
-        503: "Not ready, or a stage failed.",
-        504: "Out of time.",
-    }.items()
-}
 
-
-class _Described(FastAPI):
-    """An application that describes its answers with nulls, which FastAPI drops from examples."""
-
-    def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        pose = document["paths"]["/pose"]["post"]["responses"]["200"]
-        pose["content"]["application/json"]["example"] = _EXAMPLE
-        return document
-
-
-def create_app(service: PoseService) -> FastAPI:
-    """The application; :mod:`serve_app.ingress` runs it in the graph."""
-    app = _Described(
+def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
+    """Build the application; :mod:`serve_app.ingress` runs it in the graph."""
+    app = DescribedApp(
         title="MMPose Service",
         version=package_version(SERVICE_DISTRIBUTION),
         description=_DESCRIPTION,
-        openapi_url="/openapi.json",
     )
     reception = Reception(service.settings, service.incoming)
+    add_guard(app, service.access)
     _add_errors(app, service)
+    add_headers(app, service.settings.cors_origins)
     _add_pose(app, service, reception)
-    add_export(app, service, reception, _PROBLEMS)
+    add_export(app, service, reception)
+    add_uploads(app, service, reception)
+    if jobs is not None:
+        add_jobs(app, service, jobs, reception, _OF_JOBS)
     _add_health(app, service)
     _add_videos(app, service)
     return app
@@ -100,34 +118,52 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
     @app.post(
         "/pose",
         response_model=PoseResponse,
-        responses=_PROBLEMS,
+        responses=problems_of(
+            BadParameterError,
+            BodyTimeoutError,
+            SourceError,
+            MediaError,
+            ModelError,
+            StorageError,
+            UploadError,
+        ),
         summary="Analyze a video",
+        tags=["analysis"],
         openapi_extra={
+            "parameters": [FIELDS_PARAMETER],
             "requestBody": {
                 "required": True,
                 "content": {
                     JSON: {"schema": PoseRequest.model_json_schema()},
                     FORM: {"schema": form},
                 },
-            }
+            },
         },
     )
     async def pose(request: Request) -> Response:
-        """Analyze the video at `video_url`, or the one uploaded as `file` in a form."""
+        """Analyze the video at `video_url`, the upload `upload_id`, or `file` in a form."""
         request_id: str = request.state.request_id
+        fields = fields_of(request)
+        caller = caller_of(request)
+        service.access.daily.refuse_if_spent(caller)
         service.refuse_if_not_ready()
         service.refuse_if_full()
         if content_type(request, JSON, FORM) == FORM:
             limit = service.settings.max_bytes
             with service.workspace() as folder:
                 async with service.deadline():
-                    path, options = await save_upload(request, folder, limit, reception)
+                    path, options = await save_upload(
+                        request, folder, limit, reception, PoseOptions
+                    )
+                options = with_fields(options, fields)
                 with service.admitted():
-                    answer = await service.analyze_file(path, folder, options, request_id)
+                    answer = await service.analyze_file(
+                        path, folder, options, request_id, owner=caller.id
+                    )
         else:
             async with service.deadline():
-                body = await read_body(request, reception)
-            answer = await service.analyze_url(body.video_url, body, request_id)
+                body = with_fields(await read_body(request, reception, PoseRequest), fields)
+            answer = await service.analyze_request(body, caller, request_id)
         if answer.video_url and answer.video_url.startswith("/"):
             answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
         # In a thread: an hour of video is a hundred thousand frames to write down.
@@ -135,46 +171,91 @@ def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
 
 
 def _add_health(app: FastAPI, service: PoseService) -> None:
-    @app.get("/healthz", response_model=Health, summary="What is loaded")
-    async def healthz() -> Response:
-        """Status of the service and its models; 503 until requests can be answered."""
-        return _health(await asyncio.to_thread(service.health))
-
-    @app.get("/readyz", summary="Whether requests can be answered")
-    async def readyz() -> Response:
-        """200 when ready, else 503 with the reasons."""
-        health = await asyncio.to_thread(service.health)
-        if health.status != "not_ready":
-            return JSONResponse({"ready": True})
-        return JSONResponse({"ready": False, "reasons": health.reasons}, 503)
-
-    @app.get("/livez", summary="Whether the process is alive")
-    async def livez() -> dict[str, bool]:
-        """Always 200."""
-        return {"alive": True}
-
-
-def _health(health: Health) -> Response:
-    return JSONResponse(
-        health.model_dump(mode="json"), 503 if health.status == "not_ready" else 200
+    @app.get(
+        "/healthz",
+        response_model=Health,
+        responses=_or_503(Health),
+        summary="What is loaded",
+        tags=["health"],
     )
+    async def healthz() -> Response:
+        """Return the status of the service and its models; 503 until requests can be answered."""
+        health = await asyncio.to_thread(service.health)
+        return _health(health, health)
+
+    @app.get(
+        "/readyz",
+        response_model=Readiness,
+        responses=_or_503(Readiness),
+        summary="Whether requests can be answered",
+        tags=["health"],
+    )
+    async def readyz() -> Response:
+        """Return 200 when ready, else 503 with the reasons."""
+        health = await asyncio.to_thread(service.health)
+        ready = health.status != "not_ready"
+        return _health(health, Readiness(ready=ready, reasons=[] if ready else health.reasons))
+
+    @app.get("/livez", summary="Whether the process is alive", tags=["health"])
+    async def livez() -> Liveness:
+        """Return 200, always."""
+        return Liveness()
+
+
+def _health(health: Health, answer: BaseModel) -> Response:
+    status = 503 if health.status == "not_ready" else 200
+    return JSONResponse(answer.model_dump(mode="json"), status)
+
+
+def _or_503(model: type[BaseModel]) -> Responses:
+    """Describe that 503 is of the same model, where it is no problem of any route."""
+    problems = problems_of()
+    return problems | {503: {**problems[503], "model": model}}
 
 
 def _add_videos(app: FastAPI, service: PoseService) -> None:
-    if service.settings.output.startswith("gs://"):
+    if "://" in service.settings.output:
         return
     folder = Path(service.settings.output)
 
     @app.head("/videos/{key}", include_in_schema=False)
-    @app.get("/videos/{key}", summary="An annotated video", response_class=FileResponse)
+    @app.get(
+        "/videos/{key}",
+        summary="An annotated video",
+        tags=["videos"],
+        response_class=FileResponse,
+        responses=_VIDEO_ANSWERS,
+    )
     async def videos(key: str, request: Request) -> Response:
-        """The file, with byte ranges."""
-        path = folder / key
-        if not VIDEO_KEY.fullmatch(key) or not path.is_file():
-            raise HTTPException(404, "there is no such video")
-        if asked := request.headers.get("range"):
-            _check_range(asked, path.stat().st_size)
-        return FileResponse(path, media_type="video/mp4")
+        """Return the file, with byte ranges."""
+        return _video(folder, "", key, request)
+
+    @app.head("/videos/{owner}/{key}", include_in_schema=False)
+    @app.get(
+        "/videos/{owner}/{key}",
+        summary="An annotated video of a caller with a key",
+        tags=["videos"],
+        response_class=FileResponse,
+        responses=_VIDEO_ANSWERS,
+    )
+    async def owned_videos(owner: str, key: str, request: Request) -> Response:
+        """Return the file, with byte ranges: for the key of its owner, or by a signed link."""
+        return _video(folder, owner, key, request)
+
+
+def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
+    """Return a video of ``owner``; that of another is as if there were none."""
+    path = folder / owner / key
+    mine = request.state.by_link or caller_of(request).id == owner
+    named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
+    if not (mine and named and path.is_file()):
+        raise HTTPException(404, "there is no such video")
+    stat, headers = path.stat(), {"Cache-Control": "private"}
+    answer = FileResponse(path, media_type="video/mp4", headers=headers, stat_result=stat)
+    known = unless_known(request, answer)
+    if known is answer and (asked := request.headers.get("range")):
+        _check_range(asked, stat.st_size)
+    return known
 
 
 def _check_range(asked: str, size: int) -> None:
@@ -227,20 +308,26 @@ class _Identified:
                 _refuse_limits(request)
                 await self._app(scope, receive, identified)
             except Exception as error:
-                if not isinstance(error, HeaderNotAllowedError):
+                if started or not isinstance(error, ServiceError):
                     logger.exception("request %s failed", request.state.request_id)
                     if started:
                         raise
                     error = ServiceError("an unforeseen error; it was logged")
-                await _problem(request, error)(scope, receive, identified)
+                answer = problem_answer(error, request.state.request_id)
+                await answer(scope, receive, identified)
 
 
 def _add_errors(app: FastAPI, service: PoseService) -> None:
-    app.add_middleware(_Identified, service)
+    app.add_middleware(Compressed)
+    app.add_middleware(_Identified, service)  # around all others
 
     @app.exception_handler(ServiceError)
     async def on_service_error(request: Request, error: ServiceError) -> Response:
-        return _problem(request, error)
+        return problem_answer(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def on_bad_parameter(request: Request, error: RequestValidationError) -> Response:
+        return problem_answer(bad_parameters(error.errors()), request.state.request_id)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
@@ -264,8 +351,3 @@ def _refuse_limits(request: Request) -> None:
     for name in request.headers:
         if lifts_limits(name):
             raise HeaderNotAllowedError(f"the header {name} is not allowed")
-
-
-def _problem(request: Request, error: ServiceError) -> Response:
-    body, headers = problem(error, request.state.request_id)
-    return JSONResponse(body, error.status, headers=headers, media_type=CONTENT_TYPE)

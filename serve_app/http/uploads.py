@@ -1,10 +1,10 @@
-"""A video in the body of a request: multipart form data, spooled to disk as it comes."""
+"""Receive a video in the body of a request: multipart form data, spooled to disk as it comes."""
 
 import re
 import shutil
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -15,8 +15,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import BadParameterError, TooLargeError, keeping
 from serve_app.http.reception import Reception
-from serve_app.results.response_schema import PoseOptions, PoseRequest
+from serve_app.results.response_schema import PoseOptions
 from serve_app.results.supplied import SUPPLIED, parse_json
+
+Options = TypeVar("Options", bound=PoseOptions)
 
 FORM, JSON = "multipart/form-data", "application/json"
 
@@ -47,7 +49,7 @@ _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046
 
 
 def content_type(request: Request, *kinds: str) -> str:
-    """The media type of the body, which is one of ``kinds``, its text in UTF-8.
+    """Return the media type of the body, which is one of ``kinds``, its text in UTF-8.
 
     Python knows encodings whose decoders take minutes for a megabyte: no name of a caller's choice
     reaches them.
@@ -76,8 +78,8 @@ def content_type(request: Request, *kinds: str) -> str:
     return kind
 
 
-async def read_body(request: Request, reception: Reception) -> PoseRequest:
-    """Read the request in a body of JSON.
+async def read_body(request: Request, reception: Reception, kind: type[Options]) -> Options:
+    """Read a request of ``kind`` from a body of JSON.
 
     Raises:
         TooLargeError: more than some kB; with a result in it, more than a result may have.
@@ -87,25 +89,24 @@ async def read_body(request: Request, reception: Reception) -> PoseRequest:
     limit = _JSON_BYTES + reception.max_result_bytes
     with reception.body(request, limit) as pieces:
         body = b"".join([piece async for piece in _readable(pieces)])
-        asked: PoseRequest = await reception.parsed(_request_in, body, size=len(body))
-        return asked
+        return await reception.parsed(lambda text: _request_in(text, kind), body, size=len(body))
 
 
-def _request_in(body: bytes) -> PoseRequest:
+def _request_in(body: bytes, kind: type[Options]) -> Options:
     values = _values_in(body)
     if len(body) > _JSON_BYTES and not (isinstance(values, dict) and values.keys() & {*SUPPLIED}):
         raise _too_large("the body", len(body), _JSON_BYTES)
-    asked: PoseRequest = parse_options(PoseRequest, values)
+    asked: Options = parse_options(kind, values)
     return asked
 
 
 async def save_upload(
-    request: Request, folder: Path, max_bytes: int, reception: Reception
-) -> tuple[Path, PoseOptions]:
-    """The uploaded file under a name of our own, and the form's other fields.
+    request: Request, folder: Path, max_bytes: int, reception: Reception, kind: type[Options]
+) -> tuple[Path, Options]:
+    """Save the uploaded file under a name of our own; return it and the form's other fields.
 
-    The form has one file, ``file``, and any of the fields of :class:`PoseOptions`; those that are
-    results or norms may be files too.
+    The form has one file, ``file``, and any of the fields of ``kind``; those that are results or
+    norms may be files too.
 
     Raises:
         TooLargeError: a part is larger than it may be; found out while it comes.
@@ -136,7 +137,9 @@ async def save_upload(
             if not isinstance(upload, UploadFile):
                 raise BadParameterError("the form has no file named 'file'", field=_FILE)
             fields = {name: value for name, value in form.items() if name != _FILE}
-            options = await reception.parsed(_options_in, fields, size=parser.supplied_bytes)
+            options = await reception.parsed(
+                lambda parts: _options_in(parts, kind), fields, size=parser.supplied_bytes
+            )
             path = folder / "upload"
             with keeping("the upload"):
                 await run_in_threadpool(_copy, upload, path)
@@ -171,7 +174,7 @@ class _FormParser(MultiPartParser):
 
     @property
     def supplied_bytes(self) -> int:
-        """Bytes so far of results and norms."""
+        """Return the bytes so far of results and norms."""
         return sum(self._sizes.get(name, 0) for name in SUPPLIED)
 
     def on_headers_finished(self) -> None:
@@ -201,13 +204,13 @@ class _FormParser(MultiPartParser):
         super().on_part_data(data, start, end)
 
 
-def _options_in(fields: Mapping[str, Any]) -> PoseOptions:
+def _options_in(fields: Mapping[str, Any], kind: type[Options]) -> Options:
     """Parse the options in the parts of a form, of which some may be files."""
     values = {
         name: part.file.read() if isinstance(part, UploadFile) else part
         for name, part in fields.items()
     }
-    options: PoseOptions = parse_options(PoseOptions, values)
+    options: Options = parse_options(kind, values)
     return options
 
 
@@ -218,7 +221,7 @@ def _too_large(what: str, size: int, limit: int) -> TooLargeError:
 
 
 def _boundary_alone(request: Request) -> Headers:
-    """The content type with its boundary and nothing else.
+    """Return the content type with its boundary and nothing else.
 
     Raises:
         BadParameterError: it has none, or one that RFC 2046 does not allow.
@@ -231,7 +234,7 @@ def _boundary_alone(request: Request) -> Headers:
 
 
 async def read_json(request: Request, reception: Reception, limit: int) -> bytes:
-    """A body of at most ``limit`` bytes.
+    """Read a JSON body of at most ``limit`` bytes.
 
     Raises:
         TooLargeError: it is larger; found out while it comes.
@@ -259,7 +262,7 @@ async def _readable(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:
-    """A request model of ``values``, which may be JSON.
+    """Validate ``values``, which may be JSON, as a request model.
 
     Raises:
         BadParameterError: names the fields that are wrong.
@@ -267,13 +270,17 @@ def parse_options(kind: type[Any], values: Any) -> Any:
     try:
         return kind.model_validate(_values_in(values) if isinstance(values, bytes) else values)
     except ValidationError as error:
-        wrong = [
-            {"field": _field_of(item["loc"]), "message": item["msg"]}
-            for item in error.errors(include_input=False, include_url=False)[:_MOST_NAMED]
-        ]
-        raise BadParameterError(
-            "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
-        ) from error
+        raise bad_parameters(error.errors(include_input=False, include_url=False)) from error
+
+
+def bad_parameters(errors: Sequence[Any]) -> BadParameterError:
+    """Return the error that names the fields of pydantic's ``errors``."""
+    wrong = [
+        {"field": _field_of(item["loc"]), "message": item["msg"]} for item in errors[:_MOST_NAMED]
+    ]
+    return BadParameterError(
+        "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
+    )
 
 
 def _values_in(body: bytes) -> Any:
@@ -284,7 +291,7 @@ def _values_in(body: bytes) -> Any:
 
 
 def _field_of(location: Sequence[str | int]) -> str:
-    """The name of a field, which a caller may have made up, cut to a length."""
+    """Cut the name of a field, which a caller may have made up, to a length."""
     return ".".join(map(str, location))[:_LONGEST_NAME] or "body"
 
 

@@ -79,9 +79,11 @@ class JobRecord:
         result_bytes: size of the stored JSON result; None until there is one.
         video_url: address of the annotated video as the result has it; None without.
         cancel_requested: whether the running job is to end as cancelled.
-        attempts: how often a worker began it.
+        attempts: how often a worker began it, without those who gave it back to the queue.
         worker, lease_until: who runs it, and until when that is believed without a heartbeat.
         expires_at: when retention deletes it; None until it has ended.
+        webhook_delivered_at: when the receiver took the call; None until then.
+        webhook_error: why calling was given up; None unless it was.
     """
 
     id: str
@@ -105,6 +107,8 @@ class JobRecord:
     attempts: int = 0
     worker: str | None = None
     lease_until: float | None = None
+    webhook_delivered_at: float | None = None
+    webhook_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
-from deployments.boxes import intersection_over_union
+from deployments.box_overlap import intersection_over_union
 from deployments.messages import F32, F64, I64, ClipPoses, CropPoses, SegmentPoses
 
 MIN_IOU = 0.1
@@ -27,14 +27,14 @@ class Rows:
 
     @staticmethod
     def of_clip(clip: ClipPoses) -> "Rows":
-        """Those of a whole clip."""
+        """Return the rows of a whole clip."""
         frame, person = np.nonzero(clip.present)
         at = clip.row[frame, person]
         return Rows(frame.astype(np.int64), clip.box[at], clip.keypoints[at], clip.score[at])
 
     @staticmethod
     def of_segment(found: SegmentPoses) -> "Rows":
-        """Those of one segment."""
+        """Return the rows of one segment."""
         frame = found.frame.astype(np.int64)
         return Rows(frame, found.box, found.poses.keypoints, found.poses.score)
 
@@ -92,7 +92,7 @@ def difference(reference: Rows, other: Rows, min_score: float) -> AnalysisDiffer
 
 
 def crop_shift_px(reference: CropPoses, found: CropPoses, min_score: float) -> tuple[float, float]:
-    """Median and 95th percentile of how far keypoints of the same crops are apart, crop pixels.
+    """Return median and 95th percentile of the distance of two models' keypoints, crop pixels.
 
     Those that both see at ``min_score`` or over count; NaN where there are none.
     """

@@ -1,4 +1,4 @@
-"""Crops of people from videos, for models to be measured on and fitted to."""
+"""Sample crops of people from videos, to measure models on and fit them to."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _PLACE_S = 0.5
 
 
 def crops_of(detector: PersonDetector, size: tuple[int, int], segment: Segment, most: int) -> U8:
-    """Crops of ``size`` (w, h) of a segment's people, (n, h, w, 3), n from 0 to ``most``."""
+    """Return crops of ``size`` (w, h) of a segment's people, (n, h, w, 3), n from 0 to ``most``."""
     found: list[U8] = []
     pictures = read(segment)
     try:
@@ -41,7 +41,7 @@ def crops_throughout(
     limits: MediaLimits,
     most: int,
 ) -> list[U8]:
-    """Crops from all over the videos, an array (n, h, w, 3), n >= 1, for each place in them.
+    """Return crops from all over the videos: an array (n, h, w, 3), n >= 1, for each place.
 
     Args:
         detector: of people. size: (w, h) of a crop. videos: where they come from.

@@ -1,4 +1,4 @@
-"""A picture of how far confidences and intervals can be relied on, before and after calibration."""
+"""Draw how reliable confidences and intervals are, before and after calibration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final

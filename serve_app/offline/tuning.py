@@ -1,4 +1,4 @@
-"""Measuring this machine: which settings of the models are fastest, and what they cost.
+"""Measure on this machine which settings of the models are fastest, and what they cost.
 
 Every figure is of networks that `analyze` and the graph would load, on crops of a given video.
 """
@@ -77,7 +77,7 @@ class StrideCost:
 
 
 def load_pose(plan: ModelPlan, options: EngineOptions) -> PoseModel:
-    """The model that answers by default, under other options.
+    """Load the model that answers by default, under other options.
 
     Raises:
         NotReadyError: there is none.
@@ -87,7 +87,7 @@ def load_pose(plan: ModelPlan, options: EngineOptions) -> PoseModel:
 
 
 def load_detector(plan: ModelPlan) -> PersonDetector:
-    """The detector as planned.
+    """Load the detector as planned.
 
     Raises:
         NotReadyError: there is none.
@@ -139,7 +139,7 @@ def pose_rates(plan: ModelPlan, crops: U8, seconds: float) -> list[PoseRate]:
 
 
 def _kinds(plan: ModelPlan) -> Iterator[tuple[EngineOptions, int]]:
-    """Options with numbers of replicas, fp32 first; those that come to the same once."""
+    """List options with numbers of replicas, fp32 first; equal ones once."""
     cpus = usable_cpus()
     layouts = {(cpus, 1), (1, min(cpus, _MOST_REPLICAS))}
     seen = set()
@@ -165,7 +165,7 @@ def _kinds(plan: ModelPlan) -> Iterator[tuple[EngineOptions, int]]:
 
 
 def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> float:
-    """Crops a second of all models together."""
+    """Measure crops a second of all models together."""
 
     def work(model: PoseModel) -> int:
         calls = 0
@@ -183,7 +183,7 @@ def _rate(models: Sequence[PoseModel], crops: U8, seconds: float) -> float:
 
 
 def fastest(rates: Sequence[PoseRate], most_shift_px: float) -> PoseRate:
-    """The fastest whose keypoints are no further from fp32 at the median.
+    """Return the fastest whose keypoints are no further from fp32 at the median.
 
     Of those as fast within the scatter, the one that asks for least: replicas, then the batch.
     """
@@ -232,7 +232,7 @@ def stride_costs(
 
 
 def cheapest(costs: Sequence[StrideCost], least_iou: float) -> StrideCost:
-    """The fewest detections whose boxes overlap those of every frame by so much on average."""
+    """Return the cost with the fewest detections whose boxes overlap those of every frame well."""
     return min(
         (c for c in costs if c.against.iou_mean >= least_iou),
         key=lambda c: c.detections,

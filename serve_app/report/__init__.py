@@ -1,1 +1,1 @@
-"""A saved result as one page of HTML."""
+"""Turn a saved result into one page of HTML."""

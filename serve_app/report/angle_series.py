@@ -44,7 +44,7 @@ _OTHERWISE: Final[_Shown] = (*_JOINTS.values(), _TRUNK)
 
 
 def charts_of(result: SavedResult, person: SavedPerson, marks: tuple[Mark, ...]) -> list[Chart]:
-    """At most six charts of the angles that the view shows."""
+    """Return at most six charts of the angles that the view shows."""
     return list(islice(_charts(result, person, marks), MOST))
 
 
@@ -71,7 +71,7 @@ def _charts(result: SavedResult, person: SavedPerson, marks: tuple[Mark, ...]) -
 
 
 def _values(person: SavedPerson, name: str, spread: Spread | None) -> tuple[Array, Array] | None:
-    """(n,) of an angle, and its interval (n, 2), NaN where there is none; None without the angle.
+    """Return (n,) of an angle and its interval (n, 2), NaN if none; None without the angle.
 
     Where the deviations cannot be computed again there are the intervals of the response.
     """
@@ -88,7 +88,7 @@ def _side(name: str) -> str:
 
 
 def marks_of(summary: PersonSummary) -> Iterator[Mark]:
-    """Contacts where the person walks, else peaks of repetitions; and flights."""
+    """Yield contacts where the person walks, else peaks of repetitions; and flights."""
     contacts = [e for e in summary.gait.events if e.kind == "contact"] if summary.gait else []
     for event in contacts:
         yield Mark(event.t_s, event.t_s, CONTACT, event.side)

@@ -1,4 +1,4 @@
-"""The report of one person of a saved result, as HTML that needs nothing beside itself."""
+"""Build the report of one person of a saved result as self-contained HTML."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ class Report:
 def report_of(
     result: SavedResult, title: str, video: Path | None = None, person_id: int | None = None
 ) -> Report:
-    """The report of a person, the primary one by default.
+    """Build the report of a person, the primary one by default.
 
     Args:
         result: saved. title: of the page. video: its annotated video, for key frames.
@@ -87,7 +87,7 @@ def report_of(
 
 
 def to_html(report: Report) -> str:
-    """The page. Everything that comes from the result is escaped in it."""
+    """Render the page; everything that comes from the result is escaped in it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -18,7 +18,7 @@ _OBLIQUE: Final = "Filmed obliquely: angles are projections, and are too small."
 
 
 def cautions(summary: PersonSummary) -> Iterator[str]:
-    """Cautions of the quality gate, of the view and of the camera."""
+    """Yield the cautions of the quality gate, of the view and of the camera."""
     for caution in summary.quality:
         yield f"{caution.detail} ({caution.share:.0%} of the frames)."
     if summary.view == OBLIQUE:
@@ -29,7 +29,7 @@ def cautions(summary: PersonSummary) -> Iterator[str]:
 
 
 def expected_error(summary: PersonSummary) -> str | None:
-    """The systematic error of one camera, in a sentence; None where nothing was published."""
+    """Say the systematic error of one camera in a sentence; None where nothing was published."""
     every = (joint.expected_error_deg for joint in summary.joints.values())
     known = sorted({error for error in every if error is not None})
     if not known:
@@ -42,7 +42,7 @@ def expected_error(summary: PersonSummary) -> str | None:
 
 
 def listed(texts: Iterable[str]) -> tuple[str, ...]:
-    """Sentences, no more than anybody reads."""
+    """Shorten a list of sentences to as many as anybody reads."""
     every = [text[:LONGEST] for text in texts]
     shown = [text[:1].upper() + text[1:] for text in every[:_MOST_LINES]]
     more = len(every) - len(shown)

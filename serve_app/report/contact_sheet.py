@@ -1,4 +1,4 @@
-"""One picture of a whole result: the athlete in the annotated video, over curves of the angles."""
+"""Draw a whole result as one picture: frames of the annotated video over curves of the angles."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,7 +63,7 @@ def write_sheet(response: PoseResponse, video: Path, out: Path, title: str) -> N
 
 
 def angle_values(frames: list[FramePose], name: str) -> NDArray[np.float64]:
-    """(f,) joint angle ``name`` of the primary person, degrees, NaN where null."""
+    """Return joint angle ``name`` (f,) of the primary person, degrees, NaN where null."""
     values = [frame.biomechanics.joint_angles.get(name) for frame in frames]
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
@@ -71,7 +71,7 @@ def angle_values(frames: list[FramePose], name: str) -> NDArray[np.float64]:
 def draw_joint(
     axes: "Axes", joint: str, times: NDArray[np.float64], frames: list[FramePose]
 ) -> None:
-    """Curves of the angles of a joint on either side over ``times`` (f,), intervals shaded."""
+    """Draw the angles of a joint on either side over ``times`` (f,), intervals shaded."""
     for side, color in COLORS.items():
         name = f"{side}_{joint}"
         low, high = _interval(frames, name)
@@ -87,7 +87,7 @@ def draw_joint(
             label=f"{side}, nominal 95 % interval shaded",
         )
     axes.set_ylabel(f"{joint} (deg)")
-    axes.set_xlim(0, max(times[-1], 1e-3))
+    axes.set_xlim(times[0], max(times[-1], times[0] + 1e-3))
     axes.set_ylim(0, 185)
     axes.set_yticks([0, 45, 90, 135, 180])
     axes.grid(axis="y", color="0.92")
@@ -103,7 +103,7 @@ def _interval(
 
 
 def _spread(frames: list[FramePose]) -> dict[int, Box | None]:
-    """Some frames, evenly from those with a pose, and where the person is in them."""
+    """Choose frames evenly from those with a pose; return them with the person's box."""
     posed = [i for i, frame in enumerate(frames) if frame.pose] or list(range(len(frames)))
     places = np.linspace(0, len(posed) - 1, _PICTURES + 2).round().astype(int)[1:-1]
     chosen = sorted({posed[place] for place in places.tolist()})
@@ -113,7 +113,7 @@ def _spread(frames: list[FramePose]) -> dict[int, Box | None]:
 def pictures_of(
     video: Path, wanted: Mapping[int, Box | None], size: tuple[int, int]
 ) -> list[tuple[int, NDArray[np.uint8]]]:
-    """Frames of a video by index, RGB, each cut to the person in it.
+    """Return frames of a video by index, RGB, each cut to the person in it.
 
     Args:
         video: an MP4. wanted: box of the person by index of the frame.
@@ -134,7 +134,7 @@ def pictures_of(
 
 
 def _cut(picture: NDArray[np.uint8], box: Box | None, scale: float) -> NDArray[np.uint8]:
-    """An upright part of a picture around a box, 3 by 4, as far as the picture reaches.
+    """Cut an upright part of a picture around a box, 3 by 4, as far as the picture reaches.
 
     ``scale`` is pixels of the picture for one of the box.
     """

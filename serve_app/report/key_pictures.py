@@ -1,4 +1,4 @@
-"""Key frames of the annotated video as JPEG pictures that a page holds within itself."""
+"""Read key frames of the annotated video as JPEG pictures that a page holds within itself."""
 
 import base64
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deployments.errors import BadParameterError
 from serve_app.export.saved_clip import SavedPerson, SavedResult
@@ -30,16 +31,17 @@ class KeyPicture:
 def key_frames(
     result: SavedResult, person: SavedPerson, marks: Sequence[Mark], video: Path
 ) -> list[KeyPicture]:
-    """Pictures of moments of ``person``: of events where there are any, else evenly spread.
+    """Return pictures of moments of ``person``: of events where there are any, else evenly spread.
 
     Raises:
-        BadParameterError: ``video`` cannot be read.
+        BadParameterError: ``video`` cannot be read, or ``result`` lacks frames of a part of a file.
     """
     import av
 
     chosen = moments(result, person, marks)
+    places = _places(result)
     boxes = {
-        int(result.frame[f]): Box(
+        int(places[f]): Box(
             **dict(zip(("x1", "y1", "x2", "y2"), map(float, person.box[row]), strict=True)), score=0
         )
         for f in chosen
@@ -52,12 +54,24 @@ def key_frames(
             f"{video} cannot be read as a video: {error.__class__.__name__}",
             hint="Give the annotated MP4 of this result.",
         ) from error
-    times = dict(zip(result.frame.tolist(), result.times_s.tolist(), strict=True))
+    times = dict(zip(places.tolist(), result.times_s.tolist(), strict=True))
     return [KeyPicture(_jpeg(picture), f"{times[frame]:.2f} s") for frame, picture in found]
 
 
+def _places(result: SavedResult) -> NDArray[np.int32]:
+    """(f,) positions of the frames in the annotated video, which has the analyzed ones alone."""
+    if result.processing.video_info.part is None:
+        return result.frame
+    if len(result.frame) != result.processing.total_frames:
+        raise BadParameterError(
+            "the result lists some frames of a part of a video: their places are unknown",
+            hint='Analyze the video with "frames": "all", or make the report without pictures.',
+        )
+    return np.arange(len(result.frame), dtype=np.int32)
+
+
 def moments(result: SavedResult, person: SavedPerson, marks: Sequence[Mark]) -> list[int]:
-    """At most six frames that show ``person``, in order."""
+    """Return at most six frames that show ``person``, in order."""
     if not len(person.rows):
         return []
     times = result.times_s[person.rows]

@@ -1,4 +1,4 @@
-"""Numbers of a report as text: ranges of angles, measures of repetitions, what stands out."""
+"""Write numbers of a report as text: ranges of angles, measures of repetitions, findings."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -59,13 +59,13 @@ class Row:
 
 
 def values_of(person: SavedPerson, name: str) -> Array | None:
-    """(n,) of an angle of the response by its name; None if it is not there."""
+    """Return (n,) of an angle of the response by its name; None if it is not there."""
     found = person.values.get(name)
     return person.included.get(name) if found is None else found
 
 
 def ranges(result: SavedResult, person: SavedPerson) -> Iterator[Row]:
-    """Least to greatest of each angle, and the share of frames in which it is known.
+    """Yield least to greatest of each angle, and the share of frames in which it is known.
 
     The ends last a tenth of a second in all, so that a single frame makes none.
     """
@@ -86,7 +86,7 @@ def _range(result: SavedResult, values: Array | None) -> str:
 
 
 def measures(summary: PersonSummary) -> Iterator[Row]:
-    """Mean of each measure, with its nominal 95 % interval where there are several values."""
+    """Yield the mean of each measure, with its nominal 95 % interval of several values."""
     by_metric: dict[tuple[str, str], dict[str | None, MeasureRecord]] = {}
     for measure in summary.measures:
         by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
@@ -102,7 +102,7 @@ def measures(summary: PersonSummary) -> Iterator[Row]:
 
 
 def flexions(summary: PersonSummary) -> Iterator[Row]:
-    """Least to greatest flexion of each joint, and the range with its interval."""
+    """Yield least to greatest flexion of each joint, and the range with its interval."""
     by_joint: dict[str, dict[str, JointRange]] = {}
     for name, joint in summary.joints.items():
         side, rest = split_side(name)
@@ -234,12 +234,12 @@ def _amount(value: float, unit: str, ends: Interval | None = None) -> str:
 
 
 def number(value: float, decimals: int) -> str:
-    """A number as it is written; a minus sign is one."""
+    """Write a number with a real minus sign."""
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def words(name: str) -> str:
-    """A name of the response as words."""
+    """Write a name of the response as words."""
     return name.replace("_", " ").replace(" rom", " range")
 
 

@@ -12,7 +12,7 @@ FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
 """Finite numbers only. Records are serialized without validation: a number there that is not finite
 is written as such, so that it is seen and refused."""
 
-_RECORD: Final = ConfigDict(use_attribute_docstrings=True, serialize_by_alias=True, **FINITE)
+_RECORD: Final = ConfigDict(use_attribute_docstrings=True, **FINITE)
 _STRICT: Final = ConfigDict(extra="forbid", **_RECORD)
 """Undescribed fields are refused."""
 

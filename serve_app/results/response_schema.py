@@ -4,37 +4,23 @@ The response is the specification's, field for field; what this service adds com
 a frame has many of is a dataclass: a model takes five times the memory.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from functools import cache
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
+from typing_extensions import TypeAliasType
 
 from biomech.config import Camera, Context, Subject
 from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
+from biomech.records.values import Named
+from biomech.skeleton import KEYPOINTS
+from serve_app.results.form_fields import FormObject, inline, no_truth
+from serve_app.results.media_schema import MediaFields, VideoPart
 from serve_app.results.record_schema import FINITE, ResponseModel
+from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
-
-
-def _parsed(value: Any) -> Any:
-    """The object that a form has as JSON text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("must be a JSON object") from error
-
-
-def _no_truth(value: Any) -> Any:
-    """Refuse true and false, which pydantic takes for the numbers 1 and 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number, not true or false")  # noqa: TRY004  pydantic's
-    return value
-
-
-FormObject = BeforeValidator(_parsed)
 
 
 class SubjectOptions(BaseModel):
@@ -51,7 +37,7 @@ class SubjectOptions(BaseModel):
     involved_side: Literal["left", "right"] | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
-    _numbers = field_validator("height_m", mode="before")(_no_truth)
+    _numbers = field_validator("height_m", mode="before")(no_truth)
 
 
 class CameraOptions(BaseModel):
@@ -65,15 +51,10 @@ class CameraOptions(BaseModel):
     slowmo_factor: float = Field(
         1.0, ge=0.01, le=100, description="Seconds of the video for one of the world."
     )
-    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(_no_truth)
+    _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(no_truth)
 
 
-def _inline(kind: type[BaseModel]) -> WithJsonSchema:
-    """The schema of an optional object, in place: a reference would be to another document."""
-    return WithJsonSchema({"anyOf": [kind.model_json_schema(), {"type": "null"}], "default": None})
-
-
-class PoseOptions(BaseModel):
+class PoseOptions(MediaFields):
     """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -108,16 +89,33 @@ class PoseOptions(BaseModel):
         description="Cut-off of the low-pass filter, at most 0.4 times the frame rate; default: "
         "6 Hz, 10 for run and jump, 12 for throw.",
     )
-    subject: Annotated[SubjectOptions | None, FormObject, _inline(SubjectOptions)] = Field(
+    subject: Annotated[SubjectOptions | None, FormObject, inline(SubjectOptions)] = Field(
         None, description="The primary person. In a form: as JSON."
     )
-    camera: Annotated[CameraOptions | None, FormObject, _inline(CameraOptions)] = Field(
+    camera: Annotated[CameraOptions | None, FormObject, inline(CameraOptions)] = Field(
         None, description="In a form: as JSON."
+    )
+    fields: str | None = Field(
+        None,
+        description="Parts of the response to return, as paths with commas between them, such as "
+        "`joint_angles,video_url`; default: all. The answer is then partial.",
+        examples=["frame_info.timestamp,joint_angles"],
     )
     reference: Reference = None
     before: EarlierResult = None
     norms: Norms = None
-    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(_no_truth)
+    _numbers = field_validator("confidence", "cutoff_hz", mode="before")(no_truth)
+
+    @field_validator("fields")
+    @classmethod
+    def _known(cls, fields: str | None) -> str | None:
+        selection_of(fields)
+        return fields
+
+    @property
+    def selection(self) -> Selection | None:
+        """Return the parts of the response to return; None for all."""
+        return selection_of(self.fields)
 
     @property
     def context(self) -> Context:
@@ -144,16 +142,34 @@ class PoseRequest(PoseOptions):
                     "data": True,
                     "confidence": 0.3,
                 }
-            ]
+            ],
+            "oneOf": [{"required": ["video_url"]}, {"required": ["upload_id"]}],
         },
     )
 
-    video_url: str = Field(
+    upload_id: str | None = Field(
+        None,
+        pattern="^[0-9a-f]{32}$",
+        description="Upload in parts, instead of `video_url`.",
+    )
+    video_url: str | None = Field(
+        None,
         min_length=1,
         max_length=4096,
-        description="http(s):// or gs:// address of the video.",
+        validate_default=True,
+        description="http(s)://, gs:// or s3:// address of the video; required without "
+        "`upload_id`.",
         examples=["https://storage.googleapis.com/bucket/video.mp4"],
     )
+
+    @field_validator("video_url")
+    @classmethod
+    def _one_source(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse two sources or none, unless the other one is wrong in itself."""
+        if "upload_id" in info.data and (value is None) == (info.data["upload_id"] is None):
+            found = "neither was found" if value is None else "both were found"
+            raise ValueError(f"expected either video_url or upload_id, {found}")
+        return value
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)
@@ -188,11 +204,17 @@ class Box:
     score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
 
 
+# The name of a component of the schema; values are plain dictionaries.
+Keypoints = TypeAliasType("Keypoints", Annotated[dict[str, Keypoint], Named(KEYPOINTS)])
+
+
 class FrameInfo(ResponseModel):
     """Number, time and model of a frame."""
 
-    frame_number: int = Field(ge=0, description="Position in the video, from 0.")
-    timestamp: float = Field(description="Seconds since the first frame, from the container's PTS.")
+    frame_number: int = Field(ge=0, description="Position in the video file, from 0.")
+    timestamp: float = Field(
+        description="Seconds since the file's first frame, from the container's PTS."
+    )
     model_used: str | None = Field(description="Model that made this frame's pose; null without.")
 
 
@@ -209,7 +231,7 @@ class OtherPerson(ResponseModel):
 
     track_id: int
     box: Box
-    keypoints: dict[str, Keypoint]
+    keypoints: Keypoints
     biomechanics: FrameBiomechanics
 
 
@@ -219,7 +241,7 @@ MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "d
 class FramePose(ResponseModel):
     """One frame: the primary person's keypoints and biomechanics."""
 
-    keypoints: dict[str, Keypoint] | None = Field(
+    keypoints: Keypoints | None = Field(
         description="All 17 COCO keypoints by name; null where there is no pose."
     )
     biomechanics: FrameBiomechanics
@@ -262,6 +284,11 @@ class VideoInfo(ResponseModel):
     container: str
     rotation_deg: int
     audio_codec: str | None
+    part: VideoPart | None = Field(
+        None,
+        exclude_if=lambda part: part is None,
+        description="Which frames of the file these are, if not all.",
+    )
 
 
 class ProcessingSummary(ResponseModel):
@@ -305,57 +332,22 @@ class PoseResponse(ResponseModel):
     request_id: str
 
 
-class HealthService(BaseModel):
-    """The service itself."""
-
-    service: str
-    version: str
-    config_loaded: bool
+FRAMES: Final = ("data", "poses_per_frame")
+"""Path of the frames in a response."""
 
 
-class HealthModelInfo(BaseModel):
-    """The pose model that answers by default."""
-
-    name: str | None
-    source: str | None = Field(
-        description="mmpose_hub for a published checkpoint, else local_file."
-    )
-    config: str | None
+@cache
+def _response_parts() -> Part:
+    return part_of(PoseResponse.model_json_schema(mode="serialization"))
 
 
-class HealthModels(BaseModel):
-    """State of the service and its models."""
+def selection_of(fields: str | None) -> Selection | None:
+    """Return the parts of a response at the paths in ``fields``; None for all.
 
-    rtmpose_loaded: bool = Field(description="Whether RTMPose is, rather than a stand-in.")
-    hrnet_available: bool
-    mmcv_cuda: bool = Field(description="Whether mmcv's compiled CUDA operators are in use.")
-    model_info: HealthModelInfo
-    detector_loaded: bool
-    stages: dict[str, dict[str, Any]] = Field(
-        description="What every model replica says of itself."
-    )
-
-
-class HealthSystem(BaseModel):
-    """Versions and devices."""
-
-    cuda_available: bool
-    gpu_device: str | None
-    mmpose_version: str
-    mmcv_version: str
-    mmdet_version: str
-    torch_version: str
-    ray_version: str
-
-
-class Health(BaseModel):
-    """Answer of `GET /healthz`."""
-
-    status: Literal["healthy", "degraded", "not_ready"]
-    service: HealthService
-    models: HealthModels
-    system: HealthSystem
-    reasons: list[str] = Field(default_factory=list, description="Why it is not healthy.")
+    Raises:
+        BadParameterError: the response has no such part, or several.
+    """
+    return None if fields is None else select(fields, _response_parts())
 
 
 class Problem(BaseModel):

@@ -1,9 +1,9 @@
-"""The response of a clip, from its arrays."""
+"""Write the response of a clip from its arrays."""
 
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -14,10 +14,12 @@ from biomech.records.frame_record import FrameBiomechanics, FrameDetail
 from biomech.records.person_record import PersonSummary
 from biomech.results.frame_blocks import NO_BIOMECHANICS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import ClipPoses, ModelStatus
+from deployments.messages import I64, ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
+from serve_app.results.media_schema import VideoPart
 from serve_app.results.response_schema import (
+    FRAMES,
     Box,
     FrameInfo,
     FramePose,
@@ -33,6 +35,7 @@ from serve_app.results.response_schema import (
     ProcessingSummary,
     VideoInfo,
 )
+from serve_app.results.selection import Selection
 from serve_app.versions import package_version
 
 _RESPONSE, _FRAME = TypeAdapter(PoseResponse), TypeAdapter(FramePose)
@@ -43,7 +46,9 @@ class Answer:
     """An analyzed clip as its response, at once or frame by frame.
 
     Attributes:
-        video_url: where the annotated video is, as the response says.
+        video_url: where the annotated video is, as the response says. stored_url: the same as the
+            store says, without a signature.
+        selection: parts that :meth:`body` and the like write; None for all.
     """
 
     def __init__(
@@ -63,7 +68,7 @@ class Answer:
             models: statuses of the loaded models, by role.
             request_id: of this request.
         """
-        self.video_url = outcome.stored.url if outcome.stored else None
+        self.video_url = self.stored_url = outcome.stored.url if outcome.stored else None
         self._outcome = outcome
         self._request = request
         self._min_score = min_score
@@ -71,12 +76,14 @@ class Answer:
         self._models = {s.name: s for s in models.values() if s.role != ModelRole.DETECTOR}
         self._notices = model_notices(outcome.clip, models.values())
         self._request_id = request_id
+        self.selection = request.selection
+        self._numbers = outcome.media.numbers
         self._calibrated = [
             n in self._models and self._models[n].calibrated for n in outcome.clip.models
         ]
 
     def response(self) -> PoseResponse:
-        """All of it. Takes seconds for hours of video: call it in a thread.
+        """Return all of it. Takes seconds for hours of video: call it in a thread.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -84,26 +91,54 @@ class Answer:
         return self._response(self._told_frames())
 
     def body(self) -> bytes:
-        """The response as JSON, written frame by frame: in little more memory than the text.
+        """Write the response as JSON, frame by frame, in little more memory than the text.
 
         Raises:
             ValueError: a number of it is not finite, which JSON cannot say.
         """
-        rest = _json(_RESPONSE, self._response(()))
-        if not self._request.data:
+        rest = self.head()
+        if not self._has_frames:
             return rest
         if not rest.startswith(_BEFORE_FRAMES):
             raise AssertionError(f"the frames are not where they were: {rest[:40]!r}")
         body = BytesIO()
         body.write(_BEFORE_FRAMES)
-        for nth, frame in enumerate(self._told_frames()):
+        for nth, frame in enumerate(self.frames()):
             body.write(b"," if nth else b"")
-            body.write(_json(_FRAME, frame))
+            body.write(frame)
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
 
+    def head(self) -> bytes:
+        """The response as JSON, without any frame.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        return _json(_RESPONSE, self._response(()), self.selection)
+
+    def frames(self) -> Iterator[bytes]:
+        """Each frame as JSON on one line, made when it is asked for.
+
+        Raises:
+            ValueError: a number of it is not finite.
+        """
+        if not self._has_frames:
+            return
+        chosen = self.selection and self.selection.below(*FRAMES)
+        for frame in self._told_frames():
+            yield _json(_FRAME, frame, chosen)
+
+    @property
+    def _has_frames(self) -> bool:
+        return self._request.data and self._writes()
+
+    def _writes(self, *part: str) -> bool:
+        """Whether anything of a part of the frames is written."""
+        return self.selection is None or self.selection.has(*FRAMES, *part)
+
     def plain(self) -> dict[str, Any]:
-        """The response as plain JSON values.
+        """Return the response as plain JSON values.
 
         Raises:
             ValueError: a number of it is not finite.
@@ -134,13 +169,13 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                self._told(p, summary)
+                _numbered(self._told(p, summary), self._numbers)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
 
     def _told(self, p: int, summary: PersonSummary) -> PersonSummary:
-        """The summary of person p; its deviations are calibrated if a calibrated model made all."""
+        """Return the summary of person p, calibrated if calibrated models made all deviations."""
         clip = self._outcome.clip
         used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
         by_model = summary.sigma_source == "model" and len(used)
@@ -153,11 +188,11 @@ class Answer:
         present = np.flatnonzero(clip.row[frame] >= 0).tolist()
         has_pose = present[:1] == [0]
         info = FrameInfo(
-            frame_number=frame,
+            frame_number=int(self._numbers[frame]),
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
-        everyone = self._request.people == "all"
+        everyone = self._request.people == "all" and self._writes("people")
         others = [self._person(frame, p) for p in present if p > 0] if everyone else None
         if not has_pose:
             return FramePose(
@@ -196,9 +231,16 @@ class Answer:
                 y2=box[3],
                 score=round(float(clip.box_score[row]), 4),
             ),
-            keypoints=_keypoints(clip, row),
-            biomechanics=self._biomechanics(frame, p, row),
+            keypoints=_keypoints(clip, row) if self._needs("keypoints", p) else {},
+            biomechanics=self._biomechanics(frame, p, row)
+            if self._needs("biomechanics", p)
+            else NO_BIOMECHANICS,
         )
+
+    def _needs(self, part: str, p: int) -> bool:
+        """Whether a part of person p's frames is written, or decides which frames are."""
+        selects = part == "biomechanics" and p == 0 and self._request.frames == "complete"
+        return selects or self._writes(*(("people", part) if p else (part,)))
 
     def _biomechanics(self, frame: int, p: int, row: int) -> FrameBiomechanics:
         block = self._outcome.biomechanics.frames[p][frame]
@@ -210,6 +252,35 @@ class Answer:
         if not self._calibrated[self._outcome.clip.model[row]]:
             return block
         return replace(block, detail=replace(detail, sigma_calibrated=True))
+
+
+_FRAME_KEYS = ("frame", "frames")
+"""Names of the values of a summary that are indices of analyzed frames, nested or not."""
+
+
+def _numbered(value: Any, numbers: I64, key: str = "") -> Any:
+    """Return a part of a summary with numbers of the file's frames for indices."""
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {item.name: getattr(value, item.name) for item in fields(value)}
+        return replace(value, **{n: _numbered(part, numbers, n) for n, part in parts.items()})
+    if isinstance(value, (list, tuple)):
+        return type(value)(_numbered(inner, numbers, key) for inner in value)
+    return int(numbers[value]) if key in _FRAME_KEYS and value is not None else value
+
+
+def _part(media: MediaInfo) -> VideoPart | None:
+    part = media.part
+    if part is None:
+        return None
+    return VideoPart(
+        first_frame=int(part.numbers[0]),
+        last_frame=int(part.numbers[-1]),
+        start_s=round(float(media.times_s[0]), 6),
+        end_s=round(float(media.times_s[-1]), 6),
+        max_fps=part.max_fps,
+        file_frames=part.file_frames,
+        file_duration_s=round(part.file_duration_s, 4),
+    )
 
 
 def _is_complete(frame: FramePose) -> bool:
@@ -293,6 +364,7 @@ def _summary(
             container=media.container,
             rotation_deg=media.rotation_deg,
             audio_codec=media.audio_codec,
+            part=_part(media),
         ),
         segments=outcome.segments,
         timings_s={stage: round(s, 4) for stage, s in outcome.timings_s.items()},
@@ -313,7 +385,7 @@ def _model_info(status: ModelStatus | None) -> ModelInfo | None:
 
 
 def encode(response: PoseResponse) -> bytes:
-    """``response`` as JSON.
+    """Write ``response`` as JSON.
 
     Raises:
         ValueError: a number of it is not finite, which JSON cannot say.
@@ -321,11 +393,11 @@ def encode(response: PoseResponse) -> bytes:
     return _json(_RESPONSE, response)
 
 
-def _json(kind: TypeAdapter[Any], value: Any) -> bytes:
-    text = kind.dump_json(value)
+def _json(kind: TypeAdapter[Any], value: Any, chosen: Selection | None = None) -> bytes:
+    text = kind.dump_json(value, include=chosen.include if chosen else None)
     if b"NaN" in text or b"Infinity" in text:  # as a number, or in a text
         json.loads(text, parse_constant=_refuse)
-    return text
+    return text if chosen is None or chosen.is_typed else chosen.of_json(text)
 
 
 def _refuse(constant: str) -> None:

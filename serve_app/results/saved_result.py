@@ -16,6 +16,7 @@ from biomech.records.values import WORD
 from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
+from serve_app.results.media_schema import VideoPart
 from serve_app.results.record_reader import reader_of
 
 _SHOWN_ERRORS = 3
@@ -113,7 +114,7 @@ class Frame(BaseModel):
     people: list[Posed] | None = None
 
     def primary(self) -> Posed | None:
-        """The primary person, if it is there."""
+        """Return the primary person, if it is there."""
         if self.pose is None or self.keypoints is None:
             return None
         return Posed.model_construct(
@@ -131,12 +132,14 @@ class SavedVideoInfo(BaseModel):
     height: Annotated[int, Field(ge=1, le=100_000)]
     fps: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     duration_s: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    part: VideoPart | None = None
 
 
 class Processing(BaseModel):
     """Summary of the analysis of the clip."""
 
     video_info: SavedVideoInfo
+    total_frames: Annotated[int, Field(ge=0)] = 0
     confidence_threshold: _Share
     models_used: dict[str, int] = {}
 
@@ -167,7 +170,7 @@ class SavedResponse(BaseModel):
 def parse(
     body: bytes, cancelled: Cancelled = never
 ) -> tuple[SavedResponse, Data, dict[int, PersonSummary]]:
-    """A response document, its data, and its summaries by person.
+    """Read a response document, its data, and its summaries by person.
 
     Args:
         body: JSON. cancelled: asked before each frame.
@@ -236,7 +239,7 @@ def _summary_of(document: Mapping[str, Any]) -> PersonSummary:
 
 
 def _without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are there: those of biomechanics that are switched off are all null."""
+    """Drop the fields that are null, such as all those of biomechanics that are switched off."""
     return {name: value for name, value in summary.items() if value is not None}
 
 
@@ -256,5 +259,5 @@ def _explain(error: ValidationError, place: tuple[int | str, ...]) -> str:
 
 
 def _printable(part: int | str) -> str:
-    """A part of a place in the document, whose keys anybody may have chosen."""
+    """Write a part of a place in the document, whose keys anybody may have chosen."""
     return "".join(c if c.isprintable() else "?" for c in str(part)[:_LONGEST_KEY])

@@ -1,4 +1,4 @@
-"""Fields of a request that one athlete is compared to: a reference, an earlier result, norms.
+"""Read the fields that an athlete is compared to: a reference, an earlier result, norms.
 
 They hold documents, as values or as text, and never the name of a file: a caller could name one of
 the server's. Commands and the client read files themselves.

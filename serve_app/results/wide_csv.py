@@ -1,12 +1,12 @@
-"""The response as a table: a row a frame and person."""
+"""Write the response as a table: a row a frame and person."""
 
 import csv
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, TextIO
 
+from biomech.records.frame_fields import FIELDS
 from biomech.records.frame_record import FrameBiomechanics
-from biomech.results.frame_blocks import FIELDS
 from biomech.skeleton import KEYPOINTS
 from serve_app.results.response_schema import Box, Keypoint, PoseResponse
 
@@ -30,7 +30,7 @@ def write_csv(response: PoseResponse, file: TextIO) -> None:
 
 
 def rows(response: PoseResponse) -> Iterator[dict[str, Any]]:
-    """Cells by column, those that are missing left out.
+    """Yield cells by column, those that are missing left out.
 
     A frame without the primary person has a row too, which says why.
     """

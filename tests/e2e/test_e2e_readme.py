@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from serve_app.results.response_schema import Health, PoseResponse
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseResponse
 from tests.conftest import ROOT
 from tests.support.loopback_server import Server, reply
 

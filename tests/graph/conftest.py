@@ -40,13 +40,15 @@ class Graph:
 
 
 def production_config(port: int, **arguments: Any) -> dict[str, Any]:
-    """``config/serve.yaml`` with its fractions of GPUs, on loopback.
+    """``config/serve.yaml`` with its fractions of GPUs, on loopback without keys.
 
     Scaled to what two cores bear: two replicas of a stage at most, the second after three seconds.
     """
     document: dict[str, Any] = yaml.safe_load((ROOT / "config" / "serve.yaml").read_text())
     document["http_options"] |= {"host": "127.0.0.1", "port": port}
     document["applications"][0]["args"] |= {
+        "access": "auto",
+        "keys_file": None,
         "mixed_precision": False,
         "threads": 1,
         "segment_s": 0.5,

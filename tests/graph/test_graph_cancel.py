@@ -10,9 +10,9 @@ import pytest
 import ray
 from ray import serve
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import probe
 from deployments.errors import DeadlineExceededError, NotAVideoError
-from deployments.messages import EncodeOptions
 from tests.graph.conftest import deploy, replicas
 from tests.support import markers
 from tests.support.annotated import nothing

@@ -8,8 +8,9 @@ from typing import Any
 import av
 import numpy as np
 
+from deployments.annotated_video import EncodeOptions, Overlay
 from deployments.media.picture import Picture
-from deployments.messages import EncodeOptions, Overlay, Segment
+from deployments.messages import Segment
 
 Array = np.ndarray[Any, Any]
 TimeBase = tuple[int, int]

@@ -18,6 +18,7 @@ from deployments import errors
 from tests.support.corpus import video
 from tests.support.corpus_recipe import tone
 from tests.support.numbered_pictures import numbered
+from tests.support.stills import REFUSED
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,8 @@ BAD = {
     "noise": BadFile(lambda: np.random.default_rng(1).bytes(5000), errors.NotAVideoError),
     "text": BadFile(lambda: b"This is no video.\n" * 99, errors.NotAVideoError),
     "html": BadFile(lambda: b"<!doctype html><title>404</title>", errors.NotAVideoError),
-    "png": BadFile(lambda: _still(".png"), errors.NotAVideoError),
-    "jpeg": BadFile(lambda: _still(".jpg"), errors.NotAVideoError),
-    "webp": BadFile(lambda: _still(".webp"), errors.NotAVideoError),
+    "tiff": BadFile(lambda: _still(".tiff"), errors.NotAVideoError),
+    **{name: BadFile(*REFUSED[name]) for name in ("gif", "animated webp", "png cut short")},
     "heic": BadFile(
         lambda: box(b"ftyp", b"heic\0\0\0\0mif1heic") + bytes(99), errors.NotAVideoError
     ),

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import WorkCancelledError, in_thread
 from deployments.decode.probe import probe
 from deployments.media.reader import read
-from deployments.messages import EncodeOptions
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore
 from deployments.serve_handles import await_response

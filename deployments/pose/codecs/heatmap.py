@@ -1,4 +1,4 @@
-"""Decoding heatmaps: keypoints, scores and their spread. Torch, where the network runs."""
+"""Decode heatmaps: keypoints, scores and their spread. Torch, where the network runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class HeatmapCodec:
     shift: bool
 
     def mirror(self, responses: Sequence[Tensor]) -> list[Tensor]:
-        """Heatmaps of a mirrored crop as those of the crop itself: sides swapped, x reversed."""
+        """Mirror heatmaps of a mirrored crop back: sides swapped, x reversed."""
         (heatmaps,) = responses
         heatmaps = heatmaps[:, MIRROR].flip(-1)
         if self.shift:
@@ -37,7 +37,7 @@ class HeatmapCodec:
         return [heatmaps]
 
     def decode(self, responses: Sequence[Tensor]) -> CropPoses:
-        """Keypoints, as MMPose's ``MSRAHeatmap`` decodes them.
+        """Decode keypoints as MMPose's ``MSRAHeatmap`` does.
 
         The maximum, moved a quarter pixel toward its larger neighbour on each axis. Where the
         maximum is not positive there is no point: NaN, with score 0.

@@ -91,7 +91,7 @@ class MoveNetCodec:
     """Keypoints of crops; responses are heat, center, displacement and offset of :class:`Heads`."""
 
     def mirror(self, responses: Sequence[Tensor]) -> list[Tensor]:
-        """Responses to a mirrored crop as those to the crop itself: sides swapped, x reversed."""
+        """Mirror responses to a mirrored crop back: sides swapped, x reversed."""
         heat, center, displacement, offset = (r.flip(-1) for r in responses)
         n, k, height, width = heat.shape
         displacement, offset = (

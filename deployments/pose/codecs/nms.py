@@ -1,4 +1,9 @@
-"""Non-maximum suppression, for where mmcv's compiled one is not installed."""
+"""Suppress overlapping boxes, where mmcv's compiled operator is not installed.
+
+``torchvision.ops.nms`` differs: it compares float32 overlaps with a float64 threshold (at 0.6 it
+drops a box that overlaps by 60 of 100 pixels), and takes neither ``offset`` nor bfloat16. Its build
+on PyPI is for CUDA, and is not imported with a CPU build of torch.
+"""
 
 import numpy as np
 import torch
@@ -6,7 +11,7 @@ from torch import Tensor
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:
-    """Greedy suppression, with the arguments and the order of mmcv's ``_ext.nms``.
+    """Suppress boxes greedily, with the arguments and the order of mmcv's ``_ext.nms``.
 
     A box is dropped if its intersection over union with a better one that stays is greater than the
     threshold. One without area suppresses nothing and stays.

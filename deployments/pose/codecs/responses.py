@@ -19,16 +19,16 @@ class Codec(Protocol):
     """Decode responses of a pose network, float32 tensors (n, k, ...), into keypoints."""
 
     def mirror(self, responses: Sequence[Tensor]) -> list[Tensor]:
-        """Responses to a mirrored crop as those to the crop itself."""
+        """Mirror responses to a mirrored crop back."""
         ...
 
     def decode(self, responses: Sequence[Tensor]) -> CropPoses:
-        """Keypoints of n crops, in crop pixels."""
+        """Decode keypoints of n crops, in crop pixels."""
         ...
 
 
 def local_variance(response: Tensor, at: Tensor, window: int) -> Tensor:
-    """Variance (n, k) of responses (n, k, length) within ``window`` of ``at`` (n, k), in bins.
+    """Return the variance (n, k) of responses (n, k, length) in ``window`` of ``at`` (n, k), bins.
 
     The background is taken off first: most bins are far from the peak, so it is their median.
     """
@@ -71,14 +71,14 @@ def excess_variance(
 
 @cache
 def _perfect_variance(length: int, window: int, target_sigma: float) -> float:
-    """Variance of a perfect response by the same recipe, square cells."""
+    """Return the variance of a perfect response by the same recipe, square cells."""
     at = torch.tensor(length // 2)
     perfect = torch.exp(-0.5 * ((torch.arange(length) - at) / target_sigma) ** 2)
     return float(local_variance(perfect, at, window))
 
 
 def _median(response: Tensor) -> Tensor:
-    """(n, k, 1), the lower one of an even number."""
+    """Return the median (n, k, 1), the lower one of an even number."""
     if response.device.type != "cpu":
         return response.median(-1, keepdim=True).values
     middle = (response.shape[-1] - 1) // 2  # torch's own takes seven times as long on a CPU
@@ -86,7 +86,7 @@ def _median(response: Tensor) -> Tensor:
 
 
 def to_poses(points: Tensor, raw: Tensor, excess: Tensor) -> CropPoses:
-    """Keypoints as they leave an engine.
+    """Return keypoints as they leave an engine.
 
     Where the response is not positive, or not finite as after an overflow in half precision, there
     is no point: NaN, with score 0.

@@ -1,4 +1,4 @@
-"""Decoding SimCC, one vector of responses an axis: keypoints, scores and their spread.
+"""Decode SimCC, one vector of responses an axis: keypoints, scores and their spread.
 
 Everything is torch, so that it runs where the network runs.
 """
@@ -22,7 +22,7 @@ WINDOW_BINS = 12
 
 
 def target_sigma_bins(input_size: tuple[int, int]) -> tuple[float, float]:
-    """Standard deviation (x, y) of the training target, bins, for crops of (width, height).
+    """Return deviations (x, y) of the training target, bins, for crops of (width, height).
 
     RTMPose's configs have 4.9, 5.66, 6 and 6.93 for 192, 256, 288 and 384 pixels: the root of an
     eighth of the size.
@@ -44,12 +44,12 @@ class SimccCodec:
     target_sigma: tuple[float, float]
 
     def mirror(self, responses: Sequence[Tensor]) -> list[Tensor]:
-        """Responses to a mirrored crop as those to the crop itself: sides swapped, x reversed."""
+        """Mirror responses to a mirrored crop back: sides swapped, x reversed."""
         x, y = responses
         return [x[:, MIRROR].flip(-1), y[:, MIRROR]]
 
     def decode(self, responses: Sequence[Tensor]) -> CropPoses:
-        """Keypoints, as MMPose's ``SimCCLabel`` decodes them.
+        """Decode keypoints as MMPose's ``SimCCLabel`` does.
 
         A point is the argmax of each axis, its score the smaller of the two maxima. Where that is
         not positive there is no point: NaN, with score 0.
@@ -82,7 +82,7 @@ def _variance(response: Tensor, at: Tensor) -> Tensor:
 
 @cache
 def _floor(bins: int, target_sigma: float) -> float:
-    """Variance of a perfect prediction by the same recipe, square bins."""
+    """Return the variance of a perfect prediction by the same recipe, square bins."""
     at = torch.tensor(bins // 2)
     perfect = torch.exp(-0.5 * ((torch.arange(bins) - at) / target_sigma) ** 2)
     return float(_variance(perfect, at))

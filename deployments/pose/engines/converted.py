@@ -1,4 +1,4 @@
-"""Networks of MMPose and MMDetection as OpenVINO runs them, from the same ``.pth`` checkpoints.
+"""Convert networks of MMPose and MMDetection for OpenVINO, from the same ``.pth`` checkpoints.
 
 On a CPU OpenVINO needs about half of torch's time for the same network. The network is traced and
 read by OpenVINO's own reader of TorchScript; what comes out is kept beside other caches, since
@@ -74,7 +74,7 @@ class PoseSource:
 def converted_pose(
     entry: ModelEntry, checkpoint: Path, options: EngineOptions, quantized: Any | None = None
 ) -> PoseSource:
-    """A pose network from its MMPose config and ``.pth``; in int8, nothing needs be converted.
+    """Build a pose network from its MMPose config and ``.pth``; in int8 nothing is converted.
 
     Raises:
         ConfigurationError: the config cannot be had, or another codec is needed.
@@ -175,7 +175,7 @@ def _leaves(outputs: Any) -> list[Tensor]:
 
 
 def _converted(forward: Callable[[Tensor], Any], module: Any, entry: ModelEntry) -> Any:
-    """The traced network as OpenVINO's model, any number of pictures at a time."""
+    """Convert the traced network to OpenVINO's model, any number of pictures at a time."""
     import openvino as ov
     from openvino.frontend import FrontEndManager
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder

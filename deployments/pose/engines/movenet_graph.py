@@ -1,4 +1,4 @@
-"""MoveNet MultiPose on the CPU by OpenVINO, from the published ``.tflite``.
+"""Run MoveNet MultiPose on the CPU by OpenVINO, from the published ``.tflite``.
 
 The published graph takes one picture, and decodes it inside. Here it is cut before its
 normalization and at its heads: it then takes any number of pictures, of any size in whole multiples

@@ -1,4 +1,4 @@
-"""Models on the CPU by OpenVINO: exported ``.onnx`` files, and pose networks from ``.pth``."""
+"""Run models on the CPU by OpenVINO: exported ``.onnx`` files, and pose networks from ``.pth``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -139,7 +139,7 @@ class OpenVinoDetector:
 
 
 def pose_source(entry: ModelEntry, checkpoint: Path, options: EngineOptions) -> PoseSource:
-    """The pose network of ``checkpoint``; in int8 where the options have it.
+    """Return the pose network of ``checkpoint``; in int8 where the options have it.
 
     Raises:
         WeightsCorruptError: not a model of this interface, or of another network; or its file in
@@ -178,7 +178,7 @@ def _places(model: Any, *names: str) -> tuple[int, ...]:
 
 
 def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
-    """The model, taking ``batch`` pictures (-1: any number) of (width, height)."""
+    """Read the model, taking ``batch`` pictures (-1: any number) of (width, height)."""
     import openvino as ov
 
     width, height = input_size
@@ -199,7 +199,7 @@ def _read(checkpoint: Path, input_size: tuple[int, int], batch: int) -> Any:
 
 
 def _output_shapes(model: Any, checkpoint: Path, wanted: dict[str, int]) -> dict[str, Any]:
-    """Shapes of the outputs ``wanted``, given as name and number of dimensions.
+    """Return the shapes of the outputs ``wanted``, given as name and number of dimensions.
 
     Raises:
         WeightsCorruptError: there are none of that name, or of another rank.
@@ -214,7 +214,7 @@ def _output_shapes(model: Any, checkpoint: Path, wanted: dict[str, int]) -> dict
 
 
 def _codec_of(shapes: dict[str, Any], entry: ModelEntry, checkpoint: Path) -> SimccCodec:
-    """The codec by the numbers of bins: an exported model states none."""
+    """Choose the codec by the numbers of bins: an exported model states none."""
     ratios = set()
     for name, pixels in zip(("simcc_x", "simcc_y"), entry.input_size, strict=True):
         pictures, keypoints, bins = shapes[name]

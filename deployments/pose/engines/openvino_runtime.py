@@ -57,7 +57,7 @@ class CompiledNetwork:
         self._part(np.zeros((1, *sides), np.uint8))
 
     def parts(self, pictures: U8, size: int) -> list[list[F32]]:
-        """Outputs for each ``size`` of the pictures (n, h, w, 3), in the order of the network's.
+        """Return outputs for each ``size`` of the pictures (n, h, w, 3), in the network's order.
 
         Raises:
             InferenceError: OpenVINO failed.
@@ -69,7 +69,7 @@ class CompiledNetwork:
             raise InferenceError(f"OpenVINO: {last_line(error)}") from error
 
     def __call__(self, pictures: U8) -> list[F32]:
-        """Outputs (n, ...) for one picture or more, in the order of the network's.
+        """Return outputs (n, ...) for one picture or more, in the network's order.
 
         Raises:
             InferenceError: OpenVINO failed.
@@ -96,7 +96,7 @@ def compile_network(
     mean: Sequence[float],
     std: Sequence[float],
 ) -> CompiledNetwork:
-    """A network that takes uint8 BGR pictures (n, h, w, 3).
+    """Compile a network that takes uint8 BGR pictures (n, h, w, 3).
 
     Args:
         model: takes normalized (n, 3, h, w).
@@ -156,7 +156,7 @@ def save_network(model: Any, path: Path) -> None:
 
 
 def corrupt(checkpoint: Path, what: str) -> WeightsCorruptError:
-    """The error for a file that is not what it should be."""
+    """Return the error for a file that is not what it should be."""
     what = what.replace(str(checkpoint), checkpoint.name)  # texts of OpenVINO name the whole path
     return WeightsCorruptError(
         f"{checkpoint.name} cannot be used: {what}",

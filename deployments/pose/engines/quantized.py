@@ -1,4 +1,4 @@
-"""Pose networks in int8: files of `mmpose-service quantize`, used for the checkpoint they are of.
+"""Load pose networks in int8, files of `mmpose-service quantize`, for their own checkpoint.
 
 OpenVINO's own pair of files, `KEY.xml` and `KEY.bin`, with what is known of it in the former.
 """
@@ -62,7 +62,7 @@ def save_quantized(model: Any, facts: QuantizedFacts, path: Path) -> None:
 
 
 def quantized_network(entry: ModelEntry, checkpoint: Path, folder: Path) -> Any | None:
-    """The network of ``checkpoint`` in int8; None if ``folder`` has none that is of it.
+    """Return the network of ``checkpoint`` in int8; None if ``folder`` has none that is of it.
 
     Raises:
         WeightsCorruptError: what is there is no such network.

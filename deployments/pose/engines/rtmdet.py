@@ -13,7 +13,7 @@ PERSON = 0
 def people_of(
     head: Any, levels: Sequence[Sequence[Tensor]], size: tuple[int, int]
 ) -> list[Detections]:
-    """People of each picture, best first, by the head's own decoding and suppression.
+    """Return people of each picture, best first, by the head's own decoding and suppression.
 
     In fp32 whatever the network ran in.
 

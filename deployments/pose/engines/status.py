@@ -5,6 +5,7 @@ from pathlib import Path
 from deployments.messages import ModelStatus
 from deployments.pose.families import FAMILIES
 from deployments.pose.registry import ModelEntry
+from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 
 
@@ -19,7 +20,7 @@ def status_of(
     nms: str = "",
     gpu: str | None = None,
 ) -> ModelStatus:
-    """The status of a loaded model."""
+    """Return the status of a loaded model."""
     return ModelStatus(
         role=role,
         loaded=True,
@@ -35,4 +36,5 @@ def status_of(
         nms=nms,
         gpu=gpu,
         notice=entry.notice,
+        sha256=sha256_of(checkpoint),
     )

@@ -1,4 +1,4 @@
-"""The reference engine: networks of MMPose and MMDetection in torch, from ``.pth`` checkpoints.
+"""Run networks of MMPose and MMDetection in torch from ``.pth``: the reference engine.
 
 One call of an engine at a time. Torch's number of threads belongs to the process, not to an engine.
 """
@@ -61,13 +61,13 @@ class _Runner:
         return names[self._half]
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Context in which the network is called."""
+        """Return the context in which the network is called."""
         if self._half is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self._half)
 
     def in_batches(self, call: Callable[[U8], Answer], pictures: U8) -> list[Answer]:
-        """Answers of ``call`` for the pictures, as many at a time as the options allow.
+        """Return the answers of ``call`` for the pictures, as many at a time as the options allow.
 
         If the device's memory is too small, batches are halved, for later calls too.
 
@@ -104,7 +104,7 @@ class _Runner:
         return answers
 
     def normalize(self, pictures: U8) -> Tensor:
-        """Pictures (n, h, w, 3) uint8 BGR as the network's input (n, 3, h, w), on the device."""
+        """Convert pictures (n, h, w, 3) uint8 BGR to the input (n, 3, h, w) on the device."""
         # A copy: arrays out of the object store are read-only, which torch does not allow.
         batch = torch.from_numpy(np.array(pictures)).to(self.device)
         if self._bgr_to_rgb:
@@ -201,7 +201,7 @@ class TorchDetector:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    """Return the device called ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     ``auto`` is the first GPU, else the CPU; ``cuda`` is the first GPU.
 

@@ -1,4 +1,4 @@
-"""Families of networks, a module each: a new one is a module here and an entry of the registry."""
+"""Define families of networks, a module each: a new one is a module here and a registry entry."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module

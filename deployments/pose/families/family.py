@@ -1,4 +1,4 @@
-"""Define what a family of networks has of its own.
+"""Define what differs between families of networks.
 
 Registries are read before any network is built, so the engines are imported where they are used.
 """

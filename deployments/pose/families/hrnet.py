@@ -1,4 +1,4 @@
-"""HRNet: heatmaps."""
+"""Define HRNet: heatmaps."""
 
 from typing import TYPE_CHECKING, Any, Final
 

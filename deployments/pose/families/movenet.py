@@ -1,4 +1,4 @@
-"""MoveNet MultiPose: one published graph, for crops and for whole pictures."""
+"""Define MoveNet MultiPose: one published graph, for crops and for whole pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final

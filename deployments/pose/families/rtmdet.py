@@ -1,4 +1,4 @@
-"""RTMDet: person detectors with boxes."""
+"""Define RTMDet: person detectors with boxes."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""RTMPose: SimCC heads, one vector of responses an axis."""
+"""Define RTMPose: SimCC heads, one vector of responses an axis."""
 
 from typing import TYPE_CHECKING, Any, Final
 

@@ -1,4 +1,4 @@
-"""Fitting a calibration on a copy of COCO, and measuring it on pictures held out."""
+"""Fit a calibration on a copy of COCO, and measure it on pictures held out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -190,14 +190,14 @@ def fit(
 
 
 def _half_of(images: I64) -> Bools:
-    """(n,) whether each point is of the half of the pictures that is fitted on."""
+    """Return (n,) whether each point is of the half of the pictures that is fitted on."""
     known = np.unique(images)
     order = np.random.default_rng(_SEED).permutation(known)
     return np.isin(images, order[: (len(known) + 1) // 2])
 
 
 def fit_confidence(raw: F64, right: Bools) -> ConfidenceMap:
-    """Isotonic regression of ``right`` (n,) on the raw scores (n,): one knot a level.
+    """Fit isotonic regression of ``right`` (n,) on the raw scores (n,): one knot a level.
 
     Nothing is certain by n cases: levels end 1/(n+2) short of 0 and 1, as by Laplace's rule.
     """
@@ -221,7 +221,7 @@ def fit_confidence(raw: F64, right: Bools) -> ConfidenceMap:
 
 
 def fit_scale(deviations: F64) -> float:
-    """The factor on the standard deviation whose two coverages are least off their shares.
+    """Fit the factor on the standard deviation whose two coverages are least off their shares.
 
     Errors have longer tails than a normal distribution: a factor that is right for 68 % is too
     small for 95 %, and this one lies between. For normal errors it is their standard deviation.
@@ -254,7 +254,7 @@ def _fit_scales(points: LabelledPoints) -> tuple[dict[str, float], tuple[str, ..
 def usable(
     points: LabelledPoints, confidence: ConfidenceMap, min_confidence: float
 ) -> LabelledPoints:
-    """Those that the service would take, with a standard deviation."""
+    """Return the points that the service would take, with a standard deviation."""
     enough = confidence(points.raw_score.astype(np.float32)) >= min_confidence
     return points[enough & np.isfinite(points.deviations).all(-1)]
 
@@ -275,13 +275,13 @@ def _measured(
 
 
 def confidence_of(points: LabelledPoints, confidence: ConfidenceMap) -> F64:
-    """(n,) calibrated confidence; 0 where there is no point."""
+    """Return the calibrated confidence (n,); 0 where there is no point."""
     found = np.isfinite(points.error).all(-1)
     return np.where(found, confidence(points.raw_score.astype(np.float32)), 0.0).astype(np.float64)
 
 
 def coverage(deviations: F64) -> Coverage:
-    """Coverage of the distances (n,) in standard deviations; 0 of none."""
+    """Return the coverage of the distances (n,) in standard deviations; 0 of none."""
     shares = (deviations[:, None] <= _REACH).mean(0) if len(deviations) else np.zeros(2)
     return Coverage(
         within_68=round(float(shares[0]), 4),
@@ -291,7 +291,7 @@ def coverage(deviations: F64) -> Coverage:
 
 
 def reliability(confidence: F64, right: Bools) -> Iterator[tuple[float, float, int]]:
-    """Mean confidence, share that is right, and count, of bins by confidence as large as another.
+    """Yield mean confidence, share that is right, and count, of equally large bins by confidence.
 
     Args:
         confidence, right: (n,).
@@ -303,6 +303,6 @@ def reliability(confidence: F64, right: Bools) -> Iterator[tuple[float, float, i
 
 
 def confidence_error(confidence: F64, right: Bools) -> float:
-    """Mean distance of confidence from the share that is right."""
+    """Return the mean distance of confidence from the share that is right."""
     total = sum(n * abs(told - share) for told, share, n in reliability(confidence, right))
     return round(total / max(len(right), 1), 4)

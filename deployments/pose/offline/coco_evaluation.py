@@ -1,4 +1,4 @@
-"""COCO keypoint AP of a pose model, comparable with what MMPose publishes.
+"""Measure the COCO keypoint AP of a pose model, comparable with MMPose's published figures.
 
 Boxes, crops, rescoring and suppression are those of MMPose's ``CocoMetric`` in its defaults
 (``bbox_keypoint``, keypoint score over 0.2, OKS suppression at 0.9); the figures are pycocotools'.
@@ -73,7 +73,7 @@ class _Crops:
 
 
 def find_coco(folder: Path) -> tuple[Path, Path]:
-    """Annotation file and picture folder of a copy of COCO.
+    """Find the annotation file and picture folder of a copy of COCO.
 
     Either COCO's own layout (``annotations/person_keypoints_val2017.json`` and ``val2017``), or a
     flat folder of ``coco_keypoints.json`` and pictures.
@@ -99,7 +99,7 @@ def evaluate(
     published_ap: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> EvaluationResult:
-    """COCO keypoint AP of ``model``.
+    """Measure the COCO keypoint AP of ``model``.
 
     Args:
         annotations: COCO keypoint file. images: folder of its pictures.
@@ -147,7 +147,7 @@ def evaluate(
 
 
 def read_labels(annotations: Path) -> tuple[Any, int]:
-    """pycocotools' ``COCO`` of a keypoint file, and how many people it labels.
+    """Read a keypoint file as pycocotools' ``COCO``, and count the people it labels.
 
     Raises:
         BadParameterError: it is none, or labels nobody.
@@ -166,7 +166,7 @@ def read_labels(annotations: Path) -> tuple[Any, int]:
 
 
 def labelled_people(truth: Any, image_id: int) -> list[tuple[list[float], dict[str, Any]]]:
-    """Box (4,) and label of the people that MMPose's COCO dataset takes.
+    """Return box (4,) and label of the people that MMPose's COCO dataset takes.
 
     Those are no crowds and have some labelled keypoint and some area.
 
@@ -186,13 +186,13 @@ def labelled_people(truth: Any, image_id: int) -> list[tuple[list[float], dict[s
 
 
 def labelled_boxes(truth: Any, image_id: int) -> tuple[F64, F64]:
-    """Boxes (n,4) and scores (n,), all 1, of the labelled people of a picture."""
+    """Return boxes (n,4) and scores (n,), all 1, of the labelled people of a picture."""
     boxes = [box for box, _ in labelled_people(truth, image_id)]
     return np.array(boxes, np.float64).reshape(-1, 4), np.ones(len(boxes))
 
 
 def read_picture(path: Path) -> U8:
-    """Picture (h,w,3) uint8 BGR.
+    """Read a picture (h,w,3) uint8 BGR.
 
     Raises:
         BadParameterError: it is missing or cannot be read.
@@ -204,7 +204,7 @@ def read_picture(path: Path) -> U8:
 
 
 def detected_boxes(picture: U8, detector: PersonDetector) -> tuple[F64, F64]:
-    """Boxes (n,4) in pixels of the picture and scores (n,) of the people in it.
+    """Return boxes (n,4) in pixels of the picture and scores (n,) of the people in it.
 
     It is letterboxed as in RTMDet's test pipeline. Boxes end at the picture's edges.
     """
@@ -216,7 +216,7 @@ def detected_boxes(picture: U8, detector: PersonDetector) -> tuple[F64, F64]:
 
 
 def letterbox(picture: U8, size: tuple[int, int]) -> tuple[U8, tuple[int, int]]:
-    """The picture scaled to fit ``size`` (w, h), at its top left; and its size there (w, h)."""
+    """Scale the picture to fit ``size`` (w, h), at its top left; return it and its size there."""
     height, width = picture.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     scaled = (int(width * scale + 0.5), int(height * scale + 0.5))
@@ -226,7 +226,7 @@ def letterbox(picture: U8, size: tuple[int, int]) -> tuple[U8, tuple[int, int]]:
 
 
 def cut_crops(picture: U8, maps: F64, size: tuple[int, int]) -> U8:
-    """Crops (n,h,w,3) of ``size`` (w, h), to which ``maps`` (n,2,3) lead the picture's pixels.
+    """Cut crops (n,h,w,3) of ``size`` (w, h), to which ``maps`` (n,2,3) lead the picture's pixels.
 
     ``maps`` are those of :func:`deployments.crops.crop_transforms`, from the crop to the picture.
     """
@@ -238,7 +238,7 @@ def cut_crops(picture: U8, maps: F64, size: tuple[int, int]) -> U8:
 
 
 def _predict(model: PoseModel, people: list[_Crops]) -> Iterator[dict[str, Any]]:
-    """COCO result rows of the crops of some pictures."""
+    """Yield COCO result rows of the crops of some pictures."""
     poses = model.infer(np.concatenate([p.pixels for p in people]))
     # COCO wants a place for every keypoint. Where there is none, MMPose's is at the crop's corner.
     points = np.nan_to_num(poses.keypoints, nan=0.0)
@@ -260,14 +260,14 @@ def _predict(model: PoseModel, people: list[_Crops]) -> Iterator[dict[str, Any]]
 
 
 def _mean_over(score: F64, minimum: float) -> F64:
-    """(n,) mean of those scores (n,k) over ``minimum``, 0 where there are none."""
+    """Return the mean (n,) of those scores (n,k) over ``minimum``, 0 where there are none."""
     counts: Bools = score > minimum
     mean: F64 = (score * counts).sum(1) / np.maximum(counts.sum(1), 1)
     return mean
 
 
 def suppress(keypoints: F64, score: F64, area: F64) -> list[int]:
-    """Indices, best first, of predictions that no better one resembles by OKS > 0.9.
+    """Return indices, best first, of predictions that no better one resembles by OKS > 0.9.
 
     Args:
         keypoints: (n,17,2) of the people of one picture. score: (n,). area: (n,) of the crops.
@@ -286,7 +286,7 @@ def suppress(keypoints: F64, score: F64, area: F64) -> list[int]:
 
 
 def _measure(truth: Any, rows: list[dict[str, Any]]) -> tuple[float, float, float, float]:
-    """AP, AP50, AP75 and AR by pycocotools."""
+    """Compute AP, AP50, AP75 and AR by pycocotools."""
     if not rows:  # which pycocotools cannot read
         return 0.0, 0.0, 0.0, 0.0
     with _quiet():

@@ -1,4 +1,4 @@
-"""Making a pose network in int8, by NNCF.
+"""Quantize a pose network to int8 by NNCF.
 
 Weights and activations of convolutions become whole numbers, at scales that are chosen on pictures
 of people. The last convolutions and what comes after them stay in floating point: they are a small
@@ -18,7 +18,7 @@ _CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
 
 def quantize(source: PoseSource, crops: U8) -> Any:
-    """OpenVINO's model of ``source`` in int8.
+    """Quantize OpenVINO's model of ``source`` to int8.
 
     Args:
         source: the network. crops: (n, h, w, 3) of people, by which scales are chosen.
@@ -47,7 +47,7 @@ def quantize(source: PoseSource, crops: U8) -> Any:
 
 
 def _last_operations(model: Any) -> list[str]:
-    """Names of the operations from the last convolutions, those included, to the outputs."""
+    """Return the names of the operations from the last convolutions, included, to the outputs."""
     names: list[str] = []
     waiting = [result.input_value(0).get_node() for result in model.get_results()]
     while waiting:
@@ -60,7 +60,7 @@ def _last_operations(model: Any) -> list[str]:
 
 
 def _nncf() -> Any:
-    """NNCF, without the telemetry that it sends where OpenVINO's package for that is found."""
+    """Import NNCF without the telemetry that it sends where OpenVINO's package is found."""
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import nncf
 

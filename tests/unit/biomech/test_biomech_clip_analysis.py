@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biomech.config import Camera, Context, EnabledOutputs, Subject
-from biomech.results.frame_blocks import FIELDS
+from biomech.records.frame_fields import FIELDS
 from deployments.biomechanics import clip_analysis
 from deployments.biomechanics.clip_analysis import track_of
 from deployments.biomechanics.deployment import BiomechanicsReplica

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
 from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.person_metrics import person_metrics
-from biomech.results.frame_blocks import FIELDS, disabled_block, frame_blocks
+from biomech.records.frame_fields import FIELDS
+from biomech.results.frame_blocks import disabled_block, frame_blocks
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX
 from tests.support.plain import in_json, plain

@@ -24,6 +24,9 @@ class Numbered:
 
     index: int
 
+    def cut(self, region):
+        return self
+
     def letterbox(self, size):
         return np.array(self.index), (1.0, 1.0)
 

@@ -111,6 +111,6 @@ def test_the_clip_is_the_same_wherever_the_video_is_cut_into_segments(two_takes,
 
 def test_a_cut_is_told_with_its_frame(two_takes):
     media, _ = two_takes
-    ((code, text),) = _scene_cuts(people(media, [0]))
+    ((code, text),) = _scene_cuts(people(media, [0]), media.numbers)
     assert code == "scene_cut"
     assert text.startswith("another take begins at frame 22 (0.73 s): each person is of one take")

@@ -184,7 +184,7 @@ def test_a_caller_who_goes_leaves_no_work_no_place_and_no_folder(
     caller = Caller(service, squat, kind, goes_after=3)
     with pytest.raises(asyncio.CancelledError):
         caller.ask()
-    until(lambda: service._under_way == 0 and folders(service) == [])
+    until(lambda: not service._under_way and folders(service) == [])
     assert len(given) <= 5
     assert not caller.whole
 

@@ -65,6 +65,8 @@ def test_overlap_of_just_the_threshold_stays():
     score = torch.tensor([0.9, 0.8])
     assert nms(found, score, 0.5).tolist() == [0, 1]
     assert nms(found, score, 0.49).tolist() == [0]
+    found = torch.tensor([[0.0, 0, 10, 10], [0, 0, 6, 10]])  # in float32, 0.6 is more than 0.6
+    assert nms(found, score, 0.6).tolist() == [0, 1]
 
 
 def test_half_precision_and_no_boxes():

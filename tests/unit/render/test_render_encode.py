@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.skeleton import INDEX
+from deployments.annotated_video import EncodeOptions
 from deployments.errors import MediaError, StorageError
-from deployments.messages import EncodeOptions
 from deployments.render.encode import encode_segment, output_size
 from deployments.side_colors import SIDE_RGB
 from tests.support.annotated import (

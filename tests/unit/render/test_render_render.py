@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
 
+from deployments.annotated_video import EncodedSegment, EncodeOptions
 from deployments.decode.probe import probe
 from deployments.errors import MediaError, NoFramesError, StorageError
 from deployments.media import hardware
 from deployments.media.open import open_media
-from deployments.messages import EncodedSegment, EncodeOptions
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
 from deployments.render.storage import LocalStore

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from deployments.annotated_video import EncodeOptions
 from deployments.decode.probe import probe
+from deployments.decode.segments import split
 from deployments.errors import StorageError
-from deployments.messages import EncodeOptions
+from deployments.media_choice import MediaOptions
 from deployments.render import join as join_module
 from deployments.render.join import join
 from deployments.render.render import join_and_store, render_segment
@@ -279,7 +281,7 @@ def test_a_gap_in_the_sound_stays_a_gap(tmp_path, codec):
 
 
 def test_sound_that_no_way_brings_over_is_left_out(tmp_path, monkeypatch, caplog):
-    def refuses(source, stream, target):
+    def refuses(source, stream, since_s, target):
         raise StorageError("the muxer refuses it", retryable=False)
         yield
 
@@ -301,3 +303,21 @@ def test_a_full_disk_is_not_blamed_on_the_sound(tmp_path):
         join([part], media, tmp_path / "annotated.mp4")
 
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+@pytest.mark.parametrize("start_s", [0.0, 5.0])
+def test_the_sound_of_a_part_is_in_time_and_ends_with_it(tmp_path, codec, start_s):
+    """Copied or encoded; those of other parts are not heard."""
+    moments = [start_s + t for t in (0.3, 0.9, 1.1, 1.7)]
+    path = tmp_path / "source.mkv"
+    with_clicks(path, moments, codec=codec, start_s=start_s, sound_start_s=start_s)
+    media = probe(path, ROOMY, options=MediaOptions(0.8, 1.4))
+
+    segments = split(media, 4)
+    parts = [render_segment(s, nothing(len(s.pts)), tmp_path, FINE) for s in segments]
+    assert join(parts, media, tmp_path / "annotated.mp4")
+
+    sound = heard(tmp_path / "annotated.mp4")
+    assert clicks(sound) == pytest.approx([0.1, 0.3], abs=0.01)
+    assert not np.abs(sound[round(0.65 * RATE) :]).max() > 0.05

@@ -15,8 +15,8 @@ from google.auth.exceptions import DefaultCredentialsError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.annotated_video import StoredVideo
 from deployments.errors import BadParameterError, ConfigurationError, StorageError
-from deployments.messages import StoredVideo
 from deployments.render.storage import GcsStore, LocalStore, VideoStore, open_store
 from tests.support.gcs_emulator import GcsEmulator, StoredObject
 from tests.support.loopback_server import closed_port
@@ -122,7 +122,13 @@ BAD_KEYS = [
     ".",
     "..",
     "../x.mp4",
-    "a/b.mp4",
+    "a/b/c.mp4",
+    "a/../c.mp4",
+    "../c.mp4",
+    "./c.mp4",
+    "/c.mp4",
+    "a/",
+    "a/.part-x",
     "a\\b.mp4",
     "/etc/passwd",
     ".hidden",
@@ -150,7 +156,7 @@ def test_bad_keys(key: str, local: LocalStore, video: Path, gcs: GcsEmulator) ->
 
 
 @settings(deadline=None)  # each example copies a file to disk
-@given(st.text(max_size=30) | st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True))
+@given(st.text(max_size=30) | st.from_regex(r"[A-Za-z0-9._/-]{1,20}", fullmatch=True))
 def test_whatever_key_is_taken_stays_in_the_folder(
     tmp_path_factory: pytest.TempPathFactory, key: str
 ) -> None:
@@ -164,7 +170,7 @@ def test_whatever_key_is_taken_stays_in_the_folder(
     except BadParameterError:
         assert list(folder.iterdir()) == []
     else:
-        assert [path.name for path in folder.iterdir()] == [key]
+        assert [path for path in folder.rglob("*") if path.is_file()] == [folder / key]
     assert sorted(path.name for path in root.iterdir()) == ["rendered.mp4", "results"]
 
 
@@ -193,6 +199,26 @@ def test_sweep(local: LocalStore, tmp_path: Path) -> None:
     assert sorted(local.folder.iterdir()) == sorted([*kept, link, folder])
     assert outside.exists()
     assert local.sweep(100) == 0
+
+
+def test_videos_of_an_owner_are_in_a_folder_of_their_own_which_is_swept(
+    local: LocalStore, video: Path, tmp_path: Path
+) -> None:
+    stored = local.put(video, "0a1b/job-1.mp4")
+    assert stored.url == "http://127.0.0.1:8003/videos/0a1b/job-1.mp4"
+    kept = local.folder / "0a1b" / "job-1.mp4"
+    assert kept.read_bytes() == BODY
+    aged(local.folder / "0a1b" / "old.mp4", 1000)
+    aged(local.folder / "0a1b" / ".part-left", 1000)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    theirs = [aged(outside / "old.mp4", 1000)]
+    (local.folder / "linked").symlink_to(outside)
+    (local.folder / "no owner").mkdir()
+    theirs.append(aged(local.folder / "no owner" / "old.mp4", 1000))
+    assert local.sweep(100) == 2
+    assert list(kept.parent.iterdir()) == [kept]
+    assert all(path.exists() for path in theirs)
 
 
 def test_a_copy_that_was_cut_off_goes_long_before_the_videos(local: LocalStore) -> None:
@@ -368,7 +394,11 @@ def test_relative_folder_is_fixed_at_the_start(
         "gs:///prefix",
         "gs://B/prefix",
         "gs://bucket/pre\nfix",
-        "s3://bucket/prefix",
+        "s3://",
+        "s3://B/prefix",
+        "s3://bucket/a//b",
+        "s3://bucket/../b",
+        "az://bucket/prefix",
         "https://storage.googleapis.com/bucket",
         "/dev/null/results",
     ],

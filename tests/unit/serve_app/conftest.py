@@ -7,6 +7,8 @@ from serve_app.http.routes import create_app
 from serve_app.local import local_service
 from serve_app.settings import load_settings
 from tests.support.asgi import AsgiTransport
+from tests.support.parts import uploading_client
+from tests.unit.serve_app.test_service import service_of
 
 
 @pytest.fixture(scope="package")
@@ -44,3 +46,9 @@ def squat_answer(service, squat_video):
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+@pytest.fixture
+def uploading(marker_config, tmp_path):
+    """Makes a client of a service with these settings."""
+    return lambda **settings: uploading_client(service_of(marker_config, tmp_path, **settings))

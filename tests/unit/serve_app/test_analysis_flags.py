@@ -5,6 +5,8 @@ import pytest
 from click.testing import CliRunner
 
 from biomech.config import Camera, Context, Subject
+from deployments.errors import BadParameterError
+from deployments.media_choice import MediaOptions, Region
 from serve_app.cli.analysis_flags import analysis_flags, options_of
 from serve_app.cli.analyze import analyze
 from serve_app.cli.demo import demo
@@ -17,16 +19,21 @@ SAID = {
 }  # fmt: skip
 
 
-def asked(*arguments):
-    """The request that these arguments ask for, or what is printed instead."""
-    requests = []
+def _command(requests=None):
+    requests = [] if requests is None else requests
 
     @click.command()
     @analysis_flags
     def command(**flags):
         requests.append(options_of(flags, video=False))
 
-    done = CliRunner().invoke(command, arguments)
+    return command
+
+
+def asked(*arguments):
+    """The request that these arguments ask for, or what is printed instead."""
+    requests = []
+    done = CliRunner().invoke(_command(requests), arguments)
     return requests[0] if requests else done.output
 
 
@@ -46,10 +53,20 @@ def test_everything_said_is_asked_for():
     assert not request.video
 
 
+def test_what_is_analyzed_of_a_video_is_asked_for():
+    request = asked(
+        *("--start", "1.5", "--end", "3", "--max-fps", "60", "--rotation", "270"),
+        *("--region", "10", "20", "300", "400"),
+    )
+    assert request.media == MediaOptions(1.5, 3.0, 60.0, 270)
+    assert request.detection_region == Region(10, 20, 300, 400)
+
+
 @pytest.mark.parametrize("command", [analyze, demo], ids=["analyze", "demo"])
 def test_every_option_of_the_request_that_changes_the_numbers_has_a_flag(command):
     fields = {
-        *PoseOptions.model_fields.keys() - {"video", "data", "frames", "subject", "camera"},
+        *PoseOptions.model_fields.keys()
+        - {"video", "data", "frames", "fields", "subject", "camera"},
         *SubjectOptions.model_fields,
         *CameraOptions.model_fields,
     }
@@ -69,12 +86,21 @@ def test_every_option_of_the_request_that_changes_the_numbers_has_a_flag(command
         ("--roll-deg", "91", "-90<=x<=90"),
         ("--slowmo-factor", "0", "0.01<=x<=100"),
         ("--slowmo-factor", "slow", "not a valid float"),
+        ("--start", "-1", "0<=x<=1000000"),
+        ("--max-fps", "0", "0.1<=x<=1000"),
+        ("--rotation", "45", "270"),
     ],
 )
 def test_a_value_out_of_bounds_is_told_with_them(flag, value, says):
     told = asked(flag, value)
     assert flag in told
     assert says in told
+
+
+@pytest.mark.parametrize("flag", ["--start", "--cutoff-hz"])
+def test_what_is_no_number_is_refused_by_its_name(flag):
+    with pytest.raises(BadParameterError, match=flag.removeprefix("--").replace("-", "_")):
+        CliRunner().invoke(_command(), [flag, "nan"], catch_exceptions=False)
 
 
 def test_help_tells_what_a_flag_means_and_what_holds_without_it():

@@ -33,7 +33,7 @@ def test_there_is_one_for_a_cluster_and_one_for_a_machine():
     assert [p.name for p in CONFIGS] == ["serve.local.yaml", "serve.yaml"]
 
 
-def test_the_containers_is_that_of_one_machine_with_another_host(tmp_path):
+def test_the_containers_is_that_of_one_machine_with_another_host_and_keys(tmp_path, monkeypatch):
     """By the line of the Dockerfile that makes it."""
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert 'CMD ["mmpose-service", "serve", "config/serve.container.yaml"]' in dockerfile
@@ -45,8 +45,13 @@ def test_the_containers_is_that_of_one_machine_with_another_host(tmp_path):
     shutil.copy(local, tmp_path / "config")
     subprocess.run(line, shell=True, cwd=tmp_path, check=True)
     made = tmp_path / "config" / "serve.container.yaml"
+    monkeypatch.delenv("MMPOSE_KEYS_FILE", raising=False)
+    (problem,) = check_config(made)
+    assert "access: keys needs keys_file or oidc_issuer, and neither is set" in problem
+    monkeypatch.setenv("MMPOSE_KEYS_FILE", "/app/access/keys.json")
     assert check_config(made) == []
     expected = yaml.safe_load(local.read_text())
+    expected["applications"][0]["args"] = {"access": "keys"}
     assert expected["http_options"]["host"] == "127.0.0.1"
     expected["http_options"]["host"] = "0.0.0.0"
     assert yaml.safe_load(made.read_text()) == expected
@@ -61,6 +66,14 @@ def deployment(config, name):
     [
         (lambda c: c.update(proxy_locations="HeadOnly"), "proxy_locations is not a key; proxy_loc"),
         (lambda c: c["http_options"].pop("host"), "http_options.host is not set"),
+        (
+            lambda c: c.update(grpc_options={"grpc_servicer_functions": ["a.b"]}),
+            "grpc_options would let callers reach the graph without a key",
+        ),
+        (
+            lambda c: c["applications"][0]["args"].update(access="auto", keys_file=None),
+            "args: the service would answer everybody who reaches 0.0.0.0",
+        ),
         (
             lambda c: deployment(c, "RTMPose").update(max_ongoing_request=3),
             "deployments[3].max_ongoing_request is not a key; max_ongoing_requests is",

@@ -5,6 +5,7 @@ import socket
 import subprocess
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -13,6 +14,7 @@ import uvicorn
 
 from serve_app.cli.main import main
 from serve_app.http.routes import create_app
+from serve_app.jobs import migrations
 from tests.conftest import SQUAT_FRAMES
 from tests.support.extras import PROJECT, build_wheel, clean_environment, make_environment
 from tests.support.moving_figure import frames, squats
@@ -53,6 +55,15 @@ from importlib.util import find_spec
 
 print([name for name in sys.argv[1:] if find_spec(name)])
 """
+
+MIGRATIONS = """
+from pathlib import Path
+import serve_app.jobs
+
+folder = Path(serve_app.jobs.__file__).parent / "migrations"
+print(sorted(path.name for path in folder.rglob("*.py")))
+"""
+OURS = Path(migrations.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +117,11 @@ def test_the_client_alone_calls_the_service(programs, service, squat_video, tmp_
     assert len(told["knees"]) == SQUAT_FRAMES
     assert told["hint"]
     assert (tmp_path / "squat.trc").read_text().startswith("PathFileType")
+
+
+def test_the_migrations_of_jobs_are_in_the_wheel(programs, tmp_path):
+    found = programs("client", tmp_path, "python", "-c", MIGRATIONS)
+    assert found == (0, f"{sorted(path.name for path in OURS.rglob('*.py'))}\n", "")
 
 
 @pytest.mark.parametrize("extra", [None, "client"])

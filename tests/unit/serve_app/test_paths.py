@@ -96,7 +96,7 @@ class Failing:
     def __init__(self, error):
         self.error = error
 
-    async def probe(self, path):
+    async def probe(self, path, options):
         raise self.error
 
 

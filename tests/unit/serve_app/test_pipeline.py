@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from biomech.kinematics.geometry import flexion, unsigned
+from deployments.annotated_video import EncodeOptions
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.errors import MediaError, NoFramesError, StageFailedError
-from deployments.messages import AnalysisOptions, EncodeOptions
+from deployments.messages import AnalysisOptions
 from serve_app import pipeline
 from serve_app.pipeline import Job, fan_out, overlay_of, run
 from tests.support.annotated import segment_of

@@ -24,7 +24,7 @@ QUICK = {"body_window_s": 1.0, "min_body_rate": 1000}
 class NoVideo:
     """Stages that say of each file that it is no video: so far came a request that was let in."""
 
-    async def probe(self, path):
+    async def probe(self, path, options):
         raise NotAVideoError(f"{path.stat().st_size} bytes of text")
 
 

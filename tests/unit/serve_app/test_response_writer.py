@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biomech.skeleton import KEYPOINTS
+from deployments.annotated_video import StoredVideo
 from deployments.biomechanics.clip_analysis import analyze
-from deployments.messages import MediaInfo, ModelStatus, StoredVideo
+from deployments.messages import MediaInfo, ModelStatus
 from serve_app.pipeline import Outcome, _other_passes
 from serve_app.results.response_schema import PoseOptions, PoseResponse
 from serve_app.results.response_writer import Answer, encode

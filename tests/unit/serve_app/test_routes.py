@@ -1,4 +1,4 @@
-"""The HTTP interface as an application: routes, forms, problems, documents."""
+"""The HTTP interface as an application: routes, problems, documents."""
 
 import json
 import re
@@ -11,26 +11,16 @@ from deployments.errors import MediaError
 from deployments.messages import ModelStatus
 from serve_app.client import _all_errors
 from serve_app.http.routes import create_app
-from serve_app.results.response_schema import Health, PoseResponse, Problem
+from serve_app.results.health_schema import Health
+from serve_app.results.response_schema import PoseResponse
 from serve_app.service import LiveConfig, PoseService
 from tests.conftest import ROOT, SQUAT_FRAMES
-from tests.support.asgi import AsgiTransport
+from tests.support.asgi import AsgiTransport, problem_of
 from tests.support.loopback_server import Server, closed_port, reply
-
-JSON = {"content-type": "application/json"}
 
 
 def post(http, **body):
     return http.post("/pose", json=body)
-
-
-def problem_of(response):
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = Problem.model_validate(response.json())
-    assert problem.status == response.status_code
-    assert problem.detail
-    assert problem.hint
-    return problem
 
 
 def test_every_field_of_the_specification_is_there_with_its_type(squat_answer):
@@ -164,64 +154,6 @@ def test_a_bad_parameter_is_named(http, body, says):
 
 
 @pytest.mark.parametrize(
-    ("content", "headers", "code"),
-    [
-        (b"{", JSON, "bad_parameter"),
-        (b"\xff\xfe", JSON, "bad_parameter"),
-        (b"{" + b" " * 70_000 + b"}", JSON, "too_large"),
-        (b"a=b", {"content-type": "text/plain"}, "bad_parameter"),
-        (b"", {}, "bad_parameter"),
-        (b"--x", {"content-type": "multipart/form-data"}, "bad_parameter"),
-        (b"--x\r\n", {"content-type": "multipart/form-data; boundary=x"}, "bad_parameter"),
-    ],
-    ids=["cut", "no utf-8", "long", "text", "empty", "no boundary", "cut form"],
-)
-def test_a_body_that_is_none_is_refused(http, content, headers, code):
-    assert problem_of(http.post("/pose", content=content, headers=headers)).code == code
-
-
-@pytest.mark.parametrize(
-    ("form", "says"),
-    [
-        ({"data": {"confidence": "0.3"}, "files": {"other": b"x"}}, "file"),
-        ({"data": {"size": "3"}, "files": {"file": b"x"}}, "size"),
-        ({"data": {"video_url": "http://x"}, "files": {"file": b"x"}}, "video_url"),
-        ({"data": {"subject": "[" * 8000}, "files": {"file": b"x"}}, "subject"),
-        ({"data": {"cutoff_hz": "1e-300"}, "files": {"file": b"x"}}, "cutoff_hz"),
-        ({"data": {"camera": '{"roll_deg": true}'}, "files": {"file": b"x"}}, "camera.roll_deg"),
-    ],
-)
-def test_a_wrong_form_is_refused_by_name(http, form, says):
-    problem = problem_of(http.post("/pose", **form))
-    assert problem.code == "bad_parameter"
-    assert says in problem.detail
-
-
-def test_an_upload_over_the_limit_is_refused_and_nothing_is_left(http, service):
-    response = http.post("/pose", files={"file": b"x" * 3_200_000})
-    assert problem_of(response).code == "too_large"
-    assert response.status_code == 413
-    assert list(service.settings.spool_dir.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "status", "code"),
-    [
-        (b"", 415, "not_a_video"),
-        (b"hello", 415, "not_a_video"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), 415, "not_a_video"),
-        (b"#EXTM3U\nfile:///etc/passwd\n", 415, "not_a_video"),
-        (b"\0\0\0\x18ftypisom" + bytes(100), 422, "truncated"),
-    ],
-    ids=["empty", "text", "picture", "playlist", "head alone"],
-)
-def test_an_upload_that_is_no_video_says_what_it_is(http, service, content, status, code):
-    problem = problem_of(http.post("/pose", files={"file": content}))
-    assert (problem.status, problem.code) == (status, code)
-    assert list(service.settings.spool_dir.iterdir()) == []
-
-
-@pytest.mark.parametrize(
     ("url", "status", "code"),
     [
         ("ftp://example.org/a.mp4", 403, "address_not_allowed"),
@@ -303,7 +235,9 @@ def test_a_request_id_is_given_back_and_made_up_where_none_fits(http):
 def test_the_description_has_every_route_with_examples_and_errors(service):
     document = create_app(service).openapi()
     assert set(document["paths"]) == {
-        *("/pose", "/export", "/healthz", "/readyz", "/livez", "/videos/{key}")
+        *("/pose", "/export", "/healthz", "/readyz", "/livez"),
+        *("/videos/{key}", "/videos/{owner}/{key}"),
+        *("/uploads", "/uploads/{upload_id}"),
     }
     pose = document["paths"]["/pose"]["post"]
     body = pose["requestBody"]["content"]
@@ -319,84 +253,6 @@ def test_the_description_has_every_route_with_examples_and_errors(service):
 def test_every_error_code_is_in_the_users_document():
     text = (ROOT / "docs" / "user.md").read_text()
     assert [code for code in _all_errors(MediaError.__base__) if f"`{code}`" not in text] == []
-
-
-PUNYCODE = "multipart/form-data; boundary=x; charset=punycode"
-
-
-def form(*fields, boundary=b"x"):
-    """A body of these fields."""
-    parts = (
-        b'--%b\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (boundary, name, value)
-        for name, value in fields
-    )
-    return b"".join(parts) + b"--%b--\r\n" % boundary
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        PUNYCODE,
-        'Multipart/Form-Data; CHARSET = "Punycode"; boundary=x',
-        "multipart/form-data; boundary=x; charset*=utf-8''punycode",
-        "multipart/form-data; boundary=x; charset*0=puny; charset*1=code",
-        "multipart/form-data; boundary=x; charset=utf-8; charset=punycode",
-        "multipart/form-data; boundary=x; charset=no-such",
-        "multipart/form-data; boundary=x; charset=",
-        "multipart/form-data; boundary=x; charset=utf-16",
-        "multipart/form-data; boundary=x; a=" + "b" * 1000,
-        "application/json; charset=punycode",
-        "application/json; charset=utf-16",
-    ],
-)
-def test_only_utf_8_is_read(http, kind):
-    for path in ("/pose", "/export?format=csv"):
-        response = http.post(path, content=b"", headers={"content-type": kind})
-        assert problem_of(response).code == "bad_parameter"
-        assert response.status_code == 422
-
-
-@pytest.mark.parametrize("charset", ["", "; charset=utf-8", '; charset="UTF-8"', "; Charset=utf8"])
-def test_utf_8_may_be_named(http, charset):
-    kind = f"multipart/form-data; boundary=x{charset}"
-    response = http.post("/pose", content=form((b"size", b"3")), headers={"content-type": kind})
-    assert "the form has no file" in problem_of(response).detail
-    response = http.post(
-        "/pose", content=b"{}", headers={"content-type": JSON["content-type"] + charset}
-    )
-    assert "video_url" in problem_of(response).detail
-
-
-@pytest.mark.parametrize("name", [b"confidence", b"subject", b"no such"])
-def test_a_field_is_a_few_kilobytes_at_most(http, name):
-    body = form(*[(name, b"x" * 1_000_000)] * 2)
-    response = http.post(
-        "/pose", content=body, headers={"content-type": "multipart/form-data; boundary=x"}
-    )
-    assert "8KB" in problem_of(response).detail
-
-
-@pytest.mark.parametrize("disposition", ["filename*=punycode''a", '"=?punycode?q?a?="; filename=a'])
-def test_no_encoding_of_a_part_is_followed(http, disposition):
-    """RFC 2231's and RFC 2047's names of charsets are text like any other."""
-    head = f"--x\r\nContent-Disposition: form-data; name=file; {disposition}\r\n"
-    part = "Content-Type: text/plain; charset=punycode\r\n\r\n" + "a-" * 2000
-    body = (head + part + "\r\n--x--\r\n").encode()
-    kind = {"content-type": "multipart/form-data; boundary=x"}
-    problem = problem_of(http.post("/pose", content=body, headers=kind))
-    assert problem.code in ("bad_parameter", "not_a_video")
-
-
-def test_a_boundary_is_one_of_rfc_2046(http):
-    for boundary in ("", "a" * 71, "a\u00e9", '"'):
-        kind = {"content-type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
-        assert "boundary" in problem_of(http.post("/pose", content=b"", headers=kind)).detail
-
-
-def test_deep_json_in_a_field_is_a_bad_parameter(http):
-    files = {"file": b"x"}
-    response = http.post("/pose", files=files, data={"subject": "[" * 8000})
-    assert "subject" in problem_of(response).detail
 
 
 def test_unknown_fields_are_named_shortly(http):

@@ -180,7 +180,7 @@ def test_a_folder_of_working_files_that_is_no_folder_is_refused(marker_config, t
 class Slow:
     """Stages that take longer than anybody waits."""
 
-    async def probe(self, _path):
+    async def probe(self, _path, _options):
         await asyncio.sleep(60)
 
 

@@ -12,7 +12,8 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
 from serve_app.model_plan import plan_models
 from serve_app.service import LiveConfig
-from serve_app.settings import Settings, environment_name, load_settings
+from serve_app.setting_types import environment_name
+from serve_app.settings import Settings, load_settings
 from tools.settings_table import PAGE, page_with
 
 SPECIFIED = (
@@ -56,6 +57,8 @@ def test_the_variables_of_the_specification_have_their_names():
         ("MMPOSE_MIXED_PRECISION", "1", "mixed_precision", True),
         ("MMPOSE_BATCH_SIZE", "4", "batch_size", 4),
         ("MMPOSE_GCS_BUCKETS", "a-bucket, another", "gcs_buckets", {"a-bucket", "another"}),
+        ("MMPOSE_S3_BUCKETS", "a-bucket another", "s3_buckets", {"a-bucket", "another"}),
+        ("MMPOSE_S3_ENDPOINT", "http://minio:9000", "s3_endpoint", "http://minio:9000"),
         ("MMPOSE_MIRRORS", "http://b, http://a\nhttp://c", "mirrors", ("http://b", "http://a", "http://c")),
         ("MMPOSE_SEGMENT_S", "", "segment_s", 4.0),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deployments.boxes import intersection_over_smaller, intersection_over_union
+from deployments.box_overlap import intersection_over_smaller, intersection_over_union
 
 BOXES = {
     "same": ([0, 0, 10, 10], 1.0, 1.0),

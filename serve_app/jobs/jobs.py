@@ -1,0 +1,398 @@
+"""Submit, watch, cancel and delete jobs: for the routes and for callers with a handle."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from deployments.errors import (
+    IdempotencyInProgressError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    NotReadyError,
+)
+from deployments.fetch.addresses import AddressPolicy
+from deployments.render.storage import LocalStore, open_store
+from serve_app.access.caller import Caller
+from serve_app.access.links import read_secret, secret_path
+from serve_app.jobs.job import (
+    ENDED,
+    JobEvent,
+    JobProgress,
+    JobRecord,
+    JobState,
+    NewJob,
+    QueueStats,
+    Stage,
+)
+from serve_app.jobs.job_files import JobFiles, video_key
+from serve_app.jobs.retention import Retention
+from serve_app.jobs.runner import JobRunner
+from serve_app.jobs.store import JobStore
+from serve_app.jobs.webhooks import WebhookKeys, WebhookSender, check_webhook_url
+from serve_app.results.job_schema import Job, JobLinks, JobList, JobOptions
+from serve_app.results.response_schema import Problem
+from serve_app.service import PoseService
+
+logger = logging.getLogger("mmpose_service")
+
+_POLL_S: Final = 0.5
+_REOPEN_S: Final = 5.0
+_NO_LIMIT: Final = 2**31
+Placed = Callable[[Path], Awaitable[None]]
+"""Puts the file of a video at a path."""
+
+
+class Jobs:
+    """Jobs of all callers. Each call names the owner, and finds that owner's jobs alone.
+
+    Every call raises :class:`NotReadyError` until :meth:`keep_running` has opened the table.
+    """
+
+    def __init__(self, service: PoseService) -> None:
+        """Take what analyzes the videos.
+
+        Raises:
+            ConfigurationError: the folder of jobs, the secret of webhooks or the store of videos
+                cannot be used.
+        """
+        self._settings = settings = service.settings
+        self._service = service
+        self.files = JobFiles(settings.jobs_dir)
+        self._videos = open_store(settings.output, (settings.public_url or "") + "/videos")
+        self.webhook_keys = WebhookKeys(
+            read_secret(settings.link_secret_file or secret_path(settings.keys_file))
+        )
+        self._store: JobStore | None = None
+        self._retention: Retention | None = None
+        self._runner: JobRunner | None = None
+        self._submitting: set[tuple[str, str]] = set()  # owners and their idempotency keys
+
+    async def keep_running(self) -> None:
+        """Open the table, and run jobs and call webhooks, until cancelled."""
+        store = await self._opened()
+        try:
+            retention = Retention(
+                store,
+                self.files,
+                self._videos,
+                most_bytes=self._settings.max_jobs_bytes,
+                keep_s=self._settings.keep_jobs_s,
+            )
+            runner = JobRunner(self._service, store, self.files, retention)
+            policy = AddressPolicy(allowed_hosts=self._settings.allowed_hosts)
+            sender = WebhookSender(store.database, self.webhook_keys, policy)
+            self._store, self._retention, self._runner = store, retention, runner
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(runner.keep_running())
+                tasks.create_task(sender.keep_sending())
+        finally:
+            self._store = None
+            await store.close()
+
+    async def _opened(self) -> JobStore:
+        while True:
+            try:
+                return await JobStore.open(self._settings.jobs_url)
+            except Exception:
+                logger.exception("the table of jobs cannot be opened; it is tried again")
+            await asyncio.sleep(_REOPEN_S)
+
+    @property
+    def store(self) -> JobStore:
+        """Return the table of jobs.
+
+        Raises:
+            NotReadyError: it is not open yet.
+        """
+        if self._store is None:
+            raise NotReadyError("the table of jobs is not open yet", hint="Try again.")
+        return self._store
+
+    async def submit(
+        self,
+        caller: Caller,
+        options: JobOptions,
+        sources: Sequence[str | Placed],
+        *,
+        grouped: bool = False,
+        idempotency: tuple[str, str] | None = None,
+    ) -> tuple[list[JobRecord], bool]:
+        """Add a job for each source, all or none.
+
+        Args:
+            caller: who owns them.
+            options: shared by all.
+            sources: addresses, or functions that put a file where they are told.
+            grouped: whether the jobs get a group's id.
+            idempotency: key, and digest of the request.
+
+        Returns:
+            The jobs, and whether they are new rather than those of an earlier call with the key.
+
+        Raises:
+            IdempotencyKeyReusedError: the key was used for another request.
+            IdempotencyInProgressError: the first request with the key is not answered yet.
+            QueueFullError: the owner has too many jobs queued.
+            BadParameterError: the webhook's address is malformed.
+            QuotaExceededError: the caller's quota of today is used.
+            WorkingFilesError: a file cannot be kept.
+        """
+        store, owner = self.store, caller.id
+        self._service.access.daily.refuse_if_spent(caller)
+        if options.webhook_url is not None:
+            check_webhook_url(options.webhook_url)
+        key, digest = idempotency or (None, None)
+        group = uuid.uuid4().hex if grouped else None
+        with self._once(owner, key):
+            if key is not None and digest is not None:
+                earlier = await store.submitted(owner, key, digest)
+                if earlier:
+                    return earlier, False
+            made: list[NewJob] = []
+            try:
+                for source in sources:
+                    job_id = uuid.uuid4().hex
+                    made.append(
+                        NewJob(
+                            id=job_id,
+                            owner=owner,
+                            request=options.pose_options(),
+                            source=source if isinstance(source, str) else None,
+                            group=group,
+                            idempotency_key=key,
+                            body_digest=digest,
+                            webhook_url=options.webhook_url,
+                        )
+                    )
+                    if not isinstance(source, str):
+                        await asyncio.to_thread(self.files.make, job_id)
+                        await source(self.files.source(job_id))
+                records, is_new = await store.submit(made, max_queued=self._most_queued(caller))
+            except BaseException:
+                await asyncio.to_thread(self._remove_files, made)
+                raise
+            if not is_new:
+                await asyncio.to_thread(self._remove_files, made)
+            self._wake()
+            return records, is_new
+
+    async def get(self, job_id: str, owner: str | None) -> JobRecord:
+        """Return a job; an owner of None is any.
+
+        Raises:
+            JobNotFoundError: the owner has no such job.
+        """
+        return _found(await self.store.get(job_id, owner), job_id)
+
+    async def view(self, record: JobRecord) -> Job:
+        """Return a job as the interface shows it."""
+        is_queued = record.state == JobState.QUEUED
+        position = await self.store.position(record.id) if is_queued else None
+        stats = await self.store.stats() if is_queued else None
+        return job_view(record, position, stats, time.time(), self._service.access.linked)
+
+    async def list_jobs(
+        self,
+        owner: str,
+        *,
+        state: JobState | None = None,
+        group: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> JobList:
+        """Return a page of the owner's jobs, newest first."""
+        page = await self.store.list_jobs(
+            owner, state=state, group=group, cursor=cursor, limit=limit
+        )
+        return JobList(jobs=[await self.view(job) for job in page.jobs], cursor=page.cursor)
+
+    async def finished(self, job_id: str, owner: str | None) -> JobRecord:
+        """Return a job that has succeeded.
+
+        Raises:
+            JobNotFoundError: the owner has no such job. JobNotFinishedError: it has not succeeded.
+        """
+        record = await self.get(job_id, owner)
+        if record.state != JobState.SUCCEEDED:
+            raise JobNotFinishedError(
+                f"the job is {record.state}; there is a result once it has succeeded",
+                retryable=record.state not in ENDED,
+                state=str(record.state),
+            )
+        return record
+
+    async def delete(self, job_id: str, owner: str) -> JobRecord | None:
+        """Cancel a job that has not ended, or delete one that has, with its files.
+
+        Returns:
+            The job where it was cancelled, None where it was deleted.
+
+        Raises:
+            JobNotFoundError: the owner has no such job.
+        """
+        record = await self.get(job_id, owner)
+        if record.state not in ENDED:
+            record = _found(
+                await self.store.cancel(job_id, owner, self._settings.keep_jobs_s), job_id
+            )
+            if record.state == JobState.CANCELLED:  # it was queued: nobody works on it
+                await asyncio.to_thread(self.files.remove, job_id)
+            self._wake(job_id)
+            return record
+        if self._retention is not None:
+            await self._retention.remove(record)
+        return None
+
+    def stored_video(self, job_id: str) -> Path | None:
+        """Return the file of a job's annotated video; None where the store is no folder."""
+        if isinstance(self._videos, LocalStore):
+            return self._videos.folder / video_key(job_id)
+        return None
+
+    async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncIterator[JobEvent]:
+        """Yield the events of a job as they come, and end with the job.
+
+        Raises:
+            JobNotFoundError: the owner has no such job, or it was deleted meanwhile.
+        """
+        while True:
+            record = await self.get(job_id, owner)
+            for event in await self.store.events(job_id, after):
+                after = event.number
+                yield event
+            if record.state in ENDED or self._service.is_ending:
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def wait(self, job_id: str, owner: str, timeout_s: float | None = None) -> JobRecord:
+        """Return a job once it has ended, or after ``timeout_s`` as it is then.
+
+        Raises:
+            JobNotFoundError: the owner has no such job.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while (await self.get(job_id, owner)).state not in ENDED:
+                    await asyncio.sleep(_POLL_S)
+        return await self.get(job_id, owner)
+
+    @contextmanager
+    def _once(self, owner: str, key: str | None) -> Iterator[None]:
+        if key is None:
+            yield
+            return
+        if (owner, key) in self._submitting:
+            raise IdempotencyInProgressError(
+                "a request with this Idempotency-Key is not answered yet", retry_after_s=1.0
+            )
+        self._submitting.add((owner, key))
+        try:
+            yield
+        finally:
+            self._submitting.discard((owner, key))
+
+    def _most_queued(self, caller: Caller) -> int:
+        return min(self._settings.max_queued_jobs, caller.quota.queued_jobs or _NO_LIMIT)
+
+    def _wake(self, job_id: str | None = None) -> None:
+        if self._runner is not None:
+            self._runner.wake(job_id)
+
+    def _remove_files(self, jobs: Sequence[NewJob]) -> None:
+        for job in jobs:
+            self.files.remove(job.id)
+
+
+def digest_of(*parts: bytes) -> str:
+    """Return the SHA-256 of the parts of a request, each with its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def job_view(
+    record: JobRecord,
+    position: int | None,
+    stats: QueueStats | None,
+    now: float,
+    linked: Callable[[str, str], str] = lambda url, _path: url,
+) -> Job:
+    """Return ``record`` as the interface shows it.
+
+    Args:
+        position: place in the queue, if it is queued. stats: of the queue, if it is queued.
+        now: seconds since the epoch. linked: signs paths; see ``Access.linked``.
+    """
+    path = f"/jobs/{record.id}"
+    succeeded = record.state == JobState.SUCCEEDED
+    progress = record.progress
+    share = 1.0 if succeeded else _share(progress, with_video=record.request.get("video", True))
+    return Job(
+        id=record.id,
+        state=record.state.value,
+        group=record.group,
+        stage=progress.stage.value if progress.stage and record.state == JobState.RUNNING else None,
+        percent=round(100 * share, 1),
+        frames_done=progress.frames_done,
+        frames_total=progress.frames_total or None,
+        position=position,
+        eta_s=_eta_s(record, share, position, stats, now),
+        created_at=record.created_at,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        expires_at=record.expires_at,
+        attempts=record.attempts,
+        result_bytes=record.result_bytes,
+        error=Problem.model_validate(record.error) if record.error else None,
+        cancel_requested=record.cancel_requested,
+        links=JobLinks(
+            self=path,
+            events=f"{path}/events",
+            source=linked(f"{path}/source", f"{path}/source"),
+            result=f"{path}/result" if succeeded else None,
+            video=linked(f"{path}/video", f"{path}/video")
+            if succeeded and record.video_url
+            else None,
+        ),
+    )
+
+
+def _share(progress: JobProgress, *, with_video: bool) -> float:
+    """Return the share of the segments that are analyzed and, with a video, rendered."""
+    rounds = 2 if with_video else 1
+    done = progress.done / progress.total if progress.total else 0.0
+    match progress.stage:
+        case Stage.ANALYZE:
+            return done / rounds
+        case Stage.BIOMECHANICS:
+            return 1.0 / rounds
+        case Stage.RENDER:
+            return (1.0 + done) / rounds
+        case Stage.STORE:
+            return 1.0
+    return 0.0
+
+
+def _eta_s(
+    record: JobRecord, share: float, position: int | None, stats: QueueStats | None, now: float
+) -> float | None:
+    if record.state == JobState.RUNNING and record.started_at is not None and 0 < share < 1:
+        return round((now - record.started_at) * (1 - share) / share, 1)
+    if position is not None and stats is not None and stats.mean_s is not None:
+        return round(stats.mean_s * (1 + position / max(stats.running, 1)), 1)
+    return None
+
+
+def _found(record: JobRecord | None, job_id: str) -> JobRecord:
+    if record is None:
+        raise JobNotFoundError(f"there is no job {job_id[:32]}")
+    return record

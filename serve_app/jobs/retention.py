@@ -1,0 +1,75 @@
+"""Delete jobs and segments by age and by size."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from deployments.errors import ServiceError
+from deployments.render.storage import VideoStore
+from serve_app.jobs.job import JobRecord
+from serve_app.jobs.job_files import JobFiles, video_key
+from serve_app.jobs.job_queue import JobQueue
+
+logger = logging.getLogger("mmpose_service")
+
+_ORPHAN_S: Final = 3600.0
+"""Age from which a folder without a row is deleted; a new job has its folder first."""
+_SEGMENTS_SHARE: Final = 4
+"""Part of the total, as a divisor, that shared segments may have."""
+
+
+class Retention:
+    """Deletion of ended jobs and of what nobody needs; running jobs keep all of their files."""
+
+    def __init__(
+        self,
+        queue: JobQueue,
+        files: JobFiles,
+        videos: VideoStore,
+        *,
+        most_bytes: int,
+        keep_s: float,
+    ) -> None:
+        """Take the limits: bytes of all files of jobs, and the age of unused segments."""
+        self._queue = queue
+        self._files = files
+        self._videos = videos
+        self._most_bytes = most_bytes
+        self._keep_s = keep_s
+
+    async def sweep(self) -> None:
+        """Delete expired jobs, then the oldest ended ones while there are too many bytes."""
+        now = time.time()
+        await asyncio.to_thread(self._files.finish_removals)
+        for job in await self._queue.expired(now):
+            await self.remove(job)
+        segments = await asyncio.to_thread(
+            self._files.segments.trim, self._most_bytes // _SEGMENTS_SHARE, now - self._keep_s, now
+        )
+        total = segments + await asyncio.to_thread(self._files.total_bytes)
+        if total > self._most_bytes:
+            for job in await self._queue.ended_oldest_first():
+                if total <= self._most_bytes:
+                    break
+                total -= await asyncio.to_thread(self._files.size_of, job.id)
+                await self.remove(job)
+        for job_id in await asyncio.to_thread(self._files.older_than, now - _ORPHAN_S):
+            if await self._queue.get(job_id, None) is None:
+                await asyncio.to_thread(self._files.remove, job_id)
+
+    async def remove(self, job: JobRecord) -> None:
+        """Delete a job: its row, then its files and its video."""
+        await self._queue.remove(job.id, job.owner)
+        await self.remove_files(job)
+
+    async def remove_files(self, job: JobRecord) -> None:
+        """Delete the files and the video of a job; what cannot be deleted is logged."""
+        for delete, name in (
+            (self._files.remove, job.id),
+            (self._videos.remove, video_key(job.id)),
+        ):
+            try:
+                await asyncio.to_thread(delete, name)
+            except ServiceError as error:
+                logger.error("job %s: %s", job.id, error)  # noqa: TRY400  the detail is all

@@ -1,0 +1,246 @@
+"""The routes of jobs, on a service of one process: from the request to the result."""
+
+import json
+import time
+
+import httpx
+import pytest
+
+from serve_app.http import job_routes
+from serve_app.http.routes import create_app
+from serve_app.jobs.jobs import Jobs
+from serve_app.local import local_service
+from serve_app.results.job_schema import Job
+from serve_app.results.response_schema import PoseResponse
+from serve_app.settings import load_settings
+from tests.support.asgi import problem_of
+from tests.support.live_app import live_app
+
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@pytest.fixture(scope="module")
+def http(marker_config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    settings = load_settings(
+        {
+            "config": marker_config,
+            "output": str(folder / "videos"),
+            "spool_dir": folder / "spool",
+            "segment_s": 0.5,
+            "max_queued_jobs": 3,
+        }
+        | {"jobs_dir": folder / "jobs"}
+    )
+    with local_service(settings) as service:
+        jobs = Jobs(service)
+        app = create_app(service, jobs)
+        with (
+            live_app(app, jobs.keep_running()) as transport,
+            httpx.Client(transport=transport, base_url="http://test") as client,
+        ):
+            wait_for(lambda: client.get("/jobs").status_code == 200)
+            yield client
+
+
+@pytest.fixture(scope="module")
+def form(squat_video):
+    return {"files": {"file": ("squat.mp4", squat_video.read_bytes())}}
+
+
+@pytest.fixture(scope="module")
+def done(http, form):
+    """A job that has succeeded."""
+    answer = http.post("/jobs", **form)
+    assert answer.status_code == 202, answer.text
+    return ended(http, answer.json()["id"])
+
+
+def wait_for(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def ended(http, job_id):
+    wait_for(lambda: Job.model_validate(http.get(f"/jobs/{job_id}").json()).ended)
+    return http.get(f"/jobs/{job_id}").json()
+
+
+def paused(http, monkeypatch):
+    """Let no job begin."""
+    monkeypatch.setattr("serve_app.jobs.runner.JobRunner._is_ready", lambda _self: False)
+
+
+def test_a_job_has_the_answer_of_pose(http, done, form):
+    assert (done["state"], done["percent"], done["error"]) == ("succeeded", 100, None)
+    assert done["frames_done"] == done["frames_total"] == 96
+    result = http.get(done["links"]["result"]).json()
+    assert PoseResponse.model_validate(result).request_id == done["id"]
+    direct = http.post("/pose", **form).json()
+    for answer in (result, direct):
+        answer["data"]["processing_summary"].pop("timings_s")
+    assert result["data"] == direct["data"]
+    assert done["result_bytes"] > 100_000
+    assert result["video_url"].endswith(done["links"]["video"])
+
+
+def test_its_videos_are_served_in_ranges(http, done, form):
+    source = http.get(done["links"]["source"])
+    assert source.content == form["files"]["file"][1]
+    assert source.headers["content-type"] == "video/mp4"
+    part = http.get(done["links"]["video"], headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.content) == (206, b"ftyp")
+
+
+@pytest.mark.parametrize("limit", [1, 40, 96, 500])
+def test_pages_of_frames_make_the_whole(http, done, limit):
+    whole = http.get(done["links"]["result"]).json()["data"]["poses_per_frame"]
+    frames, cursor = [], 0
+    while cursor is not None:
+        page = http.get(done["links"]["result"], params={"cursor": cursor, "limit": limit}).json()
+        assert len(page["frames"]) <= limit
+        frames += page["frames"]
+        cursor = page["cursor"]
+    assert frames == whole
+
+
+def test_lines_of_frames_name_the_next_page(http, done):
+    whole = http.get(done["links"]["result"]).json()["data"]["poses_per_frame"]
+    frames, address = [], done["links"]["result"] + "?limit=60"
+    while address:
+        page = http.get(address, headers={"Accept": "application/x-ndjson"})
+        assert page.headers["content-type"].startswith("application/x-ndjson")
+        frames += [json.loads(line) for line in page.text.splitlines()]
+        address = page.links.get("next", {}).get("url")
+    assert frames == whole
+
+
+def test_a_large_result_comes_in_pages_only(http, done, monkeypatch):
+    monkeypatch.setattr(job_routes, "MOST_PAGE_BYTES", 20_000)
+    assert problem_of(http.get(done["links"]["result"])).code == "too_large"
+    page = http.get(done["links"]["result"], params={"cursor": 0})
+    assert len(page.content) < 25_000
+    assert page.json()["cursor"] == len(page.json()["frames"]) > 0
+
+
+def test_events_tell_the_course_of_a_job_and_continue(http, done):
+    def events(**headers):
+        text = http.get(done["links"]["events"], headers=headers).text
+        blocks = [dict(_fields(block)) for block in text.replace("\r", "").strip().split("\n\n")]
+        return [(int(b["id"]), b["event"], json.loads(b["data"])) for b in blocks if "id" in b]
+
+    whole = events()
+    assert [number for number, *_ in whole] == list(range(1, len(whole) + 1))
+    states = [data["state"] for _, kind, data in whole if kind == "state"]
+    assert states == ["queued", "running", "succeeded"]
+    assert {data["stage"] for _, kind, data in whole if kind == "progress"} >= {"analyze", "render"}
+    assert events(**{"Last-Event-ID": "2"}) == whole[2:]
+    bad = http.get(done["links"]["events"], headers={"Last-Event-ID": "-1"})
+    assert problem_of(bad).code == "bad_parameter"
+
+
+def _fields(block):
+    for line in block.splitlines():
+        name, _, value = line.partition(": ")
+        yield name, value
+
+
+def test_the_same_key_and_body_make_one_job(http, form, done):
+    key = {"Idempotency-Key": "a run"}
+    first = http.post("/jobs", **form, headers=key)
+    again = http.post("/jobs", **form, headers=key)
+    assert first.json()["id"] == again.json()["id"] != done["id"]
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    other = http.post("/jobs", **form, data={"video": "false"}, headers=key)
+    assert problem_of(other).code == "idempotency_key_reused"
+    ended(http, first.json()["id"])
+
+
+def test_several_videos_are_a_group_of_jobs(http, squat_video):
+    ids = []
+    body = squat_video.read_bytes()
+    for _ in range(2):
+        begun = http.post("/uploads", headers=TUS | {"Upload-Length": str(len(body))})
+        part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        assert http.patch(begun.headers["location"], content=body, headers=TUS | part).is_success
+        ids.append(begun.headers["location"].rpartition("/")[2])
+    request = {"videos": [{"upload_id": i} for i in ids], "video": False}
+    group = http.post("/jobs", json=request, headers={"Idempotency-Key": "group"})
+    assert group.status_code == 202, group.text
+    listed = http.get(group.headers["location"]).json()["jobs"]
+    assert {job["id"] for job in listed} == {job["id"] for job in group.json()["jobs"]}
+    assert len(listed) == 2
+    # The uploads are gone; the first answer is not.
+    again = http.post("/jobs", json=request, headers={"Idempotency-Key": "group"})
+    assert again.json()["group"] == group.json()["group"]
+    assert problem_of(http.post("/jobs", json=request)).code == "upload_not_found"
+    for job in listed:
+        assert ended(http, job["id"])["state"] == "succeeded"
+        assert job["links"]["video"] is None
+
+
+def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypatch):
+    paused(http, monkeypatch)
+    first, second = (http.post("/jobs", **form).json() for _ in range(2))
+    assert (second["state"], second["position"]) == ("queued", first["position"] + 1)
+    assert second["eta_s"] > 0
+    cancelled = http.delete(f"/jobs/{first['id']}")
+    assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
+    assert http.get(f"/jobs/{second['id']}").json()["position"] == first["position"]
+    assert problem_of(http.get(f"/jobs/{first['id']}/result")).code == "job_not_finished"
+    assert http.get(f"/jobs/{first['id']}/source").status_code == 404
+    assert http.delete(f"/jobs/{first['id']}").status_code == 204
+    assert problem_of(http.get(f"/jobs/{first['id']}")).code == "job_not_found"
+    http.delete(f"/jobs/{second['id']}")
+
+
+def test_more_jobs_than_may_wait_are_refused(http, form, monkeypatch):
+    paused(http, monkeypatch)
+    made = [http.post("/jobs", **form) for _ in range(4)]
+    assert [answer.status_code for answer in made] == [202, 202, 202, 429]
+    refused = problem_of(made[3])
+    assert (refused.code, refused.retryable) == ("queue_full", True)
+    for answer in made[:3]:
+        http.delete(f"/jobs/{answer.json()['id']}")
+
+
+def test_a_job_that_fails_says_why(http):
+    job = http.post("/jobs", files={"file": b"no video"}).json()
+    job = ended(http, job["id"])
+    assert (job["state"], job["error"]["code"]) == ("failed", "not_a_video")
+    refused = problem_of(http.get(f"/jobs/{job['id']}/result"))
+    assert (refused.code, refused.retryable) == ("job_not_finished", False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"video_url": "http://x/y.mp4", "upload_id": "0" * 32},
+        {"videos": []},
+        {"videos": [{"video_url": "http://x/y.mp4"}], "video_url": "http://x/y.mp4"},
+        {"videos": [{}]},
+        {"video_url": "http://x/y.mp4", "webhook_url": "ftp://x"},
+        {"video_url": "http://x/y.mp4", "unknown": 1},
+        {"upload_id": "../../etc"},
+    ],
+)
+def test_a_wrong_body_is_refused_and_makes_nothing(http, body):
+    before = http.get("/jobs").json()["jobs"]
+    assert problem_of(http.post("/jobs", json=body)).code == "bad_parameter"
+    assert [j["id"] for j in http.get("/jobs").json()["jobs"]] == [j["id"] for j in before]
+
+
+@pytest.mark.parametrize("job_id", ["0" * 32, "x", "..%2F..", "0" * 31 + "g"])
+@pytest.mark.parametrize("route", ["", "/events", "/result", "/video", "/source"])
+def test_an_unknown_id_is_not_found(http, job_id, route):
+    assert problem_of(http.get(f"/jobs/{job_id}{route}")).status == 404
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\x01"])
+def test_a_wrong_idempotency_key_is_refused(http, key):
+    answer = http.post("/jobs", json={}, headers={"Idempotency-Key": key})
+    assert problem_of(answer).code == "bad_parameter"
