@@ -12,8 +12,10 @@ FINITE: Final = ConfigDict(allow_inf_nan=False, ser_json_inf_nan="constants")
 """Finite numbers only. Records are serialized without validation: a number there that is not finite
 is written as such, so that it is seen and refused."""
 
-_RECORD: Final = ConfigDict(use_attribute_docstrings=True, **FINITE)
-_STRICT: Final = ConfigDict(extra="forbid", **_RECORD)
+RECORD: Final = ConfigDict(use_attribute_docstrings=True, **FINITE)
+"""The text below a field describes it."""
+
+_STRICT: Final = ConfigDict(extra="forbid", **RECORD)
 """Undescribed fields are refused."""
 
 
@@ -31,6 +33,6 @@ def records_of(kind: Any) -> set[type]:
 
 
 for _record in records_of(FrameBiomechanics):
-    with_config(_RECORD)(_record)
+    with_config(RECORD)(_record)
 for _record in {NoDetail, *records_of(PersonSummary)}:
     with_config(_STRICT)(_record)

@@ -85,7 +85,7 @@ def test_every_error_of_the_tree_is_declared_by_a_route(document):
 
 def test_no_part_of_a_frame_or_of_the_health_is_any_object(document):
     schemas = document["components"]["schemas"]
-    for name in ("FramePose", "Biomechanics", "Keypoints", "JointAngles", "Detail", "FrameView"):
+    for name in ("FramePose", "FrameBiomechanics", "Keypoints", "FrameDetail", "NoDetail"):
         for field, schema in schemas[name]["properties"].items():
             assert schema.get("additionalProperties") is not True, (name, field)
     assert schemas["HealthModels"]["properties"]["stages"]["additionalProperties"] == {
