@@ -236,22 +236,35 @@ class PoseService:
                     await asyncio.to_thread(sweep)
             await asyncio.sleep(_SWEEP_S)
 
-    async def analyze_request(self, body: PoseRequest, caller: Caller, request_id: str) -> Answer:
+    async def analyze_request(
+        self,
+        body: PoseRequest,
+        caller: Caller,
+        request_id: str,
+        progress: Progress = no_progress,
+        stages: Stages | None = None,
+    ) -> Answer:
         """Analyze the video that a request names, by its address or as an upload in parts.
+
+        ``stages`` are used instead of the service's own.
 
         Raises:
             UploadError: there is no such upload, or it cannot be used now. DefinitionsDifferError,
                 ServiceError: as :meth:`analyze_url`.
         """
         if body.video_url is not None:
-            return await self.analyze_url(body.video_url, body, request_id, owner=caller.id)
+            return await self.analyze_url(
+                body.video_url, body, request_id, progress, caller.id, stages
+            )
         require_our_definitions(body.context.supplied)
         with (
             self.admitted(),
             self.workspace() as folder,
             self.uploads.using(body.upload_id or "", caller) as path,
         ):
-            return await self.analyze_file(path, folder, body, request_id, owner=caller.id)
+            return await self.analyze_file(
+                path, folder, body, request_id, progress, caller.id, stages=stages
+            )
 
     async def analyze_url(
         self,
@@ -260,6 +273,7 @@ class PoseService:
         request_id: str,
         progress: Progress = no_progress,
         owner: str = "",
+        stages: Stages | None = None,
     ) -> Answer:
         """Fetch a video, then take a place and analyze it; see :meth:`analyze_file`.
 
@@ -275,7 +289,7 @@ class PoseService:
                 path = await self.fetch(url, folder)
                 with self.admitted():
                     return await self.analyze_file(
-                        path, folder, options, request_id, progress, owner
+                        path, folder, options, request_id, progress, owner, stages=stages
                     )
 
     async def analyze_file(

@@ -16,10 +16,9 @@ from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import values_at
 from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
-from biomech.kinematics.joint_angles import Angle
+from biomech.kinematics.joint_angles import Z95, Angle
 from biomech.records.application_records import Alert, MonitoringOutcome, RuleChecked
 from biomech.skeleton import SIDES, Side
-from biomech.statistics.inference import Z95
 from biomech.time_windows import runs_of
 
 EXCURSION: Final = "knee_excursion"

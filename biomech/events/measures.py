@@ -16,9 +16,9 @@ from biomech.events.repetitions import HIP_HEIGHT
 from biomech.joints import JOINTS
 from biomech.kinematics.curves import TRUNK, Curves, speed_of
 from biomech.kinematics.geometry import Array
+from biomech.kinematics.joint_angles import Z95
 from biomech.scores.smoothness import LEAST_RATE_HZ, ldlj, sparc
 from biomech.skeleton import SIDES, Side
-from biomech.statistics.inference import Z95
 
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7

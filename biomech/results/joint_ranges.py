@@ -10,10 +10,10 @@ from biomech.events.clip_events import ClipEvents
 from biomech.joints import joint_of
 from biomech.kinematics.curves import TRUNK, extremes, speed_of, whole_turns
 from biomech.kinematics.geometry import Array
+from biomech.kinematics.joint_angles import Z95
 from biomech.kinematics.view import FRONTAL, SAGITTAL
 from biomech.reasons import INSUFFICIENT_HISTORY, LOW_COVERAGE, VIEW_MISMATCH, Flags
 from biomech.records.person_record import JointRange, PartRange
-from biomech.statistics.inference import Z95
 
 _TRUNK_ERROR_DEG: Final = 4.0
 """Expected error of the trunk's lean, as ``expected_error_deg`` of a joint (ours)."""

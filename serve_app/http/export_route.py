@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
@@ -22,8 +22,9 @@ from deployments.errors import (
 from serve_app.export.formats import ExportedFile, ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.http.export_query import ExportQuery
-from serve_app.http.openapi import problems_of
+from serve_app.http.openapi import Responses, problems_of
 from serve_app.http.reception import Reception
+from serve_app.http.responses import DeferredResponse
 from serve_app.http.uploads import JSON, content_type, parse_options, read_json
 from serve_app.service import PoseService
 
@@ -33,11 +34,38 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def add_export(app: FastAPI, service: PoseService, reception: Reception) -> None:
-    """Add the route to ``app``."""
-    pool = ThreadPoolExecutor(_THREADS, "export")
+class Exporter:
+    """Makes files of results, each within a place among the requests and a longest time."""
+
+    def __init__(self, service: PoseService) -> None:
+        self.service = service
+        self._pool = ThreadPoolExecutor(_THREADS, "export")
+
+    def response(self, asked: ExportQuery, read: Callable[[], Awaitable[bytes]]) -> Response:
+        """Return the file of the result that ``read`` gives while the response is sent.
+
+        Raises:
+            OverloadedError: there is no place. NotReadyError: the service is ending.
+        """
+        service = self.service
+        service.refuse_if_full()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            async with service.deadline(service.settings.export_deadline_s):
+                body = await read()
+                async with _working(service, self._pool) as work:
+                    begun = work.do(_begin, body, asked, work.cancelled, work.folder)
+                    del body
+                    made, first, second = await begun
+                    await _answer(work, made, first, second)(scope, receive, send)
+
+        return DeferredResponse(answer)
+
+
+def query_parameters(*without: str) -> list[dict[str, Any]]:
+    """Describe the query of an export for OpenAPI, ``without`` some parameters."""
     query = ExportQuery.model_json_schema()
-    parameters = [
+    return [
         {
             "name": name,
             "in": "query",
@@ -46,17 +74,22 @@ def add_export(app: FastAPI, service: PoseService, reception: Reception) -> None
             "schema": {k: v for k, v in schema.items() if k not in ("description", "title")},
         }
         for name, schema in query["properties"].items()
+        if name not in without
     ]
+
+
+def add_export(app: FastAPI, exporter: Exporter, reception: Reception) -> None:
+    """Add the route to ``app``."""
 
     @app.post(
         "/export",
         response_class=Response,
         responses=problems_of(BadParameterError, BodyTimeoutError, TooLargeError, WorkingFilesError)
-        | {200: {"description": "The file.", "content": _CONTENT, "headers": _NAMED}},
+        | EXPORTED,
         summary="A result as a file of another program",
         tags=["exports"],
         openapi_extra={
-            "parameters": parameters,
+            "parameters": query_parameters(),
             "requestBody": {
                 "required": True,
                 "description": "A response of `POST /pose`, with its data.",
@@ -68,31 +101,8 @@ def add_export(app: FastAPI, service: PoseService, reception: Reception) -> None
         """Export the result in the body to CSV, Parquet, OpenSim .trc or .mot, C3D or COCO."""
         asked: ExportQuery = parse_options(ExportQuery, dict(request.query_params))
         content_type(request, JSON)
-        service.refuse_if_full()
-        settings = service.settings
-
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-            async with service.deadline(settings.export_deadline_s):
-                body = await read_json(request, reception, settings.max_result_bytes)
-                async with _working(service, pool) as work:
-                    begun = work.do(_begin, body, asked, work.cancelled, work.folder)
-                    del body
-                    made, first, second = await begun
-                    await _answer(work, made, first, second)(scope, receive, send)
-
-        return _Answered(answer)
-
-
-class _Answered(Response):
-    """Run an answer while it is sent; errors before its first byte become problem documents."""
-
-    def __init__(self, answer: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        super().__init__()
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        await self._answer(scope, receive, send)
+        limit = exporter.service.settings.max_result_bytes
+        return exporter.response(asked, lambda: read_json(request, reception, limit))
 
 
 _NAMED = {"Content-Disposition": {"schema": {"type": "string"}, "description": "A file name."}}
@@ -106,6 +116,10 @@ _CONTENT: dict[str, dict[str, Any]] = {
         "application/json",
     )
 }
+EXPORTED: Final[Responses] = {
+    200: {"description": "The file.", "content": _CONTENT, "headers": _NAMED}
+}
+"""Response of a route that exports."""
 
 
 class _Work:

@@ -5,25 +5,34 @@ import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.exceptions import HTTPException
 
-from deployments.errors import BadParameterError, TooLargeError, keeping
+from deployments.errors import (
+    BadParameterError,
+    BodyTimeoutError,
+    IdempotencyInProgressError,
+    IdempotencyKeyReusedError,
+    JobNotFoundError,
+    QueueFullError,
+    StorageError,
+    TooLargeError,
+    UploadError,
+    keeping,
+)
 from serve_app.access.caller import Caller
+from serve_app.http.openapi import problems_of
 from serve_app.http.reception import Reception
-from serve_app.http.requests import caller_of, owner_of
+from serve_app.http.requests import caller_of
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
-from serve_app.jobs import result_file
+from serve_app.jobs.content_key import digest_of
 from serve_app.jobs.job import JobState
-from serve_app.jobs.jobs import Jobs, Placed, digest_of
+from serve_app.jobs.jobs import Jobs, Placed
 from serve_app.results.job_schema import (
-    FramePage,
     Job,
     JobGroup,
     JobList,
@@ -32,30 +41,23 @@ from serve_app.results.job_schema import (
     JobSource,
     StateName,
 )
-from serve_app.results.response_schema import PoseResponse
 from serve_app.service import PoseService
 
-NDJSON: Final = "application/x-ndjson"
-MOST_PAGE_BYTES: Final = 32 * 1024**2
-"""Largest page of a result: Serve's proxy holds a whole answer for a slow reader."""
-
-_FRAMES_A_PAGE = 1000
-_LONGEST_KEY = 255
-_PING_S = 15
-
-
-def add_jobs(
-    app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception, problems: dict[Any, Any]
-) -> None:
-    """Add the routes to ``app``; ``problems`` are the errors to document."""
-    _add_submit(app, service, jobs, reception, problems)
-    _add_state(app, jobs, problems)
-    _add_results(app, jobs, problems)
+_LONGEST_KEY: Final = 255
+_PING_S: Final = 15
+_REPLAYED: Final = "Idempotent-Replayed"
+_ACCEPTED: Final = {
+    "Location": {"schema": {"type": "string"}, "description": "Path of the job, or of the group."}
+}
 
 
-def _add_submit(
-    app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception, problems: dict[Any, Any]
-) -> None:
+def add_jobs(app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception) -> None:
+    """Add the routes to ``app``."""
+    _add_submit(app, service, jobs, reception)
+    _add_state(app, jobs)
+
+
+def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception) -> None:
     form = JobOptions.model_json_schema()
     form["properties"]["file"] = {"type": "string", "format": "binary"}
     form["required"] = ["file"]
@@ -64,8 +66,19 @@ def _add_submit(
         "/jobs",
         status_code=202,
         response_model=Job | JobGroup,
-        responses=problems,
+        responses=problems_of(
+            BadParameterError,
+            BodyTimeoutError,
+            TooLargeError,
+            StorageError,
+            UploadError,
+            IdempotencyKeyReusedError,
+            IdempotencyInProgressError,
+            QueueFullError,
+        )
+        | {202: {"headers": _ACCEPTED}},
         summary="Submit a video, or several",
+        tags=["jobs"],
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -117,7 +130,7 @@ async def _submitted(
         caller, options, sources, grouped=grouped, idempotency=idempotency or None
     )
     views = [await jobs.view(record) for record in records]
-    headers = {} if is_new else {"Idempotent-Replayed": "true"}
+    headers = {} if is_new else {_REPLAYED: "true"}
     if grouped and views[0].group:
         group = JobGroup(group=views[0].group, jobs=views)
         headers["Location"] = f"/jobs?group={group.group}"
@@ -126,8 +139,14 @@ async def _submitted(
     return JSONResponse(views[0].model_dump(mode="json", by_alias=True), 202, headers)
 
 
-def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
-    @app.get("/jobs", response_model=JobList, responses=problems, summary="Your jobs")
+def _add_state(app: FastAPI, jobs: Jobs) -> None:
+    @app.get(
+        "/jobs",
+        response_model=JobList,
+        responses=problems_of(BadParameterError),
+        summary="Your jobs",
+        tags=["jobs"],
+    )
     async def list_jobs(
         request: Request,
         state: StateName | None = None,
@@ -135,7 +154,7 @@ def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
         cursor: Annotated[str | None, Query(max_length=200)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> JobList:
-        """Jobs, the newest first, a page at a time."""
+        """List jobs, the newest first, a page at a time."""
         return await jobs.list_jobs(
             caller_of(request).id,
             state=JobState(state) if state else None,
@@ -144,17 +163,25 @@ def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
             limit=limit,
         )
 
-    @app.get("/jobs/{job_id}", response_model=Job, responses=problems, summary="State of a job")
+    @app.get(
+        "/jobs/{job_id}",
+        response_model=Job,
+        responses=problems_of(JobNotFoundError),
+        summary="State of a job",
+        tags=["jobs"],
+    )
     async def get_job(job_id: str, request: Request) -> Job:
-        """State, stage, percent, frames, estimate and place in the queue."""
+        """Return state, stage, percent, frames, estimate and place in the queue."""
         return await jobs.view(await jobs.get(job_id, caller_of(request).id))
 
     @app.delete(
         "/jobs/{job_id}",
         response_model=Job,
         status_code=202,
-        responses=problems | {204: {"description": "It had ended, and is deleted."}},
+        responses=problems_of(JobNotFoundError, StorageError)
+        | {204: {"description": "It had ended, and is deleted."}},
         summary="Cancel or delete a job",
+        tags=["jobs"],
     )
     async def delete_job(job_id: str, request: Request) -> Response:
         """Cancel a job that is queued or running; delete one that has ended, with its files."""
@@ -167,11 +194,13 @@ def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
     @app.get(
         "/jobs/{job_id}/events",
         response_class=EventSourceResponse,
-        responses=problems,
+        responses=problems_of(BadParameterError, JobNotFoundError)
+        | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
         summary="Progress of a job as server-sent events",
+        tags=["jobs"],
     )
     async def events(job_id: str, request: Request) -> Response:
-        """Events `state` and `progress`, each with an id; `Last-Event-ID` continues after one."""
+        """Send events `state` and `progress`, with ids; `Last-Event-ID` continues after one."""
         owner = caller_of(request).id
         await jobs.get(job_id, owner)  # a problem document where there is none
         after = _last_event(request)
@@ -183,109 +212,6 @@ def _add_state(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
                 )
 
         return EventSourceResponse(lines(), ping=_PING_S)
-
-
-def _add_results(app: FastAPI, jobs: Jobs, problems: dict[Any, Any]) -> None:
-    @app.get(
-        "/jobs/{job_id}/result",
-        response_model=PoseResponse | FramePage,
-        responses=problems | {200: {"content": {NDJSON: {}}}},
-        summary="Result of a job",
-    )
-    async def result(
-        job_id: str,
-        request: Request,
-        cursor: Annotated[int | None, Query(ge=0)] = None,
-        limit: Annotated[int, Query(ge=1, le=10_000)] = _FRAMES_A_PAGE,
-    ) -> Response:
-        """The response of `POST /pose`; with `cursor`, a page of its frames.
-
-        With `Accept: application/x-ndjson` the frames come as lines, a page at a time.
-        """
-        record = await jobs.finished(job_id, caller_of(request).id)
-        folder = jobs.files.result(record.id)
-        as_lines = NDJSON in request.headers.get("accept", "")
-        if cursor is None and not as_lines:
-            if (record.result_bytes or 0) > MOST_PAGE_BYTES:
-                raise TooLargeError(
-                    f"the result has {record.result_bytes} bytes",
-                    hint="Read its frames in pages: give cursor=0 and follow the cursors.",
-                    quantity="bytes",
-                    value=record.result_bytes,
-                    limit=MOST_PAGE_BYTES,
-                )
-            text = await asyncio.to_thread(lambda: b"".join(result_file.read_whole(folder)))
-            return Response(text, media_type=JSON)
-        lines, after = await asyncio.to_thread(_page, folder, cursor or 0, limit)
-        headers = {}
-        if after is not None:
-            follow = request.url.include_query_params(cursor=after, limit=limit)
-            headers["Link"] = f'<{follow.path}?{follow.query}>; rel="next"'
-        if as_lines:
-            return Response(b"".join(b"%b\n" % line for line in lines), 200, headers, NDJSON)
-        text = b'{"frames":[%b],"cursor":%b}' % (b",".join(lines), json.dumps(after).encode())
-        return Response(text, 200, headers, JSON)
-
-    @app.get(
-        "/jobs/{job_id}/video",
-        response_class=FileResponse,
-        responses=problems | {307: {"description": "It is in an object store."}},
-        summary="Annotated video of a job",
-    )
-    async def video(job_id: str, request: Request) -> Response:
-        """Return the file, with byte ranges, or redirect to an object store."""
-        record = await jobs.finished(job_id, owner_of(request))
-        if record.video_url is None:
-            raise HTTPException(404, "the job has no annotated video")
-        path = jobs.stored_video(record.id)
-        if path is None:
-            return RedirectResponse(record.video_url)
-        return _file(request, path, "video/mp4", "the annotated video was deleted")
-
-    @app.get(
-        "/jobs/{job_id}/source",
-        response_class=FileResponse,
-        responses=problems,
-        summary="Video of a job as it was sent",
-    )
-    async def source(job_id: str, request: Request) -> Response:
-        """Return the file, with byte ranges."""
-        record = await jobs.get(job_id, owner_of(request))
-        path = jobs.files.source(record.id)
-        kind = await asyncio.to_thread(_media_type, path) if path.is_file() else ""
-        return _file(request, path, kind, "the video is not here: not fetched yet, or deleted")
-
-
-def _page(folder: Path, first: int, limit: int) -> tuple[list[bytes], int | None]:
-    """Return frames from ``first`` on that fit a page, and the next cursor."""
-    lines: list[bytes] = []
-    size = 0
-    for line in islice(result_file.read_frames(folder, first), limit + 1):
-        size += len(line) + 1
-        if len(lines) == limit or (lines and size > MOST_PAGE_BYTES):
-            return lines, first + len(lines)
-        lines.append(line)
-    return lines, None
-
-
-_MAGIC: Final = (
-    (4, b"ftyp", "video/mp4"),
-    (0, b"\x1a\x45\xdf\xa3", "video/webm"),
-    (8, b"AVI ", "video/x-msvideo"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
-    (0, b"\x89PNG", "image/png"),
-    (8, b"WEBP", "image/webp"),
-)
-"""Offset and bytes by which a browser's media type is chosen."""
-
-
-def _media_type(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(16)
-    return next(
-        (kind for at, magic, kind in _MAGIC if head[at : at + len(magic)] == magic),
-        "application/octet-stream",
-    )
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -333,9 +259,3 @@ def _moved(path: Path) -> Placed:
         await asyncio.to_thread(move, to)
 
     return place
-
-
-def _file(request: Request, path: Path, media_type: str, missing: str) -> Response:
-    if not path.is_file():
-        raise HTTPException(404, missing)
-    return FileResponse(path, media_type=media_type)

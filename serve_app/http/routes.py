@@ -14,69 +14,38 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deployments.errors import (
-    BadParameterError,
-    BodyTimeoutError,
     HeaderNotAllowedError,
-    IdempotencyKeyReusedError,
-    JobNotFinishedError,
-    JobNotFoundError,
-    MediaError,
-    ModelError,
-    QueueFullError,
     ServiceError,
-    SourceError,
-    StorageError,
-    TooLargeError,
-    UploadError,
 )
 from serve_app.http.compression import Compressed
-from serve_app.http.conditional import unless_known
 from serve_app.http.entrance import lifts_limits, request_id_of
-from serve_app.http.export_route import add_export
-from serve_app.http.fields_query import FIELDS_PARAMETER, fields_of, with_fields
+from serve_app.http.export_route import Exporter, add_export
 from serve_app.http.guard import add_guard, add_headers
+from serve_app.http.job_results import add_job_results
 from serve_app.http.job_routes import add_jobs
-from serve_app.http.openapi import DescribedApp, Responses, header, problems_of
+from serve_app.http.openapi import DescribedApp, Responses, file_answers, problems_of
+from serve_app.http.pose_route import add_pose
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
+from serve_app.http.responses import file_response
 from serve_app.http.upload_routes import add_uploads
-from serve_app.http.uploads import FORM, JSON, bad_parameters, content_type, read_body, save_upload
+from serve_app.http.uploads import bad_parameters
 from serve_app.jobs.jobs import Jobs
 from serve_app.results.health_schema import Health, Liveness, Readiness
-from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
-from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 logger = logging.getLogger("mmpose_service")
 
-_RANGE = re.compile(r"(\d{0,18})-(\d{0,18})", re.ASCII)
-_MOST_RANGES = 16
 _OWNER = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-_VIDEO = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
 _VIDEO_ANSWERS = problems_of(
     also={
         400: "The Range header is malformed",
         404: "There is no such video",
         416: "The range begins behind the end of the video",
     }
-) | {
-    200: {"description": "The video.", "content": _VIDEO, "headers": header("ETag")},
-    206: {"description": "Ranges of it.", "content": _VIDEO, "headers": header("ETag")},
-    304: {"description": "The caller has it already.", "headers": header("ETag")},
-}
-_OF_JOBS = problems_of(
-    BadParameterError,
-    BodyTimeoutError,
-    TooLargeError,
-    StorageError,
-    UploadError,
-    IdempotencyKeyReusedError,
-    QueueFullError,
-    JobNotFoundError,
-    JobNotFinishedError,
-)
+) | file_answers("video/mp4")
 VIDEO_KEY = re.compile(r"[0-9a-f]{32}\.mp4")
 
 _DESCRIPTION = """
@@ -98,76 +67,16 @@ def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
     add_guard(app, service.access)
     _add_errors(app, service)
     add_headers(app, service.settings.cors_origins)
-    _add_pose(app, service, reception)
-    add_export(app, service, reception)
+    add_pose(app, service, reception)
+    exporter = Exporter(service)
+    add_export(app, exporter, reception)
     add_uploads(app, service, reception)
     if jobs is not None:
-        add_jobs(app, service, jobs, reception, _OF_JOBS)
+        add_jobs(app, service, jobs, reception)
+        add_job_results(app, jobs, exporter)
     _add_health(app, service)
     _add_videos(app, service)
     return app
-
-
-def _add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
-    form = PoseOptions.model_json_schema()
-    form["properties"]["file"] = {"type": "string", "format": "binary"}
-    for name in SUPPLIED:
-        form["properties"][name]["anyOf"].insert(0, {"type": "string", "format": "binary"})
-    form["required"] = ["file"]
-
-    @app.post(
-        "/pose",
-        response_model=PoseResponse,
-        responses=problems_of(
-            BadParameterError,
-            BodyTimeoutError,
-            SourceError,
-            MediaError,
-            ModelError,
-            StorageError,
-            UploadError,
-        ),
-        summary="Analyze a video",
-        tags=["analysis"],
-        openapi_extra={
-            "parameters": [FIELDS_PARAMETER],
-            "requestBody": {
-                "required": True,
-                "content": {
-                    JSON: {"schema": PoseRequest.model_json_schema()},
-                    FORM: {"schema": form},
-                },
-            },
-        },
-    )
-    async def pose(request: Request) -> Response:
-        """Analyze the video at `video_url`, the upload `upload_id`, or `file` in a form."""
-        request_id: str = request.state.request_id
-        fields = fields_of(request)
-        caller = caller_of(request)
-        service.access.daily.refuse_if_spent(caller)
-        service.refuse_if_not_ready()
-        service.refuse_if_full()
-        if content_type(request, JSON, FORM) == FORM:
-            limit = service.settings.max_bytes
-            with service.workspace() as folder:
-                async with service.deadline():
-                    path, options = await save_upload(
-                        request, folder, limit, reception, PoseOptions
-                    )
-                options = with_fields(options, fields)
-                with service.admitted():
-                    answer = await service.analyze_file(
-                        path, folder, options, request_id, owner=caller.id
-                    )
-        else:
-            async with service.deadline():
-                body = with_fields(await read_body(request, reception, PoseRequest), fields)
-            answer = await service.analyze_request(body, caller, request_id)
-        if answer.video_url and answer.video_url.startswith("/"):
-            answer.video_url = str(request.base_url).rstrip("/") + answer.video_url
-        # In a thread: an hour of video is a hundred thousand frames to write down.
-        return Response(await asyncio.to_thread(answer.body), media_type="application/json")
 
 
 def _add_health(app: FastAPI, service: PoseService) -> None:
@@ -250,29 +159,7 @@ def _video(folder: Path, owner: str, key: str, request: Request) -> Response:
     named = VIDEO_KEY.fullmatch(key) and (not owner or _OWNER.fullmatch(owner))
     if not (mine and named and path.is_file()):
         raise HTTPException(404, "there is no such video")
-    stat, headers = path.stat(), {"Cache-Control": "private"}
-    answer = FileResponse(path, media_type="video/mp4", headers=headers, stat_result=stat)
-    known = unless_known(request, answer)
-    if known is answer and (asked := request.headers.get("range")):
-        _check_range(asked, stat.st_size)
-    return known
-
-
-def _check_range(asked: str, size: int) -> None:
-    """Refuse by a problem document what starlette would refuse in plain text."""
-    unit, _, listed = asked.partition("=")
-    parts = [_RANGE.fullmatch(part.strip()) for part in listed.split(",")]
-    if unit.strip().lower() != "bytes" or len(parts) > _MOST_RANGES:
-        raise HTTPException(400, "the Range header is malformed")
-    for part in parts:
-        if part is None or part[0] == "-" or (part[1] and part[2] and int(part[1]) > int(part[2])):
-            raise HTTPException(400, "the Range header is malformed")
-        if part[1] and int(part[1]) >= size:
-            raise HTTPException(
-                416,
-                f"the video has {size} bytes, and the range begins behind them",
-                {"Content-Range": f"bytes */{size}"},
-            )
+    return file_response(request, path, "video/mp4")
 
 
 class _Identified:

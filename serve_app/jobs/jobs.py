@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import time
 import uuid
@@ -95,6 +94,11 @@ class Jobs:
         finally:
             self._store = None
             await store.close()
+
+    async def drain(self) -> None:
+        """Return the jobs under way to the queue; see :meth:`JobRunner.drain`."""
+        if self._runner is not None:
+            await self._runner.drain()
 
     async def _opened(self) -> JobStore:
         while True:
@@ -310,15 +314,6 @@ class Jobs:
             self.files.remove(job.id)
 
 
-def digest_of(*parts: bytes) -> str:
-    """Return the SHA-256 of the parts of a request, each with its length."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def job_view(
     record: JobRecord,
     position: int | None,
@@ -354,6 +349,8 @@ def job_view(
         result_bytes=record.result_bytes,
         error=Problem.model_validate(record.error) if record.error else None,
         cancel_requested=record.cancel_requested,
+        webhook_delivered_at=record.webhook_delivered_at,
+        webhook_error=record.webhook_error,
         links=JobLinks(
             self=path,
             events=f"{path}/events",

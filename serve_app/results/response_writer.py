@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 
 from biomech.records.frame_record import FrameBiomechanics, FrameDetail
 from biomech.records.person_record import PersonSummary
+from biomech.records.values import renumbered
 from biomech.results.frame_blocks import NO_BIOMECHANICS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import I64, ClipPoses, MediaInfo, ModelStatus
+from deployments.messages import ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
 from serve_app.results.media_schema import VideoPart
@@ -169,7 +170,7 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                _numbered(self._told(p, summary), self._numbers)
+                renumbered(self._told(p, summary), self._numbers.tolist())
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
@@ -252,20 +253,6 @@ class Answer:
         if not self._calibrated[self._outcome.clip.model[row]]:
             return block
         return replace(block, detail=replace(detail, sigma_calibrated=True))
-
-
-_FRAME_KEYS = ("frame", "frames")
-"""Names of the values of a summary that are indices of analyzed frames, nested or not."""
-
-
-def _numbered(value: Any, numbers: I64, key: str = "") -> Any:
-    """Return a part of a summary with numbers of the file's frames for indices."""
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {item.name: getattr(value, item.name) for item in fields(value)}
-        return replace(value, **{n: _numbered(part, numbers, n) for n, part in parts.items()})
-    if isinstance(value, (list, tuple)):
-        return type(value)(_numbered(inner, numbers, key) for inner in value)
-    return int(numbers[value]) if key in _FRAME_KEYS and value is not None else value
 
 
 def _part(media: MediaInfo) -> VideoPart | None:

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from serve_app.http import job_routes
+from serve_app.http import job_results
 from serve_app.http.routes import create_app
 from serve_app.jobs.jobs import Jobs
 from serve_app.local import local_service
@@ -118,7 +118,7 @@ def test_lines_of_frames_name_the_next_page(http, done):
 
 
 def test_a_large_result_comes_in_pages_only(http, done, monkeypatch):
-    monkeypatch.setattr(job_routes, "MOST_PAGE_BYTES", 20_000)
+    monkeypatch.setattr(job_results, "MOST_PAGE_BYTES", 20_000)
     assert problem_of(http.get(done["links"]["result"])).code == "too_large"
     page = http.get(done["links"]["result"], params={"cursor": 0})
     assert len(page.content) < 25_000
@@ -213,6 +213,60 @@ def test_a_job_that_fails_says_why(http):
     assert (job["state"], job["error"]["code"]) == ("failed", "not_a_video")
     refused = problem_of(http.get(f"/jobs/{job['id']}/result"))
     assert (refused.code, refused.retryable) == ("job_not_finished", False)
+
+
+def test_a_job_says_why_its_webhook_was_given_up(http):
+    url = "http://127.0.0.1:9/hook?token=secret"
+    job = http.post("/jobs", files={"file": b"no video"}, data={"webhook_url": url}).json()
+    assert (job["webhook_delivered_at"], job["webhook_error"]) == (None, None)
+    path = job["links"]["self"]
+    wait_for(lambda: http.get(path).json()["webhook_error"])
+    job = http.get(path).json()
+    assert "127.0.0.1 port 9 is not a public web address" in job["webhook_error"]
+    assert (job["webhook_delivered_at"], "secret" in str(job)) == (None, False)
+
+
+@pytest.mark.parametrize("kind", ["csv", "trc", "coco"])
+def test_a_result_is_exported_by_its_id_as_from_its_text(http, done, kind):
+    by_id = http.get(f"/jobs/{done['id']}/export/{kind}", params={"height_m": 1.8})
+    text = http.get(done["links"]["result"]).content
+    sent = http.post(
+        "/export",
+        params={"format": kind, "height_m": 1.8},
+        content=text,
+        headers={"Content-Type": "application/json"},
+    )
+    assert by_id.status_code == sent.status_code == 200
+    assert by_id.content == sent.content
+    unknown = http.get(f"/jobs/{done['id']}/export/xlsx")
+    assert problem_of(unknown).code == "bad_parameter"
+
+
+def test_parts_of_a_result_are_chosen_by_fields(http, done):
+    whole = http.get(done["links"]["result"]).json()
+    angles = http.get(done["links"]["result"], params={"fields": "joint_angles"}).json()
+    assert angles == {
+        "data": {
+            "poses_per_frame": [
+                {"biomechanics": {"joint_angles": frame["biomechanics"]["joint_angles"]}}
+                for frame in whole["data"]["poses_per_frame"]
+            ]
+        }
+    }
+    some = http.get(done["links"]["result"], params={"fields": "joint_angles", "cursor": 90})
+    assert some.json()["frames"] == angles["data"]["poses_per_frame"][90:]
+    summary = http.get(done["links"]["result"], params={"fields": "processing_summary"}).json()
+    assert summary == {"data": {"processing_summary": whole["data"]["processing_summary"]}}
+
+
+def test_a_caller_that_has_the_result_is_not_sent_it_again(http, done):
+    first = http.get(done["links"]["result"])
+    again = http.get(done["links"]["result"], headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    page = http.get(
+        done["links"]["result"] + "?cursor=0", headers={"If-None-Match": first.headers["etag"]}
+    )
+    assert page.status_code == 200
 
 
 @pytest.mark.parametrize(

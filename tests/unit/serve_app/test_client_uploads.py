@@ -72,8 +72,8 @@ def file(tmp_path):
     return path
 
 
-def data_of(service, upload_id):
-    return (service.settings.spool_dir / "uploads" / upload_id / "data").read_bytes()
+def data_of(service_for_parts, upload_id):
+    return (service_for_parts.settings.spool_dir / "uploads" / upload_id / "data").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -141,10 +141,10 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(kept, file):
         client.upload(file, progress=lambda *_: file.write_bytes(b"short"))
 
 
-def test_a_large_file_is_analyzed_by_its_upload(service, squat_video, monkeypatch):
+def test_a_large_file_is_analyzed_by_its_upload(service_for_parts, squat_video, monkeypatch):
     monkeypatch.setattr(client_module, "IN_PARTS_FROM", squat_video.stat().st_size - 1)
     monkeypatch.setattr(client_uploads, "PART_BYTES", 20_000)
-    transport = Breaking(create_app(service), [None, "unheard"])
+    transport = Breaking(create_app(service_for_parts), [None, "unheard"])
     with PoseClient("http://test", transport=transport) as client:
         answer = client.analyze(squat_video, video=False, confidence=0.4)
     assert answer.data.processing_summary.successful_poses == SQUAT_FRAMES
@@ -153,27 +153,27 @@ def test_a_large_file_is_analyzed_by_its_upload(service, squat_video, monkeypatc
     assert "PATCH uploads" in transport.asked
 
 
-def test_a_file_of_the_size_itself_goes_as_a_form(service, squat_video, monkeypatch):
+def test_a_file_of_the_size_itself_goes_as_a_form(service_for_parts, squat_video, monkeypatch):
     monkeypatch.setattr(client_module, "IN_PARTS_FROM", squat_video.stat().st_size)
-    transport = Breaking(create_app(service))
+    transport = Breaking(create_app(service_for_parts))
     with PoseClient("http://test", transport=transport) as client:
         client.analyze(squat_video, video=False)
     assert transport.asked == ["POST pose"]
 
 
-def test_an_upload_whose_request_fails_is_deleted(service, file, monkeypatch):
+def test_an_upload_whose_request_fails_is_deleted(service_for_parts, file, monkeypatch):
     """Nobody else knows its id."""
 
     async def fail(*_):
         raise UnknownModelError("no such model")
 
     monkeypatch.setattr(client_module, "IN_PARTS_FROM", 1)
-    monkeypatch.setattr(service, "analyze_request", fail)
-    transport = Breaking(create_app(service))
+    monkeypatch.setattr(service_for_parts, "analyze_request", fail)
+    transport = Breaking(create_app(service_for_parts))
     with (
         PoseClient("http://test", transport=transport) as client,
         pytest.raises(UnknownModelError),
     ):
         client.analyze(file)
     assert transport.asked[-2:] == ["POST pose", "DELETE uploads"]
-    assert [*service.uploads._folder.glob("[!.]*")] == []
+    assert [*service_for_parts.uploads._folder.glob("[!.]*")] == []

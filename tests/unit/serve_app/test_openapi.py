@@ -1,6 +1,7 @@
 """The description of the interface is whole, and changes only on purpose."""
 
 import json
+import re
 from difflib import unified_diff
 
 import httpx
@@ -81,6 +82,14 @@ def test_every_error_of_the_tree_is_declared_by_a_route(document):
     }
     raised = {(kind.status, kind.code) for kind in _all_errors(ServiceError).values()}
     assert raised - declared == {(500, ConfigurationError.code)}  # at start alone
+
+
+def test_every_reference_leads_to_a_component(document):
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))):
+        part = document
+        for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
+            part = part[name]
 
 
 def test_no_part_of_a_frame_or_of_the_health_is_any_object(document):
