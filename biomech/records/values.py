@@ -1,8 +1,12 @@
 """Define the values of records: numbers, words and the bounds that readers of files enforce."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,11 @@ _FRAME_FIELDS: Final = ("frame", "frames")
 """Names of the fields that are numbers of frames, nested or not."""
 
 
-def renumbered(value: Any, numbers: Sequence[int], name: str = "") -> Any:
+def renumbered(value: Any, numbers: "NDArray[np.int64]", name: str = "") -> Any:
     """Return a record with ``numbers`` of its frames in place of their indices."""
     if is_dataclass(value) and not isinstance(value, type):
         parts = {item.name: getattr(value, item.name) for item in fields(value)}
         return replace(value, **{n: renumbered(part, numbers, n) for n, part in parts.items()})
     if isinstance(value, list | tuple):
         return type(value)(renumbered(inner, numbers, name) for inner in value)
-    return numbers[value] if name in _FRAME_FIELDS and value is not None else value
+    return int(numbers[value]) if name in _FRAME_FIELDS and value is not None else value

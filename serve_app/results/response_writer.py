@@ -170,7 +170,7 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                renumbered(self._told(p, summary), self._numbers.tolist())
+                renumbered(self._told(p, summary), self._numbers)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
