@@ -94,7 +94,7 @@ def test_every_reference_leads_to_a_component(document):
 
 def test_no_part_of_a_frame_or_of_the_health_is_any_object(document):
     schemas = document["components"]["schemas"]
-    for name in ("FramePose", "Biomechanics", "Keypoints", "JointAngles", "Detail", "FrameView"):
+    for name in ("FramePose", "FrameBiomechanics", "Keypoints", "FrameDetail", "NoDetail"):
         for field, schema in schemas[name]["properties"].items():
             assert schema.get("additionalProperties") is not True, (name, field)
     assert schemas["HealthModels"]["properties"]["stages"]["additionalProperties"] == {
