@@ -15,7 +15,7 @@ from biomech.config import Camera, Context, Subject
 from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.records.values import Named
-from biomech.skeleton import KEYPOINTS
+from biomech.skeleton import KEYPOINTS, Side
 from serve_app.results.form_fields import FormObject, inline, no_truth
 from serve_app.results.media_schema import MediaFields, VideoPart
 from serve_app.results.record_schema import FINITE, ResponseModel
@@ -34,7 +34,7 @@ class SubjectOptions(BaseModel):
     sex: Literal["male", "female"] | None = Field(
         None, description="For the distribution of body mass and for limits that differ by sex."
     )
-    involved_side: Literal["left", "right"] | None = Field(
+    involved_side: Side | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
     _numbers = field_validator("height_m", mode="before")(no_truth)
