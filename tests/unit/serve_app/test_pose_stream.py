@@ -1,6 +1,7 @@
 """`POST /pose?stream=true`: lines while the segments finish, and the same numbers at the end."""
 
 import asyncio
+import copy
 import json
 
 import httpx
@@ -48,10 +49,11 @@ def test_the_last_lines_are_the_response(streamed, squat_answer):
     assert streamed[-1]["type"] == "result"
     assert result.pop("lines_left_out") == 0
     assert result["data"]["poses_per_frame"] == []
-    for one in (result, squat_answer):
-        one["data"]["processing_summary"] = dict(one["data"]["processing_summary"], timings_s=0)
     for part in ("processing_summary", "biomechanics_summary"):
-        assert result["data"][part] == squat_answer["data"][part]
+        given, expected = copy.deepcopy((result["data"][part], squat_answer["data"][part]))
+        if part == "processing_summary":
+            assert given.pop("timings_s").keys() == expected.pop("timings_s").keys()
+        assert given == expected
 
 
 def test_poses_of_segments_come_first_and_in_order(streamed, squat_answer):
