@@ -57,11 +57,11 @@ class NoDetail:
 class FrameBiomechanics:
     """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
 
-    joint_angles: Annotated[Quantities, Named(FIELDS["joint_angles"])]
+    joint_angles: Annotated[Quantities, Named(FIELDS["joint_angles"], "JointAngles")]
     """Degrees."""
-    movement_analysis: Annotated[Quantities, Named(FIELDS["movement_analysis"])]
+    movement_analysis: Annotated[Quantities, Named(FIELDS["movement_analysis"], "MovementAnalysis")]
     """Scores, 0-100; symmetry_index 0-1."""
-    body_alignment: Annotated[Quantities, Named(FIELDS["body_alignment"])]
+    body_alignment: Annotated[Quantities, Named(FIELDS["body_alignment"], "BodyAlignment")]
     """Degrees."""
     detail: FrameDetail | NoDetail = field(default_factory=NoDetail)
     """Signed angles, nominal 95 % intervals, parts of the scores, reasons of nulls."""

@@ -24,11 +24,20 @@ class Bounds:
     pattern: str | None = None
 
 
+COMPONENT = "x-component"
+"""Key of a JSON schema that names it, for the description of an interface."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The names of a mapping's values, where they are always the same."""
+    """The names of a mapping's values, where they are always the same.
+
+    Attributes:
+        names: of the values. component: name of the mapping's type in a schema; None for none.
+    """
 
     names: tuple[str, ...]
+    component: str | None = None
 
     def __get_pydantic_json_schema__(self, core: Any, handler: Any) -> dict[str, Any]:
         """Return the JSON schema with a property for each name; pydantic asks for it."""
@@ -39,6 +48,7 @@ class Named:
             "properties": dict.fromkeys(self.names, value),
             "required": list(self.names),
             "additionalProperties": False,
+            **({COMPONENT: self.component} if self.component else {}),
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
+from biomech.records.values import COMPONENT
 from deployments.errors import (
     DeadlineExceededError,
     HeaderNotAllowedError,
@@ -156,6 +157,7 @@ def _complete(document: dict[str, Any]) -> None:
     schemas["Problem"] = Problem.model_json_schema()
     components["headers"] = _HEADERS
     _hoist(document["paths"], schemas)
+    _name(schemas, schemas)
     describe_access(document)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's; ours are problems
         schemas.pop(name, None)
@@ -174,6 +176,20 @@ def _complete(document: dict[str, Any]) -> None:
     pose = document["paths"].get("/pose")
     if pose is not None:
         pose["post"]["responses"]["200"]["content"]["application/json"]["example"] = _EXAMPLE
+
+
+def _name(node: Any, schemas: dict[str, Any]) -> None:
+    """Move schemas that have a component's name to the components, and refer to them."""
+    for inner in list(node.values() if isinstance(node, dict) else node):
+        if not isinstance(inner, dict | list):
+            continue
+        _name(inner, schemas)
+        if isinstance(inner, dict) and (name := inner.pop(COMPONENT, None)):
+            about = {"description": inner.pop("description")} if "description" in inner else {}
+            inner.pop("title", None)
+            schemas[name] = dict(inner, title=name)
+            inner.clear()
+            inner |= {"$ref": f"#/components/schemas/{name}", **about}
 
 
 def _hoist(part: Any, schemas: dict[str, Any]) -> None:

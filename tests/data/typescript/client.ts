@@ -27,7 +27,8 @@ export async function kneeOverTime(base: string, video: Blob): Promise<[number, 
   const series: [number, number][] = [];
   for (const frame of answer.data?.poses_per_frame ?? []) {
     const degrees = frame.biomechanics.joint_angles[angle];
-    const interval = frame.biomechanics.detail?.ci95?.[angle] ?? null;
+    const detail = frame.biomechanics.detail;
+    const interval = detail && "ci95" in detail ? (detail.ci95[angle] ?? null) : null;
     const x: number | null = frame.keypoints?.[point].x ?? null;
     if (degrees !== null && interval !== null && x !== null) {
       series.push([frame.frame_info.timestamp, degrees]);
