@@ -23,7 +23,7 @@ from biomech.skeleton import KEYPOINTS
 from deployments.biomechanics.clip_analysis import analyze
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.messages import ClipPoses
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tools.athlete.body import Shape, stand
 from tools.athlete.camera import PinholeCamera
 from tools.athlete.motion import MOVEMENTS, Style

@@ -25,7 +25,8 @@ from deployments.roles import ModelRole
 from serve_app.local import LocalStages
 from serve_app.model_plan import plan_models
 from serve_app.pipeline import Job
-from serve_app.settings import ROOT, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import load_settings
 
 RESULTS = ROOT / "bench" / "results"
 CONSOLE = Console(width=120, highlight=False)

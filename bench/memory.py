@@ -23,7 +23,7 @@ from bench.harness import CONSOLE, in_words, job_of, machine, save, shared, stag
 from bench.peer_weights import long_clip
 from deployments.concurrency import run_async
 from serve_app.pipeline import run
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 FOLDER = ROOT / "out" / "bench"
 PIECE_S = 10.0

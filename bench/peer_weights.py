@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from deployments.pose.registry import ModelEntry, load_model_config
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.random_networks import quiet, random_pose_network
 from tools.serving import BIN
 

@@ -25,7 +25,7 @@ from typing import Any
 
 from bench.harness import CONSOLE, in_words, machine, save, shared, table
 from bench.peer_weights import FOLDER, KEY, STAND_INS, WEIGHTS, in_int8, long_clip, rtmpose_m
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 SCRIPTS = ROOT / "bench" / "peer_scripts"
 PACKAGES = {

@@ -32,7 +32,8 @@ from deployments.pose.registry import ModelEntry, load_model_config
 from deployments.roles import ModelRole
 from serve_app.cli.evaluate import pose_model_here
 from serve_app.model_plan import plan_models
-from serve_app.settings import ROOT, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import load_settings
 from tools.athlete.trained_network import KEY, SETTINGS
 from tools.training.data import HELD_OUT, render
 

@@ -35,7 +35,8 @@ from serve_app.local import LocalStages
 from serve_app.model_plan import plan_models
 from serve_app.results.response_schema import PoseOptions
 from serve_app.service import PoseService
-from serve_app.settings import ROOT, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import load_settings
 from tools.serving import serving, started
 
 FOLDER = ROOT / "out" / "bench"

@@ -15,7 +15,8 @@ from deployments.pose.model_options import EngineOptions
 from deployments.pose.registry import ModelConfig, load_model_config
 from deployments.pose.weights import default_search
 from deployments.roles import POSE_ROLES, ModelRole
-from serve_app.settings import ROOT, Settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
 from serve_app.access.caller import Caller, video_key
+from serve_app.analysis_settings import ANALYSIS
 from serve_app.http.incoming import Incoming
 from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
@@ -37,7 +38,7 @@ from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
 from serve_app.setting_types import PeopleLimit, Share, Stride
-from serve_app.settings import ANALYSIS, Settings
+from serve_app.settings import Settings
 from serve_app.uploads_in_parts import Uploads
 from serve_app.workspaces import UPLOADS, Workspaces
 

@@ -1,5 +1,7 @@
-"""Name the environment variable of each setting, and bound the types that settings share."""
+"""Name the environment variable of each setting; share the types and places of settings."""
 
+import sysconfig
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -7,6 +9,17 @@ from pydantic import AfterValidator, AliasChoices, Field
 from pydantic_settings import NoDecode
 
 PREFIX = "MMPOSE_"
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shipped() -> Path:
+    """Find the folder ``config`` of the checkout, else the copy that the wheel installs."""
+    here = ROOT / "config"
+    installed = Path(sysconfig.get_path("data"), "share", "mmpose-service", "config")
+    return here if (here / "model_config.json").is_file() else installed
+
+
+CONFIG_FOLDER = _shipped()
 
 _SPECIFICATION_NAMES = {
     "rtmpose_enabled": "RTMPOSE_ENABLED",

@@ -12,7 +12,8 @@ from serve_app.http.routes import create_app
 from serve_app.jobs.jobs import Jobs
 from serve_app.model_plan import plan_models
 from serve_app.service import PoseService
-from serve_app.settings import ROOT, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import load_settings
 
 SNAPSHOT: Final = ROOT / "tests" / "data" / "openapi.json"
 

@@ -15,7 +15,7 @@ import yaml
 
 from serve_app.cli.serve import CONFIG, ray_environment
 from serve_app.client import PoseClient
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 BIN = Path(sys.executable).parent
 _ENDS_S = 60

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pydantic.fields import FieldInfo
 
-from serve_app.setting_types import environment_name
-from serve_app.settings import ROOT, Settings
+from serve_app.setting_types import ROOT, environment_name
+from serve_app.settings import Settings
 
 PAGE: Final = ROOT / "docs" / "operator.md"
 _START, _END = "<!-- settings: python -m tools.settings_table -->\n", "<!-- end of settings -->\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tools.athlete.trained_network import CHECKPOINT
 from tools.training.data import HELD_OUT, render
 

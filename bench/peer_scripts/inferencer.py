@@ -10,7 +10,7 @@ import torch
 from bench.peer_scripts.meter import Meter
 from deployments.pose.registry import load_model_config
 from deployments.process_setup import usable_cpus
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.random_networks import config_of, import_apis, quiet
 
 

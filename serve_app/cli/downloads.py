@@ -11,7 +11,8 @@ from deployments.pose.registry import ModelEntry
 from deployments.pose.sources import Asset, WheelMember
 from deployments.pose.weights import SUBFOLDER, find_weights, verify
 from serve_app.cli.progress_bar import STDERR, progress_of
-from serve_app.settings import ROOT, Settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import Settings
 
 DEMO_VIDEO: Final = Asset(
     name="demonstration video",

@@ -11,7 +11,8 @@ from deployments.pose.registry import ModelEntry
 from deployments.pose.weights import find_weights, verify
 from serve_app.cli.downloads import DEMO_CONNECT_S, DEMO_VIDEO, Downloads, weights_folder
 from serve_app.model_plan import ModelPlan, plan_models
-from serve_app.settings import ROOT, Settings, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import Settings, load_settings
 
 
 @click.group()

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from deployments.errors import ConfigurationError
 from serve_app.ray_token import ensure_token
-from serve_app.settings import CONFIG_FOLDER
+from serve_app.setting_types import CONFIG_FOLDER
 
 CONFIG = CONFIG_FOLDER / "serve.local.yaml"
 _RAY_ENVIRONMENT = CONFIG_FOLDER / "ray.local.env"

@@ -21,7 +21,7 @@ from biomech.kinematics.person_metrics import person_metrics
 from biomech.records.event_records import MeanCurve, MeanMovement
 from biomech.statistics.inference import mann_kendall, theil_sen
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import HEADING, filmed
 from tests.support.plain import in_json
 

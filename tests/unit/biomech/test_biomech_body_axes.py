@@ -16,7 +16,7 @@ from biomech.results.frame_blocks import frame_blocks
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX, KEYPOINTS, MIRROR, SIDES
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.moving_figure import walk
 from tests.support.plain import in_json, plain
 from tests.support.stick_figure import FIGURE, from_the_side, rotated, seen, without

@@ -13,7 +13,7 @@ from biomech import reasons
 from biomech.config import Context, Subject
 from biomech.events.foot_contact import RISES, Fall, leaving_times, value_at
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import summarised
 from tests.support.moving_figure import GRAVITY, jumps
 from tests.support.rolling_foot import HEIGHT_M, countermovement_jump, track_of

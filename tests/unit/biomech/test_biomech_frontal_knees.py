@@ -6,7 +6,7 @@ import pytest
 from biomech.config import Context, Subject
 from biomech.skeleton import INDEX
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import filmed, summarised
 from tests.support.moving_figure import GRAVITY, GROUND, STATURE, bump, frames
 from tests.support.stick_figure import seen

@@ -9,7 +9,8 @@ from biomech.config import Context
 from deployments.biomechanics.guideline_files import load_guidelines, summary_of
 from deployments.errors import ConfigurationError
 from serve_app.model_plan import plan_models
-from serve_app.settings import ROOT, load_settings
+from serve_app.setting_types import ROOT
+from serve_app.settings import load_settings
 from tests.support.filmed_athlete import filmed, summarised
 from tools.athlete.motion import Style
 

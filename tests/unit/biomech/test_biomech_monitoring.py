@@ -14,7 +14,7 @@ from biomech.config import BiomechanicsConfig
 from biomech.events.clip_events import clip_events_of
 from biomech.kinematics.person_metrics import person_metrics
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import filmed
 from tests.support.plain import in_json
 from tests.support.stick_figure import from_the_side, seen

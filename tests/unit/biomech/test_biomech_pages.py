@@ -9,7 +9,7 @@ import pytest
 from biomech.applications.monitoring import METRICS
 from biomech.records.values import CautionCode
 from biomech.results.person_summary import APPLICATIONS
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 PAGES = sorted((ROOT / "docs" / "biomechanics").glob("*.md"))
 WITH_EXAMPLES = [page for page in PAGES if ">>>" in page.read_text("utf-8")]

@@ -7,7 +7,7 @@ from biomech.config import Camera, Context, EnabledOutputs, Subject
 from biomech.kinematics.geometry import flexion
 from biomech.results.person_summary import APPLICATIONS, LIMITS
 from deployments.biomechanics.guideline_files import load_guidelines
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import exact, filmed, summarised
 from tests.support.stick_figure import FIGURE, seen
 from tools.athlete.motion import Style

@@ -15,7 +15,7 @@ from biomech.kinematics.geometry import (
     tilt,
     trunk_lean,
 )
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.sports2d_tracks import read_tracks
 
 MINIMUM_COMPARED = 1900

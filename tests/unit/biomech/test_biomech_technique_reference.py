@@ -22,7 +22,7 @@ from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.results.response_schema import PoseResponse
 from serve_app.results.wide_csv import write_csv
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import filmed, summarised
 from tests.support.plain import in_json
 from tests.support.saved_results import saved

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from biomech import joints
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 NAME = "trunk_shank"
 WITH_ROW = """

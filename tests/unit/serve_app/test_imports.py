@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from serve_app import versions
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 
 HEAVY = ("torch", "scipy.signal", "scipy.stats", "mmengine", "openvino", "pyarrow")
 

@@ -8,7 +8,7 @@ from biomech.config import DEFINITIONS, Context, Subject
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.cli.overview import print_summary
 from serve_app.results.response_schema import PoseResponse
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.filmed_athlete import filmed, summarised
 from tests.support.saved_results import saved, squatting
 

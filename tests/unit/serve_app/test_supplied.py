@@ -23,7 +23,7 @@ from serve_app.results import supplied
 from serve_app.results.response_schema import PoseOptions, PoseResponse
 from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
-from serve_app.settings import ROOT
+from serve_app.setting_types import ROOT
 from tests.support.asgi import AsgiTransport
 from tests.support.loopback_server import Server, reply
 from tests.support.saved_results import edited, saved, squatting
