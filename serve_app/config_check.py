@@ -21,8 +21,8 @@ from deployments.roles import POSE_ROLES, ModelRole
 from serve_app.access.modes import access_mode, require_choice
 from serve_app.access.serve_config import IMPORT_PATH, host_of
 from serve_app.app import DEPLOYMENTS
+from serve_app.live_config import LiveConfig
 from serve_app.model_plan import plan_models
-from serve_app.service import LiveConfig
 from serve_app.settings import Settings, load_settings
 
 _USER_CONFIG: dict[str, type[BaseModel]] = {

@@ -158,7 +158,7 @@ class IngressReplica:
         return create_app(self._service, self._jobs)
 
     def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Set new thresholds without a restart; see :class:`serve_app.service.LiveConfig`."""
+        """Set new thresholds without a restart; see :class:`serve_app.live_config.LiveConfig`."""
         self._service.reconfigure(user_config)
 
     async def analyze(self, request: PoseRequest | dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from deployments.annotated_video import EncodeOptions
 from deployments.concurrency import in_thread
 from deployments.errors import (
     ConfigurationError,
@@ -22,44 +21,30 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import AnalysisOptions, ModelStatus
-from deployments.pose.registry import Performance
+from deployments.messages import ModelStatus
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
 from serve_app.access.caller import Caller, video_key
-from serve_app.analysis_settings import ANALYSIS
+from serve_app.analysis_job import job_of
 from serve_app.http.incoming import Incoming
+from serve_app.live_config import LiveConfig
 from serve_app.load import Load
 from serve_app.model_plan import ModelPlan, pose_order
-from serve_app.pipeline import Job, Progress, Stages, no_progress, run
+from serve_app.pipeline import Progress, Stages, no_progress, run
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.response_writer import Answer
 from serve_app.results.supplied import require_our_definitions
-from serve_app.setting_types import PeopleLimit, Share, Stride
 from serve_app.settings import Settings
 from serve_app.uploads_in_parts import Uploads
 from serve_app.workspaces import UPLOADS, Workspaces
 
 logger = logging.getLogger("mmpose_service")
 
-_REGISTRY = Performance()  # of a registry that leaves them out
 _DRAIN_POLL_S = 0.05
 _SENT_WITHIN_S = 1.0  # answers that are made, and threads that write: neither may ever end
 _SWEEP_S = 10.0
-
-
-class LiveConfig(BaseModel):
-    """Settings that change without a restart: ``user_config`` of the Ingress."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    confidence_threshold: Share = _REGISTRY.confidence_threshold
-    min_box_score: Share = ANALYSIS.min_box_score
-    detector_stride: Stride = ANALYSIS.detector_stride
-    max_people: PeopleLimit = ANALYSIS.max_people
-    max_concurrent_requests: int = Field(_REGISTRY.max_concurrent_requests, ge=1)
 
 
 class Statuses(Protocol):
@@ -95,7 +80,7 @@ class PoseService:
         # Of their own: a fetch may wait for long, and the event loop's threads are few.
         self._fetch_threads = ThreadPoolExecutor(settings.max_bodies, "fetch")
         self._addresses = AddressPolicy(allowed_hosts=settings.allowed_hosts)
-        self.live = LiveConfig(**self._starting_values())
+        self.live = LiveConfig.of(settings, plan.config.performance)
         self._workspaces = Workspaces(settings.spool_dir, settings.deadline_s)
         self.uploads = Uploads(
             settings.spool_dir / UPLOADS,
@@ -104,21 +89,6 @@ class PoseService:
             keep_s=settings.keep_uploads_s,
         )
 
-    def _starting_values(self) -> dict[str, Any]:
-        performance = self.plan.config.performance
-        settings = self.settings
-        return {
-            "confidence_threshold": _first(
-                settings.confidence_threshold, performance.confidence_threshold
-            ),
-            "max_concurrent_requests": _first(
-                settings.max_concurrent_requests, performance.max_concurrent_requests
-            ),
-            "min_box_score": settings.min_box_score,
-            "detector_stride": settings.detector_stride,
-            "max_people": settings.max_people,
-        }
-
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Change thresholds; what is not named goes back to the settings.
 
@@ -126,7 +96,7 @@ class PoseService:
             ConfigurationError: an unknown name or a wrong value; the old ones stay.
         """
         try:
-            self.live = LiveConfig.model_validate({**self._starting_values(), **user_config})
+            self.live = LiveConfig.of(self.settings, self.plan.config.performance, user_config)
         except ValidationError as error:
             raise ConfigurationError(f"user_config of the Ingress: {error}") from error
 
@@ -324,7 +294,7 @@ class PoseService:
         statuses = self._statuses()
         min_score = _first(options.confidence, self.live.confidence_threshold)
         key = key or video_key(owner, uuid.uuid4().hex)
-        job = self._job(path, folder, options, statuses, min_score, key)
+        job = job_of(path, folder, key, options, statuses, self.settings, self.live, min_score)
         async with self.deadline(longest_s):
             outcome = await run(job, stages or self.stages, progress)
         media = outcome.media
@@ -385,48 +355,6 @@ class PoseService:
                 ),
                 self._fetch_threads,
             )
-
-    def _job(
-        self,
-        path: Path,
-        folder: Path,
-        options: PoseOptions,
-        statuses: Mapping[ModelRole, ModelStatus],
-        min_score: float,
-        key: str,
-    ) -> Job:
-        settings, live = self.settings, self.live
-        order = pose_order(statuses, options.model)
-        return Job(
-            path=path,
-            folder=folder,
-            key=key,
-            options=AnalysisOptions(
-                pose_models=order,
-                pose_input=statuses[order[0]].input_size,
-                detector_input=statuses[ModelRole.DETECTOR].input_size,
-                detector_stride=live.detector_stride,
-                finest_stride=settings.finest_stride,
-                min_box_score=live.min_box_score,
-                max_people=live.max_people,
-                batch=settings.batch_size,
-                in_hardware=settings.hardware_video,
-                region=options.detection_region,
-            ),
-            min_score=min_score,
-            video=options.video,
-            max_people_in_frames=0 if not options.data else None if options.people == "all" else 1,
-            context=options.context,
-            segment_s=settings.segment_s,
-            segments_in_flight=settings.segments_in_flight,
-            encode=EncodeOptions(
-                preset=settings.encode_preset,
-                crf=settings.encode_crf,
-                max_height=settings.encode_max_height,
-                in_hardware=settings.hardware_video,
-            ),
-            media=options.media,
-        )
 
     @contextlib.asynccontextmanager
     async def deadline(self, longest_s: float | None = None) -> AsyncIterator[None]:

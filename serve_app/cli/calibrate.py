@@ -11,9 +11,9 @@ from deployments.pose.offline.coco_evaluation import find_coco
 from deployments.roles import ModelRole
 from serve_app.cli.evaluate import pose_model_here
 from serve_app.cli.progress_bar import STDERR, progress_of
+from serve_app.live_config import LiveConfig
 from serve_app.model_plan import plan_models
 from serve_app.offline.reliability_diagram import draw_reliability
-from serve_app.service import LiveConfig
 from serve_app.setting_types import environment_name
 from serve_app.settings import load_settings
 

@@ -11,9 +11,10 @@ from deployments.errors import MediaError
 from deployments.messages import ModelStatus
 from serve_app.client import _all_errors
 from serve_app.http.routes import create_app
+from serve_app.live_config import LiveConfig
 from serve_app.results.health_schema import Health
 from serve_app.results.response_schema import PoseResponse
-from serve_app.service import LiveConfig, PoseService
+from serve_app.service import PoseService
 from tests.conftest import ROOT, SQUAT_FRAMES
 from tests.support.asgi import AsgiTransport, problem_of
 from tests.support.loopback_server import Server, closed_port, reply

@@ -10,8 +10,8 @@ from biomech.config import BiomechanicsConfig
 from deployments.errors import ConfigurationError, UnknownModelError
 from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
+from serve_app.live_config import LiveConfig
 from serve_app.model_plan import plan_models
-from serve_app.service import LiveConfig
 from serve_app.setting_types import environment_name
 from serve_app.settings import Settings, load_settings
 from tools.settings_table import PAGE, page_with
