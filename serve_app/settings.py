@@ -25,7 +25,7 @@ from deployments.messages import AnalysisOptions
 from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
 from deployments.process_setup import usable_cpus
-from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, Quota
+from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, URL_VARIABLE, Quota
 from serve_app.setting_types import (
     PREFIX,
     Address,
@@ -482,7 +482,8 @@ class Settings(BaseSettings):
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {environment_name(field) for field in Settings.model_fields} | {API_KEY_VARIABLE}
+    known = {environment_name(field) for field in Settings.model_fields}
+    known |= {API_KEY_VARIABLE, URL_VARIABLE}
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
