@@ -14,9 +14,10 @@ import numpy as np
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from biomech.records.event_records import GaitRecord
+from biomech.records.person_record import PersonSummary
 from serve_app.report.contact_sheet import COLORS, draw_joint
 from serve_app.results.response_schema import PoseResponse
-from serve_app.results.summary_schema import GaitSchema, PersonSummary
 
 _AROUND_S = 0.3
 
@@ -43,7 +44,7 @@ def draw(response: PoseResponse, out: Path) -> None:
     plt.close(figure)
 
 
-def _mark_steps(axes: plt.Axes, gait: GaitSchema) -> None:
+def _mark_steps(axes: plt.Axes, gait: GaitRecord) -> None:
     told = set()
     for event in gait.events:
         kind = f"{event.side} {event.kind.replace('_', '-')}"
@@ -60,7 +61,7 @@ def _mark_steps(axes: plt.Axes, gait: GaitSchema) -> None:
     axes.set_yticks(range(60, 181, 30))
 
 
-def _title(person: PersonSummary, gait: GaitSchema) -> str:
+def _title(person: PersonSummary, gait: GaitRecord) -> str:
     cutoff_hz = person.filter.cutoff_hz if person.filter else None
     return (
         f"{gait.steps} steps, {gait.cadence_per_min:.0f} a minute; {person.model}, "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from biomech.files import FileError
     from biomech.files.importers import read_coco, read_csv, read_trc
     from biomech.kinematics.joint_angles import Angle
+    from biomech.records.values import as_json
     from biomech.skeleton import KEYPOINTS
     from biomech.track import Track
 
@@ -33,6 +34,7 @@ __all__ = [
     "Result",
     "Track",
     "analyze",
+    "as_json",
     "read_coco",
     "read_csv",
     "read_trc",
@@ -43,6 +45,7 @@ _MODULES: Final = {
     "biomech.files": ("FileError",),
     "biomech.files.importers": ("read_coco", "read_csv", "read_trc"),
     "biomech.kinematics.joint_angles": ("Angle",),
+    "biomech.records.values": ("as_json",),
     "biomech.skeleton": ("KEYPOINTS",),
     "biomech.track": ("Track",),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biomech.config import AUTO, Camera, Context, Subject
 from biomech.events.clip_events import ClipEvents, clip_events_of
@@ -15,6 +15,9 @@ from biomech.files.uniform_timebase import UniformTimebase
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics, person_metrics
+from biomech.records.event_records import GaitRecord, JumpRecord, RepetitionRecord
+from biomech.records.person_record import CautionRecord, PersonSummary
+from biomech.records.values import ClipView
 from biomech.results.frame_blocks import FrameBlocks, frame_blocks
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.scores.frame_scores import Score
@@ -55,38 +58,37 @@ class Result:
         return self.metrics.movement
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """The summary of the clip, as ``biomechanics_summary`` of the service, JSON-ready."""
+    def summary(self) -> PersonSummary:
+        """The summary of the clip, as ``biomechanics_summary`` of the service."""
         return summary(self.person_id, self.metrics, self.events, self.inputs)
 
     @property
-    def view(self) -> str | None:
+    def view(self) -> ClipView | None:
         """View of the clip: ``frontal``, ``sagittal`` or ``oblique``; None unknown."""
         return self.metrics.view.of_clip()
 
     @property
-    def repetitions(self) -> list[dict[str, Any]]:
+    def repetitions(self) -> list[RepetitionRecord]:
         """Repetitions with their times, depth and largest angles."""
-        return list(self.summary["reps"])
+        return self.summary.reps
 
     @property
-    def gait(self) -> dict[str, Any] | None:
-        """Steps and cadence; None where the person does not walk (``summary["gait_reason"]``)."""
-        found: dict[str, Any] | None = self.summary["gait"]
-        return found
+    def gait(self) -> GaitRecord | None:
+        """Steps and cadence; None where the person does not walk (``summary.gait_reason``)."""
+        return self.summary.gait
 
     @property
-    def jumps(self) -> list[dict[str, Any]]:
+    def jumps(self) -> list[JumpRecord]:
         """Jumps with their times and heights."""
-        return list(self.summary["jumps"])
+        return self.summary.jumps
 
     @property
-    def cautions(self) -> list[dict[str, Any]]:
+    def cautions(self) -> list[CautionRecord]:
         """Cautions on the quality of the clip, each with its frames and threshold."""
-        return list(self.summary["quality"])
+        return self.summary.quality
 
     def frames(self, count: int | None = None) -> FrameBlocks:
-        """Return the service's ``biomechanics`` object of each frame, JSON-ready.
+        """Return the service's ``biomechanics`` record of each frame.
 
         Args:
             count: frames of the whole clip, where the track is a part of it.
@@ -123,7 +125,7 @@ class Result:
         Raises:
             FileError: a single frame, or times too uneven for a constant rate.
         """
-        height_m, stature_px = self.metrics.size.height_m, self.summary["stature_px"]
+        height_m, stature_px = self.metrics.size.height_m, self.summary.stature_px
         scale = None if height_m is None or stature_px is None else height_m / stature_px
         even = UniformTimebase.of(self.times_s)
         config, roll_deg = self.inputs.config, self.metrics.roll_deg or 0.0

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Final, get_args
 
 from biomech.applications.norms_and_limits import NOTHING_SUPPLIED, Supplied
+from biomech.records.values import CutoffSource
 
 DEFINITIONS = "bm-2"
 """Version of the definitions; it changes whenever the meaning of a number changes."""
@@ -26,7 +27,7 @@ CUTOFFS_HZ: Final[Mapping[str, float]] = {
 }
 """Cut-off of the low-pass filter by the movement that a caller names."""
 
-CUTOFF_SOURCES: Final = ("default", "request", "movement", "recognized")
+CUTOFF_SOURCES: Final = get_args(CutoffSource)
 
 _DIVISORS: Final = (
     "symmetry_span_deg",
@@ -117,7 +118,7 @@ class BiomechanicsConfig:
 
     min_score: float = CONFIDENCE_THRESHOLD
     cutoff_hz: float = CUTOFFS_HZ[AUTO]
-    cutoff_source: str = "default"
+    cutoff_source: CutoffSource = "default"
     max_gap_s: float = 0.20
     gap_neighbours: int = 3
     swap_switch: float = 9.0

@@ -3,15 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, Literal
 
-SIDES: Final = ("left", "right")
+Side = Literal["left", "right"]
+SIDES: Final[tuple[Side, Side]] = ("left", "right")
 
 
-def split_side(name: str) -> tuple[str | None, str]:
+def split_side(name: str) -> tuple[Side | None, str]:
     """Return the side that a name begins with, None without one, and the rest of the name."""
-    side, _, rest = name.partition("_")
-    return (side, rest) if side in SIDES and rest else (None, name)
+    for side in SIDES:
+        rest = name.removeprefix(f"{side}_")
+        if rest not in ("", name):
+            return side, rest
+    return None, name
 
 
 @dataclass(frozen=True)

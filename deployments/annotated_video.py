@@ -8,9 +8,6 @@ from typing import Literal
 
 from deployments.messages import F32, F64, I32
 
-JOINED = "annotated.mp4"
-"""Name of the whole video in the folder of its segments."""
-
 
 @dataclass(frozen=True, slots=True)
 class Overlay:

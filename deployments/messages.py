@@ -7,11 +7,13 @@ Arrays that come out of Ray's object store are read-only.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biomech.records.frame_record import FrameBiomechanics
+from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
 from deployments.media_choice import MediaPart, Region
@@ -325,20 +327,20 @@ class ClipBiomechanics:
 
     Attributes:
         frames: ``frames[p][f]`` is the specification's ``biomechanics`` object of person p in frame
-            f, plain JSON values with None for missing, or None where the person is absent. It has
-            the number of people requested. Objects may be built on access.
+            f, or None where the person is absent. It has the number of people requested. Objects
+            may be built on access.
         angles_deg: (f,6) the joint angles of the primary person in the order of
             ``biomech.joints.JOINT_ANGLES``, NaN where missing: what the renderer writes beside
             the joints.
-        summary: one JSON object a person.
+        summary: one a person.
         primary_points: (f,17,2) image pixels of the primary person, smoothed, NaN where not
             measured: what the angles are of. None where nobody is there or nothing was analyzed.
         warnings: (code, text).
     """
 
-    frames: list[Sequence[dict[str, Any] | None]]
+    frames: list[Sequence[FrameBiomechanics | None]]
     angles_deg: F64
-    summary: list[dict[str, Any]]
+    summary: list[PersonSummary]
     primary_points: F32 | None = None
     warnings: tuple[tuple[str, str], ...] = ()
 

@@ -259,7 +259,8 @@ class IngressReplica:
         return (await self._jobs.view(record)).model_dump(mode="json", by_alias=True)
 
     async def drain(self, grace_s: float) -> None:
-        """See :meth:`serve_app.service.PoseService.drain`."""
+        """Return jobs to the queue; then see :meth:`serve_app.service.PoseService.drain`."""
+        await self._jobs.drain()
         await self._service.drain(grace_s)
 
     async def health(self) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from biomech.joints import JOINT_ANGLES
+from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from serve_app.report.contact_sheet import angle_values
 from serve_app.results.response_schema import FramePose, PoseData
-from serve_app.results.summary_schema import PersonSummary
 from tools.athlete.body import Array
 from tools.athlete.clip import Truth
 
@@ -96,7 +96,7 @@ def counted(movement: str, person: PersonSummary) -> int | None:
 def _angle(name: str, truth: Truth, frames: Sequence[FramePose]) -> AngleScore:
     true, found = truth.angle(name), angle_values(list(frames), name)
     there = np.isfinite(found)
-    intervals = [frame.biomechanics.detail.get("ci95", {}).get(name) for frame in frames]
+    intervals = [frame.biomechanics.interval(name) for frame in frames]
     held = [pair[0] <= v <= pair[1] for v, pair in zip(true, intervals, strict=True) if pair]
     return AngleScore((found - true)[there], len(frames), np.array(held, bool))
 

@@ -1,15 +1,17 @@
 """Compare left with right, and test differences against measurement error and scatter."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final, Literal
 
 import numpy as np
 
 from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, UNLISTED, Limit, Limits, verdict
-from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
+from biomech.applications.outcome import INSUFFICIENT_DATA, OK, number, rounded
 from biomech.events.measures import Measure
 from biomech.kinematics.view import FRONTAL
+from biomech.records.application_records import AsymmetryOutcome, CurveDistance, SideDifference
+from biomech.records.event_records import MeanMovement
 from biomech.skeleton import split_side
 from biomech.statistics.inference import (
     difference_error,
@@ -21,17 +23,22 @@ from biomech.statistics.inference import (
 LEAST_VALUES: Final = 3
 """Minimum number of values for each side."""
 
-_BANDS: Final = ((10.0, "under_10"), (15.0, "10_to_15"), (math.inf, "over_15"))
+_Band = Literal["under_10", "10_to_15", "over_15"]
+_BANDS: Final[tuple[tuple[float, _Band], ...]] = (
+    (10.0, "under_10"),
+    (15.0, "10_to_15"),
+    (math.inf, "over_15"),
+)
 """Bounds of the symmetry index in per cent: a convention, not a finding."""
 
 
 def asymmetry(
     measures: Sequence[Measure],
-    phases: Mapping[str, Any] | None,
+    phases: MeanMovement | None,
     limits: Limits,
     involved_side: str | None,
     view: str | None = None,
-) -> Outcome:
+) -> AsymmetryOutcome:
     """Compute right minus left for all measures with at least three values on each side.
 
     ``real`` is True if a difference exceeds its nominal 95 % interval (Welch) and the smallest
@@ -64,13 +71,13 @@ def asymmetry(
     ]
     if not found:
         reason = f"no measure has {LEAST_VALUES} values of each side"
-        return unavailable(INSUFFICIENT_DATA, reason, differences=[], curves=[])
-    return ok(differences=found, curves=_curves(phases, biased=biased))
+        return AsymmetryOutcome(status=INSUFFICIENT_DATA, reason=reason)
+    return AsymmetryOutcome(status=OK, differences=found, curves=_curves(phases, biased=biased))
 
 
 def _difference(
     sides: tuple[Measure, Measure], limit: Limit, involved_side: str | None, *, biased: bool
-) -> dict[str, Any]:
+) -> SideDifference:
     left, right = sides
     diff = right.mean - left.mean
     counts = (len(left.values), len(right.values))
@@ -78,23 +85,23 @@ def _difference(
     index = symmetry_index(left.mean, right.mean) if left.ratio else math.nan
     scattered = left.ratio and abs(index) <= max(_variation(left), _variation(right))
     real, reason = verdict(diff, half, limit, biased=biased)
-    return {
-        "metric": left.metric,
-        "unit": left.unit,
-        "left": number(left.mean),
-        "right": number(right.mean),
-        "n": list(counts),
-        "diff": number(diff),
-        "ci95": [number(diff - half), number(diff + half)],
-        "si": number(index),
-        "sa": number(symmetry_angle(left.mean, right.mean)) if left.ratio else None,
-        "lsi": _limb_symmetry(left, right, involved_side),
-        "mdc": limit.mdc,
-        "near_far": limit.near_far if biased else 0.0,
-        "real": False if scattered and limit.mdc is not None else real,
-        "reason": None if scattered and limit.mdc is not None else reason,
-        "band": _band(index),
-    }
+    return SideDifference(
+        metric=left.metric,
+        unit=left.unit,
+        left=rounded(left.mean),
+        right=rounded(right.mean),
+        n=counts,
+        diff=rounded(diff),
+        ci95=(number(diff - half), number(diff + half)),
+        si=number(index),
+        sa=number(symmetry_angle(left.mean, right.mean)) if left.ratio else None,
+        lsi=_limb_symmetry(left, right, involved_side),
+        mdc=limit.mdc,
+        near_far=limit.near_far if biased else 0.0,
+        real=False if scattered and limit.mdc is not None else real,
+        reason=None if scattered and limit.mdc is not None else reason,
+        band=_band(index),
+    )
 
 
 def _variation(measure: Measure) -> float:
@@ -109,22 +116,22 @@ def _limb_symmetry(left: Measure, right: Measure, involved_side: str | None) -> 
     return number(limb_symmetry(*pair))
 
 
-def _band(index: float) -> str | None:
+def _band(index: float) -> _Band | None:
     if math.isnan(index):
         return None
     return next(name for bound, name in _BANDS if abs(index) <= bound)
 
 
-def _curves(phases: Mapping[str, Any] | None, *, biased: bool) -> list[dict[str, Any]]:
+def _curves(phases: MeanMovement | None, *, biased: bool) -> list[CurveDistance]:
     """Return the distances between the mean curves of the sides, in degrees, without a verdict."""
-    joints = (phases or {}).get("joints", {})
+    joints = phases.joints if phases else {}
     found = []
     for name, left in joints.items():
         side, joint = split_side(name)
         right = joints.get(f"right_{joint}")
         if side == "left" and right:
-            apart = np.array(left["mean"]) - np.array(right["mean"])
+            apart = np.array(left.mean) - np.array(right.mean)
             rmsd = float(np.sqrt(np.mean(apart**2)))
             reason = NEAR_FAR_BIAS if biased else None
-            found.append({"joint": joint, "rmsd_deg": number(rmsd), "reason": reason})
+            found.append(CurveDistance(joint=joint, rmsd_deg=rounded(rmsd), reason=reason))
     return found

@@ -1,18 +1,17 @@
 """Measure external load: counts and durations, never forces."""
 
-from typing import Any
-
 import numpy as np
 
-from biomech.applications.outcome import Outcome, number, ok
+from biomech.applications.outcome import OK, number, rounded
 from biomech.config import BiomechanicsConfig
 from biomech.events.clip_events import ClipEvents
 from biomech.kinematics.curves import Curves
 from biomech.kinematics.geometry import Array
+from biomech.records.application_records import JointLoad, LoadOutcome
 from biomech.time_windows import velocity
 
 
-def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> Outcome:
+def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> LoadOutcome:
     """Return counts, seconds in motion, and the travel and speed zones of each joint.
 
     A joint counts as moving if it turns within a second by more than noise alone explains.
@@ -27,7 +26,8 @@ def load(clip_events: ClipEvents, config: BiomechanicsConfig) -> Outcome:
     active = np.zeros(len(lasts), np.bool_)
     for speed in speeds.values():
         active |= np.nan_to_num(speed) > config.active_speed_deg_s
-    return ok(
+    return LoadOutcome(
+        status=OK,
         repetitions=len(clip_events.repetitions.items),
         steps=len(gait.steps()) if gait else 0,
         jumps=len(clip_events.jumps),
@@ -56,15 +56,15 @@ def _lasts(times_s: Array, max_gap_s: float) -> Array:
     return lasts
 
 
-def _joint(speed: Array, lasts: Array, config: BiomechanicsConfig) -> dict[str, Any]:
+def _joint(speed: Array, lasts: Array, config: BiomechanicsConfig) -> JointLoad:
     if not np.isfinite(speed).any():
-        return {"travel_deg": None, "zones_s": None}
+        return JointLoad(travel_deg=None, zones_s=None)
     zone = np.digitize(speed, config.speed_zones_deg_s)
     there = np.isfinite(speed)
-    return {
-        "travel_deg": number(float((speed * lasts)[there].sum())),
-        "zones_s": [
-            number(float(lasts[there & (zone == z)].sum()))
+    return JointLoad(
+        travel_deg=number(float((speed * lasts)[there].sum())),
+        zones_s=[
+            rounded(float(lasts[there & (zone == z)].sum()))
             for z in range(len(config.speed_zones_deg_s) + 1)
         ],
-    }
+    )

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from biomech.applications.norms_and_limits import UNLISTED, Limits
-from biomech.applications.outcome import INSUFFICIENT_DATA, Outcome, number, ok, unavailable
+from biomech.applications.outcome import INSUFFICIENT_DATA, OK, number, rounded
 from biomech.events.measures import Measure
+from biomech.records.application_records import FatigueOutcome, TrendRecord
 from biomech.statistics.inference import LEAST_TREND, Trend, holm, mann_kendall, theil_sen
 
 LEAST_VALUES: Final = 8
@@ -17,7 +18,7 @@ _SIGNIFICANT: Final = 0.05
 _MINUTE_S: Final = 60.0
 
 
-def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
+def fatigue(measures: Sequence[Measure], limits: Limits) -> FatigueOutcome:
     """Fit slopes to measures with eight or more values; test those with twenty or more.
 
     With fewer than twenty values only the slope is returned, and ``reason`` says so: their serial
@@ -32,7 +33,8 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     """
     long = [_thinned(measure) for measure in measures if len(measure.values) >= LEAST_VALUES]
     if not long:
-        return unavailable(INSUFFICIENT_DATA, f"no measure has {LEAST_VALUES} values", trends=[])
+        reason = f"no measure has {LEAST_VALUES} values"
+        return FatigueOutcome(status=INSUFFICIENT_DATA, reason=reason)
     tests = {
         i: mann_kendall(measure.values)
         for i, measure in enumerate(long)
@@ -44,8 +46,8 @@ def fatigue(measures: Sequence[Measure], limits: Limits) -> Outcome:
     ]
     if not tests:
         most = max(len(measure.values) for measure in long)
-        return unavailable(INSUFFICIENT_DATA, _too_few(most), trends=trends)
-    return ok(trends=trends)
+        return FatigueOutcome(status=INSUFFICIENT_DATA, reason=_too_few(most), trends=trends)
+    return FatigueOutcome(status=OK, trends=trends)
 
 
 def _too_few(n: int) -> str:
@@ -62,26 +64,26 @@ def _thinned(measure: Measure) -> Measure:
     return replace(measure, times_s=times, values=values)
 
 
-def _trend(measure: Measure, test: Trend | None, p: float | None, limits: Limits) -> dict[str, Any]:
+def _trend(measure: Measure, test: Trend | None, p: float | None, limits: Limits) -> TrendRecord:
     line = theil_sen(measure.times_s, measure.values, test)
     change = line.slope * float(measure.times_s[-1] - measure.times_s[0])
     limit = limits.get(measure.metric, UNLISTED)
-    return {
-        "metric": measure.metric,
-        "side": measure.side,
-        "unit": measure.unit,
-        "n": len(measure.values),
-        "slope_per_min": number(_MINUTE_S * line.slope),
-        "ci95": [number(_MINUTE_S * line.low), number(_MINUTE_S * line.high)]
+    return TrendRecord(
+        metric=measure.metric,
+        side=measure.side,
+        unit=measure.unit,
+        n=len(measure.values),
+        slope_per_min=rounded(_MINUTE_S * line.slope),
+        ci95=(number(_MINUTE_S * line.low), number(_MINUTE_S * line.high))
         if test and np.isfinite(line.low)
         else None,
-        "total_change": number(change),
-        "mk_z": test and number(test.z),
-        "variance_factor": test and number(test.correction),
-        "p_holm": number(p),
-        "mdc": limit.mdc,
-        "drift": None
+        total_change=rounded(change),
+        mk_z=number(test.z) if test else None,
+        variance_factor=number(test.correction) if test else None,
+        p_holm=number(p),
+        mdc=limit.mdc,
+        drift=None
         if limit.mdc is None or p is None
         else p < _SIGNIFICANT and abs(change) > limit.mdc,
-        "reason": limit.reason if test else _too_few(len(measure.values)),
-    }
+        reason=limit.reason if test else _too_few(len(measure.values)),
+    )

@@ -5,27 +5,20 @@ An alert says that an angle left a range. It is not a diagnosis.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import scipy
 
 from biomech.applications.norms_and_limits import Rule
-from biomech.applications.outcome import (
-    INSUFFICIENT_DATA,
-    NOT_SUPPLIED,
-    Outcome,
-    number,
-    ok,
-    unavailable,
-)
+from biomech.applications.outcome import INSUFFICIENT_DATA, NOT_SUPPLIED, OK, number, rounded
 from biomech.events.clip_events import ClipEvents
 from biomech.events.measures import values_at
 from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
-from biomech.kinematics.joint_angles import Angle
-from biomech.skeleton import SIDES
-from biomech.statistics.inference import Z95
+from biomech.kinematics.joint_angles import Z95, Angle
+from biomech.records.application_records import Alert, MonitoringOutcome, RuleChecked
+from biomech.skeleton import SIDES, Side
 from biomech.time_windows import runs_of
 
 EXCURSION: Final = "knee_excursion"
@@ -58,7 +51,9 @@ class _Finding:
     sigma: float
 
 
-def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None) -> Outcome:
+def monitoring(
+    clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
+) -> MonitoringOutcome:
     """Return the alerts of all rules; ``checked`` counts the values that each rule judged.
 
     Args:
@@ -66,8 +61,9 @@ def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
         sex: for thresholds that depend on it.
     """
     if not rules:
-        return unavailable(NOT_SUPPLIED, "there are no rules", checked=[], alerts=[])
-    checked, alerts = [], []
+        return MonitoringOutcome(status=NOT_SUPPLIED, reason="there are no rules")
+    checked: list[RuleChecked] = []
+    alerts: list[Alert] = []
     for rule in rules:
         threshold = rule.threshold.get(sex or "any", rule.threshold["any"])
         seen = 0
@@ -78,11 +74,12 @@ def monitoring(clip_events: ClipEvents, rules: tuple[Rule, ...], sex: str | None
                 for finding in findings
                 if _exceeds(rule, finding.value, finding.sigma, threshold) >= rule.p_min
             ]
-        checked.append({"rule": rule.id, "threshold": threshold, "checked": seen})
-    if not any(item["checked"] for item in checked):
+        checked.append(RuleChecked(rule=rule.id, threshold=threshold, checked=seen))
+    if not any(item.checked for item in checked):
         reason = "nothing was seen that a rule is about"
-        return unavailable(INSUFFICIENT_DATA, reason, checked=checked, alerts=[])
-    return ok(checked=checked, alerts=sorted(alerts, key=lambda alert: alert["t_start_s"]))
+        return MonitoringOutcome(status=INSUFFICIENT_DATA, reason=reason, checked=checked)
+    alerts.sort(key=lambda alert: alert.t_start_s)
+    return MonitoringOutcome(status=OK, checked=checked, alerts=alerts)
 
 
 def _exceeds(rule: Rule, value: float, sigma: float, threshold: float) -> float:
@@ -91,26 +88,26 @@ def _exceeds(rule: Rule, value: float, sigma: float, threshold: float) -> float:
     return float(scipy.special.ndtr(beyond / sigma)) if sigma > 0 else float("nan")
 
 
-def _alert(rule: Rule, side: str | None, finding: _Finding, threshold: float) -> dict[str, Any]:
+def _alert(rule: Rule, side: Side | None, finding: _Finding, threshold: float) -> Alert:
     half = Z95 * finding.sigma
-    return {
-        "rule": rule.id,
-        "side": side,
-        "t_start_s": number(finding.start_s),
-        "t_end_s": number(finding.stop_s),
-        "value": number(finding.value),
-        "ci95": [number(finding.value - half), number(finding.value + half)],
-        "threshold": threshold,
-        "p_exceed": number(_exceeds(rule, finding.value, finding.sigma, threshold)),
-        "text": f"{rule.metric} outside the configured range ({rule.op} {threshold:g})",
-        "source": rule.source,
-        "note": rule.note,
-    }
+    return Alert(
+        rule=rule.id,
+        side=side,
+        t_start_s=rounded(finding.start_s),
+        t_end_s=rounded(finding.stop_s),
+        value=rounded(finding.value),
+        ci95=(number(finding.value - half), number(finding.value + half)),
+        threshold=threshold,
+        p_exceed=rounded(_exceeds(rule, finding.value, finding.sigma, threshold)),
+        text=f"{rule.metric} outside the configured range ({rule.op} {threshold:g})",
+        source=rule.source,
+        note=rule.note,
+    )
 
 
 def _findings(
     clip_events: ClipEvents, rule: Rule, threshold: float
-) -> Iterator[tuple[str | None, list[_Finding]]]:
+) -> Iterator[tuple[Side | None, list[_Finding]]]:
     if rule.view is not None and rule.view != clip_events.view:
         return
     make = _PHASES[rule.phase]

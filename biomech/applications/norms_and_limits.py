@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal
 
+from biomech.skeleton import Side
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -79,7 +81,7 @@ class Rule:
 
     id: str
     metric: str
-    side: str | None
+    side: Side | None
     phase: str
     view: str | None
     op: str
@@ -101,7 +103,7 @@ class Norm:
     """
 
     metric: str
-    side: str | None
+    side: Side | None
     mean: float | None
     sd: float | None
     percentiles: Mapping[float, float] | None

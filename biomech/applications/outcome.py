@@ -1,9 +1,7 @@
-"""Build the outcome of an application, and round its numbers."""
+"""Name the status of an application, and round its numbers."""
 
 import math
-from typing import Any, Final, Literal
-
-Status = Literal["ok", "insufficient_data", "not_supplied", "not_comparable"]
+from typing import Final
 
 OK: Final = "ok"
 INSUFFICIENT_DATA: Final = "insufficient_data"
@@ -15,21 +13,14 @@ SINGLE_VALUE: Final = "a single value has no scatter to judge it by"
 
 _DECIMALS: Final = 4
 
-Outcome = dict[str, Any]
-
-
-def ok(**fields: Any) -> Outcome:
-    """Return an outcome with results."""
-    return {"status": OK, "reason": None, **fields}
-
-
-def unavailable(status: Status, reason: str, **fields: Any) -> Outcome:
-    """Return an outcome without results, with the reason; ``fields`` are empty lists and nulls."""
-    return {"status": status, "reason": reason, **fields}
-
 
 def number(value: float | None) -> float | None:
     """Round a value to four decimals; return None if it is not finite."""
     if value is None or not math.isfinite(value):
         return None
+    return rounded(value)
+
+
+def rounded(value: float) -> float:
+    """Round a finite value to four decimals."""
     return round(float(value), _DECIMALS) + 0.0

@@ -2,26 +2,30 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, Literal
 
-from biomech.applications.norms_and_limits import UNLISTED, Limits, verdict
+from biomech.applications.norms_and_limits import UNLISTED, Limit, Limits, verdict
 from biomech.applications.outcome import (
     INSUFFICIENT_DATA,
     NOT_COMPARABLE,
+    OK,
     SINGLE_VALUE,
-    Outcome,
     number,
-    ok,
-    unavailable,
+    rounded,
 )
 from biomech.applications.technique import differences, nearness_differs
+from biomech.records.application_records import Change, ProgressOutcome
 from biomech.statistics.inference import difference_error
 
-IMPROVED, WORSE, CHANGED = "improved", "worse", "changed"
-NO_CHANGE = "no_detectable_change"
+IMPROVED: Final = "improved"
+WORSE: Final = "worse"
+CHANGED: Final = "changed"
+NO_CHANGE: Final = "no_detectable_change"
 
 
-def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits) -> Outcome:
+def progress(
+    before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
+) -> ProgressOutcome:
     """Compare the ``measures`` that two results of one person have in common.
 
     Both are objects of ``data.biomechanics_summary`` of a response. A change counts if it exceeds
@@ -30,8 +34,7 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
     If a different side is nearer to the camera than before, it must exceed both by ``near_far``.
 
     Returns:
-        ``changes``: ``{metric, side, unit, before, after, delta, se, ci95, mdc, near_far, verdict,
-        reason}``. The verdict is None, with a ``reason``, if the limits have no detectable change
+        The changes. The verdict is None, with a ``reason``, if the limits have no detectable change
         for the metric, if a mean is of a single value, or if the nearer side could explain it.
         The status is ``not_comparable`` if definitions, view, movement, model, filter or unit of
         length differ.
@@ -43,7 +46,7 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
         if before.get(name) != after.get(name)
     ]
     if mismatch:
-        return unavailable(NOT_COMPARABLE, "; ".join(mismatch), changes=[])
+        return ProgressOutcome(status=NOT_COMPARABLE, reason="; ".join(mismatch))
     earlier = {(m["metric"], m["side"]): m for m in before.get("measures") or ()}
     turned = nearness_differs(before, after)
     changes = [
@@ -52,35 +55,43 @@ def progress(before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits
         if (m["metric"], m["side"]) in earlier
     ]
     if not changes:
-        return unavailable(INSUFFICIENT_DATA, "the results have no measure in common", changes=[])
-    return ok(changes=changes)
+        reason = "the results have no measure in common"
+        return ProgressOutcome(status=INSUFFICIENT_DATA, reason=reason)
+    return ProgressOutcome(status=OK, changes=changes)
 
 
 def _change(
     before: Mapping[str, Any], after: Mapping[str, Any], limits: Limits, *, biased: bool
-) -> dict[str, Any]:
+) -> Change:
     delta = after["mean"] - before["mean"]
     error, half = _error_of_difference(before, after)
     limit = limits.get(after["metric"], UNLISTED)
     single = math.isnan(half)
     real, reason = (None, SINGLE_VALUE) if single else verdict(delta, half, limit, biased=biased)
-    called = {None: None, False: NO_CHANGE, True: CHANGED}[real]
-    if real and limit.better:
-        called = IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
-    return {
-        "metric": after["metric"],
-        "side": after["side"],
-        "unit": after["unit"],
-        "before": number(before["mean"]),
-        "after": number(after["mean"]),
-        "delta": number(delta),
-        "se": number(error),
-        "ci95": None if single else [number(delta - half), number(delta + half)],
-        "mdc": limit.mdc,
-        "near_far": limit.near_far if biased else 0.0,
-        "verdict": called,
-        "reason": reason,
-    }
+    return Change(
+        metric=after["metric"],
+        side=after["side"],
+        unit=after["unit"],
+        before=rounded(before["mean"]),
+        after=rounded(after["mean"]),
+        delta=rounded(delta),
+        se=number(error),
+        ci95=None if single else (number(delta - half), number(delta + half)),
+        mdc=limit.mdc,
+        near_far=limit.near_far if biased else 0.0,
+        verdict=None if real is None else _called(delta, limit, real=real),
+        reason=reason,
+    )
+
+
+def _called(
+    delta: float, limit: Limit, *, real: bool
+) -> Literal["improved", "worse", "changed", "no_detectable_change"]:
+    if not real:
+        return NO_CHANGE
+    if not limit.better:
+        return CHANGED
+    return IMPROVED if (delta > 0) == (limit.better == "higher") else WORSE
 
 
 def _error_of_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[float, float]:

@@ -6,15 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from biomech.applications.norms_and_limits import NEAR_FAR_BIAS
-from biomech.applications.outcome import (
-    INSUFFICIENT_DATA,
-    NOT_COMPARABLE,
-    Outcome,
-    number,
-    ok,
-    unavailable,
-)
+from biomech.applications.outcome import INSUFFICIENT_DATA, NOT_COMPARABLE, OK, number, rounded
 from biomech.kinematics.geometry import Array
+from biomech.records.application_records import JointDeviation, TechniqueOutcome
 from biomech.statistics.dynamic_time_warping import dtw, timing
 
 TOLERANCE_DEG: Final = 10.0
@@ -22,14 +16,13 @@ TOLERANCE_DEG: Final = 10.0
 
 _MUST_MATCH: Final = ("definitions", "view", "movement")
 _FILTER: Final = "filter"
-_NOTHING: Final[Outcome] = {"of": None, "dtw_norm": None, "timing": None, "joints": {}}
 
 
 def technique(
     athlete: Mapping[str, Any],
     reference: Mapping[str, Any],
     tolerance_deg: float = TOLERANCE_DEG,
-) -> Outcome:
+) -> TechniqueOutcome:
     """Compare the movement of ``athlete`` with that of ``reference``.
 
     Both are objects of ``data.biomechanics_summary`` of a response, each of one person and clip.
@@ -53,7 +46,8 @@ def technique(
     other = _cut_alike(reference, mine["driver"] if mine else None)
     if not mine or not other:
         which = "reference" if mine else "result"
-        return unavailable(INSUFFICIENT_DATA, f"the {which} has no whole repetition", **_NOTHING)
+        reason = f"the {which} has no whole repetition"
+        return TechniqueOutcome(status=INSUFFICIENT_DATA, reason=reason)
     if mine["of"] != other["of"]:
         mismatch.append(f"one has {mine['of']}s, the other {other['of']}s")
     elif _joint_of(mine["driver"]) != _joint_of(other["driver"]):
@@ -64,15 +58,16 @@ def technique(
     if other["signed"] not in (None, mine["signed"]):
         mismatch.append("only one of the two has signed angles")
     if mismatch:
-        return unavailable(NOT_COMPARABLE, "; ".join(mismatch), **_NOTHING)
+        return TechniqueOutcome(status=NOT_COMPARABLE, reason="; ".join(mismatch))
     names = [name for name in mine["joints"] if name in other["joints"]]
     if not names:
-        return unavailable(INSUFFICIENT_DATA, "no joint is seen in both", **_NOTHING)
+        return TechniqueOutcome(status=INSUFFICIENT_DATA, reason="no joint is seen in both")
     a, b = (_means(phases["joints"], names) for phases in (mine, other))
     if other["signed"] is None:
         a = np.abs(a)
     warp = dtw(a, b, _tolerance(other["joints"], names, tolerance_deg))
-    return ok(
+    return TechniqueOutcome(
+        status=OK,
         reason="; ".join(_notes(athlete, reference)) or None,
         of=mine["of"],
         dtw_norm=number(warp.norm),
@@ -137,10 +132,10 @@ def _tolerance(joints: Mapping[str, Any], names: list[str], least_deg: float) ->
     return np.maximum(np.array(scatter, np.float64), least_deg)
 
 
-def _apart(deviation: Array) -> dict[str, float | None]:
+def _apart(deviation: Array) -> JointDeviation:
     largest = int(np.abs(deviation).argmax())
-    return {
-        "rmsd_deg": number(float(np.sqrt(np.mean(deviation**2)))),
-        "max_dev_deg": number(float(deviation[largest])),
-        "at_pct": number(100.0 * largest / (len(deviation) - 1)),
-    }
+    return JointDeviation(
+        rmsd_deg=rounded(float(np.sqrt(np.mean(deviation**2)))),
+        max_dev_deg=rounded(float(deviation[largest])),
+        at_pct=rounded(100.0 * largest / (len(deviation) - 1)),
+    )

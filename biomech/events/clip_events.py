@@ -15,6 +15,7 @@ from biomech.kinematics.curves import Curves, curves_of
 from biomech.kinematics.person_metrics import PersonMetrics, person_metrics
 from biomech.preprocessing.filters import MAX_SHARE
 from biomech.reasons import Flags
+from biomech.records.values import ClipView
 
 AFTER_LANDING_S: Final = 0.5
 """Seconds after a landing in which its load is absorbed."""
@@ -39,7 +40,7 @@ class ClipEvents:
 
     metrics: PersonMetrics
     curves: Curves
-    view: str | None
+    view: ClipView | None
     repetitions: Repetitions
     gait: Gait | None
     gait_reason: str

@@ -1,6 +1,6 @@
 """Average repetitions or strides at 101 points from beginning to end."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from biomech.events.clip_events import ClipEvents
 from biomech.events.repetitions import DIRECTIONS
 from biomech.kinematics.curves import TRUNK
 from biomech.kinematics.geometry import Array
+from biomech.records.event_records import MeanCurve, MeanMovement
 from biomech.skeleton import SIDES, split_side
 
 POINTS: Final = 101
@@ -16,23 +17,24 @@ _DECIMALS: Final = 3
 Windows = list[tuple[float, float]]
 
 
-def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
-    """Return mean and standard deviation by joint, JSON-ready; None without repetitions.
+def phases(clip_events: ClipEvents) -> MeanMovement | None:
+    """Return mean and standard deviation by joint; None without repetitions.
 
     Strides start at the contact of the joint's own side, for the trunk at the right contact. A
     repetition in which a joint is not known throughout is left out for that joint.
     """
     curves, gait, reps = clip_events.curves, clip_events.gait, clip_events.repetitions
     if gait:
-        of, driver, direction = "stride", None, None
+        driver, direction = None, None
         windows = {s: [(a.t_s, b.t_s) for a, b in gait.strides(s)] for s in SIDES}
     else:
         windows = {s: [(rep.start_s, rep.stop_s) for rep in reps.items] for s in SIDES}
-        of, driver = "repetition", reps.driver
+        driver = reps.driver
         direction = DIRECTIONS[reps.direction] if driver else None
     signals = {
-        name: (signal, windows[split_side(name)[0] or ""])
+        name: (signal, windows[side])
         for name, signal in curves.flexion.items()
+        if (side := split_side(name)[0])
     }
     if curves.signed:
         signals[TRUNK] = (curves.lean, windows["right"])
@@ -40,20 +42,20 @@ def phases(clip_events: ClipEvents) -> dict[str, Any] | None:
     for name, (signal, own) in signals.items():
         rows = sampled(curves.times_s, signal, own)
         if len(rows):
-            joints[name] = {
-                "n": len(rows),
-                "mean": _listed(rows.mean(0)),
-                "sd": _listed(rows.std(0, ddof=1)) if len(rows) > 1 else None,
-            }
+            joints[name] = MeanCurve(
+                n=len(rows),
+                mean=_listed(rows.mean(0)),
+                sd=_listed(rows.std(0, ddof=1)) if len(rows) > 1 else None,
+            )
     if not joints:
         return None
-    return {
-        "of": of,
-        "driver": driver,
-        "direction": direction,
-        "signed": curves.signed,
-        "joints": joints,
-    }
+    return MeanMovement(
+        of="stride" if gait else "repetition",
+        driver=driver,
+        direction=direction,
+        signed=curves.signed,
+        joints=joints,
+    )
 
 
 def sampled(times_s: Array, signal: Array, windows: Windows) -> Array:

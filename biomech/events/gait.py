@@ -6,7 +6,7 @@ are therefore unknown for runners, and for walkers whose ankles are well above t
 detected contacts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -20,7 +20,8 @@ from biomech.kinematics.curves import Curves
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import SAGITTAL
 from biomech.reasons import Flags
-from biomech.skeleton import SIDES
+from biomech.records.event_records import EventKind
+from biomech.skeleton import SIDES, Side
 from biomech.time_windows import percentile, runs_of
 
 _PROMINENCE: Final = 0.1
@@ -50,8 +51,8 @@ _BOTH_UP: Final = 0.04
 class GaitEvent:
     """A gait event; ``kind`` is ``contact`` or ``toe_off``, ``frame`` the nearest frame."""
 
-    kind: str
-    side: str
+    kind: EventKind
+    side: Side
     t_s: float
     frame: int
 
@@ -179,11 +180,15 @@ def _swings(own: Array, other: Array) -> bool:
     return bool(in_air.mean() > _RUNNING_SHARE)
 
 
+_SIGNS: Final[Mapping[EventKind, float]] = {"contact": 1.0, "toe_off": -1.0}
+"""Sign with which the ankle ahead of the hips peaks at an event."""
+
+
 def _events(curves: Curves, start: int, stop: int) -> list[GaitEvent]:
     """Return the events of both sides in the frames ``start`` to ``stop``."""
     times_s, found = curves.times_s[start:stop], []
     for side in SIDES:
-        for kind, sign in (("contact", 1.0), ("toe_off", -1.0)):
+        for kind, sign in _SIGNS.items():
             signal = sign * curves.ankle_ahead[side][start:stop]
             peaks = peaks_of(times_s, signal, _PROMINENCE)
             exact = [crest_s(times_s, signal, p, _CREST) for p in peaks.tolist()]

@@ -16,9 +16,9 @@ from biomech.events.repetitions import HIP_HEIGHT
 from biomech.joints import JOINTS
 from biomech.kinematics.curves import TRUNK, Curves, speed_of
 from biomech.kinematics.geometry import Array
+from biomech.kinematics.joint_angles import Z95
 from biomech.scores.smoothness import LEAST_RATE_HZ, ldlj, sparc
-from biomech.skeleton import SIDES
-from biomech.statistics.inference import Z95
+from biomech.skeleton import SIDES, Side
 
 _LEAST_ROM_DEG: Final = 10.0
 _LEAST_KNOWN: Final = 0.7
@@ -45,7 +45,7 @@ class Measure:
     """
 
     metric: str
-    side: str | None
+    side: Side | None
     unit: str
     times_s: Array
     values: Array
@@ -102,10 +102,10 @@ def phases_of_repetitions(clip_events: ClipEvents) -> list[tuple[Phase, Phase]]:
     ]
 
 
-def phases_of_strides(clip_events: ClipEvents, gait: Gait) -> dict[str, list[Phase]]:
+def phases_of_strides(clip_events: ClipEvents, gait: Gait) -> dict[Side, list[Phase]]:
     """Return the strides by side, as phases of that side's knee."""
     curves = clip_events.curves
-    found = {}
+    found: dict[Side, list[Phase]] = {}
     for side in SIDES:
         knee = f"{side}_knee"
         speed, noise = speed_of(curves, curves.flexion[knee]), curves.jitter[knee]
@@ -240,7 +240,7 @@ def _stances(gait: Gait, side: str) -> tuple[Array, Array]:
 def _joint(
     clip_events: ClipEvents,
     joint: str,
-    cycles: dict[str, tuple[Array, list[tuple[int, int]]]],
+    cycles: dict[Side, tuple[Array, list[tuple[int, int]]]],
 ) -> Iterator[Measure]:
     """Yield peak, range and peak speed of both sides of a joint that moves on either side."""
     curves = clip_events.curves

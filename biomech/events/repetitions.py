@@ -1,5 +1,6 @@
 """Find repetitions: excursions of the signal that moves most, from rest and back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -10,12 +11,13 @@ from biomech.joints import joint_of
 from biomech.kinematics.curves import BEYOND, Curves
 from biomech.kinematics.geometry import Array
 from biomech.reasons import Flags
+from biomech.records.values import Direction
 from biomech.time_windows import runs_of
 
 HIP_HEIGHT: Final = "hip_depth"
 """Driver if no joint bends far enough: depth of mid-hip in statures."""
 
-DIRECTIONS: Final = {1: "flexion", -1: "extension"}
+DIRECTIONS: Final[Mapping[int, Direction]] = {1: "flexion", -1: "extension"}
 """Direction of the driver away from rest."""
 
 _PROMINENCE_SHARE: Final = 0.3

@@ -29,6 +29,7 @@ from biomech.kinematics.geometry import (
     wrap,
 )
 from biomech.reasons import Flags
+from biomech.records.values import ClipView
 from biomech.skeleton import INDEX, SIDES
 from biomech.time_windows import Windows, percentile
 from biomech.time_windows import ratio as quotient
@@ -39,7 +40,9 @@ SHOULDER_TO_TRUNK = 0.76
 SEGMENT_SHARES = 0.246 + 0.245 + 0.288
 """Shank, thigh and trunk as shares of stature (Winter)."""
 
-FRONTAL, OBLIQUE, SAGITTAL = "frontal", "oblique", "sagittal"
+FRONTAL: Final = "frontal"
+OBLIQUE: Final = "oblique"
+SAGITTAL: Final = "sagittal"
 
 _WIDTHS: Final = {"hip": 0.35, "ear": 0.26}
 """Distance between both sides over trunk length in a frontal view (measured on keypoints)."""
@@ -83,11 +86,12 @@ class View:
     axis: Array
     inferred: Flags
 
-    def of_clip(self) -> str | None:
+    def of_clip(self) -> ClipView | None:
         """Return the commonest class; None if it was never known."""
-        known = self.kind[self.kind != ""]
-        kinds, counts = np.unique(known, return_counts=True)
-        return str(kinds[counts.argmax()]) if len(kinds) else None
+        classes: tuple[ClipView, ...] = (FRONTAL, OBLIQUE, SAGITTAL)  # of equals the first counts
+        counts = {kind: int((self.kind == kind).sum()) for kind in classes}
+        commonest = max(classes, key=counts.__getitem__)
+        return commonest if counts[commonest] else None
 
     def ahead(self) -> Array:
         """Return the person's forward unit vector (f, 2) in a sagittal view, NaN if unknown."""

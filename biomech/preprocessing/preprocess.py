@@ -30,6 +30,7 @@ from biomech.preprocessing.repair import (
 )
 from biomech.preprocessing.visibility import VisibleKeypoints, gate
 from biomech.reasons import Flags
+from biomech.records.values import CutoffSource, FilterType
 from biomech.skeleton import SKELETON
 from biomech.time_windows import rate_of, runs_of
 from biomech.track import Track
@@ -56,10 +57,10 @@ class Filter:
     resampled: bool = False
     limited: bool = False
     suggested_cutoff_hz: float | None = None
-    source: str = "default"
+    source: CutoffSource = "default"
 
     @property
-    def type(self) -> str:
+    def type(self) -> FilterType:
         """Return ``butterworth_zero_phase`` or ``none``."""
         return "none" if self.cutoff_hz is None else "butterworth_zero_phase"
 

@@ -13,6 +13,7 @@ from biomech.events.slow_motion import LEAST_FACTOR, slow_flights
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.kinematics.view import OBLIQUE
 from biomech.reasons import Flags
+from biomech.records.values import CautionCode
 from biomech.skeleton import INDEX, SIDES, SKELETON
 from biomech.time_windows import Windows, percentile, runs_of, velocity
 
@@ -43,7 +44,7 @@ class Caution:
         value: the number found instead, None if it is not a single number.
     """
 
-    code: str
+    code: CautionCode
     detail: str
     frames: Flags
     threshold: float | None = None

@@ -1,4 +1,4 @@
-"""Build the response's ``biomechanics`` objects of one person, one for each frame.
+"""Build the records of one person, one for each frame.
 
 Numbers are rounded to three decimals. The reason of each null field is in ``detail.nulls``.
 ``detail.signed`` has the angles of the plane that the view shows; those of the other plane are
@@ -8,7 +8,7 @@ absent, not null.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, overload
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,14 @@ from biomech.kinematics.geometry import Array
 from biomech.kinematics.joint_angles import Angle
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.reasons import DISABLED, VIEW_MISMATCH, Flags
-from biomech.results.frame_fields import FIELDS
+from biomech.records.frame_fields import FIELDS
+from biomech.records.frame_record import (
+    FrameBiomechanics,
+    FrameDetail,
+    NoDetail,
+    Quantities,
+)
+from biomech.records.values import ShoulderReference
 from biomech.scores.frame_scores import Score
 
 _DECIMALS = 3
@@ -61,10 +68,10 @@ class _Table:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FrameBlocks(Sequence[dict[str, Any] | None]):
-    """The JSON-ready object of each frame, built on access.
+class FrameBlocks(Sequence[FrameBiomechanics | None]):
+    """The record of each frame, built on access.
 
-    It is None where the person is absent. An object is eight times as large as its stored columns.
+    It is None where the person is absent. A record is eight times as large as its stored columns.
     """
 
     _present: Flags
@@ -75,15 +82,15 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
     _words: tuple[str, ...]
     _flags: _Table
     _modes: Mapping[str, Mapping[str, str]]
-    _reference: Mapping[str, str]
+    _reference: ShoulderReference | None
 
     def __len__(self) -> int:
         return self._frames
 
     @overload
-    def __getitem__(self, index: int) -> dict[str, Any] | None: ...
+    def __getitem__(self, index: int) -> FrameBiomechanics | None: ...
     @overload
-    def __getitem__(self, index: slice) -> list[dict[str, Any] | None]: ...
+    def __getitem__(self, index: slice) -> list[FrameBiomechanics | None]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
             return [self[f] for f in range(self._frames)[index]]
@@ -91,14 +98,14 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
         there = 0 <= row < len(self._present) and self._present[row]
         return self._block(row) if there else None
 
-    def _block(self, row: int) -> dict[str, Any]:
+    def _block(self, row: int) -> FrameBiomechanics:
         numbers = self._numbers.row(row, _or_none)
         fields = numbers["fields"]
-        return {**fields, "detail": self._detail(row, numbers, fields)}
+        return FrameBiomechanics(**fields, detail=self._detail(row, numbers, fields))
 
     def _detail(
         self, row: int, numbers: Mapping[str, Any], fields: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    ) -> FrameDetail:
         words = self._reasons.row(row, self._words.__getitem__)
         flags = self._flags.row(row)
         of_plane, of_field = words["reasons"]["plane"], words["reasons"]["field"]
@@ -106,44 +113,43 @@ class FrameBlocks(Sequence[dict[str, Any] | None]):
         low, high = numbers["ci95"]["low"], numbers["ci95"]["high"]
         view = numbers["view"]["numbers"]
         marked = {joint: _those(named) for joint, named in flags.get("joint_flags", {}).items()}
-        return {
-            "signed": {
+        return FrameDetail(
+            signed={
                 name: value
                 for name, value in numbers["detail"]["signed"].items()
                 if of_plane[name] != VIEW_MISMATCH
             },
-            "included": numbers["detail"]["included"],
-            "levels": numbers.get("levels", {}),
-            "ci95": {
-                name: None if low[name] is None else [low[name], high[name]]
+            included=numbers["detail"]["included"],
+            levels=numbers.get("levels", {}),
+            ci95={
+                name: None if low[name] is None else (low[name], high[name])
                 for name, value in angles.items()
                 if value is not None
             },
-            "nulls": {name: word for name, word in of_field.items() if word}
+            nulls={name: word for name, word in of_field.items() if word}
             | {name: word for name, word in of_plane.items() if word not in ("", VIEW_MISMATCH)},
-            "components": {
+            components={
                 name: {**parts, **self._modes.get(name, {})}
                 for name, parts in numbers.get("components", {}).items()
             },
-            "definitions": {name: word for name, word in words["definition"]["of"].items() if word},
-            "view": {
+            definitions={name: word for name, word in words["definition"]["of"].items() if word},
+            view={
                 "class": words["view"]["words"]["class"] or None,
                 "yaw_deg": None if view["yaw_deg"] is None else round(view["yaw_deg"]),
                 "ratio": view["ratio"],
                 "facing": words["view"]["words"]["facing"] or None,
             },
-            "flags": _those(flags["flags"]["person"]),
-            "joint_flags": {joint: names for joint, names in marked.items() if names},
-            "sigma_source": words["sigma"]["of"]["source"] or None,
-            "sigma_calibrated": False,
-            **self._reference,
-        }
+            flags=_those(flags["flags"]["person"]),
+            joint_flags={joint: names for joint, names in marked.items() if names},
+            sigma_source=words["sigma"]["of"]["source"] or None,
+            shoulder_reference=self._reference,
+        )
 
 
 def frame_blocks(
     metrics: PersonMetrics, present: Flags, first: int = 0, frames: int | None = None
 ) -> FrameBlocks:
-    """Build the objects of a person's frames.
+    """Build the records of a person's frames.
 
     Args:
         metrics: of f frames. present: (f,) whether the person is there.
@@ -179,16 +185,22 @@ def frame_blocks(
                 "omega0_source": balance.omega0_source,
             }
         },
-        {"shoulder_reference": shoulder_reference(metrics)} if metrics.near_side else {},
+        shoulder_reference(metrics) if metrics.near_side else None,
     )
 
 
-def disabled_block() -> dict[str, Any]:
-    """Return the object of a frame with biomechanics disabled: every field null."""
-    return {
-        **{block: dict.fromkeys(names) for block, names in FIELDS.items()},
-        "detail": {"nulls": {name: DISABLED for names in FIELDS.values() for name in names}},
-    }
+def disabled_block() -> FrameBiomechanics:
+    """Return the record of a frame with biomechanics disabled: every field null."""
+    return _empty({name: DISABLED for names in FIELDS.values() for name in names})
+
+
+def _empty(nulls: dict[str, str] | None = None) -> FrameBiomechanics:
+    blocks: dict[str, Quantities] = {block: dict.fromkeys(names) for block, names in FIELDS.items()}
+    return FrameBiomechanics(**blocks, detail=NoDetail(nulls=nulls))
+
+
+NO_BIOMECHANICS: Final = _empty()
+"""The record of a frame in which nobody is seen."""
 
 
 def _word_columns(metrics: PersonMetrics) -> Mapping[Group, Mapping[str, NDArray[np.str_]]]:
@@ -272,7 +284,7 @@ def _component_columns(metrics: PersonMetrics) -> dict[Group, Mapping[str, Array
     }
 
 
-def shoulder_reference(metrics: PersonMetrics) -> str:
+def shoulder_reference(metrics: PersonMetrics) -> ShoulderReference:
     """Return ``ipsilateral`` if one side defines the trunk, else ``trunk``."""
     return "ipsilateral" if metrics.near_side else "trunk"
 

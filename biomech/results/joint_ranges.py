@@ -1,28 +1,28 @@
-"""Range, speed and coverage of each joint over a clip, JSON-ready."""
+"""Range, speed and coverage of each joint over a clip."""
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
-from biomech.applications.outcome import number
+from biomech.applications.outcome import number, rounded
 from biomech.events.clip_events import ClipEvents
 from biomech.joints import joint_of
 from biomech.kinematics.curves import TRUNK, extremes, speed_of, whole_turns
 from biomech.kinematics.geometry import Array
+from biomech.kinematics.joint_angles import Z95
 from biomech.kinematics.view import FRONTAL, SAGITTAL
 from biomech.reasons import INSUFFICIENT_HISTORY, LOW_COVERAGE, VIEW_MISMATCH, Flags
-from biomech.statistics.inference import Z95
+from biomech.records.person_record import JointRange, PartRange
 
 _TRUNK_ERROR_DEG: Final = 4.0
 """Expected error of the trunk's lean, as ``expected_error_deg`` of a joint (ours)."""
 
 _LEAST_SPAN_S: Final = 0.5
 _LEAST_VALID: Final = 0.7
-_NOTHING: Final = ("min", "max", "rom", "rom_ci95", "peak_velocity_deg_s", "t_peak_s",
-                   "velocity_sigma_deg_s")  # fmt: skip
 
 
-def joints_block(clip_events: ClipEvents) -> dict[str, Any]:
+def joints_of(clip_events: ClipEvents) -> dict[str, JointRange]:
     """Return, by flexion and for the trunk's lean, its range, speed and coverage.
 
     ``min`` and ``max`` are :func:`biomech.kinematics.curves.extremes`. Null, with the reason, where
@@ -42,7 +42,7 @@ def joints_block(clip_events: ClipEvents) -> dict[str, Any]:
     return found
 
 
-def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> dict[str, Any]:
+def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> JointRange:
     curves = clip_events.curves
     times, present = curves.times_s, clip_events.metrics.points.track.present
     known = np.isfinite(signal) & present
@@ -50,34 +50,42 @@ def _joint(clip_events: ClipEvents, signal: Array, sigma: Array, name: str) -> d
     # Judged with the sign of the flexion where it has one.
     moving = curves.moves(name, curves.lean if name == TRUNK else curves.flexion[name])
     expected = _TRUNK_ERROR_DEG if name == TRUNK else joint_of(name).expected_error_deg
-    head = {
-        "signed": name == TRUNK or curves.has_sign(name),
-        "valid_fraction": number(float(known.sum() / present.sum())),
-        "reason": reason,
-        "expected_error_deg": expected if clip_events.view == SAGITTAL else None,
-        "included": _included(clip_events, name, moving),
-        "sagittal": _sagittal(clip_events, name, moving),
-    }
+    nothing = JointRange(
+        min=None,
+        max=None,
+        rom=None,
+        rom_ci95=None,
+        peak_velocity_deg_s=None,
+        t_peak_s=None,
+        velocity_sigma_deg_s=None,
+        signed=name == TRUNK or curves.has_sign(name),
+        valid_fraction=rounded(float(known.sum() / present.sum())),
+        reason=reason,
+        expected_error_deg=expected if clip_events.view == SAGITTAL else None,
+        included=_included(clip_events, name, moving),
+        sagittal=_sagittal(clip_events, name, moving),
+    )
     if reason:
-        return dict.fromkeys(_NOTHING) | head
+        return nothing
     low, high = extremes(curves, np.where(known, signal, np.nan), moving)
     speed = np.where(known, speed_of(curves, signal), 0.0)
     fastest = int(np.nanargmax(speed))
     half = Z95 * _error_of_range(signal, sigma, low, high)
-    return {
-        "min": number(low),
-        "max": number(high),
-        "rom": number(high - low),
-        "rom_ci95": None
+    return replace(
+        nothing,
+        min=number(low),
+        max=number(high),
+        rom=number(high - low),
+        rom_ci95=None
         if not np.isfinite(half)
-        else [number(max(high - low - half, 0.0)), number(high - low + half)],
-        "peak_velocity_deg_s": number(float(speed[fastest])),
-        "t_peak_s": number(float(times[fastest])),
-        "velocity_sigma_deg_s": number(curves.jitter.get(name)),
-    } | head
+        else (number(max(high - low - half, 0.0)), number(high - low + half)),
+        peak_velocity_deg_s=number(float(speed[fastest])),
+        t_peak_s=number(float(times[fastest])),
+        velocity_sigma_deg_s=number(curves.jitter.get(name)),
+    )
 
 
-def _included(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, Any] | None:
+def _included(clip_events: ClipEvents, name: str, moving: Flags) -> PartRange | None:
     """Return the range of the angle without a sign in all views that show it; None of the trunk."""
     metrics = clip_events.metrics
     if name == TRUNK:
@@ -89,7 +97,7 @@ def _included(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, An
     return _range(clip_events, angle.value, shown, moving)
 
 
-def _sagittal(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, Any]:
+def _sagittal(clip_events: ClipEvents, name: str, moving: Flags) -> PartRange:
     """Return the range of the signed angle in the frames from the side whose facing is known."""
     metrics = clip_events.metrics
     curves = clip_events.curves
@@ -100,7 +108,7 @@ def _sagittal(clip_events: ClipEvents, name: str, moving: Flags) -> dict[str, An
     return _range(clip_events, value, aside & metrics.points.track.present, moving)
 
 
-def _range(clip_events: ClipEvents, value: Array, shown: Flags, moving: Flags) -> dict[str, Any]:
+def _range(clip_events: ClipEvents, value: Array, shown: Flags, moving: Flags) -> PartRange:
     """Return the range of an angle in the frames of a view, and their share of all frames.
 
     Null, with the reason, where no frame is of the view, or under 70 % of those are known.
@@ -112,13 +120,13 @@ def _range(clip_events: ClipEvents, value: Array, shown: Flags, moving: Flags) -
     if reason is None:
         curves = clip_events.curves
         low, high = extremes(curves, np.where(known, value, np.nan), moving)
-    return {
-        "min": number(low),
-        "max": number(high),
-        "rom": number(high - low),
-        "valid_fraction": number(float(known.sum() / present.sum())),
-        "reason": reason,
-    }
+    return PartRange(
+        min=number(low),
+        max=number(high),
+        rom=number(high - low),
+        valid_fraction=rounded(float(known.sum() / present.sum())),
+        reason=reason,
+    )
 
 
 def _unknown(clip_events: ClipEvents, known: Flags, shown: Flags) -> str | None:

@@ -1,9 +1,9 @@
-"""Build the response's object of one person for the whole clip: ``biomechanics_summary[]``.
+"""Build the summary of one person for the whole clip.
 
 Numbers are rounded to four decimals. Unknown values are null, with a ``reason``.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +15,7 @@ from biomech.applications.fatigue import fatigue
 from biomech.applications.monitoring import monitoring
 from biomech.applications.norms import against_norms
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
-from biomech.applications.outcome import (
-    INSUFFICIENT_DATA,
-    NOT_SUPPLIED,
-    Outcome,
-    number,
-    unavailable,
-)
+from biomech.applications.outcome import INSUFFICIENT_DATA, NOT_SUPPLIED, number, rounded
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
 from biomech.config import (
@@ -35,18 +29,49 @@ from biomech.config import (
 from biomech.events.clip_events import ClipEvents
 from biomech.events.cycle_average import phases
 from biomech.events.measures import Measure, measures_of
+from biomech.events.repetitions import DIRECTIONS
 from biomech.kinematics.person_metrics import PersonMetrics
 from biomech.kinematics.view import SAGITTAL
 from biomech.preprocessing.preprocess import Smoothed
-from biomech.reasons import DISABLED, Flags
+from biomech.reasons import DISABLED, INSUFFICIENT_HISTORY, Flags
+from biomech.records.application_records import (
+    Applications,
+    AsymmetryOutcome,
+    EfficiencyOutcome,
+    FatigueOutcome,
+    LoadOutcome,
+    MonitoringOutcome,
+    NormsOutcome,
+    ProgressOutcome,
+    TechniqueOutcome,
+)
+from biomech.records.event_records import MeasureRecord
+from biomech.records.person_record import (
+    CameraRecord,
+    CautionRecord,
+    Exchanged,
+    FilterRecord,
+    PersonSummary,
+)
+from biomech.records.values import SigmaSource
 from biomech.results.cautions import cautions_of, ranges
-from biomech.results.event_blocks import events_block
+from biomech.results.event_blocks import (
+    cuts_of,
+    gait_of,
+    jumps_of,
+    landings_of,
+    reps_of,
+    reps_reason_of,
+)
 from biomech.results.frame_blocks import shoulder_reference
-from biomech.results.joint_ranges import joints_block
+from biomech.results.joint_ranges import joints_of
 from biomech.scores.clip_scores import clip_scores
+from biomech.skeleton import Side
 
 ANOTHERS: Final = "references, earlier results and norms are the primary person's"
 """Reason of comparisons that are withheld from people other than the primary one."""
+
+_SIGMA_SOURCES: Final[tuple[SigmaSource, ...]] = ("model", "oks_prior", "mixed")
 
 TOO_SHORT: Final = "the clip is too short or too slow to be filtered"
 
@@ -59,16 +84,7 @@ LIMITS: Final = (
 )
 """Limits that apply to every result."""
 
-APPLICATIONS: Final = (
-    "monitoring",
-    "asymmetry",
-    "fatigue",
-    "load",
-    "technique",
-    "efficiency",
-    "progress",
-    "norms",
-)
+APPLICATIONS: Final = tuple(item.name for item in fields(Applications))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,65 +112,82 @@ def summary(
     metrics: PersonMetrics,
     clip_events: ClipEvents | None,
     occasion: SummaryInputs,
-) -> dict[str, Any]:
-    """Build the JSON-ready summary of one person for the whole clip.
+) -> PersonSummary:
+    """Build the summary of one person for the whole clip.
 
     ``clip_events`` is None if the clip is too short for events.
     """
-    told = _heading(person_id, metrics, occasion)
-    told["quality"] = _quality(metrics, clip_events, occasion)
-    present = metrics.points.track.present
-    told["scores"] = clip_scores(metrics.movement, present, occasion.config)
+    parts, first = occasion.parts, occasion.first_frame
     measures = measures_of(clip_events) if clip_events else []
-    joints = joints_block(clip_events) if clip_events else {}
-    told |= {
-        "length_unit": "stature" if metrics.size.height_m is None else "m",
-        "joints": joints if occasion.parts.joint_angle_analysis else {},
-        **events_block(clip_events, occasion.first_frame),
-        "measures": [_measure(measure) for measure in measures],
-        "phases": phases(clip_events) if clip_events else None,
-    }
-    told["applications"] = _applications(told, measures, metrics, clip_events, occasion)
-    return told
+    whole = replace(
+        _heading(person_id, metrics, occasion),
+        quality=_quality(metrics, clip_events, occasion),
+        scores=clip_scores(metrics.movement, metrics.points.track.present, occasion.config),
+        length_unit="stature" if metrics.size.height_m is None else "m",
+        measures=[_measure(measure) for measure in measures],
+    )
+    if clip_events is None:
+        short = replace(whole, reps_reason=INSUFFICIENT_HISTORY, gait_reason=INSUFFICIENT_HISTORY)
+        return replace(short, applications=_applications(short, [], None, occasion))
+    reps, gait = clip_events.repetitions, clip_events.gait
+    whole = replace(
+        whole,
+        joints=joints_of(clip_events) if parts.joint_angle_analysis else {},
+        driver=reps.driver,
+        direction=DIRECTIONS[reps.direction] if reps.driver else None,
+        reps=reps_of(clip_events, first),
+        reps_cut=cuts_of(clip_events),
+        reps_reason=reps_reason_of(clip_events),
+        gait=gait_of(clip_events, gait, first) if gait else None,
+        gait_reason=clip_events.gait_reason or None,
+        jumps=jumps_of(clip_events, first),
+        landings=landings_of(clip_events, first),
+        phases=phases(clip_events),
+    )
+    return replace(whole, applications=_applications(whole, measures, clip_events, occasion))
 
 
-def disabled_summary(person_id: int) -> dict[str, Any]:
+def disabled_summary(person_id: int) -> PersonSummary:
     """Return the summary with biomechanics disabled."""
-    return {"person_id": person_id, "definitions": DEFINITIONS, "reason": DISABLED}
+    return PersonSummary(person_id=person_id, definitions=DEFINITIONS, reason=DISABLED)
 
 
-def _heading(person_id: int, metrics: PersonMetrics, occasion: SummaryInputs) -> dict[str, Any]:
+def _heading(person_id: int, metrics: PersonMetrics, occasion: SummaryInputs) -> PersonSummary:
     camera = occasion.context.camera
     assumed = camera.roll_deg is None
-    sources = sorted({str(s) for s in metrics.sigma_source if s})
-    return {
-        "person_id": person_id,
-        "definitions": DEFINITIONS,
-        "model": occasion.model,
-        "movement": occasion.context.movement,
-        "view": metrics.view.of_clip(),
-        "near_side": _near_side(metrics),
-        "camera": {
-            "roll_deg": camera.roll_deg or 0.0,
-            "roll_source": "assumed" if assumed else "request",
-            "slowmo_factor": camera.slowmo_factor,
-        },
-        "filter": filter_block(metrics.points),
-        "stature_px": number(metrics.size.stature_px),
-        "height_m": metrics.size.height_m,
-        "shoulder_reference": shoulder_reference(metrics),
-        "sigma_source": sources[0] if len(sources) == 1 else "mixed" if sources else None,
-        "sigma_calibrated": False,
-        "flags": ["roll_assumed_level"] * assumed + ["scale_drift"] * metrics.scale_drifts,
-        "limits": list(LIMITS),
-        "config": {
+    return PersonSummary(
+        person_id=person_id,
+        definitions=DEFINITIONS,
+        model=occasion.model,
+        movement=occasion.context.movement,
+        view=metrics.view.of_clip(),
+        near_side=_near_side(metrics),
+        camera=CameraRecord(
+            roll_deg=camera.roll_deg or 0.0,
+            roll_source="assumed" if assumed else "request",
+            slowmo_factor=camera.slowmo_factor,
+        ),
+        filter=filter_record(metrics.points),
+        stature_px=number(metrics.size.stature_px),
+        height_m=metrics.size.height_m,
+        shoulder_reference=shoulder_reference(metrics),
+        sigma_source=_sigma_source(metrics),
+        flags=["roll_assumed_level"] * assumed + ["scale_drift"] * metrics.scale_drifts,
+        limits=list(LIMITS),
+        config={
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(occasion.config).items()
         },
-    }
+    )
 
 
-def _near_side(metrics: PersonMetrics) -> str | None:
+def _sigma_source(metrics: PersonMetrics) -> SigmaSource | None:
+    """Return the source of all deviations, ``mixed`` if they have several; None without any."""
+    sources = [source for source in _SIGMA_SOURCES if (metrics.sigma_source == source).any()]
+    return None if not sources else sources[0] if len(sources) == 1 else "mixed"
+
+
+def _near_side(metrics: PersonMetrics) -> Side | None:
     """Return the side nearer to the camera; None unless one side is nearer throughout."""
     facing = metrics.view.facing[metrics.view.facing != 0]
     if metrics.view.of_clip() != SAGITTAL or not len(facing):
@@ -168,108 +201,125 @@ def _near_side(metrics: PersonMetrics) -> str | None:
 _MOST_TURNED: Final = 0.1
 
 
-def filter_block(points: Smoothed) -> dict[str, Any]:
-    """Return the filter and repairs of one person's points, JSON-ready.
+def filter_record(points: Smoothed) -> FilterRecord:
+    """Return the filter and repairs of one person's points.
 
     Times are those of the first and last frame.
     """
     used, times = points.filter, points.track.times_s
-    return {
-        "type": used.type,
-        "order": used.order,
-        "cutoff_hz": number(used.cutoff_hz),
-        "cutoff_source": used.source if used.cutoff_hz is not None else None,
-        "fs_hz": number(used.rate_hz),
-        "resampled": used.resampled,
-        "cutoff_limited": used.limited,
-        "suggested_cutoff_hz": number(used.suggested_cutoff_hz),
-        "swaps_fixed": [
-            {
-                "limbs": swap.limbs,
-                "t_start": float(times[swap.start]),
-                "t_end": float(times[swap.stop - 1]),
-            }
+    return FilterRecord(
+        type=used.type,
+        order=used.order,
+        cutoff_hz=number(used.cutoff_hz),
+        cutoff_source=used.source if used.cutoff_hz is not None else None,
+        fs_hz=number(used.rate_hz),
+        resampled=used.resampled,
+        cutoff_limited=used.limited,
+        suggested_cutoff_hz=number(used.suggested_cutoff_hz),
+        swaps_fixed=[
+            Exchanged(
+                limbs=swap.limbs,
+                t_start=float(times[swap.start]),
+                t_end=float(times[swap.stop - 1]),
+            )
             for swap in points.swaps
         ],
-        "points": {
+        points={
             "measured": int((points.gated.reason == "").sum()),
             "outliers": int(points.outlier.sum()),
             "filled": int(points.filled.sum()),
             "unsmoothed": int(points.unsmoothed.sum()),
         },
-        "sigma_inflation": number(points.noise.inflation),
-    }
+        sigma_inflation=number(points.noise.inflation),
+    )
 
 
 def _quality(
     metrics: PersonMetrics, clip_events: ClipEvents | None, occasion: SummaryInputs
-) -> list[dict[str, Any]]:
+) -> list[CautionRecord]:
     present = metrics.points.track.present
     others = np.zeros(len(present), np.bool_) if occasion.others is None else occasion.others
     return [
-        {
-            "code": caution.code,
-            "detail": caution.detail,
-            "threshold": caution.threshold,
-            "value": number(caution.value),
-            "frames": [[occasion.first_frame + f for f in ends] for ends in ranges(caution.frames)],
-            "share": number(float(caution.frames.sum() / present.sum())),
-        }
+        CautionRecord(
+            code=caution.code,
+            detail=caution.detail,
+            threshold=caution.threshold,
+            value=number(caution.value),
+            frames=[
+                (occasion.first_frame + start, occasion.first_frame + stop)
+                for start, stop in ranges(caution.frames)
+            ],
+            share=rounded(float(caution.frames.sum() / present.sum())),
+        )
         for caution in cautions_of(metrics, clip_events, occasion.context.movement, others)
     ]
 
 
-def _measure(measure: Measure) -> dict[str, Any]:
-    return {
-        "metric": measure.metric,
-        "side": measure.side,
-        "unit": measure.unit,
-        "n": len(measure.values),
-        "mean": number(measure.mean),
-        "sd": number(measure.sd),
-        "t_s": [number(t) for t in measure.times_s.tolist()],
-        "values": [number(v) for v in measure.values.tolist()],
-        "sigma": None if measure.sigma is None else [number(v) for v in measure.sigma.tolist()],
-    }
+def _measure(measure: Measure) -> MeasureRecord:
+    return MeasureRecord(
+        metric=measure.metric,
+        side=measure.side,
+        unit=measure.unit,
+        n=len(measure.values),
+        mean=rounded(measure.mean),
+        sd=number(measure.sd),
+        t_s=[rounded(t) for t in measure.times_s.tolist()],
+        values=[rounded(v) for v in measure.values.tolist()],
+        sigma=None if measure.sigma is None else [rounded(v) for v in measure.sigma.tolist()],
+    )
 
 
 def _applications(
-    told: dict[str, Any],
+    whole: PersonSummary,
     measures: list[Measure],
-    metrics: PersonMetrics,
     clip_events: ClipEvents | None,
     occasion: SummaryInputs,
-) -> dict[str, Outcome]:
-    guidelines, subject = occasion.guidelines, occasion.context.subject
+) -> Applications:
+    """Return the outcomes of the applications on the rest of a summary."""
+    guidelines, subject, view = occasion.guidelines, occasion.context.subject, whole.view
     if clip_events is None:
-        return {name: unavailable(INSUFFICIENT_DATA, TOO_SHORT) for name in APPLICATIONS}
-    made = {
-        "monitoring": monitoring(clip_events, guidelines.rules, subject.sex),
-        "asymmetry": asymmetry(
-            measures, told["phases"], guidelines.limits, subject.involved_side, told["view"]
-        ),
-        "fatigue": fatigue(measures, guidelines.limits),
-        "load": load(clip_events, occasion.config),
-        "technique": technique(told, guidelines.reference)
-        if guidelines.reference
-        else unavailable(NOT_SUPPLIED, "no reference result was supplied"),
-        "efficiency": efficiency(clip_events),
-        "progress": progress(guidelines.before, told, guidelines.limits)
-        if guidelines.before
-        else unavailable(NOT_SUPPLIED, "no earlier result was supplied"),
-        "norms": against_norms(measures, guidelines.norms, told["view"]),
-    }
-    if guidelines.withheld:
-        made |= dict.fromkeys(
-            ("technique", "progress", "norms"), unavailable(NOT_SUPPLIED, ANOTHERS)
+        why: Any = {"status": INSUFFICIENT_DATA, "reason": TOO_SHORT}
+        return Applications(
+            monitoring=MonitoringOutcome(**why),
+            asymmetry=AsymmetryOutcome(**why),
+            fatigue=FatigueOutcome(**why),
+            load=LoadOutcome(**why),
+            technique=TechniqueOutcome(**why),
+            efficiency=EfficiencyOutcome(**why),
+            progress=ProgressOutcome(**why),
+            norms=NormsOutcome(**why),
         )
+    made = Applications(
+        monitoring=monitoring(clip_events, guidelines.rules, subject.sex),
+        asymmetry=asymmetry(measures, whole.phases, guidelines.limits, subject.involved_side, view),
+        fatigue=fatigue(measures, guidelines.limits),
+        load=load(clip_events, occasion.config),
+        technique=_technique(whole, guidelines),
+        efficiency=efficiency(clip_events),
+        progress=_progress(whole, guidelines),
+        norms=NormsOutcome(status=NOT_SUPPLIED, reason=ANOTHERS)
+        if guidelines.withheld
+        else against_norms(measures, guidelines.norms, view),
+    )
     parts = occasion.parts
-    given = {
-        "monitoring": parts.joint_angle_analysis,
-        "asymmetry": parts.symmetry_detection,
-        "efficiency": parts.movement_quality,
-    }
-    return {
-        name: outcome if given.get(name, True) else unavailable(NOT_SUPPLIED, DISABLED)
-        for name, outcome in made.items()
-    }
+    if not parts.joint_angle_analysis:
+        made = replace(made, monitoring=MonitoringOutcome(status=NOT_SUPPLIED, reason=DISABLED))
+    if not parts.symmetry_detection:
+        made = replace(made, asymmetry=AsymmetryOutcome(status=NOT_SUPPLIED, reason=DISABLED))
+    if not parts.movement_quality:
+        made = replace(made, efficiency=EfficiencyOutcome(status=NOT_SUPPLIED, reason=DISABLED))
+    return made
+
+
+def _technique(whole: PersonSummary, guidelines: Guidelines) -> TechniqueOutcome:
+    if guidelines.withheld or not guidelines.reference:
+        reason = ANOTHERS if guidelines.withheld else "no reference result was supplied"
+        return TechniqueOutcome(status=NOT_SUPPLIED, reason=reason)
+    return technique(asdict(whole), guidelines.reference)
+
+
+def _progress(whole: PersonSummary, guidelines: Guidelines) -> ProgressOutcome:
+    if guidelines.withheld or not guidelines.before:
+        reason = ANOTHERS if guidelines.withheld else "no earlier result was supplied"
+        return ProgressOutcome(status=NOT_SUPPLIED, reason=reason)
+    return progress(guidelines.before, asdict(whole), guidelines.limits)

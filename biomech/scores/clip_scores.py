@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from biomech import reasons
 from biomech.config import BiomechanicsConfig
 from biomech.reasons import Flags, Reasons
+from biomech.records.person_record import ClipScore
+from biomech.records.values import ScoreDefinition
 from biomech.scores.frame_scores import Score, weighted
 
 READINESS = "athletic_readiness"
@@ -17,8 +19,8 @@ _DECIMALS = 4
 
 def clip_scores(
     movement: Mapping[str, Score], present: Flags, config: BiomechanicsConfig
-) -> dict[str, dict[str, Any]]:
-    """Return each score of a clip, JSON-ready.
+) -> dict[str, ClipScore]:
+    """Return each score of a clip.
 
     A score is the mean over the frames with a value of the commonest definition. It is null, with
     the commonest reason, if less than ``config.min_coverage`` of the person's frames have one.
@@ -33,7 +35,7 @@ def clip_scores(
     return told | {READINESS: _clip_readiness(movement[READINESS], present, config)}
 
 
-def _clip_score(score: Score, present: Flags, config: BiomechanicsConfig) -> dict[str, Any]:
+def _clip_score(score: Score, present: Flags, config: BiomechanicsConfig) -> ClipScore:
     known = np.isfinite(score.value) & present
     definition = None
     if score.definition is not None and known.any():
@@ -42,19 +44,19 @@ def _clip_score(score: Score, present: Flags, config: BiomechanicsConfig) -> dic
     share = float(known.sum() / present.sum()) if present.any() else 0.0
     enough = share >= config.min_coverage - 1e-9 and known.any()
     coverage = _mean(score.coverage[known])
-    return {
-        "value": _number(float(score.value[known].mean())) if enough else None,
-        "definition": definition if enough else None,
-        "components": {name: _mean(part[known]) for name, part in score.components.items()}
+    return ClipScore(
+        value=_number(float(score.value[known].mean())) if enough else None,
+        definition=cast(ScoreDefinition, definition) if enough and definition else None,
+        components={name: _mean(part[known]) for name, part in score.components.items()}
         if enough
         else {},
-        "coverage": coverage if coverage is not None else 0.0,
-        "frames_share": round(share, _DECIMALS),
-        "reason": None if enough else _why(score.reason[present]),
-    }
+        coverage=coverage if coverage is not None else 0.0,
+        frames_share=round(share, _DECIMALS),
+        reason=None if enough else _why(score.reason[present]),
+    )
 
 
-def _clip_readiness(score: Score, present: Flags, config: BiomechanicsConfig) -> dict[str, Any]:
+def _clip_readiness(score: Score, present: Flags, config: BiomechanicsConfig) -> ClipScore:
     if not score.components:
         return _clip_score(score, present, config)
     moves = present & np.isfinite(score.components["smoothness"])
@@ -74,14 +76,14 @@ def _clip_readiness(score: Score, present: Flags, config: BiomechanicsConfig) ->
     enough = sum(part is not None for part in parts.values()) >= config.readiness_parts
     value = _number(float(made.value[0])) if enough else None
     share = float(np.isfinite(score.value[present]).mean()) if present.any() else 0.0
-    return {
-        "value": value,
-        "definition": None,
-        "components": parts,
-        "coverage": round(float(made.coverage[0]), _DECIMALS),
-        "frames_share": round(share, _DECIMALS),
-        "reason": None if value is not None else _why(score.reason[present & (score.reason != "")]),
-    }
+    return ClipScore(
+        value=value,
+        definition=None,
+        components=parts,
+        coverage=round(float(made.coverage[0]), _DECIMALS),
+        frames_share=round(share, _DECIMALS),
+        reason=None if value is not None else _why(score.reason[present & (score.reason != "")]),
+    )
 
 
 def _why(words: Reasons) -> str:

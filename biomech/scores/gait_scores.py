@@ -18,7 +18,7 @@ from biomech.events.gait import Gait
 from biomech.kinematics.geometry import Array
 from biomech.reasons import Flags
 from biomech.scores.frame_scores import GAIT, Score, weighted
-from biomech.skeleton import SIDES
+from biomech.skeleton import SIDES, Side
 from biomech.time_windows import Windows, velocity
 
 _JOINTS: Final = ("knee", "hip")
@@ -85,7 +85,7 @@ def _moves(clip_events: ClipEvents, config: BiomechanicsConfig) -> Flags:
 
 def _regularity(
     clip_events: ClipEvents,
-    strides: dict[str, list[tuple[float, float]]],
+    strides: dict[Side, list[tuple[float, float]]],
     config: BiomechanicsConfig,
 ) -> tuple[Array, Flags]:
     """Return the regularity (f,) of the strides next to each frame, and whether one is near.
@@ -131,7 +131,7 @@ def _nearest(times_s: Array, strides: Array) -> tuple[NDArray[np.intp], Array]:
     return np.where(later, after, before), np.where(later, until, since)
 
 
-def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BiomechanicsConfig) -> float:
+def _rhythm(strides: dict[Side, list[tuple[float, float]]], config: BiomechanicsConfig) -> float:
     """Return the rhythm component: 1 if all strides of a side have the same duration."""
     squares, count, lost = 0.0, 0, 0
     for windows in strides.values():
@@ -147,7 +147,7 @@ def _rhythm(strides: dict[str, list[tuple[float, float]]], config: BiomechanicsC
 
 def _curves_alike(
     clip_events: ClipEvents,
-    strides: dict[str, list[tuple[float, float]]],
+    strides: dict[Side, list[tuple[float, float]]],
     config: BiomechanicsConfig,
 ) -> dict[str, float]:
     """Return by joint the similarity of both sides' mean strides, each from its own contact."""

@@ -3,16 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 import scipy
 
 from biomech.kinematics.geometry import Array
-
-Z95: Final = NormalDist().inv_cdf(0.975)
-"""Half width of a nominal 95 % interval in known standard deviations."""
+from biomech.kinematics.joint_angles import Z95
 
 _UPPER: Final = 0.975
 

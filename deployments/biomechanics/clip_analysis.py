@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,8 @@ from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Sub
 from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import derotated
 from biomech.preprocessing.preprocess import Smoothed
+from biomech.records.frame_record import FrameBiomechanics
+from biomech.records.person_record import PersonSummary
 from biomech.results.frame_blocks import disabled_block
 from biomech.results.person_summary import SummaryInputs, disabled_summary
 from biomech.track import Track
@@ -51,8 +52,8 @@ def analyze(
     )
     if not enabled:
         return _disabled(clip, max_people_in_frames)
-    frames: list[Sequence[dict[str, Any] | None]] = []
-    summaries: list[dict[str, Any]] = []
+    frames: list[Sequence[FrameBiomechanics | None]] = []
+    summaries: list[PersonSummary] = []
     drawn: F32 | None = None
     angles = _no_angles(clip)
     for p, person_id in enumerate(clip.track_id.tolist()):

@@ -4,14 +4,13 @@ They may come from anywhere, so their size is bounded. Needs no numpy, because c
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from biomech.applications.norms_and_limits import Norm
-
-Side = Literal["left", "right"]
-View = Literal["sagittal", "frontal", "oblique"]
+from biomech.records.values import ClipView
+from biomech.skeleton import Side
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -45,7 +44,7 @@ class NormRow(BaseModel):
     ) = Field(None, description="Values by per cent, in place of mean and sd.")
     n: _Count = Field(description="People.")
     population: _Text
-    view: View | None = Field(None, description="In which they hold; null: any.")
+    view: ClipView | None = Field(None, description="In which they hold; null: any.")
     source: _Text
 
     @model_validator(mode="after")

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from biomech.applications.monitoring import METRICS, PHASES
 from biomech.applications.norms_and_limits import Guidelines, Limit, Rule
 from biomech.joints import JOINTS
-from deployments.biomechanics.comparable_results import NormRow, Side, View, first, summary_of
+from biomech.records.values import ClipView
+from biomech.skeleton import Side
+from deployments.biomechanics.comparable_results import NormRow, first, summary_of
 from deployments.biomechanics.reference_files import read_reference
 from deployments.errors import ConfigurationError
 
@@ -32,7 +34,7 @@ class _Rule(_Strict):
     metric: Literal[METRICS]  # type: ignore[valid-type]
     side: Side | None = None
     phase: Literal[PHASES]  # type: ignore[valid-type]
-    view: View | None = None
+    view: ClipView | None = None
     op: Literal[">", "<"]
     threshold: Finite | _BySex
     min_duration_s: float = Field(0.0, ge=0, allow_inf_nan=False)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from deployments.annotated_video import (
-    JOINED,
     EncodedSegment,
     EncodeOptions,
     Encoder,
@@ -76,7 +75,7 @@ def join_and_store(
         WorkCancelledError: ``cancelled`` returned True.
         StorageError: the video cannot be written or stored.
     """
-    video = folder / JOINED
+    video = folder / "annotated.mp4"
     has_sound = join(encoded, media, video, cancelled)
     if cancelled():
         raise WorkCancelledError(key)

@@ -48,7 +48,6 @@ class S3VideoStore:
 
         If the object already exists with this digest, an earlier attempt succeeded.
         """
-        import obstore
 
         name = object_name(self.prefix, key)
         digest, size = sha256_of(path), path.stat().st_size
@@ -56,8 +55,16 @@ class S3VideoStore:
             store = s3_bucket(self.bucket, self.endpoint, self.limits)
             if not self._is_there(store, name, digest, size):
                 self._upload(store, name, path, digest, size)
-            url = obstore.sign(store, "GET", name, timedelta(seconds=min(self.url_s, WEEK_S)))
-        return StoredVideo(url, size, digest)
+        return StoredVideo(self.address(key), size, digest)
+
+    def address(self, key: str) -> str:
+        """See ``VideoStore``."""
+        import obstore
+
+        name = object_name(self.prefix, key)
+        with _s3_errors(f"s3://{self.bucket}/{name}"):
+            store = s3_bucket(self.bucket, self.endpoint, self.limits)
+            return obstore.sign(store, "GET", name, timedelta(seconds=min(self.url_s, WEEK_S)))
 
     def remove(self, key: str) -> None:
         """See ``VideoStore``."""

@@ -47,6 +47,15 @@ class VideoStore(Protocol):
         """
         ...
 
+    def address(self, key: str) -> str:
+        """Return the address of the video of ``key``, which may be signed for a while.
+
+        Raises:
+            BadParameterError: ``key`` is not a plain file name.
+            StorageError: it could not be signed.
+        """
+        ...
+
     def remove(self, key: str) -> None:
         """Delete the video of ``key``, if there is one.
 
@@ -77,11 +86,7 @@ class LocalStore:
                     shutil.copyfileobj(source, copy, 1 << 20)
                     copy.flush()
                     os.fsync(handle)
-                stored = StoredVideo(
-                    f"{self.public_url.rstrip('/')}/{key}",
-                    partial.stat().st_size,
-                    sha256_of(partial),
-                )
+                stored = StoredVideo(self.address(key), partial.stat().st_size, sha256_of(partial))
                 partial.replace(target)
             except BaseException:
                 partial.unlink(missing_ok=True)
@@ -89,6 +94,11 @@ class LocalStore:
         except OSError as error:
             raise StorageError(f"{key} cannot be stored: {error.strerror}") from error
         return stored
+
+    def address(self, key: str) -> str:
+        """See ``VideoStore``."""
+        check_key(key)
+        return f"{self.public_url.rstrip('/')}/{key}"
 
     def remove(self, key: str) -> None:
         """See ``VideoStore``."""
@@ -158,8 +168,12 @@ class GcsStore:
                         hint="Send the request under a new id.",
                         retryable=False,
                     ) from None
-        url = f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
-        return StoredVideo(url, path.stat().st_size, sha256_of(path))
+        return StoredVideo(self.address(key), path.stat().st_size, sha256_of(path))
+
+    def address(self, key: str) -> str:
+        """See ``VideoStore``."""
+        name = object_name(self.prefix, key)
+        return f"https://storage.googleapis.com/{self.bucket}/{quote(name)}"
 
     def remove(self, key: str) -> None:
         """See ``VideoStore``."""

@@ -1,6 +1,7 @@
 """Implement `mmpose-service compare`: compare two saved results."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,15 @@ from rich.console import Console
 from rich.table import Table
 
 from biomech.applications.norms_and_limits import Limits
-from biomech.applications.outcome import NOT_COMPARABLE, OK, Outcome
+from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
+from biomech.records.application_records import (
+    Change,
+    Outcome,
+    ProgressOutcome,
+    TechniqueOutcome,
+)
 from deployments.biomechanics.comparable_results import summary_of
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.errors import BadParameterError
@@ -43,10 +50,12 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     require_same_definitions({str(before): first["definitions"], str(after): second["definitions"]})
     changed, moved = progress(first, second, limits), technique(second, first)
     if as_json:
-        click.echo(json.dumps({"progress": changed, "technique": moved}, allow_nan=False))
+        click.echo(
+            json.dumps({"progress": asdict(changed), "technique": asdict(moved)}, allow_nan=False)
+        )
     else:
         _show(changed, moved, (before.name, after.name))
-    if changed["status"] == NOT_COMPARABLE or OK not in (changed["status"], moved["status"]):
+    if changed.status == NOT_COMPARABLE or OK not in (changed.status, moved.status):
         click.echo(
             f"error: the results cannot be compared: {_refusal(changed, moved)}\n"
             "  Film both from the same side, and analyze both with the same --movement and model.",
@@ -76,58 +85,58 @@ def _summary(path: Path, person: int | None) -> dict[str, Any]:
 
 
 def _refusal(changed: Outcome, moved: Outcome) -> str:
-    reasons = (o["reason"] for o in (changed, moved) if o["status"] != OK and o["reason"])
+    reasons = (o.reason for o in (changed, moved) if o.status != OK and o.reason)
     return "; ".join(dict.fromkeys(reasons))
 
 
-def _show(changed: Outcome, moved: Outcome, names: tuple[str, str]) -> None:
+def _show(changed: ProgressOutcome, moved: TechniqueOutcome, names: tuple[str, str]) -> None:
     console = Console(highlight=False, markup=False)
     console.width = max(console.width, _LEAST_WIDTH)
-    if changed["status"] == OK:
+    if changed.status == OK:
         console.print(f"{names[0]} to {names[1]}", soft_wrap=True)
-        console.print(_changes(changed["changes"]))
-    if moved["status"] == OK:
+        console.print(_changes(changed.changes))
+    if moved.status == OK and moved.dtw_norm is not None and moved.timing is not None:
         console.print(
-            f"mean {moved['of']}: difference of {number(moved['dtw_norm'], 2)} tolerances after "
-            f"time warping, timing off by {100 * moved['timing']:.1f} % of the movement",
+            f"mean {moved.of}: difference of {number(moved.dtw_norm, 2)} tolerances after "
+            f"time warping, timing off by {100 * moved.timing:.1f} % of the movement",
             soft_wrap=True,
         )
         console.print(_technique(moved))
-    elif changed["status"] == OK:
-        console.print(f"technique: {moved['reason']}", soft_wrap=True)
+    elif changed.status == OK:
+        console.print(f"technique: {moved.reason}", soft_wrap=True)
 
 
-def _changes(changes: list[dict[str, Any]]) -> Table:
+def _changes(changes: list[Change]) -> Table:
     table = Table(
         "measure", "side", "unit", "before", "after", "change", "detectable", "verdict"
     )  # fmt: skip
     for column in table.columns[3:7]:
         column.justify = "right"
     for item in changes:
-        ends = item["ci95"]
-        spread = "" if ends is None else f" ± {number((ends[1] - ends[0]) / 2, 2)}"
+        low, high = item.ci95 or (None, None)
+        spread = "" if low is None or high is None else f" ± {number((high - low) / 2, 2)}"
         table.add_row(
-            words(item["metric"]),
-            item["side"] or "",
-            item["unit"],
-            number(item["before"], 2),
-            number(item["after"], 2),
-            f"{number(item['delta'], 2)}{spread}",
-            "" if item["mdc"] is None else number(item["mdc"], 2),
-            words(item["verdict"] or "not judged"),
+            words(item.metric),
+            item.side or "",
+            item.unit,
+            number(item.before, 2),
+            number(item.after, 2),
+            f"{number(item.delta, 2)}{spread}",
+            "" if item.mdc is None else number(item.mdc, 2),
+            words(item.verdict or "not judged"),
         )
     return table
 
 
-def _technique(moved: Outcome) -> Table:
+def _technique(moved: TechniqueOutcome) -> Table:
     table = Table("mean curve of", "rms difference, °", "largest, °", "at % of the movement")
     for column in table.columns[1:]:
         column.justify = "right"
-    for name, item in moved["joints"].items():
+    for name, item in moved.joints.items():
         table.add_row(
             words(name),
-            number(item["rmsd_deg"], 1),
-            number(item["max_dev_deg"], 1),
-            number(item["at_pct"], 0),
+            number(item.rmsd_deg, 1),
+            number(item.max_dev_deg, 1),
+            number(item.at_pct, 0),
         )
     return table

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from biomech.events.repetitions import HIP_HEIGHT
+from biomech.records.event_records import MeasureRecord
+from biomech.records.person_record import PersonSummary
 from serve_app.report.caution_sentences import cautions, listed
-from serve_app.report.saved_summary import SavedMeasure, SavedPersonSummary, read_summary
 from serve_app.report.tables import findings, number, smoothing, technique, words
 from serve_app.results.response_schema import PoseResponse
 
@@ -26,14 +27,13 @@ def print_summary(response: PoseResponse, title: str, *, everybody: bool = False
     """Print the summary of the primary person, or of ``everybody``, of a clip to stdout."""
     people = response.data.biomechanics_summary if response.data else []
     console = Console(highlight=False, markup=False)
-    for person in people if everybody else people[:1]:
-        summary = read_summary(person.model_dump())
-        console.print(f"{title}, person {person.person_id}: {_heading(summary)}", style="bold")
+    for summary in people if everybody else people[:1]:
+        console.print(f"{title}, person {summary.person_id}: {_heading(summary)}", style="bold")
         for table in _tables(summary):
             console.print(table)
 
 
-def _heading(summary: SavedPersonSummary) -> str:
+def _heading(summary: PersonSummary) -> str:
     if summary.reason is not None:
         return f"no biomechanics: {words(summary.reason)}"
     smoothed = smoothing(summary.filter)
@@ -50,14 +50,14 @@ def _heading(summary: SavedPersonSummary) -> str:
     return ", ".join(parts)
 
 
-def _tables(summary: SavedPersonSummary) -> Iterator[Table]:
+def _tables(summary: PersonSummary) -> Iterator[Table]:
     """Yield the tables that have rows."""
     for table in (_events(summary), _ranges(summary), _sentences(summary)):
         if table.row_count:
             yield table
 
 
-def _events(summary: SavedPersonSummary) -> Table:
+def _events(summary: PersonSummary) -> Table:
     table = _table("event", "from, s", "to, s", "lasts, s", "")
     # The repetitions of a walker are strides, which the steps already show.
     cycles = list(_steps(summary) if summary.gait else _repetitions(summary))
@@ -70,7 +70,7 @@ def _events(summary: SavedPersonSummary) -> Table:
     return table
 
 
-def _repetitions(summary: SavedPersonSummary) -> Iterator[_Event]:
+def _repetitions(summary: PersonSummary) -> Iterator[_Event]:
     for count, rep in enumerate(summary.reps, 1):
         driver = summary.driver or ""
         peak = rep.peak_deg.get(driver)
@@ -85,7 +85,7 @@ def _repetitions(summary: SavedPersonSummary) -> Iterator[_Event]:
         yield f"repetition {count}", rep.t_start_s, rep.t_end_s, f"{far} at {rep.t_peak_s:.2f} s"
 
 
-def _steps(summary: SavedPersonSummary) -> Iterator[_Event]:
+def _steps(summary: PersonSummary) -> Iterator[_Event]:
     """Yield the steps of both sides, each from the other foot's contact to its own."""
     lengths = {
         (m.side, t): f"{number(value, 2)} {_UNITS.get(m.unit, m.unit)} long"
@@ -101,11 +101,11 @@ def _steps(summary: SavedPersonSummary) -> Iterator[_Event]:
         yield f"{side} step", t - lasts, t, lengths.get((side, t), "")
 
 
-def _of(summary: SavedPersonSummary, metric: str) -> Iterator[SavedMeasure]:
+def _of(summary: PersonSummary, metric: str) -> Iterator[MeasureRecord]:
     return (measure for measure in summary.measures if measure.metric == metric)
 
 
-def _jumps(summary: SavedPersonSummary) -> Iterator[_Event]:
+def _jumps(summary: PersonSummary) -> Iterator[_Event]:
     for count, jump in enumerate(summary.jumps, 1):
         high = ""
         if jump.height_m is not None:
@@ -118,7 +118,7 @@ def _jumps(summary: SavedPersonSummary) -> Iterator[_Event]:
         yield f"jump {count}", jump.t_takeoff_s, jump.t_landing_s, high
 
 
-def _ranges(summary: SavedPersonSummary) -> Table:
+def _ranges(summary: PersonSummary) -> Table:
     table = _table("joint, ° of flexion", "least", "greatest", "range", "nominal 95 %")
     for name, joint in islice(summary.joints.items(), _MOST):
         if joint.rom is None or joint.min is None or joint.max is None:
@@ -132,7 +132,7 @@ def _ranges(summary: SavedPersonSummary) -> Table:
     return table
 
 
-def _sentences(summary: SavedPersonSummary) -> Table:
+def _sentences(summary: PersonSummary) -> Table:
     table = Table.grid(padding=(0, 1, 0, 0))
     compared = technique(summary)
     if compared is not None:

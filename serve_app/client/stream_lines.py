@@ -66,6 +66,6 @@ def line_of(text: bytes) -> StreamLine:
             left_out = values.pop("lines_left_out")
             return StreamEnd(PoseResponse.model_validate(values), left_out)
         case "error":
-            raise error_in(values)
+            raise error_in(values["problem"])
         case kind:
             raise ValueError(f"there is no line of type {kind!r}")

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from biomech.config import CUTOFFS_HZ, BiomechanicsConfig
 from biomech.joints import INCLUDED_ANGLES
 from biomech.kinematics.geometry import ANGLES, Array
-from biomech.results.frame_fields import FIELDS
+from biomech.records.frame_fields import FIELDS
+from biomech.records.person_record import CameraRecord, PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.track import Track
 from deployments.concurrency import Cancelled, never, while_wanted
@@ -20,14 +21,14 @@ from serve_app.results.saved_result import (
     Frame,
     Posed,
     Processing,
-    SavedCamera,
     SavedNotice,
-    Summary,
     parse,
 )
 
 MOST_FRAMES_A_SECOND: Final = 4000
 """Denser time stamps are refused: windows of seconds would hold too many frames."""
+
+_LEVEL: Final = CameraRecord(roll_deg=0.0, roll_source="assumed", slowmo_factor=1.0)
 
 _VALUES = frozenset(name for names in FIELDS.values() for name in names)
 _SIGNED = frozenset(
@@ -164,7 +165,7 @@ def read_result(body: bytes, cancelled: Cancelled = never) -> SavedResult:
     response, data, summaries = parse(body, cancelled)
     frames = data.poses_per_frame
     rows = [frame.primary() for frame in frames]
-    main = next((s.camera for s in summaries.values()), SavedCamera())
+    main = next((s.camera for s in summaries.values()), None) or _LEVEL
     info = data.processing_summary.video_info
     return SavedResult(
         request_id=response.request_id,
@@ -199,7 +200,7 @@ def _times(frames: list[Frame], slowmo_factor: float) -> Array:
 def _people(
     frames: list[Frame],
     primary: list[Posed | None],
-    summaries: Mapping[int, Summary],
+    summaries: Mapping[int, PersonSummary],
     cancelled: Cancelled,
 ) -> tuple[SavedPerson, ...]:
     tracks: dict[int, dict[int, Posed]] = {}
@@ -221,9 +222,10 @@ def _people(
 
 
 def _person(
-    number: int, primary: bool, rows: Mapping[int, Posed], summary: Summary | None
+    number: int, primary: bool, rows: Mapping[int, Posed], summary: PersonSummary | None
 ) -> SavedPerson:
-    summary = summary or Summary(person_id=number)
+    summary = summary or PersonSummary(person_id=number, definitions="")
+    camera = summary.camera or _LEVEL
     points = [[row.keypoints[name] for name in KEYPOINTS] for row in rows.values()]
     blocks = [row.biomechanics for row in rows.values()]
     details = [block.detail for block in blocks]
@@ -255,10 +257,10 @@ def _person(
         height_m=summary.height_m,
         view=summary.view,
         flags=tuple(summary.flags),
-        cutoff_hz=summary.filter.cutoff_hz or CUTOFFS_HZ["auto"],
-        roll_deg=summary.camera.roll_deg,
-        roll_known=summary.camera.roll_source == "request",
-        definitions=summary.definitions,
+        cutoff_hz=(summary.filter and summary.filter.cutoff_hz) or CUTOFFS_HZ["auto"],
+        roll_deg=camera.roll_deg,
+        roll_known=camera.roll_source == "request",
+        definitions=summary.definitions or "",
     )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from biomech.config import DEFINITIONS
 from biomech.kinematics.geometry import Array
-from biomech.results.frame_fields import FIELDS
+from biomech.kinematics.joint_angles import Z95
+from biomech.records.frame_fields import FIELDS
 from biomech.results.person_summary import LIMITS
 from biomech.skeleton import KEYPOINTS, split_side
-from biomech.statistics.inference import Z95
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import TooLargeError
 from serve_app.export.angle_intervals import Spread, frames_around, spreads_of

@@ -14,6 +14,7 @@ from deployments.errors import (
     BadParameterError,
     JobNotFinishedError,
     JobNotFoundError,
+    StorageError,
     TooLargeError,
     WorkingFilesError,
 )
@@ -151,7 +152,7 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
-        responses=problems_of(*_FINISHED, also=_RANGES)
+        responses=problems_of(StorageError, *_FINISHED, also=_RANGES)
         | file_answers("video/mp4")
         | {307: {"description": "It is in an object store."}},
         summary="Annotated video of a job",
@@ -164,7 +165,7 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
             raise HTTPException(404, "the job has no annotated video")
         path = jobs.stored_video(record.id)
         if path is None:
-            return RedirectResponse(record.video_url)
+            return RedirectResponse(await jobs.video_address(record.id))
         if not path.is_file():
             raise HTTPException(404, "the annotated video was deleted")
         return file_response(request, path, "video/mp4")

@@ -29,8 +29,9 @@ from serve_app.http.openapi import problems_of
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.jobs.content_key import digest_of
 from serve_app.jobs.job import JobState
-from serve_app.jobs.jobs import Jobs, Placed, digest_of
+from serve_app.jobs.jobs import Jobs, Placed
 from serve_app.results.job_schema import (
     Job,
     JobGroup,

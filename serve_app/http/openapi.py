@@ -122,7 +122,6 @@ class DescribedApp(FastAPI):
         super().__init__(
             openapi_url="/openapi.json",
             openapi_tags=[{"name": n, "description": text} for n, text in _TAGS.items()],
-            responses=problems_of(),
             # Names of functions: they stay when a path changes.
             generate_unique_id_function=lambda route: route.name,
             **options,
@@ -156,6 +155,7 @@ def _complete(document: dict[str, Any]) -> None:
     schemas = components.setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     components["headers"] = _HEADERS
+    _hoist(document["paths"], schemas)
     describe_access(document)
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's; ours are problems
         schemas.pop(name, None)
@@ -163,6 +163,8 @@ def _complete(document: dict[str, Any]) -> None:
     for path, operation in ((p, op) for p, ops in document["paths"].items() for op in ops.values()):
         operation.setdefault("tags", [path.split("/")[1]])
         responses = operation["responses"]
+        for status, problem in problems_of().items():
+            responses.setdefault(str(status), problem)
         if "HTTPValidationError" in str(responses.get("422")):
             responses["422"] = unprocessable
         for status, response in responses.items():
@@ -172,3 +174,19 @@ def _complete(document: dict[str, Any]) -> None:
     pose = document["paths"].get("/pose")
     if pose is not None:
         pose["post"]["responses"]["200"]["content"]["application/json"]["example"] = _EXAMPLE
+
+
+def _hoist(part: Any, schemas: dict[str, Any]) -> None:
+    """Move definitions of schemas in place, such as those of bodies, to the components."""
+    if isinstance(part, list):
+        for item in part:
+            _hoist(item, schemas)
+    elif isinstance(part, dict):
+        for name, schema in part.pop("$defs", {}).items():
+            _hoist(schema, schemas)
+            schemas.setdefault(name, schema)
+        reference = part.get("$ref", "")
+        if isinstance(reference, str) and reference.startswith("#/$defs/"):
+            part["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
+        for item in part.values():
+            _hoist(item, schemas)

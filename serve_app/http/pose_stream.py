@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from biomech.skeleton import KEYPOINTS
 from deployments.errors import ServiceError
 from deployments.media_choice import MediaOptions
@@ -35,8 +37,8 @@ async def pose_lines(
 
     Each line is an object with a ``type``: ``progress`` (stage, done, total), ``poses`` (people of
     a segment as measured, not yet followed through the clip), ``frame`` (an item of
-    ``poses_per_frame``), and last ``result`` (the response without frames) or ``error`` (a problem
-    document).
+    ``poses_per_frame``), and last ``result`` (the response without frames) or ``error`` (with
+    its ``problem`` document).
 
     Raises:
         ServiceError: before the first line, which comes once the video has been probed.
@@ -54,7 +56,7 @@ async def pose_lines(
         except ServiceError as error:
             if not began:
                 raise
-            yield _line("error", problem(error, request_id)[0])
+            yield _line("error", {"problem": problem(error, request_id)[0]})
             return
         frames = answer.frames()
         while part := await asyncio.to_thread(lambda: list(islice(frames, _FRAMES_AT_ONCE))):
@@ -147,13 +149,13 @@ def _poses_line(segment: Segment, found: SegmentPoses, media: MediaInfo) -> byte
     for row, frame in enumerate(found.frame.tolist()):
         points = zip(
             KEYPOINTS,
-            found.poses.keypoints[row].round(2).tolist(),
-            found.poses.score[row].round(4).tolist(),
+            found.poses.keypoints[row].astype(np.float64).round(2).tolist(),
+            found.poses.score[row].astype(np.float64).round(4).tolist(),
             strict=True,
         )
         frames[frame - segment.first_frame]["people"].append(
             {
-                "box": found.box[row].round(2).tolist(),
+                "box": found.box[row].astype(np.float64).round(2).tolist(),
                 # NaN is not equal to itself
                 "keypoints": {
                     name: {

@@ -80,7 +80,12 @@ def add_uploads(app: FastAPI, service: PoseService, reception: Reception) -> Non
     router = APIRouter(route_class=_TusRoute, tags=["uploads"])
     uploads = service.uploads
 
-    @router.options("/uploads", status_code=204, summary="The protocol's version and limits")
+    @router.options(
+        "/uploads",
+        status_code=204,
+        responses=problems_of(),
+        summary="The protocol's version and limits",
+    )
     @router.options("/uploads/{upload_id}", status_code=204, include_in_schema=False)
     async def options() -> Response:
         """Return `Tus-Version`, `-Extension`, `-Max-Size` and `-Checksum-Algorithm`."""

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deployments.errors import BadParameterError, TooLargeError, keeping
+from serve_app.http.decompression import ENCODINGS, decompressed
 from serve_app.http.reception import Reception
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.supplied import SUPPLIED
@@ -32,7 +33,10 @@ _MOST_FIELDS = 16
 _CHARSET = re.compile(r';\s*(charset[^=;]*)=\s*"?([^";\s]*)', re.IGNORECASE)
 _ENCODING = "content-encoding"
 _NOT_TEXT = {
-    b"\x1f\x8b": ("is compressed with gzip", "Send it uncompressed."),
+    b"\x1f\x8b": (
+        "is compressed with gzip",
+        "Send it uncompressed; JSON also with Content-Encoding: gzip.",
+    ),
     b"\xef\xbb\xbf": (
         "begins with a byte order mark",
         "Send UTF-8 without one: in Python the encoding utf-8, not utf-8-sig.",
@@ -62,11 +66,12 @@ def content_type(request: Request, *kinds: str) -> str:
         raise BadParameterError(
             f"the content type {kind[:50] or '(none)'} is not {' or '.join(kinds)}"
         )
-    encoding = request.headers.get(_ENCODING, "").strip().lower()
-    if encoding not in ("", "identity"):
+    encoding, allowed = _encoding_of(request), ENCODINGS if kind == JSON else ()
+    if encoding and encoding not in allowed:
+        with_one = f", or JSON with {' or '.join(ENCODINGS)}"
         raise BadParameterError(
             f"the body has the content encoding {encoding[:20]!r}",
-            hint="Send the body as it is, without Content-Encoding.",
+            hint=f"Send the body as it is, without Content-Encoding{with_one}.",
             field=_ENCODING,
         )
     if len(header) > _LONGEST_TYPE:
@@ -75,6 +80,11 @@ def content_type(request: Request, *kinds: str) -> str:
         if name.strip().lower() != "charset" or value.lower() not in ("utf-8", "utf8"):
             raise BadParameterError(f"the charset {value[:20]!r} is not utf-8", field="charset")
     return kind
+
+
+def _encoding_of(request: Request) -> str:
+    encoding = request.headers.get(_ENCODING, "").strip().lower()
+    return "" if encoding == "identity" else encoding
 
 
 async def read_body(request: Request, reception: Reception, kind: type[Options]) -> Options:
@@ -87,7 +97,7 @@ async def read_body(request: Request, reception: Reception, kind: type[Options])
     """
     limit = _JSON_BYTES + reception.max_result_bytes
     with reception.body(request, limit) as pieces:
-        body = b"".join([piece async for piece in _readable(pieces)])
+        body = await _whole(request, pieces, reception, limit)
         return await reception.parsed(lambda text: _request_in(text, kind), body, size=len(body))
 
 
@@ -238,10 +248,27 @@ async def read_json(request: Request, reception: Reception, limit: int) -> bytes
     Raises:
         TooLargeError: it is larger; found out while it comes.
         BodyTimeoutError, OverloadedError: see :meth:`Reception.body`.
-        BadParameterError: it is compressed, or begins with a byte order mark.
+        BadParameterError: it is compressed in another way than it says, or begins with a byte
+            order mark.
     """
     with reception.body(request, limit) as pieces:
+        return await _whole(request, pieces, reception, limit)
+
+
+async def _whole(
+    request: Request, pieces: AsyncGenerator[bytes, None], reception: Reception, limit: int
+) -> bytes:
+    """Join the pieces of a body, and decompress it as its Content-Encoding says."""
+    encoding = _encoding_of(request)
+    if not encoding:
         return b"".join([piece async for piece in _readable(pieces)])
+    packed = b"".join([piece async for piece in pieces])
+    # The size is the most that it may become, so that a thread does it.
+    body = await reception.parsed(
+        lambda text: decompressed(text, encoding, limit), packed, size=limit
+    )
+    _refuse_marked(body)
+    return body
 
 
 async def _readable(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
@@ -254,10 +281,14 @@ async def _readable(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes
     async for piece in pieces:
         if len(head) < _LONGEST_MARK:
             head += piece[:_LONGEST_MARK]
-            for mark, (what, remedy) in _NOT_TEXT.items():
-                if head.startswith(mark):
-                    raise BadParameterError(f"the body {what}", hint=remedy)
+            _refuse_marked(head)
         yield piece
+
+
+def _refuse_marked(head: bytes) -> None:
+    for mark, (what, remedy) in _NOT_TEXT.items():
+        if head.startswith(mark):
+            raise BadParameterError(f"the body {what}", hint=remedy)
 
 
 def _copy(upload: UploadFile, path: Path) -> None:

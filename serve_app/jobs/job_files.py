@@ -67,10 +67,6 @@ class JobFiles:
         """Return the folder of the result; see :mod:`serve_app.jobs.result_file`."""
         return self.folder(job_id) / "result"
 
-    def video(self, job_id: str) -> Path:
-        """Return the path of the annotated video, which is kept as long as the job."""
-        return self.folder(job_id) / "video.mp4"
-
     def make(self, job_id: str, needed_bytes: int = 0) -> Path:
         """Make the folder of a job, unless it is there.
 
@@ -131,15 +127,6 @@ class JobFiles:
         """
         with keeping("the result of a job"):
             return write_result(self.result(job_id), answer.head(), answer.frames())
-
-    def put_video(self, job_id: str, file: Path) -> None:
-        """Move the annotated video from the job's working files.
-
-        Raises:
-            WorkingFilesError: it cannot be moved.
-        """
-        with keeping("the video of a job"):
-            move_durably(file, self.video(job_id))
 
     def forget_work(self, job_id: str) -> None:
         """Delete what only another attempt of a job would need."""

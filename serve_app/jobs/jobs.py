@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import time
 import uuid
@@ -65,7 +64,11 @@ class Jobs:
         self._settings = settings = service.settings
         self._service = service
         self.files = JobFiles(settings.jobs_dir)
-        self._videos = open_store(settings.output, (settings.public_url or "") + "/videos")
+        self._videos = open_store(
+            settings.output,
+            (settings.public_url or "") + "/videos",
+            s3_endpoint=settings.s3_endpoint,
+        )
         self.webhook_keys = WebhookKeys(
             read_secret(settings.link_secret_file or secret_path(settings.keys_file))
         )
@@ -95,6 +98,11 @@ class Jobs:
         finally:
             self._store = None
             await store.close()
+
+    async def drain(self) -> None:
+        """Return the jobs under way to the queue; see :meth:`JobRunner.drain`."""
+        if self._runner is not None:
+            await self._runner.drain()
 
     async def _opened(self) -> JobStore:
         while True:
@@ -256,6 +264,14 @@ class Jobs:
             return self._videos.folder / video_key(job_id)
         return None
 
+    async def video_address(self, job_id: str) -> str:
+        """Return the address of a job's annotated video in the store.
+
+        Raises:
+            StorageError: it could not be signed.
+        """
+        return await asyncio.to_thread(self._videos.address, video_key(job_id))
+
     async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncIterator[JobEvent]:
         """Yield the events of a job as they come, and end with the job.
 
@@ -310,15 +326,6 @@ class Jobs:
             self.files.remove(job.id)
 
 
-def digest_of(*parts: bytes) -> str:
-    """Return the SHA-256 of the parts of a request, each with its length."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def job_view(
     record: JobRecord,
     position: int | None,
@@ -354,6 +361,8 @@ def job_view(
         result_bytes=record.result_bytes,
         error=Problem.model_validate(record.error) if record.error else None,
         cancel_requested=record.cancel_requested,
+        webhook_delivered_at=record.webhook_delivered_at,
+        webhook_error=record.webhook_error,
         links=JobLinks(
             self=path,
             events=f"{path}/events",

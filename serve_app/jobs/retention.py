@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from deployments.errors import ServiceError
 from deployments.render.storage import VideoStore
-from serve_app.jobs.job import JobRecord
+from serve_app.jobs.job import ENDED, JobRecord
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
 
@@ -15,6 +16,7 @@ logger = logging.getLogger("mmpose_service")
 
 _ORPHAN_S: Final = 3600.0
 """Age from which a folder without a row is deleted; a new job has its folder first."""
+_ORPHANS_EVERY_S: Final = 600.0
 _SEGMENTS_SHARE: Final = 4
 """Part of the total, as a divisor, that shared segments may have."""
 
@@ -37,6 +39,7 @@ class Retention:
         self._videos = videos
         self._most_bytes = most_bytes
         self._keep_s = keep_s
+        self._orphans_due = 0.0
 
     async def sweep(self) -> None:
         """Delete expired jobs, then the oldest ended ones while there are too many bytes."""
@@ -54,9 +57,14 @@ class Retention:
                     break
                 total -= await asyncio.to_thread(self._files.size_of, job.id)
                 await self.remove(job)
-        for job_id in await asyncio.to_thread(self._files.older_than, now - _ORPHAN_S):
-            if await self._queue.get(job_id, None) is None:
-                await asyncio.to_thread(self._files.remove, job_id)
+        if now >= self._orphans_due:
+            self._orphans_due = now + _ORPHANS_EVERY_S
+            for job_id in await asyncio.to_thread(self._files.older_than, now - _ORPHAN_S):
+                found = await self._queue.get(job_id, None)
+                if found is None:
+                    await asyncio.to_thread(self._files.remove, job_id)
+                elif found.state in ENDED:  # its worker was killed before it did so
+                    await asyncio.to_thread(self._files.forget_work, job_id)
 
     async def remove(self, job: JobRecord) -> None:
         """Delete a job: its row, then its files and its video."""
@@ -64,12 +72,18 @@ class Retention:
         await self.remove_files(job)
 
     async def remove_files(self, job: JobRecord) -> None:
-        """Delete the files and the video of a job; what cannot be deleted is logged."""
-        for delete, name in (
-            (self._files.remove, job.id),
-            (self._videos.remove, video_key(job.id)),
-        ):
-            try:
-                await asyncio.to_thread(delete, name)
-            except ServiceError as error:
-                logger.error("job %s: %s", job.id, error)  # noqa: TRY400  the detail is all
+        """Delete the files and the video of a job."""
+        await _logged(job, self._files.remove, job.id)
+        await self.remove_video(job)
+
+    async def remove_video(self, job: JobRecord) -> None:
+        """Delete the annotated video of a job from the store, if it is there."""
+        await _logged(job, self._videos.remove, video_key(job.id))
+
+
+async def _logged(job: JobRecord, delete: Callable[[str], None], name: str) -> None:
+    """Delete in a thread; log what cannot be deleted."""
+    try:
+        await asyncio.to_thread(delete, name)
+    except ServiceError as error:
+        logger.error("job %s: %s", job.id, error)  # noqa: TRY400  the detail is all

@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from deployments.annotated_video import JOINED
 from deployments.errors import (
     DeadlineExceededError,
     NotReadyError,
@@ -26,6 +25,7 @@ from deployments.messages import MediaInfo
 from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 from serve_app.http.problems import problem
+from serve_app.jobs.content_key import code_version
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
@@ -120,6 +120,7 @@ class JobRunner:
         self._woken = asyncio.Event()
         self._watches: dict[str, _Watch] = {}
         self._ready_since: float | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def wake(self, job_id: str | None = None) -> None:
         """Look into the queue now; for a running job, whether it is to be cancelled."""
@@ -129,10 +130,17 @@ class JobRunner:
 
     async def keep_running(self) -> None:
         """Run jobs until cancelled, which returns those under way to the queue."""
+        self._task = asyncio.current_task()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_tidy())
             for _ in range(self._service.settings.max_running_jobs):
                 tasks.create_task(self._keep_working())
+
+    async def drain(self) -> None:
+        """Return the jobs under way to the queue, for another replica, and begin no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
 
     async def _keep_working(self) -> None:
         while True:
@@ -295,8 +303,11 @@ class JobRunner:
         service = self._service
         with self._files.workspace(job.id) as (work, resume):
             source = await self._source(job, work, watch)
+            if any(resume.iterdir()):  # a bucket refuses another video, as of a newer service
+                await self._retention.remove_video(job)
             with keeping("a digest"):
                 digest = await asyncio.to_thread(sha256_of, source)
+            await asyncio.to_thread(code_version)  # reads files, once
             models = {status.role: status for status in service.models}
             known = Source(digest, resume, models, service.plan.options)
             answer = await service.analyze_file(
@@ -310,8 +321,6 @@ class JobRunner:
                 key=video_key(job.id),
                 longest_s=service.settings.job_deadline_s,
             )
-            if answer.video_url is not None:
-                await asyncio.to_thread(self._files.put_video, job.id, work / JOINED)
         if answer.video_url is not None:  # a link that stays, and leads to the video
             answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
         size = await asyncio.to_thread(self._files.write_result, job.id, answer)

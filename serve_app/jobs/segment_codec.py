@@ -6,7 +6,6 @@ type without a row here is a ``TypeError``.
 
 import json
 import types
-import zipfile
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import IO, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -18,16 +17,10 @@ from deployments.messages import SegmentPoses
 
 _MANIFEST: Final = "manifest"
 _PLAIN: Final = (bool, int, float, str)
-DAMAGED: Final = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    IndexError,
-    zipfile.BadZipFile,
-)
-"""Errors that reading a damaged file can raise."""
+
+
+class DamagedSegmentError(Exception):
+    """A file is not a whole segment of this version."""
 
 
 def write_segment(file: IO[bytes], poses: SegmentPoses) -> None:
@@ -46,12 +39,15 @@ def read_segment(file: IO[bytes]) -> SegmentPoses:
     """Read a segment.
 
     Raises:
-        Exception: one of :data:`DAMAGED`, if the file is not a whole one of this version.
+        DamagedSegmentError: the file is not a whole one of this version.
     """
-    with np.load(file, allow_pickle=False) as archive:
-        manifest = json.loads(archive[_MANIFEST].tobytes())
-        arrays = [archive[f"a{i}"] for i in range(len(archive.files) - 1)]
-    poses: SegmentPoses = _unpacked(manifest, SegmentPoses, arrays)
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            manifest = json.loads(archive[_MANIFEST].tobytes())
+            arrays = [archive[f"a{i}"] for i in range(len(archive.files) - 1)]
+        poses: SegmentPoses = _unpacked(manifest, SegmentPoses, arrays)
+    except Exception as error:  # zipfile and numpy raise almost any, as the damage is
+        raise DamagedSegmentError(f"{type(error).__name__}: {error}") from error
     return poses
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from deployments.messages import SegmentPoses
 from serve_app.jobs.durable_files import PARTIAL, durable, partial_of, rename_durably
-from serve_app.jobs.segment_codec import DAMAGED, read_segment, write_segment
+from serve_app.jobs.segment_codec import DamagedSegmentError, read_segment, write_segment
 
 logger = logging.getLogger("mmpose_service")
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> SegmentPoses | None:
             return read_segment(file)
     except FileNotFoundError:
         return None
-    except DAMAGED as error:
+    except (OSError, DamagedSegmentError) as error:
         logger.warning("segment %s is damaged and made again: %s", path.stem, error)
         with suppress(OSError):
             path.unlink(missing_ok=True)

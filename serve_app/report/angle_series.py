@@ -9,11 +9,11 @@ import numpy as np
 from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
 from biomech.kinematics.view import FRONTAL, SAGITTAL
+from biomech.records.person_record import PersonSummary
 from biomech.skeleton import split_side
 from serve_app.export.angle_intervals import Spread, spreads_of
 from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report.chart import Chart, Mark, Series, draw
-from serve_app.report.saved_summary import SavedPersonSummary
 
 MOST: Final = 6
 
@@ -87,7 +87,7 @@ def _side(name: str) -> str:
     return split_side(name)[0] or "both"
 
 
-def marks_of(summary: SavedPersonSummary) -> Iterator[Mark]:
+def marks_of(summary: PersonSummary) -> Iterator[Mark]:
     """Yield contacts where the person walks, else peaks of repetitions; and flights."""
     contacts = [e for e in summary.gait.events if e.kind == "contact"] if summary.gait else []
     for event in contacts:

@@ -6,6 +6,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from biomech.records.person_record import PersonSummary
 from biomech.results.person_summary import LIMITS
 from deployments.side_colors import SIDE_RGB_ON_WHITE, hexadecimal
 from serve_app.export.saved_clip import SavedPerson, SavedResult
@@ -14,7 +15,7 @@ from serve_app.report.angle_series import charts_of, marks_of
 from serve_app.report.caution_sentences import LONGEST, cautions, expected_error, listed
 from serve_app.report.chart import Chart
 from serve_app.report.key_pictures import KeyPicture, key_frames
-from serve_app.report.saved_summary import SavedPersonSummary, read_summary
+from serve_app.results.saved_result import read_summary
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 _FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
@@ -64,7 +65,7 @@ def report_of(
         BadParameterError: there is no such person, the summary is broken, or the video is.
     """
     person = result.person(person_id)
-    summary = read_summary(result.summaries.get(person.person_id, {}))
+    summary = read_summary(result.summaries.get(person.person_id, {"person_id": person.person_id}))
     marks = tuple(marks_of(summary))
     flexions = tuple(tables.flexions(summary))
     return Report(
@@ -100,7 +101,7 @@ def to_html(report: Report) -> str:
 
 
 def _facts(
-    result: SavedResult, person: SavedPerson, summary: SavedPersonSummary
+    result: SavedResult, person: SavedPerson, summary: PersonSummary
 ) -> list[tuple[str, str]]:
     info = result.processing.video_info
     size = f"{info.width}×{info.height}"
@@ -119,7 +120,7 @@ def _facts(
     ]
 
 
-def _warnings(result: SavedResult, person: SavedPerson, summary: SavedPersonSummary) -> list[str]:
+def _warnings(result: SavedResult, person: SavedPerson, summary: PersonSummary) -> list[str]:
     told = [notice.detail for notice in result.warnings]
     told += cautions(summary)
     if not person.calibrated:

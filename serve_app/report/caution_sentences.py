@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from biomech.kinematics.view import OBLIQUE
-from serve_app.report.saved_summary import SavedPersonSummary
+from biomech.records.person_record import PersonSummary
 
 LONGEST: Final = 300
 """Characters of a sentence, or of a title."""
@@ -17,7 +17,7 @@ _FLAGS: Final = {
 _OBLIQUE: Final = "Filmed obliquely: angles are projections, and are too small."
 
 
-def cautions(summary: SavedPersonSummary) -> Iterator[str]:
+def cautions(summary: PersonSummary) -> Iterator[str]:
     """Yield the cautions of the quality gate, of the view and of the camera."""
     for caution in summary.quality:
         yield f"{caution.detail} ({caution.share:.0%} of the frames)."
@@ -28,7 +28,7 @@ def cautions(summary: SavedPersonSummary) -> Iterator[str]:
             yield _FLAGS[flag]
 
 
-def expected_error(summary: SavedPersonSummary) -> str | None:
+def expected_error(summary: PersonSummary) -> str | None:
     """Say the systematic error of one camera in a sentence; None where nothing was published."""
     every = (joint.expected_error_deg for joint in summary.joints.values())
     known = sorted({error for error in every if error is not None})

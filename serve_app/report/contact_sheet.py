@@ -97,7 +97,7 @@ def draw_joint(
 def _interval(
     frames: list[FramePose], name: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    found = [frame.biomechanics.detail.get("ci95", {}).get(name) for frame in frames]
+    found = [frame.biomechanics.interval(name) for frame in frames]
     pairs = np.array([pair or (np.nan, np.nan) for pair in found], np.float64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

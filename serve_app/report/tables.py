@@ -1,6 +1,6 @@
 """Write numbers of a report as text: ranges of angles, measures of repetitions, findings."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,12 +11,14 @@ from biomech.applications.outcome import NOT_COMPARABLE, OK
 from biomech.applications.progress import NO_CHANGE
 from biomech.joints import JOINTS
 from biomech.kinematics.geometry import Array
+from biomech.records.application_records import Alert, Change, SideDifference, TrendRecord
+from biomech.records.event_records import MeasureRecord
+from biomech.records.person_record import FilterRecord, JointRange, PersonSummary
+from biomech.records.values import Interval
 from biomech.skeleton import SIDES, split_side
 from biomech.statistics.inference import half_width
 from biomech.time_windows import lasting, rate_of
 from serve_app.export.saved_clip import SavedPerson, SavedResult
-from serve_app.report.saved_summary import Interval, Joint, SavedMeasure, SavedPersonSummary
-from serve_app.results.saved_result import SavedFilter
 
 _LEAST_KNOWN: Final = 0.1
 _SOURCES: Final = {
@@ -36,9 +38,9 @@ ANGLES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def smoothing(used: SavedFilter) -> str:
+def smoothing(used: FilterRecord | None) -> str:
     """Return the cut-off of a filter and who chose it; empty without a filter."""
-    if used.cutoff_hz is None:
+    if used is None or used.cutoff_hz is None:
         return ""
     return f"{used.cutoff_hz:g} Hz{_SOURCES.get(used.cutoff_source or '', '')}"
 
@@ -83,9 +85,9 @@ def _range(result: SavedResult, values: Array | None) -> str:
     return f"{low:.0f} to {high:.0f} ({len(known) / len(result.frame):.0%})"
 
 
-def measures(summary: SavedPersonSummary) -> Iterator[Row]:
+def measures(summary: PersonSummary) -> Iterator[Row]:
     """Yield the mean of each measure, with its nominal 95 % interval of several values."""
-    by_metric: dict[tuple[str, str], dict[str | None, SavedMeasure]] = {}
+    by_metric: dict[tuple[str, str], dict[str | None, MeasureRecord]] = {}
     for measure in summary.measures:
         by_metric.setdefault((measure.metric, measure.unit), {})[measure.side] = measure
     for (metric, unit), sides in by_metric.items():
@@ -99,9 +101,9 @@ def measures(summary: SavedPersonSummary) -> Iterator[Row]:
         )
 
 
-def flexions(summary: SavedPersonSummary) -> Iterator[Row]:
+def flexions(summary: PersonSummary) -> Iterator[Row]:
     """Yield least to greatest flexion of each joint, and the range with its interval."""
-    by_joint: dict[str, dict[str, Joint]] = {}
+    by_joint: dict[str, dict[str, JointRange]] = {}
     for name, joint in summary.joints.items():
         side, rest = split_side(name)
         title = f"{words(rest)} flexion" if side else words(name)
@@ -112,14 +114,14 @@ def flexions(summary: SavedPersonSummary) -> Iterator[Row]:
             yield Row(name, "°", cells)
 
 
-def _flexion(joint: Joint | None) -> str:
+def _flexion(joint: JointRange | None) -> str:
     if joint is None or joint.rom is None or joint.min is None or joint.max is None:
         return ""
     ends = f"{number(joint.min, 0)} to {number(joint.max, 0)}"
     return f"{ends}: {number(joint.rom, 0)}{_within(joint.rom_ci95, 0)}"
 
 
-def _mean(measure: SavedMeasure | None, unit: str) -> str:
+def _mean(measure: MeasureRecord | None, unit: str) -> str:
     if measure is None:
         return ""
     decimals = _DECIMALS.get(unit, 2)
@@ -136,52 +138,65 @@ def _within(ends: Interval | None, decimals: int) -> str:
     return f" [{number(ends[0], decimals)}, {number(ends[1], decimals)}]"
 
 
-def findings(summary: SavedPersonSummary) -> Iterator[str]:
+def findings(summary: PersonSummary) -> Iterator[str]:
     """List the findings of the applications; none is a diagnosis."""
     told = summary.applications
-    if told.monitoring:
-        for alert in told.monitoring.alerts:
-            when = "" if alert.t_start_s is None else f" at {alert.t_start_s:.2f} s"
-            value = (
-                ""
-                if alert.value is None
-                else f": {number(alert.value, 1)}°{_within(alert.ci95, 1)}"
-            )
-            note = f". {alert.note}" if alert.note else ""
-            yield f"{_sided(alert.side)}{words(alert.text)}{value}{when}{note}"
-    if told.asymmetry:
-        for item in told.asymmetry.differences:
-            if item.real and item.diff is not None:
-                larger = "right" if item.diff > 0 else "left"
-                yield (
-                    f"{words(item.metric)} differs between sides: {larger} larger by "
-                    f"{_amount(abs(item.diff), item.unit)}; right less left "
-                    f"{_amount(item.diff, item.unit, item.ci95)}"
-                )
-    if told.fatigue:
-        for trend in told.fatigue.trends:
-            if trend.drift and trend.slope_per_min is not None:
-                yield (
-                    f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
-                    f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
-                )
+    if told is None:
+        return
+    yield from _alerts(told.monitoring.alerts if told.monitoring else ())
+    yield from _sides(told.asymmetry.differences if told.asymmetry else ())
+    yield from _drifts(told.fatigue.trends if told.fatigue else ())
     if told.progress:
         if told.progress.status == NOT_COMPARABLE:
             yield f"the earlier result is not comparable: {told.progress.reason}"
-        for change in told.progress.changes:
-            if change.verdict not in (None, NO_CHANGE) and change.delta is not None:
-                yield (
-                    f"{_sided(change.side)}{words(change.metric)} {words(change.verdict)} since "
-                    f"the earlier result by {_amount(change.delta, change.unit, change.ci95)}"
-                )
+        yield from _changes(told.progress.changes)
 
 
-def technique(summary: SavedPersonSummary) -> str | None:
+def _alerts(alerts: Iterable[Alert]) -> Iterator[str]:
+    for alert in alerts:
+        when = "" if alert.t_start_s is None else f" at {alert.t_start_s:.2f} s"
+        value = (
+            "" if alert.value is None else f": {number(alert.value, 1)}°{_within(alert.ci95, 1)}"
+        )
+        note = f". {alert.note}" if alert.note else ""
+        yield f"{_sided(alert.side)}{words(alert.text)}{value}{when}{note}"
+
+
+def _sides(differences: Iterable[SideDifference]) -> Iterator[str]:
+    for item in differences:
+        if item.real and item.diff is not None:
+            larger = "right" if item.diff > 0 else "left"
+            yield (
+                f"{words(item.metric)} differs between sides: {larger} larger by "
+                f"{_amount(abs(item.diff), item.unit)}; right less left "
+                f"{_amount(item.diff, item.unit, item.ci95)}"
+            )
+
+
+def _drifts(trends: Iterable[TrendRecord]) -> Iterator[str]:
+    for trend in trends:
+        if trend.drift and trend.slope_per_min is not None:
+            yield (
+                f"{_sided(trend.side)}{words(trend.metric)} drifts within the clip by "
+                f"{_amount(trend.slope_per_min, trend.unit, trend.ci95)} a minute"
+            )
+
+
+def _changes(changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        if change.verdict not in (None, NO_CHANGE) and change.delta is not None:
+            yield (
+                f"{_sided(change.side)}{words(change.metric)} {words(change.verdict)} since "
+                f"the earlier result by {_amount(change.delta, change.unit, change.ci95)}"
+            )
+
+
+def technique(summary: PersonSummary) -> str | None:
     """Say how the movement differs from the reference, or why it cannot be compared.
 
     None where there is no reference, or nothing to compare to it.
     """
-    told = summary.applications.technique
+    told = summary.applications.technique if summary.applications else None
     if told is not None and told.status == NOT_COMPARABLE:
         return f"not comparable: {told.reason}"
     if told is None or told.dtw_norm is None or told.timing is None or not told.joints:
@@ -196,9 +211,11 @@ def technique(summary: SavedPersonSummary) -> str | None:
     )
 
 
-def judged(summary: SavedPersonSummary) -> Iterator[str]:
+def judged(summary: PersonSummary) -> Iterator[str]:
     """Say what was looked for and not found."""
     told = summary.applications
+    if told is None:
+        return
     if told.monitoring and told.monitoring.status == OK:
         yield "no angle outside the configured ranges"
     sides = told.asymmetry.differences if told.asymmetry else []

@@ -45,6 +45,7 @@ class HealthStage(BaseModel):
     reason: str | None = Field(description="Why it is not loaded.")
     code: str | None = Field(description="The same as a stable word.")
     notice: str | None = Field(description="Something that a user of the results must know.")
+    sha256: str = Field(description="Digest of the checkpoint file.")
 
 
 class HealthModels(BaseModel):

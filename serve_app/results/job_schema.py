@@ -103,6 +103,8 @@ class Job(BaseModel):
     result_bytes: int | None = Field(description="Size of the result's JSON.")
     error: Problem | None = Field(description="Why it failed.")
     cancel_requested: bool
+    webhook_delivered_at: float | None = Field(description="When your server took the webhook.")
+    webhook_error: str | None = Field(description="Why calling your webhook was given up.")
     links: JobLinks
 
     @property

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from deployments.media_choice import MediaOptions, Region
-from serve_app.results.application_schema import ResponseModel
 from serve_app.results.form_fields import FormObject, inline, no_truth
+from serve_app.results.record_schema import ResponseModel
 
 _LATEST_S: Final = 1e6
 _MOST_PIXELS: Final = 16384  # a side

@@ -5,22 +5,21 @@ a frame has many of is a dataclass: a model takes five times the memory.
 """
 
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.dataclasses import dataclass
 from typing_extensions import TypeAliasType
 
 from biomech.config import Camera, Context, Subject
-from biomech.results.frame_fields import FIELDS
-from biomech.skeleton import KEYPOINTS
-from serve_app.results.application_schema import FINITE, ResponseModel
-from serve_app.results.described import DescribedAs, Named
+from biomech.records.frame_record import FrameBiomechanics
+from biomech.records.person_record import PersonSummary
+from biomech.records.values import Named
+from biomech.skeleton import KEYPOINTS, Side
 from serve_app.results.form_fields import FormObject, inline, no_truth
-from serve_app.results.frame_detail import FrameDetail
 from serve_app.results.media_schema import MediaFields, VideoPart
+from serve_app.results.record_schema import FINITE, ResponseModel
 from serve_app.results.selection import Part, Selection, part_of, select
-from serve_app.results.summary_schema import PersonSummary
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
 
 
@@ -35,7 +34,7 @@ class SubjectOptions(BaseModel):
     sex: Literal["male", "female"] | None = Field(
         None, description="For the distribution of body mass and for limits that differ by sex."
     )
-    involved_side: Literal["left", "right"] | None = Field(
+    involved_side: Side | None = Field(
         None, description="The injured side, for the limb symmetry index."
     )
     _numbers = field_validator("height_m", mode="before")(no_truth)
@@ -205,25 +204,8 @@ class Box:
     score: Annotated[float, Field(description="Detector's score, interpolated between detections.")]
 
 
-_Numbers = dict[str, float | None]
-
-# Names of components of the schema; values are plain dictionaries.
+# The name of a component of the schema; values are plain dictionaries.
 Keypoints = TypeAliasType("Keypoints", Annotated[dict[str, Keypoint], Named(KEYPOINTS)])
-JointAngles = TypeAliasType("JointAngles", Annotated[_Numbers, Named(FIELDS["joint_angles"])])
-MovementAnalysis = TypeAliasType(
-    "MovementAnalysis", Annotated[_Numbers, Named(FIELDS["movement_analysis"])]
-)
-BodyAlignment = TypeAliasType("BodyAlignment", Annotated[_Numbers, Named(FIELDS["body_alignment"])])
-Detail = TypeAliasType("Detail", Annotated[dict[str, Any], DescribedAs(FrameDetail)])
-
-
-class Biomechanics(ResponseModel):
-    """Angles in degrees, scores; null where a point needed is missing (reasons in `detail`)."""
-
-    joint_angles: JointAngles = Field(description="Degrees.")
-    movement_analysis: MovementAnalysis = Field(description="Scores, 0-100; symmetry_index 0-1.")
-    body_alignment: BodyAlignment = Field(description="Degrees.")
-    detail: Detail = Field(default_factory=dict)
 
 
 class FrameInfo(ResponseModel):
@@ -250,7 +232,7 @@ class OtherPerson(ResponseModel):
     track_id: int
     box: Box
     keypoints: Keypoints
-    biomechanics: Biomechanics
+    biomechanics: FrameBiomechanics
 
 
 MissingReason = Literal["nobody_found", "primary_not_visible", "not_decoded", "damaged"]
@@ -262,7 +244,7 @@ class FramePose(ResponseModel):
     keypoints: Keypoints | None = Field(
         description="All 17 COCO keypoints by name; null where there is no pose."
     )
-    biomechanics: Biomechanics
+    biomechanics: FrameBiomechanics
     frame_info: FrameInfo
     pose: PersonPose | None = Field(description="Track and box; null where nobody was found.")
     reason: MissingReason | None = Field(None, description="Why there is no pose.")

@@ -3,21 +3,24 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from biomech.results.frame_fields import FIELDS
+from biomech.records.frame_record import FrameBiomechanics, FrameDetail
+from biomech.records.person_record import PersonSummary
+from biomech.records.values import renumbered
+from biomech.results.frame_blocks import NO_BIOMECHANICS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import I64, ClipPoses, MediaInfo, ModelStatus
+from deployments.messages import ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
 from serve_app.results.media_schema import VideoPart
 from serve_app.results.response_schema import (
     FRAMES,
-    Biomechanics,
     Box,
     FrameInfo,
     FramePose,
@@ -34,10 +37,7 @@ from serve_app.results.response_schema import (
     VideoInfo,
 )
 from serve_app.results.selection import Selection
-from serve_app.results.summary_schema import PersonSummary
 from serve_app.versions import package_version
-
-NO_BIOMECHANICS = Biomechanics(**{block: dict.fromkeys(names) for block, names in FIELDS.items()})
 
 _RESPONSE, _FRAME = TypeAdapter(PoseResponse), TypeAdapter(FramePose)
 _BEFORE_FRAMES = b'{"data":{"poses_per_frame":['
@@ -105,8 +105,7 @@ class Answer:
         body = BytesIO()
         body.write(_BEFORE_FRAMES)
         for nth, frame in enumerate(self.frames()):
-            body.write(b"," if nth else b"")
-            body.write(frame)
+            body.write(b"," + frame if nth else frame)
         body.write(memoryview(rest)[len(_BEFORE_FRAMES) :])
         return body.getvalue()
 
@@ -170,18 +169,18 @@ class Answer:
             poses_per_frame=list(frames),
             processing_summary=_summary(self._outcome, self._min_score, self._models),
             biomechanics_summary=[
-                PersonSummary(**_numbered(self._told(p, summary), self._numbers))
+                renumbered(self._told(p, summary), self._numbers)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
             ],
         )
 
-    def _told(self, p: int, summary: dict[str, Any]) -> dict[str, Any]:
+    def _told(self, p: int, summary: PersonSummary) -> PersonSummary:
         """Return the summary of person p, calibrated if calibrated models made all deviations."""
         clip = self._outcome.clip
         used = np.unique(clip.model[clip.row[clip.present[:, p], p]])
-        by_model = summary.get("sigma_source") == "model" and len(used)
+        by_model = summary.sigma_source == "model" and len(used)
         if by_model and all(self._calibrated[m] for m in used):
-            return summary | {"sigma_calibrated": True}
+            return replace(summary, sigma_calibrated=True)
         return summary
 
     def _frame(self, frame: int) -> FramePose:
@@ -240,29 +239,19 @@ class Answer:
 
     def _needs(self, part: str, p: int) -> bool:
         """Whether a part of person p's frames is written, or decides which frames are."""
-        selects = part == "biomechanics" and p == 0 and self._request.frames == "complete"
-        return selects or self._writes(*(("people", part) if p else (part,)))
+        decides = part == "biomechanics" and p == 0 and self._request.frames == "complete"
+        return decides or self._writes(*(["people"] if p else []), part)
 
-    def _biomechanics(self, frame: int, p: int, row: int) -> Biomechanics:
+    def _biomechanics(self, frame: int, p: int, row: int) -> FrameBiomechanics:
         block = self._outcome.biomechanics.frames[p][frame]
-        if not block:
+        if block is None:
             return NO_BIOMECHANICS
-        if block["detail"].get("sigma_source") == "model":
-            block["detail"]["sigma_calibrated"] = self._calibrated[self._outcome.clip.model[row]]
-        return Biomechanics(**block)
-
-
-_FRAME_KEYS = ("frame", "frames")
-"""Names of the values of a summary that are indices of analyzed frames, nested or not."""
-
-
-def _numbered(value: Any, numbers: I64, key: str = "") -> Any:
-    """Return a part of a summary with numbers of the file's frames for indices."""
-    if isinstance(value, dict):
-        return {name: _numbered(inner, numbers, name) for name, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_numbered(inner, numbers, key) for inner in value]
-    return int(numbers[value]) if key in _FRAME_KEYS and value is not None else value
+        detail = block.detail
+        if not isinstance(detail, FrameDetail) or detail.sigma_source != "model":
+            return block
+        if not self._calibrated[self._outcome.clip.model[row]]:
+            return block
+        return replace(block, detail=replace(detail, sigma_calibrated=True))
 
 
 def _part(media: MediaInfo) -> VideoPart | None:

@@ -11,10 +11,13 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import from_json
 
+from biomech.records.person_record import PersonSummary
+from biomech.records.values import WORD
 from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import BadParameterError
 from serve_app.results.media_schema import VideoPart
+from serve_app.results.record_reader import reader_of
 
 _SHOWN_ERRORS = 3
 _LONGEST_KEY = 40
@@ -22,8 +25,7 @@ _NO_RESULT = "this is not a result of the service"
 HINT: Final = "Give the JSON that `mmpose-service analyze` wrote or that POST /pose answered."
 
 Number = Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)]
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Label = Annotated[str, Field(max_length=64)]
+Word = Annotated[str, Field(pattern=WORD.pattern)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Deviation = Annotated[float, Field(ge=0, le=1e6)]
 _Quantities = dict[Word, Number | None]
@@ -142,34 +144,6 @@ class Processing(BaseModel):
     models_used: dict[str, int] = {}
 
 
-class SavedCamera(BaseModel):
-    """Facts of the camera."""
-
-    roll_deg: Annotated[float, Field(ge=-90, le=90)] = 0.0
-    roll_source: str = "assumed"
-    slowmo_factor: Annotated[float, Field(ge=0.01, le=100)] = 1.0
-
-
-class SavedFilter(BaseModel):
-    """The low-pass filter in force."""
-
-    cutoff_hz: Annotated[float, Field(ge=1e-3, le=1000)] | None = None
-    cutoff_source: Label | None = None
-
-
-class Summary(BaseModel):
-    """Facts of one person through the clip."""
-
-    person_id: int
-    definitions: Label = ""
-    view: Label | None = None
-    camera: SavedCamera = SavedCamera()
-    filter: SavedFilter = SavedFilter()
-    stature_px: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    height_m: Annotated[float, Field(ge=0.4, le=2.8)] | None = None
-    flags: list[Label] = []
-
-
 class Data(BaseModel):
     """The numbers of a clip."""
 
@@ -195,7 +169,7 @@ class SavedResponse(BaseModel):
 
 def parse(
     body: bytes, cancelled: Cancelled = never
-) -> tuple[SavedResponse, Data, dict[int, Summary]]:
+) -> tuple[SavedResponse, Data, dict[int, PersonSummary]]:
     """Read a response document, its data, and its summaries by person.
 
     Args:
@@ -214,7 +188,7 @@ def parse(
         response = SavedResponse.model_validate(document)
         data = response.data
         listed = [
-            Summary.model_validate(without_nulls(s))
+            _summary_of({name: s[name] for name in _FACTS if name in s})
             for s in (data.biomechanics_summary if data else ())
         ]
     except ValidationError as error:
@@ -239,7 +213,32 @@ def _read_frames(document: Any, cancelled: Cancelled) -> None:
             raise not_a_result(error, ("data", "poses_per_frame", i)) from error
 
 
-def without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
+_SUMMARY: Final = reader_of(PersonSummary)
+_FACTS: Final = (
+    *("person_id", "definitions", "view", "camera"),
+    *("filter", "stature_px", "height_m", "flags"),
+)
+"""Fields of a summary that exports need; the rest of it may be as it is."""
+
+
+def read_summary(document: Mapping[str, Any]) -> PersonSummary:
+    """Read the summary of one person.
+
+    Raises:
+        BadParameterError: a part is not what it should be; says where.
+    """
+    try:
+        return _summary_of(document)
+    except ValidationError as error:
+        raise not_a_result(error) from error
+
+
+def _summary_of(document: Mapping[str, Any]) -> PersonSummary:
+    summary: PersonSummary = _SUMMARY.validate_python(_without_nulls(document))
+    return summary
+
+
+def _without_nulls(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the fields that are null, such as all those of biomechanics that are switched off."""
     return {name: value for name, value in summary.items() if value is not None}
 

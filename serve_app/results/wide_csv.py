@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from biomech.results.frame_fields import FIELDS
+from biomech.records.frame_fields import FIELDS
+from biomech.records.frame_record import FrameBiomechanics
 from biomech.skeleton import KEYPOINTS
-from serve_app.results.response_schema import Biomechanics, Box, Keypoint, PoseResponse
+from serve_app.results.response_schema import Box, Keypoint, PoseResponse
 
 _FIRST = ("frame", "time_s", "track_id", "primary", "model", "reason")
 _BOX = ("box_x1", "box_y1", "box_x2", "box_y2", "box_score")
@@ -54,7 +55,7 @@ def rows(response: PoseResponse) -> Iterator[dict[str, Any]]:
 
 
 def _person(
-    track_id: int, box: Box, keypoints: dict[str, Keypoint], biomechanics: Biomechanics
+    track_id: int, box: Box, keypoints: dict[str, Keypoint], biomechanics: FrameBiomechanics
 ) -> dict[str, Any]:
     cells: dict[str, Any] = {"track_id": track_id}
     cells |= {f"box_{name}": value for name, value in asdict(box).items()}

@@ -63,7 +63,7 @@ ROUTES = {
     "OPTIONS /uploads": Row(204),
     "OPTIONS /uploads/{upload_id}": Row(204),
     "POST /uploads": Row(201, headers=TUS | {"Upload-Length": "5"}),
-    "HEAD /uploads/{upload_id}": Row(200, 404, headers=TUS),
+    "GET /uploads/{upload_id}": Row(200, 404, headers=TUS),
     "PATCH /uploads/{upload_id}": Row(204, 404, headers=TUS | PART, request={"content": b"12"}),
     "DELETE /uploads/{upload_id}": Row(204, 404, headers=TUS),
     "POST /jobs": Row(202, request=UPLOAD),
@@ -74,6 +74,7 @@ ROUTES = {
     "GET /jobs/{job_id}/result": Row(409, 404),
     "GET /jobs/{job_id}/video": Row(409, 404),
     "GET /jobs/{job_id}/source": Row(200, 404),
+    "GET /jobs/{job_id}/export/{kind}": Row(409, 404, at="/jobs/{job_id}/export/csv"),
 }
 """A row for each route that needs a key; HEAD is as GET where there is one."""
 
@@ -286,7 +287,7 @@ except RuntimeError:
 
 
 def test_a_graph_that_rays_own_command_deploys_on_a_network_refuses_to_start():
-    """`serve deploy` passes by our commands: the Ingress asks Serve which host it listens on."""
+    """`serve deploy` runs none of our checks: the Ingress asks Serve which host it listens on."""
     done = subprocess.run(
         [sys.executable, "-c", PUBLIC, "0.0.0.0", str(free_port())],
         cwd=ROOT,

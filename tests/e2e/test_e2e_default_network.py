@@ -172,7 +172,7 @@ def test_her_scores_are_defined_while_she_walks(answer):
         )
     ]
     assert len(printed) >= 0.85 * len(seen)
-    assert {b.detail["definitions"]["stability_score"] for b in printed} == {"gait"}
+    assert {b.detail.definitions["stability_score"] for b in printed} == {"gait"}
     scores = answer.data.biomechanics_summary[0].scores
     assert scores["stability_score"].definition == scores["symmetry_index"].definition == "gait"
     assert 70 <= scores["stability_score"].value <= 98

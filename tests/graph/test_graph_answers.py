@@ -41,7 +41,7 @@ def test_joint_angles_are_those_drawn(answer, name):
     there = np.isfinite(found)
     assert found[there] == pytest.approx(unsigned(name, flexion(name, TRUTH))[there], abs=4)
     # The discs' networks are unsure, and whole pixels: a point may look astray.
-    nulls = {f.biomechanics.detail["nulls"][name] for f in np.array(frames)[~there]}
+    nulls = {f.biomechanics.detail.nulls[name] for f in np.array(frames)[~there]}
     assert there.mean() > 0.9
     assert nulls <= {"outlier"}
 

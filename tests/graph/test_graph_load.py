@@ -37,7 +37,7 @@ def test_new_thresholds_and_limits_hold_without_a_restart(
         answer := client.analyze(squat_video, video=False)
     ).data.processing_summary.confidence_threshold != 0.99:
         assert time.monotonic() < end
-    nulls = answer.data.poses_per_frame[0].biomechanics.detail["nulls"]
+    nulls = answer.data.poses_per_frame[0].biomechanics.detail.nulls
     assert nulls["left_knee"] == "low_confidence"
     assert {d: replicas(graph, d)[0]["pid"] for d in before} == before
 

@@ -56,7 +56,8 @@ class GcsEmulator:
     Attributes:
         objects: by (bucket, name).
         requests: what came, as ``GET metadata``, ``GET media``, ``POST multipart``,
-            ``POST resumable`` or ``PUT resumable``, in order, those answered with a fault too.
+            ``POST resumable``, ``PUT resumable`` or ``DELETE``, in order, those answered with a
+            fault too.
         faults: ("GET media", status) and so on, each for one request and in order. Status 0 does
             what was asked and then breaks the connection instead of answering; -1 breaks it half
             way through the body.
@@ -176,6 +177,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Location", f"{self.emulator.url}/session/{session}")
             self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    def do_DELETE(self) -> None:
+        match = re.fullmatch(r"/storage/v1/b/([^/]+)/o/([^/]+)", urlsplit(self.path).path)
+        assert match is not None
+        fault = self.emulator.fault("DELETE")
+        if fault:
+            self._json(fault, {"error": {"code": fault, "message": "as the test wants"}})
+        elif self.emulator.objects.pop((unquote(match[1]), unquote(match[2])), None) is None:
+            self._json(404, {"error": {"code": 404, "message": "No such object"}})
+        else:
+            self.send_response(204)
             self.end_headers()
 
     def do_PUT(self) -> None:

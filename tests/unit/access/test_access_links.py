@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from deployments.errors import ConfigurationError
-from serve_app.access.links import Links, open_links, secret_path
+from serve_app.access.links import Links, read_secret, secret_path
 
 PATH = "/videos/0a1b/" + "0" * 32 + ".mp4"
 LINKS = Links("a" * 64, 60)
@@ -56,9 +56,9 @@ def test_a_changed_link_opens_nothing(change):
 def test_the_secret_is_made_once_for_this_user_alone_and_is_the_same_for_all(tmp_path):
     path = secret_path(tmp_path / "access" / "keys.json")
     assert path == tmp_path / "access" / "link_secret"
-    link = open_links(path, 60).sign(PATH)
+    link = Links(read_secret(path), 60).sign(PATH)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert open_links(path, 60).check(PATH, query_of(link))
+    assert Links(read_secret(path), 60).check(PATH, query_of(link))
 
 
 def test_without_a_file_of_keys_the_secret_is_in_the_users_folder(tmp_path, monkeypatch):
@@ -73,5 +73,5 @@ def test_a_file_that_holds_no_secret_is_named(tmp_path, name, says):
     (tmp_path / "short").write_text("0" * 63)
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigurationError, match=says) as refused:
-        open_links(tmp_path / name, 60)
+        read_secret(tmp_path / name)
     assert refused.value.hint

@@ -18,10 +18,18 @@ from biomech.config import BiomechanicsConfig
 from biomech.events.clip_events import clip_events_of
 from biomech.events.measures import Measure, measures_of
 from biomech.kinematics.person_metrics import person_metrics
+from biomech.records.event_records import MeanCurve, MeanMovement
 from biomech.statistics.inference import mann_kendall, theil_sen
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
 from tests.support.filmed_athlete import HEADING, filmed
+from tests.support.plain import in_json
+
+asymmetry = in_json(asymmetry)
+efficiency = in_json(efficiency)
+load = in_json(load)
+fatigue = in_json(fatigue)
+against_norms = in_json(against_norms)
 
 LIMITS = {"rom": Limit(5.0, "a study"), "angle": Limit(5.0, "a study")}
 FATIGUE = [92.1, 91.4, 91.9, 90.2, 90.8, 89.5, 89.9, 88.7, 88.1, 88.4]
@@ -177,10 +185,14 @@ def test_sides_need_three_values_each(measures):
 
 
 def test_curves_of_the_sides_are_compared_at_their_own_contacts():
-    joints = {"left_knee": {"mean": [10.0, 20.0]}, "right_knee": {"mean": [13.0, 16.0]},
-              "left_hip": {"mean": [1.0, 1.0]}, "trunk_lean": {"mean": [0.0, 0.0]}}  # fmt: skip
+    means = {"left_knee": [10.0, 20.0], "right_knee": [13.0, 16.0], "left_hip": [1.0, 1.0],
+             "trunk_lean": [0.0, 0.0]}  # fmt: skip
+    phases = MeanMovement(
+        of="repetition", driver=None, direction=None, signed=True,
+        joints={name: MeanCurve(n=3, mean=mean, sd=None) for name, mean in means.items()},
+    )  # fmt: skip
     for view, reason in (("frontal", None), ("sagittal", NEAR_FAR_BIAS)):
-        told = asymmetry(sides([1, 2, 3], [1, 2, 3]), {"joints": joints}, LIMITS, None, view)
+        told = asymmetry(sides([1, 2, 3], [1, 2, 3]), phases, LIMITS, None, view)
         assert told["curves"] == [{"joint": "knee", "rmsd_deg": 3.5355, "reason": reason}]
 
 

@@ -18,7 +18,10 @@ from biomech.skeleton import INDEX, KEYPOINTS, MIRROR, SIDES
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
 from tests.support.moving_figure import walk
+from tests.support.plain import in_json, plain
 from tests.support.stick_figure import FIGURE, from_the_side, rotated, seen, without
+
+summary = in_json(summary)
 
 CONFIG = BiomechanicsConfig()
 SIZE = (4000, 4000)
@@ -210,7 +213,7 @@ def test_push_ups_have_no_hyperextension_and_are_counted(turn, facing, fps):
 def test_a_frame_says_where_the_front_points(turn, word):
     xy = rotated(placed(np.stack([from_the_side(knee=20.0)] * 15)), turn, MIDDLE)
     metrics = measured(xy)
-    (detail,) = [frame_blocks(metrics, metrics.points.track.present)[0]["detail"]]
+    (detail,) = [plain(frame_blocks(metrics, metrics.points.track.present)[0].detail)]
     assert detail["view"]["facing"] == word
 
 

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from biomech.config import BiomechanicsConfig, EnabledOutputs, Subject
 from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.person_metrics import person_metrics
+from biomech.records.frame_fields import FIELDS
 from biomech.results.frame_blocks import disabled_block, frame_blocks
-from biomech.results.frame_fields import FIELDS
 from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX
+from tests.support.plain import in_json, plain
 from tests.support.stick_figure import FIGURE, from_the_side, mirrored, rotated, seen, without
+
+summary = in_json(summary)
 
 CONFIG = BiomechanicsConfig()
 
@@ -28,9 +31,14 @@ def blocks(xy, *, subject=None, parts=EnabledOutputs(), **track):  # noqa: B008 
     return frame_blocks(made, track.present)
 
 
+def objects(xy, **options):
+    """The same as plain JSON values."""
+    return plain(list(blocks(xy, **options)))
+
+
 def block(xy, **options):
     """Of one picture."""
-    (only,) = blocks(xy, **options)
+    (only,) = objects(xy, **options)
     return only
 
 
@@ -151,7 +159,7 @@ def test_every_field_is_there_and_every_null_has_its_reason(base, seed, hidden, 
     xy = base + rng.normal(0, moved, (4, 17, 2))
     score = np.where(rng.uniform(size=(4, 17)) < hidden, 0.1, 0.8)
     xy[rng.uniform(size=(4, 17)) < hidden / 4] = np.nan
-    made = blocks(xy, score=score, sigma=2.0 if model_sigma else np.nan)
+    made = objects(xy, score=score, sigma=2.0 if model_sigma else np.nan)
     for obj in made:
         assert json.loads(json.dumps(obj, allow_nan=False)) == obj
         reasons = obj["detail"]["nulls"]
@@ -172,7 +180,7 @@ def test_every_field_is_there_and_every_null_has_its_reason(base, seed, hidden, 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([FIGURE, from_the_side(hip=20.0, knee=40.0)]))
 def test_intervals_hold_their_value_within_the_range(seed, base):
     xy = base + np.random.default_rng(seed).normal(0, 20, (4, 17, 2))
-    for obj in blocks(xy, sigma=3.0):
+    for obj in objects(xy, sigma=3.0):
         values = obj["joint_angles"] | obj["body_alignment"]
         assert set(obj["detail"]["ci95"]) == {n for n, value in values.items() if value is not None}
         for name, interval in obj["detail"]["ci95"].items():
@@ -242,7 +250,7 @@ def test_numbers_have_three_decimals_and_no_negative_zero():
 def test_flags_and_joints_marked_are_of_the_frame():
     xy = np.stack([FIGURE] * 40)
     xy[39, INDEX["left_ankle"]] = xy[39, INDEX["left_knee"]] + [0, 60]
-    made = blocks(xy, sigma=1.0)
+    made = objects(xy, sigma=1.0)
     assert made[0]["detail"]["joint_flags"] == {}
     assert made[39]["detail"]["joint_flags"] == {"left_knee": ["out_of_plane"]}
     oblique = block(FIGURE * [0.7, 1.0])["detail"]["flags"]
@@ -255,7 +263,7 @@ def test_what_was_done_to_points_is_told_where_it_was_done():
     score[36:40, INDEX["left_ankle"]] = 0.9
     xy = np.stack([FIGURE] * 60)
     xy[50, INDEX["right_wrist"]] = xy[50, INDEX["right_elbow"]] + [60.0, 110.0]
-    made = blocks(xy, sigma=1.0, score=score)
+    made = objects(xy, sigma=1.0, score=score)
     marked = {f: obj["detail"]["flags"][1:] for f, obj in enumerate(made)}
     assert {f: names for f, names in marked.items() if names} == {
         **{f: ["unsmoothed"] for f in (26, 27, 28, 29, 36, 37, 38, 39)},
@@ -268,12 +276,12 @@ def test_what_was_done_to_points_is_told_where_it_was_done():
 def test_the_trunk_in_use_is_named_where_it_is_not_the_midline():
     xy = np.stack([from_the_side(knee=20.0)] * 40)
     xy[10:] = without(xy[10:], "left_shoulder", "left_hip")
-    assert blocks(xy)[0]["detail"]["shoulder_reference"] == "ipsilateral"
+    assert objects(xy)[0]["detail"]["shoulder_reference"] == "ipsilateral"
     assert "shoulder_reference" not in block(FIGURE)["detail"]
 
 
 def test_a_disabled_object_is_null_throughout():
-    obj = disabled_block()
+    obj = plain(disabled_block())
     assert nulls(obj) == {name for fields in FIELDS.values() for name in fields}
     assert obj["detail"] == {"nulls": dict.fromkeys(nulls(obj), "disabled")}
 

@@ -11,8 +11,11 @@ from biomech.results.person_summary import SummaryInputs, summary
 from biomech.skeleton import INDEX
 from tests.support.autoregression import autoregressive
 from tests.support.moving_figure import GROUND, arm_raises, bump, frames, squats, standing_on, walk
+from tests.support.plain import in_json
 from tests.support.stick_figure import from_the_side, seen
 from tests.unit.biomech.test_biomech_repetitions import bends
+
+summary = in_json(summary)
 
 WIDE = (2000, 2000)
 

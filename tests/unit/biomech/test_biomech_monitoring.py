@@ -16,7 +16,10 @@ from biomech.kinematics.person_metrics import person_metrics
 from deployments.biomechanics.guideline_files import load_guidelines
 from serve_app.settings import ROOT
 from tests.support.filmed_athlete import filmed
+from tests.support.plain import in_json
 from tests.support.stick_figure import from_the_side, seen
+
+monitoring = in_json(monitoring)
 
 RULE = Rule(
     id="bent", metric="knee_flexion", side=None, phase="any", view="sagittal", op=">",

@@ -10,8 +10,11 @@ from biomech.kinematics.person_metrics import person_metrics
 from biomech.scores.clip_scores import clip_scores
 from biomech.scores.readiness import with_smoothness
 from tests.support.filmed_athlete import summarised
+from tests.support.plain import in_json
 from tests.support.scenario_figures import FPS, SCENARIOS, SIZE, scenario
 from tests.support.stick_figure import mirrored, seen
+
+clip_scores = in_json(clip_scores)
 
 CONFIG = BiomechanicsConfig()
 STABILITY, SYMMETRY, READINESS = "stability_score", "symmetry_index", "athletic_readiness"

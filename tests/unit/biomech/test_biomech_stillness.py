@@ -13,7 +13,10 @@ from biomech.kinematics.person_metrics import person_metrics
 from biomech.preprocessing.filters import lowpass
 from biomech.preprocessing.noise import Noise
 from tests.support.autoregression import autoregressive
+from tests.support.plain import in_json
 from tests.support.stick_figure import FIGURE, from_the_side, seen
+
+load = in_json(load)
 
 CONFIG = BiomechanicsConfig()
 WIDE = (2000, 2000)

@@ -11,6 +11,10 @@ from biomech.applications.norms_and_limits import NEAR_FAR_BIAS, NO_LIMIT, Limit
 from biomech.applications.outcome import SINGLE_VALUE
 from biomech.applications.progress import progress
 from biomech.applications.technique import technique
+from tests.support.plain import in_json
+
+technique = in_json(technique)
+progress = in_json(progress)
 
 S = np.linspace(0, 1, 101)
 SQUAT = 10 + 80 * np.sin(np.pi * S) ** 2

@@ -24,8 +24,11 @@ from serve_app.results.response_schema import PoseResponse
 from serve_app.results.wide_csv import write_csv
 from serve_app.settings import ROOT
 from tests.support.filmed_athlete import filmed, summarised
+from tests.support.plain import in_json
 from tests.support.saved_results import saved
 from tests.support.stick_figure import from_the_side
+
+technique = in_json(technique)
 
 TIMES = np.arange(91) / 30
 BEND = 0.5 - 0.5 * np.cos(2 * np.pi * TIMES / 1.5)  # two bends, 1.5 s each

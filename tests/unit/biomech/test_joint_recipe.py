@@ -30,7 +30,7 @@ from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import read_result
 from serve_app.report import tables
 from serve_app.report.angle_series import charts_of
-from serve_app.report.saved_summary import read_summary
+from serve_app.results.saved_result import read_summary
 from tests.support.saved_results import saved
 from tests.support.stick_figure import from_the_side
 

@@ -101,7 +101,7 @@ def test_names_are_public_and_the_skeleton_needs_no_numpy(tmp_path):
 def test_the_page_runs(folder):
     """Four lines, importers, numbers and writers, as they stand on the page."""
     assert len(BLOCKS) == 4
-    told = "\nprint(len(clip.times_s), result.repetitions[0]['number'], len(result.repetitions))"
+    told = "\nprint(len(clip.times_s), result.repetitions[0].number, len(result.repetitions))"
     done = alone("\n".join(BLOCKS) + told, folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n240 1 2\n")

@@ -1,12 +1,14 @@
 """Exports as they are called: over HTTP and by the command line."""
 
 import csv
+import gzip
 import io
 import json
 from contextlib import ExitStack
 
 import httpx
 import pytest
+import zstandard
 from click.testing import CliRunner
 
 from serve_app.cli.main import main
@@ -48,6 +50,16 @@ def test_a_result_comes_back_as_a_file_though_no_model_is_loaded(
     assert answer.headers["content-type"] == media_type
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
     assert answer.content.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("zstd", zstandard.compress)]
+)
+def test_a_result_may_be_sent_compressed(http, squat, encoding, pack):
+    headers = {"content-type": "application/json", "content-encoding": encoding}
+    answer = http.post("/export?format=csv", content=pack(squat), headers=headers)
+    assert answer.content == post(http, squat, format="csv").content
+    assert answer.headers["content-encoding"] in ("gzip", "zstd")  # CSV is compressed, too
 
 
 @pytest.mark.parametrize(

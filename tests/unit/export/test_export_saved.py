@@ -15,7 +15,7 @@ from deployments.errors import BadParameterError
 from serve_app.export.formats import FORMATS, ExportOptions, export
 from serve_app.export.saved_clip import MOST_FRAMES_A_SECOND, read_result
 from serve_app.report.build import report_of
-from serve_app.results.summary_schema import PersonSummary
+from tests.support.plain import plain
 from tests.support.saved_results import edited, saved, squatting
 
 
@@ -174,7 +174,7 @@ def test_whatever_is_put_in_place_of_a_value_is_exported_or_refused(short, data)
 
 @pytest.mark.parametrize(
     "summaries",
-    [[], [PersonSummary(**disabled_summary(1)).model_dump(mode="json")]],
+    [[], [plain(disabled_summary(1))]],
     ids=["no summary", "switched off"],
 )
 def test_a_result_without_biomechanics_still_has_its_points(squat, summaries):

@@ -192,6 +192,17 @@ def test_a_job_that_fails_says_why(http):
     assert (refused.code, refused.retryable) == ("job_not_finished", False)
 
 
+def test_a_job_says_why_its_webhook_was_given_up(http):
+    url = "http://127.0.0.1:9/hook?token=secret"
+    job = http.post("/jobs", files={"file": b"no video"}, data={"webhook_url": url}).json()
+    assert (job["webhook_delivered_at"], job["webhook_error"]) == (None, None)
+    path = job["links"]["self"]
+    wait_for(lambda: http.get(path).json()["webhook_error"])
+    job = http.get(path).json()
+    assert "127.0.0.1 port 9 is not a public web address" in job["webhook_error"]
+    assert (job["webhook_delivered_at"], "secret" in str(job)) == (None, False)
+
+
 @pytest.mark.parametrize("kind", ["csv", "trc", "coco"])
 def test_a_result_is_exported_by_its_id_as_from_its_text(http, done, kind):
     by_id = http.get(f"/jobs/{done['id']}/export/{kind}", params={"height_m": 1.8})

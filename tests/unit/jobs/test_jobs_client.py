@@ -320,8 +320,9 @@ def test_what_goes_wrong_in_a_stream_is_raised(client, kind, tmp_path):
     with pytest.raises(BadParameterError, match="fields"):
         list(client.stream("http://x/y.mp4", fields="video_url"))
     progress = {"type": "progress", "stage": "analyze", "done": 1, "total": 2}
-    error = {"type": "error", "code": "not_a_video", "detail": "d", "hint": "h"}
-    for last, expected in (({**error, "retryable": False}, NotAVideoError), (None, ServiceError)):
+    problem = {"code": "not_a_video", "detail": "d", "hint": "h", "retryable": False}
+    error = {"type": "error", "problem": problem}
+    for last, expected in ((error, NotAVideoError), (None, ServiceError)):
         text = "\n".join(json.dumps(line) for line in (progress, last) if line)
         answer = httpx.Response(200, stream=httpx.ByteStream(text.encode()))
         with client_of(kind, httpx.MockTransport(lambda _, a=answer: a)) as other:

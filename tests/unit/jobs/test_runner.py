@@ -14,7 +14,7 @@ from deployments.errors import MediaError, NotReadyError, StageFailedError
 from deployments.render.storage import LocalStore
 from serve_app.jobs import runner as running
 from serve_app.jobs.job import ENDED, JobState, Stage
-from serve_app.jobs.job_files import JobFiles
+from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.result_file import read_whole
 from serve_app.jobs.retention import Retention
 from serve_app.jobs.runner import JobRunner
@@ -23,6 +23,7 @@ from serve_app.results.response_schema import PoseOptions
 from serve_app.service import PoseService
 from tests.conftest import SQUAT_FRAMES
 from tests.support.job_tables import Clock, WatchedStore, new_job
+from tests.support.loopback_server import Server, reply
 
 pytestmark = pytest.mark.anyio
 OWNER = "ann"
@@ -75,6 +76,8 @@ class Place:
         try:
             async with asyncio.timeout(60):
                 while (await self.job(job_id)).state not in ENDED:
+                    await asyncio.sleep(0.01)
+                while (self.folder / job_id / "resume").exists():  # deleted after that
                     await asyncio.sleep(0.01)
         finally:
             await ended(task)
@@ -132,12 +135,11 @@ async def test_a_job_is_answered_as_a_request_is(place, direct, squat_video):
     job = await place.run_to_end()
     assert await place.answer() == direct
     assert job.state == JobState.SUCCEEDED
-    assert job.video_url.endswith(f"/{OWNER}/{JOB}.mp4")
+    assert job.video_url.endswith(video_key(JOB))
     assert place.stages.calls.count(("join", None)) == 1
-    stored = place.videos.folder / OWNER / f"{JOB}.mp4"
-    assert place.files.video(JOB).read_bytes() == stored.read_bytes()
+    assert (place.videos.folder / video_key(JOB)).is_file()
     kept = sorted(path.name for path in (place.folder / JOB).iterdir())
-    assert kept == ["result", "source", "video.mp4"]
+    assert kept == ["result", "source"]
 
 
 POINTS = [
@@ -193,7 +195,7 @@ async def test_a_job_killed_after_its_result_was_written_is_only_put_together_ag
 async def test_cancelling_ends_the_stages_and_frees_the_files(place, squat_video):
     await place.submit(squat_video)
     place.stages.stop_at = ("analyze", 2)
-    video = place.videos.folder / OWNER / f"{JOB}.mp4"
+    video = place.videos.folder / video_key(JOB)
     video.parent.mkdir(parents=True, exist_ok=True)
     video.write_bytes(b"of an earlier attempt")
     runner = place.start()
@@ -219,9 +221,11 @@ async def test_a_job_cancelled_while_its_worker_was_dead_is_not_begun(place, squ
 async def test_a_drained_runner_returns_its_job_and_another_continues(place, direct, squat_video):
     await place.submit(squat_video)
     place.stages.stop_at = ("analyze", 3)
-    task = asyncio.create_task(place.start().keep_running())
+    runner = place.start()
+    task = asyncio.create_task(runner.keep_running())
     await place.stages.stopped.wait()
-    await ended(task)
+    await runner.drain()
+    assert task.cancelled()
     job = await place.job()
     assert (job.state, job.worker, job.attempts) == (JobState.QUEUED, None, 0)
     assert place.stages.cancelled == [("analyze", 3)]
@@ -379,3 +383,46 @@ async def test_no_more_jobs_run_at_once_than_the_settings_say(
     stats = await place.store.stats()
     await ended(task)
     assert (stats.running, stats.queued) == (2, 1)
+
+
+async def test_a_video_at_an_address_is_fetched_once(local, stages, tmp_path, squat_video, sqlite):
+    place = Place(local, stages, tmp_path / "jobs", *sqlite, allowed_hosts=frozenset({"127.0.0.1"}))
+    stages.stop_at = ("analyze", 0)
+    with Server(reply(squat_video.read_bytes())) as server:
+        job = new_job(OWNER, id=JOB, request={}, source=server.url())
+        await place.store.submit([job], max_queued=10)
+        await place.run_until_killed()
+        stages.stop_at = None
+        place.clock.now += 31
+        job = await place.run_to_end()
+    assert (job.state, server.connections) == (JobState.SUCCEEDED, 1)
+    assert place.files.source(JOB).read_bytes() == squat_video.read_bytes()
+
+
+async def test_an_address_without_a_video_fails_the_job(local, stages, tmp_path, sqlite):
+    place = Place(local, stages, tmp_path / "jobs", *sqlite, allowed_hosts=frozenset({"127.0.0.1"}))
+    with Server(reply(status=404)) as server:
+        job = new_job(OWNER, id=JOB, request={}, source=server.url())
+        await place.store.submit([job], max_queued=10)
+        job = await place.run_to_end()
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "source_not_found")
+    assert list((place.folder / JOB).iterdir()) == []
+
+
+async def test_the_video_of_an_earlier_attempt_is_replaced(place, squat_video):
+    """As one of an older version of the service: a bucket takes no other under the same name."""
+    await place.submit(squat_video)
+    place.stages.stop_at = ("join", None)
+    await place.run_until_killed()
+    place.stages.stop_at = None
+    place.clock.now += 31
+    removed = []
+
+    class Bucket:
+        def remove(self, key):
+            removed.append((key, ("join", None) in place.stages.calls))
+
+    place.videos = Bucket()
+    place.stages.calls.clear()
+    assert (await place.run_to_end()).state == JobState.SUCCEEDED
+    assert removed == [(video_key(JOB), False)]

@@ -253,7 +253,8 @@ def test_each_owner_has_a_secret_of_32_bytes(keys):
     assert (prefix, len(base64.b64decode(encoded))) == ("whsec", 32)
 
 
-def test_the_operator_prints_the_secret_of_an_owner(tmp_path):
+def test_the_operator_prints_the_secret_of_an_owner(tmp_path, monkeypatch):
+    monkeypatch.delenv("MMPOSE_LINK_SECRET_FILE", raising=False)
     path = tmp_path / "link_secret"
     arguments = ["keys", "webhook-secret", "ann", "--keys-file", str(tmp_path / "keys.json")]
     told = CliRunner().invoke(main, arguments)

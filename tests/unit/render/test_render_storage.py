@@ -249,6 +249,22 @@ def test_stored_just_now_outlives_a_sweep(local: LocalStore, video: Path) -> Non
     assert local.sweep(100) == 0
 
 
+def test_local_remove(local: LocalStore, video: Path) -> None:
+    for key in ("a.mp4", "ann/a.mp4"):
+        local.put(video, key)
+    local.remove("ann/a.mp4")
+    local.remove("ann/a.mp4")
+    assert [path.name for path in local.folder.rglob("*.mp4")] == ["a.mp4"]
+    with pytest.raises(BadParameterError):
+        local.remove("../a.mp4")
+
+
+def test_local_remove_that_fails(local: LocalStore) -> None:
+    (local.folder / "a.mp4").mkdir()
+    with pytest.raises(StorageError, match=r"a\.mp4 cannot be deleted"):
+        local.remove("a.mp4")
+
+
 # --- Bucket
 
 
@@ -287,6 +303,19 @@ def test_gcs_crash_between_upload_and_answer(video: Path, gcs: GcsEmulator) -> N
     assert gcs.requests == ["POST multipart", "POST multipart", "GET metadata"]
     assert gcs.objects["bucket", "job-1.mp4"].generation == 1
     assert stored.sha256 == SHA256
+
+
+def test_gcs_remove(video: Path, gcs: GcsEmulator) -> None:
+    store = GcsStore("bucket", "results")
+    for key in ("a.mp4", "b.mp4"):
+        store.put(video, key)
+    gcs.faults = [("DELETE", 503)]
+    store.remove("a.mp4")
+    store.remove("a.mp4")
+    assert list(gcs.objects) == [("bucket", "results/b.mp4")]
+    gcs.faults = [("DELETE", 403)]
+    with pytest.raises(StorageError, match="403"):
+        store.remove("b.mp4")
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE])

@@ -1,11 +1,14 @@
 """A whole service in this process, on networks that find colored discs."""
 
+import shutil
+
 import httpx
 import pytest
 
 from serve_app.http.routes import create_app
 from serve_app.local import local_service
 from serve_app.settings import load_settings
+from serve_app.workspaces import UPLOADS
 from tests.support.asgi import AsgiTransport
 from tests.support.parts import uploading_client
 from tests.unit.serve_app.test_service import service_of
@@ -46,6 +49,13 @@ def squat_answer(service, squat_video):
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+
+@pytest.fixture
+def service_for_parts(service):
+    """The whole service; the folder of its uploads goes after the test."""
+    yield service
+    shutil.rmtree(service.settings.spool_dir / UPLOADS, ignore_errors=True)
 
 
 @pytest.fixture

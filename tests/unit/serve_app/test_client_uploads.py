@@ -79,8 +79,8 @@ def file(tmp_path):
     return path
 
 
-def data_of(service, upload_id):
-    return (service.settings.spool_dir / "uploads" / upload_id / "data").read_bytes()
+def data_of(service_for_parts, upload_id):
+    return (service_for_parts.settings.spool_dir / "uploads" / upload_id / "data").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,12 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(pose_client, kept, file):
         client.upload(file, progress=lambda *_: file.write_bytes(b"short"))
 
 
-def test_a_large_file_is_analyzed_by_its_upload(pose_client, service, squat_video, monkeypatch):
+def test_a_large_file_is_analyzed_by_its_upload(
+    pose_client, service_for_parts, squat_video, monkeypatch
+):
     monkeypatch.setattr(client_uploads, "IN_PARTS_FROM", squat_video.stat().st_size - 1)
     monkeypatch.setattr(client_uploads, "PART_BYTES", 20_000)
-    transport = Breaking(create_app(service), [None, "unheard"])
+    transport = Breaking(create_app(service_for_parts), [None, "unheard"])
     with pose_client(transport) as client:
         answer = client.analyze(squat_video, video=False, confidence=0.4)
     assert answer.data.processing_summary.successful_poses == SQUAT_FRAMES
@@ -160,27 +162,31 @@ def test_a_large_file_is_analyzed_by_its_upload(pose_client, service, squat_vide
     assert "PATCH uploads" in transport.asked
 
 
-def test_a_file_of_the_size_itself_goes_as_a_form(pose_client, service, squat_video, monkeypatch):
+def test_a_file_of_the_size_itself_goes_as_a_form(
+    pose_client, service_for_parts, squat_video, monkeypatch
+):
     monkeypatch.setattr(client_uploads, "IN_PARTS_FROM", squat_video.stat().st_size)
-    transport = Breaking(create_app(service))
+    transport = Breaking(create_app(service_for_parts))
     with pose_client(transport) as client:
         client.analyze(squat_video, video=False)
     assert transport.asked == ["POST pose"]
 
 
-def test_an_upload_whose_request_fails_is_deleted(pose_client, service, file, monkeypatch):
+def test_an_upload_whose_request_fails_is_deleted(
+    pose_client, service_for_parts, file, monkeypatch
+):
     """Nobody else knows its id."""
 
     async def fail(*_):
         raise UnknownModelError("no such model")
 
     monkeypatch.setattr(client_uploads, "IN_PARTS_FROM", 1)
-    monkeypatch.setattr(service, "analyze_request", fail)
-    transport = Breaking(create_app(service))
+    monkeypatch.setattr(service_for_parts, "analyze_request", fail)
+    transport = Breaking(create_app(service_for_parts))
     with (
         pose_client(transport) as client,
         pytest.raises(UnknownModelError),
     ):
         client.analyze(file)
     assert transport.asked[-2:] == ["POST pose", "DELETE uploads"]
-    assert [*service.uploads._folder.glob("[!.]*")] == []
+    assert [*service_for_parts.uploads._folder.glob("[!.]*")] == []

@@ -1,6 +1,7 @@
 """The description of the interface is whole, and changes only on purpose."""
 
 import json
+import re
 from difflib import unified_diff
 
 import httpx
@@ -83,9 +84,17 @@ def test_every_error_of_the_tree_is_declared_by_a_route(document):
     assert raised - declared == {(500, ConfigurationError.code)}  # at start alone
 
 
+def test_every_reference_leads_to_a_component(document):
+    for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))):
+        part = document
+        for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
+            part = part[name]
+
+
 def test_no_part_of_a_frame_or_of_the_health_is_any_object(document):
     schemas = document["components"]["schemas"]
-    for name in ("FramePose", "Biomechanics", "Keypoints", "JointAngles", "Detail", "FrameView"):
+    for name in ("FramePose", "FrameBiomechanics", "Keypoints", "FrameDetail", "NoDetail"):
         for field, schema in schemas[name]["properties"].items():
             assert schema.get("additionalProperties") is not True, (name, field)
     assert schemas["HealthModels"]["properties"]["stages"]["additionalProperties"] == {

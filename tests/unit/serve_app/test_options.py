@@ -1,6 +1,7 @@
 """What a caller says of a clip: fields of the request, in JSON and in forms, to the last stage."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_the_client_sends_what_is_said_with_a_file(http, service, squat_video, m
     summary = answer.data.biomechanics_summary[0]
     assert (summary.movement, summary.height_m) == ("jump", 1.75)
     assert summary.filter.cutoff_hz == 8.0
-    assert summary.camera.model_dump() == {
+    assert asdict(summary.camera) == {
         "roll_deg": -2.5, "roll_source": "request", "slowmo_factor": 4.0,
     }  # fmt: skip
     assert answer.data.poses_per_frame[15].frame_info.timestamp == 0.5

@@ -3,9 +3,11 @@
 import asyncio
 import gzip
 import threading
+import tracemalloc
 
 import httpx
 import pytest
+import zstandard
 
 from deployments.errors import NotAVideoError
 from serve_app.http.routes import create_app
@@ -192,6 +194,14 @@ def test_fetches_and_bodies_are_bounded_together(ask, dripping):
 AS_TEXT = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
 GZIPPED = gzip.compress(b'{"video_url": "https://example.org/a.mp4"}')
 URL = b'{"video_url": "https://example.org/a.mp4"}'
+ZSTDED = zstandard.compress(URL)
+WIDE = (
+    zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=27))
+    .compressobj()
+    .compress(bytes(1 << 25))
+    + b""
+)
+GZIP, ZSTD = {"content-encoding": "gzip"}, {"content-encoding": "zstd"}
 
 
 @pytest.mark.parametrize("path", ["/pose", "/export?format=csv"])
@@ -202,7 +212,16 @@ URL = b'{"video_url": "https://example.org/a.mp4"}'
         (JSON, [b"\xef", b"\xbb\xbf", URL], "begins with a byte order mark", "utf-8-sig"),
         (JSON, ["\ufeff{}".encode("utf-16-le")], "is in UTF-16", "UTF-8"),
         (JSON, [GZIPPED], "is compressed with gzip", "uncompressed"),
-        (JSON | {"content-encoding": "gzip"}, [GZIPPED], "content encoding 'gzip'", "without"),
+        (JSON | GZIP, [URL], "is not valid gzip", "whole body"),
+        (JSON | GZIP, [GZIPPED[:-9]], "ends before its gzip stream", "all of it"),
+        (JSON | GZIP, [GZIPPED, b"x"], "data after the end", "at once"),
+        (JSON | GZIP, [GZIPPED, b"x" * 1000], "data after the end", "at once"),
+        (JSON | GZIP, [gzip.compress(b"\xef\xbb\xbf{}")], "byte order mark", "UTF-8"),
+        (JSON | GZIP, [gzip.compress(GZIPPED)], "is compressed with gzip", "uncompressed"),
+        (JSON | ZSTD, [URL], "is not valid zstd", "whole body"),
+        (JSON | ZSTD, [ZSTDED[:-3]], "ends before its zstd stream", "all of it"),
+        (JSON | ZSTD, [WIDE], "is not valid zstd", "whole body"),
+        (JSON | {"content-encoding": "gzip, gzip"}, [GZIPPED], "encoding 'gzip, gzip'", "without"),
         (JSON | {"content-encoding": "Br"}, [b"x"], "content encoding 'br'", "without"),
     ],
 )
@@ -229,6 +248,31 @@ def test_forms_whose_file_does_not_arrive_as_one_are_named(ask, headers, pieces,
     assert answer.status_code == 422
     assert detail in problem["detail"]
     assert hint in problem["hint"]
+
+
+REFUSED_URL = b'{"video_url": "ftp://example.org/a.mp4"}'
+
+
+@pytest.mark.parametrize("headers", [{}, GZIP, ZSTD, {"content-encoding": "GZIP"}])
+def test_a_body_of_json_may_be_compressed(ask, headers):
+    pack = {"gzip": gzip.compress, "zstd": zstandard.compress}
+    body = pack.get(headers.get("content-encoding", "").lower(), bytes)(REFUSED_URL)
+    (answer,) = ask(post(body[:9], body[9:], path="/pose", headers=JSON | headers))
+    assert problem_of(answer)["code"] == "address_not_allowed"
+
+
+@pytest.mark.parametrize("path", ["/pose", "/export?format=csv"])
+@pytest.mark.parametrize(("headers", "pack"), [(GZIP, gzip.compress), (ZSTD, zstandard.compress)])
+def test_a_body_that_decompresses_to_too_much_is_refused_within_bounds(ask, path, headers, pack):
+    bomb = pack(bytes(100_000_000))
+    tracemalloc.start()
+    (answer,) = ask(post(bomb, path=path, headers=JSON | headers), max_result_bytes=1_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    problem = problem_of(answer)
+    assert (answer.status_code, problem["code"]) == (413, "too_large")
+    assert "when decompressed" in problem["detail"]
+    assert peak < 50_000_000
 
 
 @pytest.mark.parametrize("encoding", ["", "identity"])

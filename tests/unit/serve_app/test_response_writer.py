@@ -220,7 +220,7 @@ def test_what_is_no_number_is_refused_and_not_told_as_null(value):
     response = answer(clip_of([[1]]))
     response.request_id = "NaN, Infinity"
     assert json.loads(encode(response))["request_id"] == "NaN, Infinity"
-    response.data.poses_per_frame[0].biomechanics.detail["deep"] = [value]
+    response.data.poses_per_frame[0].biomechanics.joint_angles["deep"] = value
     with pytest.raises(ValueError, match=r"(NaN|Infinity) is no JSON value"):
         encode(response)
 

@@ -245,7 +245,7 @@ def test_the_description_has_every_route_with_examples_and_errors(service):
     assert body["multipart/form-data"]["schema"]["required"] == ["file"]
     example = pose["responses"]["200"]["content"]["application/json"]["example"]
     frame = PoseResponse.model_validate(example).data.poses_per_frame[0]
-    assert frame.biomechanics.detail["nulls"]
+    assert frame.biomechanics.detail.nulls
     assert len(frame.keypoints) == 17
     assert {"200", "403", "413", "415", "422", "429", "502", "503", "504"} <= set(pose["responses"])
 

@@ -27,11 +27,11 @@ def block(language):
 
 
 @pytest.fixture
-def url(service, squat_video, tmp_path, monkeypatch):
+def url(service_for_parts, squat_video, tmp_path, monkeypatch):
     """A server on loopback; the video is in the folder, as in the examples."""
     (tmp_path / "match.mp4").write_bytes(squat_video.read_bytes())
     monkeypatch.chdir(tmp_path)
-    config = uvicorn.Config(create_app(service), port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(create_app(service_for_parts), port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import shutil
 
 import pytest
 
@@ -28,15 +27,14 @@ def whole(http, content):
     return path.rpartition("/")[2]
 
 
-def test_a_video_is_analyzed_by_its_upload_and_deleted(service, squat_video):
-    with uploading_client(service) as http:
+def test_a_video_is_analyzed_by_its_upload_and_deleted(service_for_parts, squat_video):
+    with uploading_client(service_for_parts) as http:
         upload_id = whole(http, squat_video.read_bytes())
         asked = {"upload_id": upload_id, "video": False}
         answer = http.post("/pose", json=asked)
         summary = answer.json()["data"]["processing_summary"]
         assert summary["successful_poses"] == SQUAT_FRAMES
         assert http.post("/pose", json=asked).json()["code"] == "upload_not_found"
-    shutil.rmtree(http.folder)
 
 
 @pytest.mark.parametrize("error", [NotAVideoError("no"), StageFailedError("no")])
