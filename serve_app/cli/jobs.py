@@ -1,6 +1,5 @@
 """Implement `mmpose-service jobs`: submit videos to a service, watch them, fetch results."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import wraps
@@ -10,6 +9,7 @@ from typing import Any, get_args
 
 import click
 import httpx
+from pydantic_core import to_json
 
 from deployments.errors import BadParameterError, ServiceError
 from serve_app.access.caller import API_KEY_VARIABLE, URL_VARIABLE
@@ -169,10 +169,8 @@ def result(
         raise click.UsageError("Choose either --fields or --format.")
     if kind is not None:
         content = client.export_job(job_id, kind, **chosen)
-    elif fields is not None:
-        content = json.dumps(client.result_parts(job_id, fields)).encode() + b"\n"
     else:
-        content = client.result(job_id).model_dump_json().encode() + b"\n"
+        content = to_json(client.result_parts(job_id, fields)) + b"\n"
     target = out or Path(f"{job_id}.{kind or 'json'}")
     if str(target) == "-":
         click.echo(content, nl=False)

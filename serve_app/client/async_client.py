@@ -169,7 +169,7 @@ class AsyncPoseClient:
         """Return the result of a job, in pages where it is too large for one answer."""
         return await self._run(result_flows.result(job_id, self._job_retries))
 
-    async def result_parts(self, job_id: str, fields: str) -> dict[str, Any]:
+    async def result_parts(self, job_id: str, fields: str | None = None) -> dict[str, Any]:
         """Return only parts of the result of a job, as plain JSON values."""
         return await self._run(result_flows.result_parts(job_id, fields, self._job_retries))
 

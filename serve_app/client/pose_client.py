@@ -282,15 +282,16 @@ class PoseClient:
 
         Raises:
             JobNotFoundError: there is no such job of yours. JobNotFinishedError: it has not
-                succeeded.
+                succeeded. BadParameterError: it was submitted with ``fields``, so that only parts
+                are stored.
         """
         return self._run(result_flows.result(job_id, self._job_retries))
 
-    def result_parts(self, job_id: str, fields: str) -> dict[str, Any]:
+    def result_parts(self, job_id: str, fields: str | None = None) -> dict[str, Any]:
         """Return only parts of the result of a job, as plain JSON values.
 
         Args:
-            fields: as for :meth:`analyze_parts`.
+            fields: as for :meth:`analyze_parts`; without them, all that is stored.
 
         Raises:
             BadParameterError: the response has no such part. As for :meth:`result`.

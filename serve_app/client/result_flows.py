@@ -1,14 +1,15 @@
 """Read results of jobs of any size in steps; see :mod:`serve_app.client.steps`."""
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
+from pydantic import ValidationError
 
-from deployments.errors import TooLargeError
+from deployments.errors import BadParameterError, TooLargeError
 from serve_app.client.analysis_flows import content, download, export_query
 from serve_app.client.job_flows import path_of
 from serve_app.client.steps import Emit, Flow, Send, Step, Work, retried
@@ -22,6 +23,7 @@ from serve_app.results.response_schema import (
 )
 from serve_app.results.selection import Tree
 
+Value = TypeVar("Value")
 _DATA, _FRAMES = FRAMES
 _WITHOUT_FRAMES: Final[Tree] = {
     name: {part: None for part in PoseData.model_fields if part != _FRAMES}
@@ -37,21 +39,23 @@ def result(job_id: str, retries: int) -> Flow[PoseResponse]:
         answer = yield from _answer(job_id, {}, retries)
     except TooLargeError:
         document = yield from _joined(job_id, None, _WITHOUT_FRAMES, retries)
-        whole: PoseResponse = yield Work(partial(PoseResponse.model_validate, document))
+        whole: PoseResponse = yield Work(partial(_whole, PoseResponse.model_validate, document))
         return whole
-    response: PoseResponse = yield Work(partial(PoseResponse.model_validate_json, answer.content))
+    response: PoseResponse = yield Work(
+        partial(_whole, PoseResponse.model_validate_json, answer.content)
+    )
     return response
 
 
-def result_parts(job_id: str, fields: str, retries: int) -> Flow[dict[str, Any]]:
-    """Return parts of the response, in pages where they are too large for one answer.
+def result_parts(job_id: str, fields: str | None, retries: int) -> Flow[dict[str, Any]]:
+    """Return parts of the response, or all, in pages where they are too large for one answer.
 
     Raises:
         BadParameterError: the response has no such part.
     """
     selection = selection_of(fields)
     try:
-        answer = yield from _answer(job_id, {"fields": fields}, retries)
+        answer = yield from _answer(job_id, {"fields": fields} if fields else {}, retries)
     except TooLargeError:
         rest = _without_frames(selection.tree) if selection else _WITHOUT_FRAMES
         return (yield from _joined(job_id, fields, rest, retries))
@@ -65,7 +69,7 @@ def frames(job_id: str, retries: int) -> Generator[Step, Any, None]:
     while cursor is not None:
         page = yield from _page(job_id, None, cursor, retries)
         for values in page["frames"]:
-            frame = yield Work(partial(FramePose.model_validate, values))
+            frame = yield Work(partial(_whole, FramePose.model_validate, values))
             yield Emit(frame)
         cursor = page["cursor"]
 
@@ -93,6 +97,22 @@ def export(
         None if to is None else Path(to),
     )
     return (yield from content(request, retries))
+
+
+def _whole(validated: Callable[[Any], Value], values: Any) -> Value:
+    """Return a typed value.
+
+    Raises:
+        BadParameterError: it lacks parts, as the job was submitted with ``fields``.
+    """
+    try:
+        return validated(values)
+    except ValidationError as error:
+        raise BadParameterError(
+            "the result is not a whole response, as of a job that was submitted with fields",
+            hint="Call result_parts, which returns a dictionary.",
+            field="fields",
+        ) from error
 
 
 def _joined(job_id: str, fields: str | None, rest: Tree, retries: int) -> Flow[dict[str, Any]]:

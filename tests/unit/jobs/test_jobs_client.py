@@ -20,6 +20,7 @@ from deployments.errors import (
 from serve_app.client import StateEvent, StreamEnd, StreamFrame, StreamPoses, job_flows, steps
 from serve_app.client import uploads as client_uploads
 from serve_app.http import job_results
+from tests.conftest import SQUAT_FRAMES
 from tests.support.clients import KINDS, client_of
 
 FIELDS = ("joint_angles,video_url", "processing_summary", "poses_per_frame", "data")
@@ -149,6 +150,21 @@ def test_a_large_result_comes_in_pages(client, done, whole, monkeypatch, most):
     assert parts["data"]["data"]["poses_per_frame"]
     with pytest.raises(BadParameterError, match="no part"):
         client.result_parts(done.id, "nonsense")
+
+
+@pytest.mark.parametrize("most", [1 << 25, 1000])
+def test_a_result_of_parts_is_read_as_parts(client, squat_video, monkeypatch, most):
+    fields = "frame_info.timestamp,processing_summary"
+    job = client.wait(client.submit(squat_video, fields=fields, video=False).id)
+    monkeypatch.setattr(job_results, "MOST_PAGE_BYTES", most)
+    parts = client.result_parts(job.id)
+    assert parts.keys() == {"data"}
+    assert parts["data"].keys() == {"poses_per_frame", "processing_summary"}
+    assert len(parts["data"]["poses_per_frame"]) == SQUAT_FRAMES
+    for read in (client.result, lambda job_id: list(client.frames(job_id))):
+        with pytest.raises(BadParameterError, match="not a whole response"):
+            read(job.id)
+    client.delete(job.id)
 
 
 def test_events_go_on_where_the_connection_broke(kind, jobs_transport, client, done):
