@@ -31,13 +31,13 @@ from serve_app.access.caller import ANONYMOUS
 from serve_app.access.modes import require_choice
 from serve_app.http.job_routes import source_of
 from serve_app.http.routes import create_app
-from serve_app.http.uploads import parse_options
 from serve_app.jobs.job import JobRecord
 from serve_app.jobs.jobs import Jobs
 from serve_app.jobs.result_file import read_document
 from serve_app.model_plan import ModelPlan
 from serve_app.results.job_schema import JobRequest
 from serve_app.results.response_schema import PoseOptions, PoseRequest
+from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
 from serve_app.settings import Settings
 from serve_app.versions import system

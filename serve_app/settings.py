@@ -21,7 +21,7 @@ from deployments.decode.probe import MediaLimits
 from deployments.errors import ConfigurationError
 from deployments.pose.registry import Performance
 from deployments.pose.sources import without_secrets
-from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, Quota
+from serve_app.access.caller import API_KEY_VARIABLE, UNLIMITED, URL_VARIABLE, Quota
 from serve_app.analysis_settings import AnalysisSettings
 from serve_app.setting_types import (
     PREFIX,
@@ -297,7 +297,8 @@ class Settings(AnalysisSettings):
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
-    known = {environment_name(field) for field in Settings.model_fields} | {API_KEY_VARIABLE}
+    known = {environment_name(field) for field in Settings.model_fields}
+    known |= {API_KEY_VARIABLE, URL_VARIABLE}
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)

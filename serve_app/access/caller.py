@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 API_KEY_VARIABLE: Final = "MMPOSE_API_KEY"
 """Environment variable with the key that the client sends; not a setting of the service."""
 
+URL_VARIABLE: Final = "MMPOSE_URL"
+"""Environment variable with the address of the service for commands that call one."""
+
 
 class Quota(BaseModel):
     """Limits of a caller; None is no limit.

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeVar
 import click
 from pydantic import BaseModel
 
-from serve_app.http.uploads import parse_options
 from serve_app.results.media_schema import RegionOptions
 from serve_app.results.response_schema import CameraOptions, PoseOptions, SubjectOptions
 from serve_app.results.supplied import SUPPLIED, read_supplied, require_our_definitions
+from serve_app.results.validation import parse_options
 
 _PARTS: Final[Mapping[str, type[BaseModel]]] = {
     "subject": SubjectOptions,
@@ -81,15 +81,25 @@ def options_of(flags: Mapping[str, Any], **output: bool) -> PoseOptions:
         BadParameterError: a value is not allowed, or a file has the wrong content.
         DefinitionsDifferError: a result in a file was made with other definitions.
     """
-    supplied = read_supplied({name: flags[name] for name in _FILES})
+    supplied = read_supplied(files_in(flags))
+    options: PoseOptions = parse_options(PoseOptions, values_in(flags) | supplied | output)
+    require_our_definitions(options.context.supplied)
+    return options
+
+
+def values_in(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that flags give, without those that are read from files."""
     values: dict[str, Any] = {n: flags[n] for n in _OF_THE_CLIP}
     for part, kind in _PARTS.items():
         values[part] = {n: flags[n] for n in kind.model_fields}
     if flags["region"] is not None:
         values["region"] = dict(zip(RegionOptions.model_fields, flags["region"], strict=True))
-    options: PoseOptions = parse_options(PoseOptions, values | supplied | output)
-    require_our_definitions(options.context.supplied)
-    return options
+    return values
+
+
+def files_in(flags: Mapping[str, Any]) -> dict[str, Path]:
+    """Return the files from which options are read, by option."""
+    return {name: flags[name] for name in _FILES if flags[name] is not None}
 
 
 def _type_of(schema: Mapping[str, Any]) -> click.Choice[Any] | click.FloatRange:

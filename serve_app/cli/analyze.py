@@ -1,6 +1,5 @@
 """Implement `mmpose-service analyze`: analyze videos and write results to a folder."""
 
-import os
 import shutil
 import tempfile
 from contextlib import ExitStack
@@ -11,9 +10,9 @@ from typing import Any
 import click
 
 from deployments.concurrency import run_async
-from deployments.errors import BadParameterError, ServiceError, StorageError
+from deployments.errors import ServiceError, StorageError
 from serve_app.cli.analysis_flags import analysis_flags, options_of
-from serve_app.cli.output_files import names_of, readable, replacing, shown, source_id
+from serve_app.cli.output_files import names_of, replacing, require_file, shown, source_id
 from serve_app.cli.overview import print_summary
 from serve_app.cli.progress_bar import STDERR, announce, progress_of
 from serve_app.local import local_service
@@ -130,15 +129,7 @@ def _write_results(response: PoseResponse, stem: Path, formats: Formats, files: 
 async def _analyze(service: PoseService, source: str, options: PoseOptions, report: Any) -> Answer:
     if "://" in source:
         return await service.analyze_url(source, options, source_id(source), report)
-    if not os.path.isfile(source):  # also of a name that is too long
-        raise BadParameterError(
-            f"there is no file {readable(source)}",
-            hint="Check the path, or give an http(s)://, gs:// or s3:// address.",
-        )
-    if not os.access(source, os.R_OK):
-        raise BadParameterError(
-            f"{readable(source)} cannot be read", hint="Check its owner and permissions: ls -l."
-        )
+    require_file(source)
     with service.workspace() as folder:
         return await service.analyze_file(Path(source), folder, options, source_id(source), report)
 

@@ -1,6 +1,5 @@
 """Implement `mmpose-service export`: convert a saved result to another format."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,7 +7,7 @@ import click
 
 from biomech.files import Profile
 from deployments.errors import BadParameterError
-from serve_app.cli.output_files import readable, replacing, run_id_of
+from serve_app.cli.output_files import readable, run_id_of, write
 from serve_app.cli.progress_bar import STDERR
 from serve_app.export.formats import ExportOptions, export
 from serve_app.export.saved_clip import SavedResult, read_result
@@ -75,23 +74,3 @@ def load_result(path: Path) -> SavedResult:
         raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
     except BadParameterError as error:
         raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error
-
-
-def write(path: Path, pieces: Iterable[bytes]) -> int:
-    """Write a file atomically, and return its size.
-
-    Raises:
-        BadParameterError: it cannot be written.
-    """
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device
-            return _write(path, pieces)
-        with replacing(path) as partial:
-            return _write(partial, pieces)
-    except OSError as error:
-        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> int:
-    with path.open("wb") as file:
-        return sum(map(file.write, pieces))

@@ -48,16 +48,17 @@ _COMMANDS = {
     "check": "check:check",
     "serve": "serve:serve",
     "deploy": "deploy:deploy",
+    "jobs": "jobs:jobs",
     "keys": "keys:keys",
     "quantize": "quantize:quantize",
     "tune": "tune:tune",
 }
 """Module of ``serve_app.cli`` and function in it by command, imported when the command runs."""
 
-_OF_RESULTS = frozenset({"export", "report", "compare"})
-"""Commands that need only the extra ``results``; the others need ``service``."""
+_EXTRAS = {"export": "results", "report": "results", "compare": "results", "jobs": "client"}
+"""Extra of the commands that need less than ``service``."""
 
-_PIP = "Install them: pip install '{}[results]'"
+_PIP = "Install them: pip install '{}[{}]'"
 _SETUP = "Install {}[service]: scripts/setup.sh, in a checkout of the service."
 _OWN_PACKAGES = ("serve_app", "deployments", "biomech")
 
@@ -111,8 +112,9 @@ class _Commands(click.Group):
             if package in _OWN_PACKAGES:
                 raise
             _logger.info("an import failed", exc_info=error)
-            command = ctx.invoked_subcommand
-            remedy = (_PIP if command in _OF_RESULTS else _SETUP).format(SERVICE_DISTRIBUTION)
+            command = ctx.invoked_subcommand or ""
+            extra = _EXTRAS.get(command)
+            remedy = (_PIP if extra else _SETUP).format(SERVICE_DISTRIBUTION, extra)
             click.echo(
                 f"error: {command} needs packages that are not installed: {package}\n  {remedy}",
                 err=True,

@@ -3,11 +3,12 @@
 import hashlib
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from deployments.errors import BadParameterError
 from deployments.pose.sources import bare_address
 
 _LONGEST = 200
@@ -29,6 +30,23 @@ def shown(source: str) -> str:
 def readable(name: str) -> str:
     """Return a file name as UTF-8 text; invalid bytes become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
+
+
+def require_file(name: str) -> None:
+    """Refuse a name of no file, or of one that cannot be read.
+
+    Raises:
+        BadParameterError: there is none.
+    """
+    if not os.path.isfile(name):  # also of a name that is too long
+        raise BadParameterError(
+            f"there is no file {readable(name)}",
+            hint="Check the path, or give an http(s)://, gs:// or s3:// address.",
+        )
+    if not os.access(name, os.R_OK):
+        raise BadParameterError(
+            f"{readable(name)} cannot be read", hint="Check its owner and permissions: ls -l."
+        )
 
 
 def names_of(sources: Sequence[str], folder: Path | None = None) -> list[str]:
@@ -99,3 +117,30 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise a BadParameterError that names ``path`` where it cannot be written in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
+
+
+def write(path: Path, pieces: Iterable[bytes]) -> int:
+    """Write a file atomically, and return its size.
+
+    Raises:
+        BadParameterError: it cannot be written.
+    """
+    with writing(path):
+        if path.exists() and not path.is_file():  # a pipe or a device
+            return _write(path, pieces)
+        with replacing(path) as partial:
+            return _write(partial, pieces)
+
+
+def _write(path: Path, pieces: Iterable[bytes]) -> int:
+    with path.open("wb") as file:
+        return sum(map(file.write, pieces))

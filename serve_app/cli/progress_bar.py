@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -13,24 +14,24 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from deployments.messages import ModelStatus
-from serve_app.pipeline import Progress as Report
+if TYPE_CHECKING:  # they need numpy, which clients lack
+    from deployments.messages import ModelStatus
+    from serve_app.pipeline import Progress as Report
 
 STDERR = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 _WORDS = {"fetch": "fetching", "analyze": "finding poses", "render": "drawing"}
 
 
-def announce(models: Iterable[ModelStatus]) -> None:
+def announce(models: "Iterable[ModelStatus]") -> None:
     """Print the models' notices, which a user of the results must know, before anything else."""
     notices = (f"{model.name} is {model.notice}" for model in models if model.notice)
     for notice in dict.fromkeys(notices):  # one network can be in two roles
         STDERR.print(notice, style="bold yellow")
 
 
-@contextmanager
-def progress_of(what: str) -> Iterator[Report]:
-    """Show a bar for each stage of one job; yield a function of stage, done and total."""
-    with Progress(
+def bars() -> Progress:
+    """Return bars to show."""
+    return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
@@ -38,12 +39,18 @@ def progress_of(what: str) -> Iterator[Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=STDERR,
-    ) as bars:
+    )
+
+
+@contextmanager
+def progress_of(what: str) -> "Iterator[Report]":
+    """Show a bar for each stage of one job; yield a function of stage, done and total."""
+    with bars() as shown:
         tasks = {}
 
         def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(f"{what}: {_WORDS.get(stage, stage)}", total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = shown.add_task(f"{what}: {_WORDS.get(stage, stage)}", total=total)
+            shown.update(tasks[stage], completed=done, total=total)
 
         yield report

@@ -25,7 +25,8 @@ from serve_app.http.export_query import ExportQuery
 from serve_app.http.openapi import Responses, problems_of
 from serve_app.http.reception import Reception
 from serve_app.http.responses import DeferredResponse
-from serve_app.http.uploads import JSON, content_type, parse_options, read_json
+from serve_app.http.uploads import JSON, content_type, read_json
+from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
 
 _THREADS = 4  # of exports alone: the event loop's serve probes of health too

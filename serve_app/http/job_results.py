@@ -26,13 +26,14 @@ from serve_app.http.openapi import file_answers, header, problems_of
 from serve_app.http.pose_stream import NDJSON
 from serve_app.http.requests import caller_of, owner_of
 from serve_app.http.responses import file_response
-from serve_app.http.uploads import JSON, parse_options
+from serve_app.http.uploads import JSON
 from serve_app.jobs.job import JobRecord
 from serve_app.jobs.jobs import Jobs
 from serve_app.jobs.result_file import read_frames, read_head, read_whole
 from serve_app.results.job_schema import FramePage
 from serve_app.results.response_schema import FRAMES, PoseResponse, selection_of
 from serve_app.results.selection import Selection
+from serve_app.results.validation import parse_options
 
 MOST_PAGE_BYTES: Final = 32 * 1024**2
 """Largest page of a result: Serve's proxy holds a whole answer for a slow reader."""

@@ -30,9 +30,9 @@ from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.responses import file_response
 from serve_app.http.upload_routes import add_uploads
-from serve_app.http.uploads import bad_parameters
 from serve_app.jobs.jobs import Jobs
 from serve_app.results.health_schema import Health, Liveness, Readiness
+from serve_app.results.validation import bad_parameters
 from serve_app.service import PoseService
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 

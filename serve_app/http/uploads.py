@@ -2,12 +2,11 @@
 
 import re
 import shutil
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
@@ -17,7 +16,8 @@ from deployments.errors import BadParameterError, TooLargeError, keeping
 from serve_app.http.decompression import ENCODINGS, decompressed
 from serve_app.http.reception import Reception
 from serve_app.results.response_schema import PoseOptions
-from serve_app.results.supplied import SUPPLIED, parse_json
+from serve_app.results.supplied import SUPPLIED
+from serve_app.results.validation import LONGEST_NAME, parse_options, values_in
 
 Options = TypeVar("Options", bound=PoseOptions)
 
@@ -30,7 +30,6 @@ _JSON_BYTES = 64 * 1024
 _FILE = "file"
 _LONGEST_TYPE = 400
 _MOST_FIELDS = 16
-_MOST_NAMED, _LONGEST_NAME = 10, 100
 _CHARSET = re.compile(r';\s*(charset[^=;]*)=\s*"?([^";\s]*)', re.IGNORECASE)
 _ENCODING = "content-encoding"
 _NOT_TEXT = {
@@ -103,7 +102,7 @@ async def read_body(request: Request, reception: Reception, kind: type[Options])
 
 
 def _request_in(body: bytes, kind: type[Options]) -> Options:
-    values = _values_in(body)
+    values = values_in(body)
     if len(body) > _JSON_BYTES and not (isinstance(values, dict) and values.keys() & {*SUPPLIED}):
         raise _too_large("the body", len(body), _JSON_BYTES)
     asked: Options = parse_options(kind, values)
@@ -192,15 +191,15 @@ class _FormParser(MultiPartParser):
         name = self._current_part.field_name
         if name in self._sizes:
             raise BadParameterError(
-                f"the form has several parts {name[:_LONGEST_NAME]!r}", field=name[:_LONGEST_NAME]
+                f"the form has several parts {name[:LONGEST_NAME]!r}", field=name[:LONGEST_NAME]
             )
         self._sizes[name] = 0
         self.max_part_size = self._limits[name] if name in SUPPLIED else _FIELD_BYTES
         if self._current_part.file is not None and name not in self._limits:
             raise BadParameterError(
-                f"the part {name[:_LONGEST_NAME]!r} must not be a file; the files of a form are "
+                f"the part {name[:LONGEST_NAME]!r} must not be a file; the files of a form are "
                 f"{', '.join(self._limits)}",
-                field=name[:_LONGEST_NAME],
+                field=name[:LONGEST_NAME],
             )
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -290,40 +289,6 @@ def _refuse_marked(head: bytes) -> None:
     for mark, (what, remedy) in _NOT_TEXT.items():
         if head.startswith(mark):
             raise BadParameterError(f"the body {what}", hint=remedy)
-
-
-def parse_options(kind: type[Any], values: Any) -> Any:
-    """Validate ``values``, which may be JSON, as a request model.
-
-    Raises:
-        BadParameterError: names the fields that are wrong.
-    """
-    try:
-        return kind.model_validate(_values_in(values) if isinstance(values, bytes) else values)
-    except ValidationError as error:
-        raise bad_parameters(error.errors(include_input=False, include_url=False)) from error
-
-
-def bad_parameters(errors: Sequence[Any]) -> BadParameterError:
-    """Return the error that names the fields of pydantic's ``errors``."""
-    wrong = [
-        {"field": _field_of(item["loc"]), "message": item["msg"]} for item in errors[:_MOST_NAMED]
-    ]
-    return BadParameterError(
-        "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong
-    )
-
-
-def _values_in(body: bytes) -> Any:
-    try:
-        return parse_json(body)
-    except ValueError as error:
-        raise BadParameterError(f"body: {error}", field="body") from error
-
-
-def _field_of(location: Sequence[str | int]) -> str:
-    """Cut the name of a field, which a caller may have made up, to a length."""
-    return ".".join(map(str, location))[:_LONGEST_NAME] or "body"
 
 
 def _copy(upload: UploadFile, path: Path) -> None:

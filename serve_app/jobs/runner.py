@@ -25,7 +25,6 @@ from deployments.messages import MediaInfo
 from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 from serve_app.http.problems import problem
-from serve_app.http.uploads import parse_options
 from serve_app.jobs.content_key import code_version
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
@@ -33,6 +32,7 @@ from serve_app.jobs.job_queue import JobQueue
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
 from serve_app.results.response_schema import PoseOptions
+from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
 
 logger = logging.getLogger("mmpose_service")

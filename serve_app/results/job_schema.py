@@ -10,6 +10,9 @@ MOST_VIDEOS: Final = 100
 _Address = Annotated[str, Field(min_length=1, max_length=4096)]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 StateName = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+ENDED: Final = ("succeeded", "failed", "cancelled")
+"""States that a job never leaves."""
+
 StageName = Literal["fetch", "analyze", "biomechanics", "render", "store"]
 
 
@@ -107,7 +110,7 @@ class Job(BaseModel):
     @property
     def ended(self) -> bool:
         """Return whether the state is final."""
-        return self.state in ("succeeded", "failed", "cancelled")
+        return self.state in ENDED
 
 
 class JobGroup(BaseModel):

@@ -21,6 +21,7 @@ WEB = (
     "https://storage.googleapis.com/bucket/video.mp4",
     "https://storage.googleapis.com/bucket/june.mp4",
     "https://example.org/jump.mp4",
+    "https://storage.googleapis.com/bucket/athlete-{n}.mp4",
 )
 
 
@@ -85,17 +86,22 @@ def test_the_client(running, adapt, tmp_path):
     assert (tmp_path / "annotated.mp4").read_bytes()[4:8] == b"ftyp"
 
 
-def test_the_handle_from_another_process(running, adapt, tmp_path):
-    example = adapt(block_with("python", "get_app_handle"))
-    (tmp_path / "job.py").write_text(example.replace('"run.mp4"', repr(str(tmp_path / "run.mp4"))))
+def run_as_ray_job(running, program, tmp_path):
+    """Run a program as the README starts one, and return what it prints."""
+    (tmp_path / "job.py").write_text(program)
     token = running.environment["RAY_AUTH_TOKEN_PATH"]
     start = block_with("sh", "job.py").replace("job.py", str(tmp_path / "job.py"))
     start = start.replace("~/.config/mmpose-service/ray_auth_token", token)
     others = {k: v for k, v in running.environment.items() if not k.startswith("RAY_")}
     address = {"RAY_ADDRESS": running.environment["RAY_ADDRESS"]}  # as other clusters may run here
     job = replace(running, environment=others | address)
-    done = run(job, ["sh", "-c", start], ROOT)
-    summary, count = done.stdout.splitlines()[-2:]
+    return run(job, ["sh", "-c", start], ROOT).stdout
+
+
+def test_the_handle_from_another_process(running, adapt, tmp_path):
+    example = adapt(block_with("python", "get_app_handle"))
+    program = example.replace('"run.mp4"', repr(str(tmp_path / "run.mp4")))
+    summary, count = run_as_ray_job(running, program, tmp_path).splitlines()[-2:]
     assert "'successful_poses'" in summary
     assert int(count) > 0
 
@@ -107,6 +113,64 @@ def test_the_command_line(running, adapt, tmp_path):
     assert names == [
         f"{stem}.{kind}" for stem in ("jump", "run") for kind in ("annotated.mp4", "csv", "json")
     ]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_job_by_curl(running, adapt, tmp_path):
+    submit, *others = adapt(block_with("sh", "jobs/JOB", USERS)).splitlines()
+    job = json.loads(run(running, shlex.split(submit, comments=True), tmp_path).stdout)["id"]
+    said = [
+        run(running, shlex.split(line.replace("JOB", job), comments=True), tmp_path).stdout
+        for line in others
+    ]
+    assert json.loads(said[0])["id"] == job
+    assert '{"state": "succeeded"}' in said[1]
+    answer = PoseResponse.model_validate_json((tmp_path / "run.json").read_text())
+    assert answer.data.processing_summary.successful_poses > 0
+    assert (tmp_path / "run_annotated.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_job_by_the_client(running, adapt, tmp_path):
+    example = adapt(block_with("python", "client.submit(", USERS)) + "\nprint(len(angles['data']))"
+    done = run(running, [sys.executable, "-c", example], tmp_path)
+    assert done.stdout.splitlines()[-2:] == ["succeeded None 100.0", "1"]
+    assert (tmp_path / "run_annotated.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (tmp_path / "run.csv").stat().st_size > 0
+
+
+def test_jobs_by_the_asynchronous_client(running, adapt, two_months):
+    example = adapt(block_with("python", "AsyncPoseClient", USERS))
+    done = run(running, [sys.executable, "-c", example], two_months)
+    assert len({line.split()[0] for line in done.stdout.splitlines()}) == 2
+
+
+def test_a_job_by_the_command_line(running, adapt, tmp_path):
+    commands = adapt(block_with("sh", "mmpose-service jobs", USERS))
+    done = run(running, ["sh", "-ec", commands], tmp_path)
+    assert "succeeded" in done.stdout
+    answer = PoseResponse.model_validate_json((tmp_path / "run.json").read_text())
+    assert answer.data.processing_summary.confidence_threshold == 0.4
+    assert (tmp_path / "run_annotated.mp4").read_bytes()[4:8] == b"ftyp"
+    assert (tmp_path / "run.csv").stat().st_size > 0
+
+
+def test_jobs_by_the_handle(running, adapt, tmp_path):
+    example = adapt(block_with("python", "submit_job", USERS)).replace("range(1, 13)", "range(3)")
+    said = run_as_ray_job(running, example + "\nprint([*results])", tmp_path).splitlines()
+    assert said[-2] == "3 results, 0 failures"
+    assert "athlete-2.mp4" in said[-1]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_stream(running, adapt, tmp_path):
+    command = shlex.split(adapt(block_with("sh", "stream=true", USERS)))
+    run(running, command, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "lines.ndjson").read_text().splitlines()]
+    assert {line["type"] for line in lines} == {"progress", "poses", "frame", "result"}
+    example = adapt(block_with("python", "StreamEnd", USERS))
+    done = run(running, [sys.executable, "-c", example], tmp_path)
+    assert done.stdout.startswith("segment 0 ")
+    assert int(done.stdout.splitlines()[-1]) > 0
 
 
 @pytest.fixture

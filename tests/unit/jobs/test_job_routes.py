@@ -7,40 +7,17 @@ import httpx
 import pytest
 
 from serve_app.http import job_results
-from serve_app.http.routes import create_app
-from serve_app.jobs.jobs import Jobs
-from serve_app.local import local_service
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
-from serve_app.settings import load_settings
 from tests.support.asgi import problem_of
-from tests.support.live_app import live_app
 
 TUS = {"Tus-Resumable": "1.0.0"}
 
 
 @pytest.fixture(scope="module")
-def http(marker_config, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jobs")
-    settings = load_settings(
-        {
-            "config": marker_config,
-            "output": str(folder / "videos"),
-            "spool_dir": folder / "spool",
-            "segment_s": 0.5,
-            "max_queued_jobs": 3,
-        }
-        | {"jobs_dir": folder / "jobs"}
-    )
-    with local_service(settings) as service:
-        jobs = Jobs(service)
-        app = create_app(service, jobs)
-        with (
-            live_app(app, jobs.keep_running()) as transport,
-            httpx.Client(transport=transport, base_url="http://test") as client,
-        ):
-            wait_for(lambda: client.get("/jobs").status_code == 200)
-            yield client
+def http(jobs_transport):
+    with httpx.Client(transport=jobs_transport, base_url="http://test") as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The typed client against the application itself."""
 
+from contextlib import ExitStack
+
 import httpx
 import pytest
 from pydantic import ValidationError
@@ -12,21 +14,29 @@ from deployments.errors import (
     ServiceError,
     UnreachableError,
 )
-from serve_app.client import PoseClient
 from serve_app.http.routes import create_app
 from tests.conftest import SQUAT_FRAMES
 from tests.support.asgi import AsgiTransport
+from tests.support.clients import KINDS, client_of
 from tests.support.loopback_server import Server, closed_port, reply
 
 
+@pytest.fixture(params=KINDS)
+def pose_client(request):
+    with ExitStack() as opened:
+        yield lambda *transport, **options: opened.enter_context(
+            client_of(request.param, *transport, **options)
+        )
+
+
 @pytest.fixture
-def client(service):
-    with PoseClient("http://test", transport=AsgiTransport(create_app(service))) as client:
-        yield client
+def client(service, pose_client):
+    return pose_client(AsgiTransport(create_app(service)))
 
 
-def answering(handler, **options):
-    return PoseClient("http://test", transport=httpx.MockTransport(handler), **options)
+@pytest.fixture
+def answering(pose_client):
+    return lambda handler, **options: pose_client(httpx.MockTransport(handler), **options)
 
 
 def busy(times, after="0"):
@@ -72,7 +82,7 @@ def test_errors_are_those_of_the_service(client, tmp_path):
         client.analyze("http://192.168.0.1/a.mp4")
 
 
-def test_a_wrong_option_is_found_before_anything_is_sent():
+def test_a_wrong_option_is_found_before_anything_is_sent(answering):
     client = answering(lambda _: pytest.fail("sent"))
     with pytest.raises(ValidationError, match="size"):
         client.analyze("http://x/y.mp4", size=3)
@@ -80,7 +90,7 @@ def test_a_wrong_option_is_found_before_anything_is_sent():
         client.analyze("no such file.mp4")
 
 
-def test_what_may_succeed_later_is_tried_again_as_often_as_asked(tmp_path):
+def test_what_may_succeed_later_is_tried_again_as_often_as_asked(answering, tmp_path):
     video = tmp_path / "v.mp4"
     video.write_bytes(b"video")
     assert answering(busy(2), retries=2).analyze(video).request_id == "x"
@@ -89,7 +99,7 @@ def test_what_may_succeed_later_is_tried_again_as_often_as_asked(tmp_path):
     assert refused.value.retry_after_s == 0
 
 
-def test_every_try_sends_the_whole_file(tmp_path):
+def test_every_try_sends_the_whole_file(answering, tmp_path):
     video = tmp_path / "v.mp4"
     video.write_bytes(b"the whole video")
     seen = []
@@ -112,27 +122,28 @@ def test_every_try_sends_the_whole_file(tmp_path):
         (httpx.Response(500, json=["list"]), True),
     ],
 )
-def test_an_answer_of_somebody_else_is_said_to_be_one(response, retryable):
+def test_an_answer_of_somebody_else_is_said_to_be_one(answering, response, retryable):
     with pytest.raises(UnreachableError, match="not this service's") as refused:
         answering(lambda _: response).analyze("http://x/y.mp4")
     assert refused.value.retryable == retryable
 
 
-def test_an_unknown_code_is_a_service_error():
+def test_an_unknown_code_is_a_service_error(answering):
     body = {"code": "new_one", "detail": "d", "hint": "h", "retryable": False}
     with pytest.raises(ServiceError, match="d"):
         answering(lambda _: httpx.Response(418, json=body)).analyze("http://x/y.mp4")
 
 
-def test_no_service_at_all():
-    with closed_port() as port, PoseClient(f"http://127.0.0.1:{port}") as client:
+def test_no_service_at_all(pose_client):
+    with closed_port() as port:
+        client = pose_client(None, f"http://127.0.0.1:{port}")
         with pytest.raises(UnreachableError, match="does not answer"):
             client.health()
         with pytest.raises(NotReadyError, match="does not answer"):
             client.wait_until_ready(0.1)
 
 
-def test_a_response_without_a_video_has_none_to_download(tmp_path):
+def test_a_response_without_a_video_has_none_to_download(answering, tmp_path):
     client = answering(busy(0))
     with pytest.raises(ValueError, match="no annotated video"):
         client.download(client.analyze("http://x/y.mp4"), tmp_path / "v.mp4")

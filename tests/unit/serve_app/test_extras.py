@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -15,15 +16,18 @@ import uvicorn
 from serve_app.cli.main import main
 from serve_app.http.routes import create_app
 from serve_app.jobs import migrations
+from serve_app.results.job_schema import Job
 from tests.conftest import SQUAT_FRAMES
 from tests.support.extras import PROJECT, build_wheel, clean_environment, make_environment
+from tests.support.loopback_server import Server, reply
 from tests.support.moving_figure import frames, squats
 
 COMMANDS = main.list_commands(None)
 RESULTS = ("export", "report", "compare")
 OF_RESULTS = ("numpy", "scipy", "av", "cv2", "pyarrow", "rich")
 OF_SERVICE = ("torch", "ray", "mmpose", "mmdet", "mmcv", "mmengine", "openvino", "fastapi")
-PIP = "  Install them: pip install 'mmpose-service[results]'\n"
+EXTRAS = dict.fromkeys(RESULTS, "results") | {"jobs": "client"}
+PIP = "  Install them: pip install 'mmpose-service[{}]'\n"
 SETUP = "  Install mmpose-service[service]: scripts/setup.sh, in a checkout of the service.\n"
 
 CALLS = """
@@ -49,6 +53,9 @@ result = biomech.analyze(clip, movement="squat", height_m=1.75)
 result.write_trc("squat.trc")
 print(len(result.repetitions))
 """
+NULL = [
+    name for name, field in Job.model_fields.items() if type(None) in get_args(field.annotation)
+]
 FIND = """
 import sys
 from importlib.util import find_spec
@@ -132,11 +139,32 @@ def test_every_command_is_listed_and_says_what_it_lacks(programs, tmp_path, extr
     _, version, _ = programs(extra, tmp_path, "mmpose-service", "--version")
     assert PROJECT["project"]["version"] in version
     for name in COMMANDS:
+        if extra is not None and EXTRAS.get(name) == extra:
+            continue
         code, said, errors = programs(extra, tmp_path, "mmpose-service", name, "--help")
         assert (code, said) == (2, ""), errors
         problem, remedy = errors.splitlines(keepends=True)
         assert problem.startswith(f"error: {name} needs packages that are not installed: ")
-        assert remedy == (PIP if name in RESULTS else SETUP)
+        assert remedy == (PIP.format(EXTRAS[name]) if name in EXTRAS else SETUP)
+
+
+def test_the_client_alone_has_the_commands_of_jobs(programs, tmp_path):
+    def command(*arguments):
+        return programs("client", tmp_path, "mmpose-service", "jobs", *arguments)
+
+    for name in ("submit", "list", "watch", "result", "cancel", "delete"):
+        code, said, errors = command(name, "--help")
+        assert (code, errors) == (0, "")
+        assert "--api-key" in said
+    job_id = "0" * 32
+    state = {"id": job_id, "state": "succeeded", "percent": 100, **dict.fromkeys(NULL)}
+    counts = {"frames_done": 9, "created_at": 0, "attempts": 1, "cancel_requested": False}
+    paths = {"self": "/", "events": "/", "source": "/", "result": "/", "video": None}
+    with Server(reply(json.dumps(state | counts | {"links": paths}).encode())) as server:
+        url = server.url("").rstrip("/")
+        code, said, errors = command("watch", job_id, "--url", url)
+    assert (code, errors) == (0, f"{job_id}: succeeded\n")
+    assert said == f"{job_id}  1970-01-01 00:00 UTC  100.0 %  succeeded\n"
 
 
 def test_the_library_alone_has_numpy_and_scipy(programs, tmp_path):

@@ -13,9 +13,9 @@ from deployments.media_choice import MediaOptions, Region
 from serve_app.cli.analyze import Formats, analyze_one
 from serve_app.client import PoseClient
 from serve_app.export.saved_clip import read_result
-from serve_app.http.uploads import parse_options
 from serve_app.report.key_pictures import key_frames
 from serve_app.results.response_schema import PoseOptions
+from serve_app.results.validation import parse_options
 from tests.conftest import SQUAT_FRAMES
 from tests.support.loopback_server import Server, reply
 from tests.support.markers import draw, squat

@@ -8,8 +8,8 @@ import pytest
 from biomech.config import Camera, Context, Subject
 from deployments.errors import BadParameterError
 from serve_app.client import PoseClient
-from serve_app.http.uploads import parse_options
 from serve_app.results.response_schema import PoseOptions
+from serve_app.results.validation import parse_options
 
 SAID = {
     "movement": "jump",

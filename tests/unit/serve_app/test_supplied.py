@@ -18,10 +18,10 @@ from deployments.errors import BadParameterError, DefinitionsDifferError
 from serve_app.cli.main import main
 from serve_app.client import PoseClient
 from serve_app.http.routes import create_app
-from serve_app.http.uploads import parse_options
 from serve_app.results import supplied
 from serve_app.results.response_schema import PoseOptions, PoseResponse
 from serve_app.results.supplied import SUPPLIED
+from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
 from serve_app.setting_types import ROOT
 from tests.support.asgi import AsgiTransport

@@ -9,10 +9,10 @@ import pytest
 from biomech.config import DEFINITIONS
 from deployments.errors import BadParameterError, DefinitionsDifferError
 from serve_app.http.routes import create_app
-from serve_app.http.uploads import parse_options
 from serve_app.results import supplied
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.supplied import MOST_NORMS, SUPPLIED
+from serve_app.results.validation import parse_options
 from tests.support.asgi import AsgiTransport
 from tests.support.loopback_server import closed_port
 
