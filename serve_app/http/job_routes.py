@@ -5,6 +5,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -244,10 +246,7 @@ def source_of(service: PoseService, source: JobSource, caller: Caller) -> str | 
     if source.video_url is not None:
         return source.video_url
 
-    async def place(to: Path) -> None:
-        await service.uploads.take(source.upload_id or "", caller, to)
-
-    return place
+    return partial(service.uploads.taking, source.upload_id or "", caller)
 
 
 def _moved(path: Path) -> Placed:
@@ -255,7 +254,9 @@ def _moved(path: Path) -> Placed:
         with keeping("the video of a job"):
             shutil.move(path, to)
 
-    async def place(to: Path) -> None:
+    @asynccontextmanager
+    async def place(to: Path) -> AsyncIterator[None]:
         await asyncio.to_thread(move, to)
+        yield
 
     return place

@@ -5,8 +5,8 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -44,8 +44,8 @@ logger = logging.getLogger("mmpose_service")
 _POLL_S: Final = 0.5
 _REOPEN_S: Final = 5.0
 _NO_LIMIT: Final = 2**31
-Placed = Callable[[Path], Awaitable[None]]
-"""Puts the file of a video at a path."""
+Placed = Callable[[Path], AbstractAsyncContextManager[None]]
+"""Puts the file of a video at a path; where the block raises, the caller can send it again."""
 
 
 class Jobs:
@@ -137,7 +137,7 @@ class Jobs:
         Args:
             caller: who owns them.
             options: shared by all.
-            sources: addresses, or functions that put a file where they are told.
+            sources: addresses, or what puts a file at a path and then deletes its origin.
             grouped: whether the jobs get a group's id.
             idempotency: key, and digest of the request.
 
@@ -165,24 +165,25 @@ class Jobs:
                     return earlier, False
             made: list[NewJob] = []
             try:
-                for source in sources:
-                    job_id = uuid.uuid4().hex
-                    made.append(
-                        NewJob(
-                            id=job_id,
-                            owner=owner,
-                            request=options.pose_options(),
-                            source=source if isinstance(source, str) else None,
-                            group=group,
-                            idempotency_key=key,
-                            body_digest=digest,
-                            webhook_url=options.webhook_url,
+                async with AsyncExitStack() as placed:
+                    for source in sources:
+                        job_id = uuid.uuid4().hex
+                        made.append(
+                            NewJob(
+                                id=job_id,
+                                owner=owner,
+                                request=options.pose_options(),
+                                source=source if isinstance(source, str) else None,
+                                group=group,
+                                idempotency_key=key,
+                                body_digest=digest,
+                                webhook_url=options.webhook_url,
+                            )
                         )
-                    )
-                    if not isinstance(source, str):
-                        await asyncio.to_thread(self.files.make, job_id)
-                        await source(self.files.source(job_id))
-                records, is_new = await store.submit(made, max_queued=self._most_queued(caller))
+                        if not isinstance(source, str):
+                            await asyncio.to_thread(self.files.make, job_id)
+                            await placed.enter_async_context(source(self.files.source(job_id)))
+                    records, is_new = await store.submit(made, max_queued=self._most_queued(caller))
             except BaseException:
                 await asyncio.to_thread(self._remove_files, made)
                 raise

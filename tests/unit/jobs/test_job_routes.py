@@ -40,6 +40,7 @@ def http(marker_config, tmp_path_factory):
             httpx.Client(transport=transport, base_url="http://test") as client,
         ):
             wait_for(lambda: client.get("/jobs").status_code == 200)
+            client.job_files = settings.jobs_dir
             yield client
 
 
@@ -159,14 +160,30 @@ def test_the_same_key_and_body_make_one_job(http, form, done):
     ended(http, first.json()["id"])
 
 
+def uploaded(http, body):
+    begun = http.post("/uploads", headers=TUS | {"Upload-Length": str(len(body))})
+    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert http.patch(begun.headers["location"], content=body, headers=TUS | part).is_success
+    return begun.headers["location"].rpartition("/")[2]
+
+
+@pytest.mark.parametrize("reason", ["upload_not_found", "upload_busy", "queue_full"])
+def test_a_refused_request_leaves_its_uploads_and_no_files(http, monkeypatch, reason):
+    paused(http, monkeypatch)
+    one, two = uploaded(http, b"one"), uploaded(http, b"two")
+    last = {"upload_not_found": ["0" * 32], "upload_busy": [one], "queue_full": []}[reason]
+    if reason == "queue_full":
+        monkeypatch.setattr("serve_app.jobs.jobs.Jobs._most_queued", lambda *_: 1)
+    before = {*http.job_files.iterdir()}
+    videos = [{"upload_id": upload_id} for upload_id in (one, two, *last)]
+    assert problem_of(http.post("/jobs", json={"videos": videos})).code == reason
+    assert {*http.job_files.iterdir()} == before
+    for upload_id in (one, two):
+        assert http.delete(f"/uploads/{upload_id}", headers=TUS).status_code == 204
+
+
 def test_several_videos_are_a_group_of_jobs(http, squat_video):
-    ids = []
-    body = squat_video.read_bytes()
-    for _ in range(2):
-        begun = http.post("/uploads", headers=TUS | {"Upload-Length": str(len(body))})
-        part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-        assert http.patch(begun.headers["location"], content=body, headers=TUS | part).is_success
-        ids.append(begun.headers["location"].rpartition("/")[2])
+    ids = [uploaded(http, squat_video.read_bytes()) for _ in range(2)]
     request = {"videos": [{"upload_id": i} for i in ids], "video": False}
     group = http.post("/jobs", json=request, headers={"Idempotency-Key": "group"})
     assert group.status_code == 202, group.text
