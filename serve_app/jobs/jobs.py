@@ -8,13 +8,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from deployments.errors import (
     IdempotencyInProgressError,
     JobNotFinishedError,
     JobNotFoundError,
     NotReadyError,
+    ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.render.storage import LocalStore, open_store
@@ -44,6 +45,8 @@ logger = logging.getLogger("mmpose_service")
 _POLL_S: Final = 0.5
 _REOPEN_S: Final = 5.0
 _NO_LIMIT: Final = 2**31
+
+Result = TypeVar("Result")
 Placed = Callable[[Path], AbstractAsyncContextManager[None]]
 """Puts the file of a video at a path; where the block raises, the caller can send it again."""
 
@@ -236,6 +239,20 @@ class Jobs:
                 state=str(record.state),
             )
         return record
+
+    async def read_result(
+        self, record: JobRecord, read: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        """Call ``read(folder, *arguments)`` in a thread, with the folder of a job's result.
+
+        Raises:
+            JobNotFoundError: the job was deleted meanwhile. ResultFilesError: a file is damaged.
+        """
+        try:
+            return await asyncio.to_thread(read, self.files.result(record.id), *arguments)
+        except ResultFilesError:
+            await self.get(record.id, record.owner)
+            raise
 
     async def delete(self, job_id: str, owner: str) -> JobRecord | None:
         """Cancel a job that has not ended, or delete one that has, with its files.

@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from deployments.errors import ResultFilesError
 from serve_app.http import job_results
 from serve_app.http.routes import create_app
 from serve_app.jobs.jobs import Jobs
@@ -124,6 +125,32 @@ def test_a_large_result_comes_in_pages_only(http, done, monkeypatch):
     page = http.get(done["links"]["result"], params={"cursor": 0})
     assert len(page.content) < 25_000
     assert page.json()["cursor"] == len(page.json()["frames"]) > 0
+
+
+@pytest.mark.parametrize("query", ["", "?cursor=0", "?fields=joint_angles"])
+def test_a_damaged_result_is_refused_and_a_deleted_one_is_not_found(http, form, query):
+    job = ended(http, http.post("/jobs", **form).json()["id"])
+    folder = http.job_files / job["id"] / "result"
+    (folder / "frames-000000.zst").unlink()
+    export = f"/jobs/{job['id']}/export/csv"
+    for address in (job["links"]["result"] + query, export):
+        refused = problem_of(http.get(address))
+        assert (refused.code, refused.retryable) == ("storage_failed", False)
+
+    def deleted(*_):
+        http.delete(job["links"]["self"])
+        raise ResultFilesError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_results, "_whole", deleted)
+        patch.setattr(job_results, "_page", deleted)
+        assert problem_of(http.get(job["links"]["result"] + query)).code == "job_not_found"
+
+
+@pytest.mark.parametrize("cursor", [97, 10**9, 10**300])
+def test_a_page_behind_the_end_is_empty(http, done, cursor):
+    page = http.get(done["links"]["result"], params={"cursor": cursor})
+    assert page.json() == {"frames": [], "cursor": None}
 
 
 def test_events_tell_the_course_of_a_job_and_continue(http, done):
