@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from deployments.concurrency import in_thread
 from deployments.errors import (
@@ -31,7 +32,7 @@ from deployments.errors import (
     keeping,
 )
 from serve_app.access.caller import Caller
-from serve_app.jobs.durable_files import link_durably
+from serve_app.jobs.durable_files import durable, link_durably
 from serve_app.upload_part import PART_BYTES, Checksum, Part, Upload
 
 _DATA, _ABOUT, _LOCK = "data", "about.json", ".lock"
@@ -174,7 +175,8 @@ class Uploads:
                     made.mkdir(mode=0o700)
                     (made / _DATA).touch(mode=0o600)
                     about = {"owner": caller.id, "length": length, "label": label}
-                    (made / _ABOUT).write_text(json.dumps(about), "utf-8")
+                    with durable(made / _ABOUT) as file:
+                        file.write(json.dumps(about).encode())
                     made.rename(self._folder / name)
                 except BaseException:
                     shutil.rmtree(made, ignore_errors=True)
@@ -184,8 +186,8 @@ class Uploads:
     def _refuse_over_total(self, length: int) -> None:
         total = max(length, PART_BYTES)
         for path in self._folder.glob(f"[!.]*/{_ABOUT}"):
-            with suppress(FileNotFoundError):  # used or deleted meanwhile
-                total += max(json.loads(path.read_bytes())["length"], PART_BYTES)
+            if about := _about_in(path.parent):
+                total += max(about["length"], PART_BYTES)
         if total > self._max_total:
             raise OverloadedError(
                 f"uploads in parts would have more than {self._max_total} bytes together",
@@ -199,9 +201,8 @@ class Uploads:
 
     def _find(self, upload_id: str, caller: Caller) -> Upload:
         folder = self._folder / upload_id
-        if _ID.fullmatch(upload_id):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                about = json.loads((folder / _ABOUT).read_bytes())
+        if _ID.fullmatch(upload_id) and (about := _about_in(folder)):
+            with suppress(FileNotFoundError):
                 state = (folder / _DATA).stat()
                 expires_at = state.st_mtime + self._keep_s
                 if about["owner"] == caller.id and expires_at > time.time():
@@ -264,6 +265,15 @@ class Uploads:
             with suppress(FileNotFoundError):
                 return time.time() - folder.stat().st_mtime >= _LEFT_S
             return False
+
+
+def _about_in(folder: Path) -> dict[str, Any] | None:
+    """Return the note on an upload; None where it is absent, or a power cut has damaged it."""
+    try:
+        about: dict[str, Any] = json.loads((folder / _ABOUT).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return about
 
 
 def _require_whole(found: Upload) -> None:
