@@ -18,6 +18,7 @@ from deployments.errors import (
     ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
@@ -152,6 +153,7 @@ class Jobs:
             IdempotencyInProgressError: the first request with the key is not answered yet.
             QueueFullError: the owner has too many jobs queued.
             BadParameterError: the webhook's address is malformed.
+            SourceError: the address of a video is malformed, or its scheme is not supported.
             QuotaExceededError: the caller's quota of today is used.
             WorkingFilesError: a file cannot be kept.
         """
@@ -159,6 +161,9 @@ class Jobs:
         self._service.access.daily.refuse_if_spent(caller)
         if options.webhook_url is not None:
             check_webhook_url(options.webhook_url)
+        for source in sources:
+            if isinstance(source, str):
+                parse_source(source)
         key, digest = idempotency or (None, None)
         group = uuid.uuid4().hex if grouped else None
         with self._once(owner, key):

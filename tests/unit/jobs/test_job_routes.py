@@ -332,6 +332,17 @@ def test_a_wrong_body_is_refused_and_makes_nothing(http, body):
     assert [j["id"] for j in http.get("/jobs").json()["jobs"]] == [j["id"] for j in before]
 
 
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [("\0", "bad_source"), ("http://a b/", "bad_source"), ("file:///x", "address_not_allowed")],
+)
+def test_a_malformed_address_is_refused_and_makes_nothing(http, address, code):
+    before = len(http.get("/jobs").json()["jobs"])
+    videos = [{"video_url": "https://example.invalid/a.mp4"}, {"video_url": address}]
+    assert problem_of(http.post("/jobs", json={"videos": videos})).code == code
+    assert len(http.get("/jobs").json()["jobs"]) == before
+
+
 @pytest.mark.parametrize("job_id", ["0" * 32, "x", "..%2F..", "0" * 31 + "g"])
 @pytest.mark.parametrize("route", ["", "/events", "/result", "/video", "/source"])
 def test_an_unknown_id_is_not_found(http, job_id, route):
