@@ -18,7 +18,7 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── WeightsMissingError   WeightsCorruptError   UnknownModelError   DownloadError
     │   └── InferenceError
     ├── StorageError
-    │   └── WorkingFilesError   JobTableError
+    │   └── WorkingFilesError   JobTableError   ResultFilesError
     ├── UploadError            an upload in parts
     │   ├── UploadNotFoundError   UploadOffsetError   UploadBusyError
     │   ├── UploadUnfinishedError   ChecksumMismatchError
@@ -289,6 +289,16 @@ class JobTableError(StorageError):
 
     status, title = 503, "The job table cannot be used"
     default_hint = "Try again later; the operator must check the database of MMPOSE_JOBS_DATABASE."
+
+
+class ResultFilesError(StorageError):
+    """The result of a job cannot be read: files are missing or damaged."""
+
+    status, title = 500, "The result of the job cannot be read"
+    default_retryable = False
+    default_hint = (
+        "Submit the video again; the operator must check the disk of MMPOSE_JOBS_DIR, and the log."
+    )
 
 
 @contextmanager

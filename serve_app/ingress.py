@@ -245,7 +245,7 @@ class IngressReplica:
             JobNotFoundError: there is no such job. JobNotFinishedError: it has not succeeded.
         """
         record = await self._jobs.finished(job_id, ANONYMOUS.id)
-        return await asyncio.to_thread(read_document, self._jobs.files.result(record.id))
+        return await self._jobs.read_result(record, read_document)
 
     async def cancel_job(self, job_id: str) -> None:
         """Cancel a job that has not ended, or delete one that has.

@@ -5,7 +5,6 @@ data, so that a restart loses nothing. A lock on the data holds for all processe
 folder, and ends with its process.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -13,11 +12,12 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 from deployments.concurrency import in_thread
 from deployments.errors import (
@@ -32,7 +32,7 @@ from deployments.errors import (
     keeping,
 )
 from serve_app.access.caller import Caller
-from serve_app.jobs.durable_files import durable, rename_durably
+from serve_app.jobs.durable_files import durable, link_durably
 from serve_app.upload_part import PART_BYTES, Checksum, Part, Upload
 
 _DATA, _ABOUT, _LOCK = "data", "about.json", ".lock"
@@ -88,16 +88,22 @@ class Uploads:
         with self._locked(upload_id, caller):
             self._delete(upload_id)
 
-    async def take(self, upload_id: str, caller: Caller, to: Path) -> Path:
-        """Move a whole upload to the new file ``to``, which is returned.
+    @asynccontextmanager
+    async def taking(self, upload_id: str, caller: Caller, to: Path) -> AsyncIterator[None]:
+        """Put a whole upload at the new file ``to``, and delete it after the block.
 
-        The file is renamed, or copied to another file system. ``to`` is there once it is whole.
+        It is kept where the block raises. The file is linked, or copied to another file system;
+        ``to`` is there once it is whole.
 
         Raises:
             UploadNotFoundError, UploadBusyError: see :meth:`remove`.
-            UploadUnfinishedError: parts are missing. WorkingFilesError: it cannot be moved.
+            UploadUnfinishedError: parts are missing. WorkingFilesError: it cannot be put there.
         """
-        return await in_thread(lambda _: self._take(upload_id, caller, to), self._threads)
+        with self._locked(upload_id, caller) as (_file, found):
+            _require_whole(found)
+            await in_thread(lambda _: self._put(upload_id, to), self._threads)
+            yield
+            self._delete(upload_id)
 
     @contextmanager
     def using(self, upload_id: str, caller: Caller) -> Iterator[Path]:
@@ -106,7 +112,7 @@ class Uploads:
         It is kept where the use fails, unless the file itself is unusable.
 
         Raises:
-            UploadNotFoundError, UploadBusyError, UploadUnfinishedError: see :meth:`take`.
+            UploadNotFoundError, UploadBusyError, UploadUnfinishedError: see :meth:`taking`.
         """
         with self._locked(upload_id, caller) as (_file, found):
             _require_whole(found)
@@ -169,7 +175,8 @@ class Uploads:
                     made.mkdir(mode=0o700)
                     (made / _DATA).touch(mode=0o600)
                     about = {"owner": caller.id, "length": length, "label": label}
-                    (made / _ABOUT).write_text(json.dumps(about), "utf-8")
+                    with durable(made / _ABOUT) as file:
+                        file.write(json.dumps(about).encode())
                     made.rename(self._folder / name)
                 except BaseException:
                     shutil.rmtree(made, ignore_errors=True)
@@ -179,8 +186,8 @@ class Uploads:
     def _refuse_over_total(self, length: int) -> None:
         total = max(length, PART_BYTES)
         for path in self._folder.glob(f"[!.]*/{_ABOUT}"):
-            with suppress(FileNotFoundError):  # used or deleted meanwhile
-                total += max(json.loads(path.read_bytes())["length"], PART_BYTES)
+            if about := _about_in(path.parent):
+                total += max(about["length"], PART_BYTES)
         if total > self._max_total:
             raise OverloadedError(
                 f"uploads in parts would have more than {self._max_total} bytes together",
@@ -194,9 +201,8 @@ class Uploads:
 
     def _find(self, upload_id: str, caller: Caller) -> Upload:
         folder = self._folder / upload_id
-        if _ID.fullmatch(upload_id):
-            with suppress(FileNotFoundError, NotADirectoryError):
-                about = json.loads((folder / _ABOUT).read_bytes())
+        if _ID.fullmatch(upload_id) and (about := _about_in(folder)):
+            with suppress(FileNotFoundError):
                 state = (folder / _DATA).stat()
                 expires_at = state.st_mtime + self._keep_s
                 if about["owner"] == caller.id and expires_at > time.time():
@@ -238,19 +244,9 @@ class Uploads:
         with file:
             yield file, found
 
-    def _take(self, upload_id: str, caller: Caller, to: Path) -> Path:
-        with self._locked(upload_id, caller) as (_file, found), keeping("the upload"):
-            _require_whole(found)
-            data = self._folder / upload_id / _DATA
-            try:
-                rename_durably(data, to)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                with data.open("rb") as source, durable(to) as copy:
-                    shutil.copyfileobj(source, copy, 1 << 20)
-            self._delete(upload_id)
-        return to
+    def _put(self, upload_id: str, to: Path) -> None:
+        with keeping("the upload"):
+            link_durably(self._folder / upload_id / _DATA, to)
 
     def _delete(self, upload_id: str) -> None:
         """Delete at once: renamed first, so that nobody finds a part of it."""
@@ -269,6 +265,15 @@ class Uploads:
             with suppress(FileNotFoundError):
                 return time.time() - folder.stat().st_mtime >= _LEFT_S
             return False
+
+
+def _about_in(folder: Path) -> dict[str, Any] | None:
+    """Return the note on an upload; None where it is absent, or a power cut has damaged it."""
+    try:
+        about: dict[str, Any] = json.loads((folder / _ABOUT).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return about
 
 
 def _require_whole(found: Upload) -> None:

@@ -14,9 +14,9 @@ from deployments.errors import (
     BadParameterError,
     JobNotFinishedError,
     JobNotFoundError,
+    ResultFilesError,
     StorageError,
     TooLargeError,
-    WorkingFilesError,
 )
 from serve_app.http.conditional import tag_of, unless_known
 from serve_app.http.export_query import ExportQuery, Format
@@ -69,7 +69,7 @@ def _add_result(app: FastAPI, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/result",
         response_model=PoseResponse | FramePage,
-        responses=problems_of(BadParameterError, TooLargeError, *_FINISHED)
+        responses=problems_of(BadParameterError, TooLargeError, ResultFilesError, *_FINISHED)
         | {
             200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "headers": header("ETag")},
             304: {"description": "The caller has it already.", "headers": header("ETag")},
@@ -96,11 +96,10 @@ def _add_result(app: FastAPI, jobs: Jobs) -> None:
         known = unless_known(request, Response(headers=headers))
         if known.status_code == 304:
             return known
-        folder = jobs.files.result(record.id)
         if cursor is None and not as_lines:
-            text = await asyncio.to_thread(_whole, record, folder, selection)
+            text = await jobs.read_result(record, _whole, record, selection)
             return Response(text, 200, headers, JSON)
-        frames, after = await asyncio.to_thread(_page, folder, cursor or 0, limit, selection)
+        frames, after = await jobs.read_result(record, _page, cursor or 0, limit, selection)
         if after is not None:
             follow = request.url.include_query_params(cursor=after, limit=limit)
             headers["Link"] = f'<{follow.path}?{follow.query}>; rel="next"'
@@ -110,7 +109,7 @@ def _add_result(app: FastAPI, jobs: Jobs) -> None:
         return Response(text, 200, headers, JSON)
 
 
-def _whole(record: JobRecord, folder: Path, selection: Selection | None) -> bytes:
+def _whole(folder: Path, record: JobRecord, selection: Selection | None) -> bytes:
     """Return the response, or the parts that are chosen.
 
     Raises:
@@ -126,7 +125,7 @@ def _whole(record: JobRecord, folder: Path, selection: Selection | None) -> byte
             value=record.result_bytes,
             limit=MOST_PAGE_BYTES,
         )
-    text = b"".join(read_whole(folder))
+    text = _joined(folder)
     return text if selection is None else selection.of_json(text)
 
 
@@ -200,7 +199,7 @@ def _add_export(app: FastAPI, jobs: Jobs, exporter: Exporter) -> None:
     @app.get(
         "/jobs/{job_id}/export/{kind}",
         response_class=Response,
-        responses=problems_of(BadParameterError, TooLargeError, WorkingFilesError, *_FINISHED)
+        responses=problems_of(BadParameterError, TooLargeError, StorageError, *_FINISHED)
         | EXPORTED,
         summary="Result of a job as a file of another program",
         tags=["exports"],
@@ -225,7 +224,8 @@ def _add_export(app: FastAPI, jobs: Jobs, exporter: Exporter) -> None:
                 value=record.result_bytes,
                 limit=limit,
             )
-        folder = jobs.files.result(record.id)
-        return exporter.response(
-            asked, lambda: asyncio.to_thread(lambda: b"".join(read_whole(folder)))
-        )
+        return exporter.response(asked, lambda: jobs.read_result(record, _joined))
+
+
+def _joined(folder: Path) -> bytes:
+    return b"".join(read_whole(folder))

@@ -5,6 +5,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -19,6 +21,7 @@ from deployments.errors import (
     IdempotencyKeyReusedError,
     JobNotFoundError,
     QueueFullError,
+    SourceError,
     StorageError,
     TooLargeError,
     UploadError,
@@ -71,6 +74,7 @@ def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Recep
             BodyTimeoutError,
             TooLargeError,
             StorageError,
+            SourceError,
             UploadError,
             IdempotencyKeyReusedError,
             IdempotencyInProgressError,
@@ -244,10 +248,7 @@ def source_of(service: PoseService, source: JobSource, caller: Caller) -> str | 
     if source.video_url is not None:
         return source.video_url
 
-    async def place(to: Path) -> None:
-        await service.uploads.take(source.upload_id or "", caller, to)
-
-    return place
+    return partial(service.uploads.taking, source.upload_id or "", caller)
 
 
 def _moved(path: Path) -> Placed:
@@ -255,7 +256,9 @@ def _moved(path: Path) -> Placed:
         with keeping("the video of a job"):
             shutil.move(path, to)
 
-    async def place(to: Path) -> None:
+    @asynccontextmanager
+    async def place(to: Path) -> AsyncIterator[None]:
         await asyncio.to_thread(move, to)
+        yield
 
     return place

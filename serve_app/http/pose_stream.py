@@ -5,8 +5,8 @@ most :data:`MOST_BYTES`; frames that do not fit are left out, and the last line 
 """
 
 import asyncio
-import contextlib
 import json
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,8 @@ from deployments.messages import AnalysisOptions, MediaInfo, Segment, SegmentPos
 from serve_app.http.problems import problem
 from serve_app.pipeline import Progress, Stages
 from serve_app.results.response_writer import Answer
+
+logger = logging.getLogger("mmpose_service")
 
 NDJSON: Final = "application/x-ndjson"
 MOST_BYTES: Final = 32 * 1024**2
@@ -53,22 +55,30 @@ async def pose_lines(
             yield line
         try:
             answer = await work
-        except ServiceError as error:
+        except Exception as error:
             if not began:
                 raise
-            yield _line("error", {"problem": problem(error, request_id)[0]})
+            failure = error if isinstance(error, ServiceError) else _unforeseen(request_id)
+            yield _line("error", {"problem": problem(failure, request_id)[0]})
             return
         frames = answer.frames()
         while part := await asyncio.to_thread(lambda: list(islice(frames, _FRAMES_AT_ONCE))):
             for frame in part:
-                if outbox.fits(line := b'{"type":"frame",%b\n' % frame[1:]):
+                if outbox.fits(line := _begun(b'"type":"frame"', frame)):
                     yield line
         head = await asyncio.to_thread(answer.head)
-        yield b'{"type":"result","lines_left_out":%d,%b\n' % (outbox.left_out, head[1:])
+        yield _begun(b'"type":"result","lines_left_out":%d' % outbox.left_out, head)
     finally:
         work.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ServiceError):
-            await work
+        await asyncio.wait({work})
+        if not work.cancelled():
+            work.exception()  # nobody else may ask
+
+
+def _unforeseen(request_id: str) -> ServiceError:
+    """Log the error that is being handled, and return the one that its caller is shown."""
+    logger.exception("request %s failed", request_id)
+    return ServiceError("an unforeseen error; it was logged")
 
 
 class _Outbox:
@@ -168,6 +178,11 @@ def _poses_line(segment: Segment, found: SegmentPoses, media: MediaInfo) -> byte
             }
         )
     return _line("poses", {"segment": segment.index, "frames": frames})
+
+
+def _begun(members: bytes, text: bytes) -> bytes:
+    """Return the line of a JSON object, maybe an empty one, with ``members`` before its own."""
+    return b"{%b%b%b\n" % (members, b"" if text == b"{}" else b",", text[1:])
 
 
 def _line(kind: str, values: dict[str, Any]) -> bytes:

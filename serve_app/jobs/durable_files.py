@@ -1,6 +1,7 @@
 """Write files that are whole or absent, also after a power cut."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,25 @@ def rename_durably(source: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def link_durably(source: Path, path: Path) -> None:
+    """Give a file that is on the disk a second name; copy it where there are no links to it.
+
+    Raises:
+        OSError: the file cannot be read, linked or written.
+    """
+    partial = partial_of(path)
+    try:
+        os.link(source, partial)
+    except OSError:  # another file system, or one without links
+        with source.open("rb") as file, durable(path) as copy:
+            shutil.copyfileobj(file, copy, 1 << 20)
+        return
+    try:
+        rename_durably(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)  # a rename to a link of the same file does nothing
 
 
 def partial_of(path: Path) -> Path:

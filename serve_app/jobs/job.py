@@ -1,8 +1,12 @@
 """Define a job, its states, its progress and its events."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
+"""Form of a job's id."""
 
 
 class JobState(StrEnum):

@@ -1,7 +1,6 @@
 """Keep the files of jobs: source, result, and working files that a later attempt uses again."""
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,11 +11,11 @@ from uuid import uuid4
 from deployments.errors import BadParameterError, ConfigurationError, WorkingFilesError, keeping
 from deployments.render.object_names import JOBS_FOLDER
 from serve_app.jobs.durable_files import move_durably
+from serve_app.jobs.job import JOB_ID
 from serve_app.jobs.result_file import write_result
 from serve_app.jobs.segment_store import SegmentStore
 from serve_app.results.response_writer import Answer
 
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 _GONE: Final = ".gone-"
 _WORK: Final = "work-"
 _RESUME: Final = "resume"
@@ -55,7 +54,7 @@ class JobFiles:
         Raises:
             BadParameterError: the id is not one of a job.
         """
-        if not _ID.fullmatch(job_id):
+        if not JOB_ID.fullmatch(job_id):
             raise BadParameterError(f"{job_id[:50]!r} is no id of a job", field="id")
         return self._folder / job_id
 
@@ -155,7 +154,7 @@ class JobFiles:
         found = []
         for entry in self._folder.iterdir():
             with suppress(FileNotFoundError):
-                if _ID.fullmatch(entry.name) and entry.stat().st_mtime < before:
+                if JOB_ID.fullmatch(entry.name) and entry.stat().st_mtime < before:
                     found.append(entry.name)
         return found
 
@@ -170,5 +169,5 @@ class JobFiles:
 
     def total_bytes(self) -> int:
         """Return the bytes of the files of all jobs, without shared segments."""
-        ids = [entry.name for entry in self._folder.iterdir() if _ID.fullmatch(entry.name)]
+        ids = [entry.name for entry in self._folder.iterdir() if JOB_ID.fullmatch(entry.name)]
         return sum(map(self.size_of, ids))

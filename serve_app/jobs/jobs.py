@@ -5,18 +5,20 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from deployments.errors import (
     IdempotencyInProgressError,
     JobNotFinishedError,
     JobNotFoundError,
     NotReadyError,
+    ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
+from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
@@ -44,8 +46,10 @@ logger = logging.getLogger("mmpose_service")
 _POLL_S: Final = 0.5
 _REOPEN_S: Final = 5.0
 _NO_LIMIT: Final = 2**31
-Placed = Callable[[Path], Awaitable[None]]
-"""Puts the file of a video at a path."""
+
+Result = TypeVar("Result")
+Placed = Callable[[Path], AbstractAsyncContextManager[None]]
+"""Puts the file of a video at a path; where the block raises, the caller can send it again."""
 
 
 class Jobs:
@@ -137,7 +141,7 @@ class Jobs:
         Args:
             caller: who owns them.
             options: shared by all.
-            sources: addresses, or functions that put a file where they are told.
+            sources: addresses, or what puts a file at a path and then deletes its origin.
             grouped: whether the jobs get a group's id.
             idempotency: key, and digest of the request.
 
@@ -149,6 +153,7 @@ class Jobs:
             IdempotencyInProgressError: the first request with the key is not answered yet.
             QueueFullError: the owner has too many jobs queued.
             BadParameterError: the webhook's address is malformed.
+            SourceError: the address of a video is malformed, or its scheme is not supported.
             QuotaExceededError: the caller's quota of today is used.
             WorkingFilesError: a file cannot be kept.
         """
@@ -156,6 +161,9 @@ class Jobs:
         self._service.access.daily.refuse_if_spent(caller)
         if options.webhook_url is not None:
             check_webhook_url(options.webhook_url)
+        for source in sources:
+            if isinstance(source, str):
+                parse_source(source)
         key, digest = idempotency or (None, None)
         group = uuid.uuid4().hex if grouped else None
         with self._once(owner, key):
@@ -165,24 +173,25 @@ class Jobs:
                     return earlier, False
             made: list[NewJob] = []
             try:
-                for source in sources:
-                    job_id = uuid.uuid4().hex
-                    made.append(
-                        NewJob(
-                            id=job_id,
-                            owner=owner,
-                            request=options.pose_options(),
-                            source=source if isinstance(source, str) else None,
-                            group=group,
-                            idempotency_key=key,
-                            body_digest=digest,
-                            webhook_url=options.webhook_url,
+                async with AsyncExitStack() as placed:
+                    for source in sources:
+                        job_id = uuid.uuid4().hex
+                        made.append(
+                            NewJob(
+                                id=job_id,
+                                owner=owner,
+                                request=options.pose_options(),
+                                source=source if isinstance(source, str) else None,
+                                group=group,
+                                idempotency_key=key,
+                                body_digest=digest,
+                                webhook_url=options.webhook_url,
+                            )
                         )
-                    )
-                    if not isinstance(source, str):
-                        await asyncio.to_thread(self.files.make, job_id)
-                        await source(self.files.source(job_id))
-                records, is_new = await store.submit(made, max_queued=self._most_queued(caller))
+                        if not isinstance(source, str):
+                            await asyncio.to_thread(self.files.make, job_id)
+                            await placed.enter_async_context(source(self.files.source(job_id)))
+                    records, is_new = await store.submit(made, max_queued=self._most_queued(caller))
             except BaseException:
                 await asyncio.to_thread(self._remove_files, made)
                 raise
@@ -235,6 +244,20 @@ class Jobs:
                 state=str(record.state),
             )
         return record
+
+    async def read_result(
+        self, record: JobRecord, read: Callable[..., Result], *arguments: Any
+    ) -> Result:
+        """Call ``read(folder, *arguments)`` in a thread, with the folder of a job's result.
+
+        Raises:
+            JobNotFoundError: the job was deleted meanwhile. ResultFilesError: a file is damaged.
+        """
+        try:
+            return await asyncio.to_thread(read, self.files.result(record.id), *arguments)
+        except ResultFilesError:
+            await self.get(record.id, record.owner)
+            raise
 
     async def delete(self, job_id: str, owner: str) -> JobRecord | None:
         """Cancel a job that has not ended, or delete one that has, with its files.

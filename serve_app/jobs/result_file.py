@@ -1,19 +1,21 @@
 """Store a result so that any page of its frames is read without the others.
 
-A folder: ``head.json.zst`` is the response without frames, ``frames-000000.zst`` and so on are its
-frames as lines of JSON, :data:`FRAMES_PER_FILE` in each.
+A folder: ``head.json.zst`` has the number of the other files and, in a second line, the response
+without frames; ``frames-000000.zst`` and so on are its frames as lines of JSON,
+:data:`FRAMES_PER_FILE` in each. What is missing or damaged is found out when it is read.
 """
 
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import zstandard
 
+from deployments.errors import ResultFilesError
 from serve_app.jobs.durable_files import rename_durably
 
 FRAMES_PER_FILE: Final = 256
@@ -39,45 +41,45 @@ def write_result(folder: Path, head: bytes, frames: Iterable[bytes]) -> int:
     made = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(made, ignore_errors=True)  # of an attempt that was killed
     made.mkdir(mode=0o700)
-    size = len(head)
+    size, files = len(head), 0
     rest = iter(frames)
-    for nth in count():
-        lines = list(islice(rest, FRAMES_PER_FILE))
-        if not lines:
-            break
+    while lines := list(islice(rest, FRAMES_PER_FILE)):
         text = b"\n".join(lines)
-        size += len(text) + (nth > 0)
-        _write(made / _frames_name(nth), text)
-    _write(made / _HEAD, head)
+        size += len(text) + (files > 0)
+        _write(made / _frames_name(files), text)
+        files += 1
+    _write(made / _HEAD, b"%d\n%b" % (files, head))
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt whose worker lost the job
     rename_durably(made, folder)
     return size
 
 
 def read_head(folder: Path) -> bytes:
-    """Return the response without its frames, as JSON."""
-    return _read(folder / _HEAD)
+    """Return the response without its frames, as JSON.
+
+    Raises:
+        ResultFilesError: it is missing or damaged; as in all functions below.
+    """
+    return _head(folder)[1]
 
 
 def read_frames(folder: Path, first: int = 0) -> Iterator[bytes]:
     """Yield the JSON of each frame from position ``first`` on, by one file in memory at a time."""
-    nth, skip = divmod(first, FRAMES_PER_FILE)
-    while (path := folder / _frames_name(nth)).is_file():
-        yield from _read(path).split(b"\n")[skip:]
-        nth, skip = nth + 1, 0
+    begin, skip = divmod(first, FRAMES_PER_FILE)
+    for nth in range(begin, _head(folder)[0]):
+        yield from _read(folder / _frames_name(nth)).split(b"\n")[skip:]
+        skip = 0
 
 
 def read_whole(folder: Path) -> Iterator[bytes]:
     """Yield the whole response as JSON, in pieces."""
-    head = read_head(folder)
+    files, head = _head(folder)
     if not head.startswith(BEFORE_FRAMES):  # a result without data
         yield head
         return
     yield BEFORE_FRAMES
-    nth = 0
-    while (path := folder / _frames_name(nth)).is_file():
-        yield (b"," if nth else b"") + _read(path).replace(b"\n", b",")
-        nth += 1
+    for nth in range(files):
+        yield (b"," if nth else b"") + _read(folder / _frames_name(nth)).replace(b"\n", b",")
     yield head[len(BEFORE_FRAMES) :]
 
 
@@ -94,11 +96,29 @@ def _frames_name(nth: int) -> str:
 def _write(path: Path, text: bytes) -> None:
     with path.open("xb") as file:
         path.chmod(0o600)
-        file.write(zstandard.compress(text, _LEVEL))
+        file.write(zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(text))
         file.flush()
         os.fsync(file.fileno())
 
 
+def _head(folder: Path) -> tuple[int, bytes]:
+    """Return the number of files of frames, and the response without frames."""
+    path = folder / _HEAD
+    files, newline, head = _read(path).partition(b"\n")
+    if not newline or not files.isdigit():
+        raise _unreadable(path, "it has no number of files")
+    return int(files), head
+
+
 def _read(path: Path) -> bytes:
-    text: bytes = zstandard.decompress(path.read_bytes(), max_output_size=_MOST_BYTES)
+    try:
+        text: bytes = zstandard.decompress(path.read_bytes(), max_output_size=_MOST_BYTES)
+    except (OSError, zstandard.ZstdError) as error:
+        raise _unreadable(path, str(error)) from error
     return text
+
+
+def _unreadable(path: Path, reason: str) -> ResultFilesError:
+    return ResultFilesError(
+        f"the file {path.name} of the result is missing or damaged", private=f"{path}: {reason}"
+    )

@@ -6,14 +6,13 @@ no links. So the shared folder can be kept small without a look at the running j
 
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from deployments.messages import SegmentPoses
-from serve_app.jobs.durable_files import PARTIAL, durable, partial_of, rename_durably
+from serve_app.jobs.durable_files import PARTIAL, durable, link_durably
 from serve_app.jobs.segment_codec import DamagedSegmentError, read_segment, write_segment
 
 logger = logging.getLogger("mmpose_service")
@@ -38,7 +37,7 @@ class SegmentStore:
         if (found := _read(shared)) is not None:
             with _logged(f"segment {key} cannot be kept for the job"):
                 os.utime(shared)  # the segments used last are deleted last
-                _link(shared, mine)
+                link_durably(shared, mine)
         return found
 
     def put(self, key: str, poses: SegmentPoses, own: Path) -> None:
@@ -51,7 +50,7 @@ class SegmentStore:
             with durable(mine) as file:
                 write_segment(file, poses)
             shared.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _link(mine, shared)
+            link_durably(mine, shared)
 
     def trim(self, most_bytes: int, older_than: float, now: float) -> int:
         """Delete segments used last before ``older_than``, then the oldest beyond ``most_bytes``.
@@ -90,18 +89,6 @@ def _read(path: Path) -> SegmentPoses | None:
         with suppress(OSError):
             path.unlink(missing_ok=True)
         return None
-
-
-def _link(source: Path, path: Path) -> None:
-    partial = partial_of(path)
-    try:
-        try:
-            os.link(source, partial)
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(source, partial)
-        rename_durably(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)  # a rename to a link of the same file does nothing
 
 
 @contextmanager

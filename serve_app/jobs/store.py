@@ -18,6 +18,7 @@ from deployments.errors import BadParameterError, IdempotencyKeyReusedError, Que
 from serve_app.jobs.changes import add_job, change, end_job
 from serve_app.jobs.database import Database, whole
 from serve_app.jobs.job import (
+    JOB_ID,
     JobEvent,
     JobPage,
     JobProgress,
@@ -106,6 +107,8 @@ class JobStore:
     @whole
     async def get(self, job_id: str, owner: str | None) -> JobRecord | None:
         """Return the job; None if there is none of this owner. An owner of None is any."""
+        if not JOB_ID.fullmatch(job_id):  # PostgreSQL refuses a text with a NUL
+            return None
         async with self.database.read() as connection:
             row = (
                 await connection.execute(select(jobs).where(is_job(job_id, owner)))

@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 
+from deployments.errors import ResultFilesError
 from serve_app.http import job_results
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
@@ -17,6 +18,7 @@ TUS = {"Tus-Resumable": "1.0.0"}
 @pytest.fixture(scope="module")
 def http(jobs_transport):
     with httpx.Client(transport=jobs_transport, base_url="http://test") as client:
+        client.job_files = jobs_transport.jobs_dir
         yield client
 
 
@@ -102,6 +104,32 @@ def test_a_large_result_comes_in_pages_only(http, done, monkeypatch):
     assert page.json()["cursor"] == len(page.json()["frames"]) > 0
 
 
+@pytest.mark.parametrize("query", ["", "?cursor=0", "?fields=joint_angles"])
+def test_a_damaged_result_is_refused_and_a_deleted_one_is_not_found(http, form, query):
+    job = ended(http, http.post("/jobs", **form).json()["id"])
+    folder = http.job_files / job["id"] / "result"
+    (folder / "frames-000000.zst").unlink()
+    export = f"/jobs/{job['id']}/export/csv"
+    for address in (job["links"]["result"] + query, export):
+        refused = problem_of(http.get(address))
+        assert (refused.code, refused.retryable) == ("storage_failed", False)
+
+    def deleted(*_):
+        http.delete(job["links"]["self"])
+        raise ResultFilesError("gone")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_results, "_whole", deleted)
+        patch.setattr(job_results, "_page", deleted)
+        assert problem_of(http.get(job["links"]["result"] + query)).code == "job_not_found"
+
+
+@pytest.mark.parametrize("cursor", [97, 10**9, 10**300])
+def test_a_page_behind_the_end_is_empty(http, done, cursor):
+    page = http.get(done["links"]["result"], params={"cursor": cursor})
+    assert page.json() == {"frames": [], "cursor": None}
+
+
 def test_events_tell_the_course_of_a_job_and_continue(http, done):
     def events(**headers):
         text = http.get(done["links"]["events"], headers=headers).text
@@ -136,14 +164,30 @@ def test_the_same_key_and_body_make_one_job(http, form, done):
     ended(http, first.json()["id"])
 
 
+def uploaded(http, body):
+    begun = http.post("/uploads", headers=TUS | {"Upload-Length": str(len(body))})
+    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert http.patch(begun.headers["location"], content=body, headers=TUS | part).is_success
+    return begun.headers["location"].rpartition("/")[2]
+
+
+@pytest.mark.parametrize("reason", ["upload_not_found", "upload_busy", "queue_full"])
+def test_a_refused_request_leaves_its_uploads_and_no_files(http, monkeypatch, reason):
+    paused(http, monkeypatch)
+    one, two = uploaded(http, b"one"), uploaded(http, b"two")
+    last = {"upload_not_found": ["0" * 32], "upload_busy": [one], "queue_full": []}[reason]
+    if reason == "queue_full":
+        monkeypatch.setattr("serve_app.jobs.jobs.Jobs._most_queued", lambda *_: 1)
+    before = {*http.job_files.iterdir()}
+    videos = [{"upload_id": upload_id} for upload_id in (one, two, *last)]
+    assert problem_of(http.post("/jobs", json={"videos": videos})).code == reason
+    assert {*http.job_files.iterdir()} == before
+    for upload_id in (one, two):
+        assert http.delete(f"/uploads/{upload_id}", headers=TUS).status_code == 204
+
+
 def test_several_videos_are_a_group_of_jobs(http, squat_video):
-    ids = []
-    body = squat_video.read_bytes()
-    for _ in range(2):
-        begun = http.post("/uploads", headers=TUS | {"Upload-Length": str(len(body))})
-        part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-        assert http.patch(begun.headers["location"], content=body, headers=TUS | part).is_success
-        ids.append(begun.headers["location"].rpartition("/")[2])
+    ids = [uploaded(http, squat_video.read_bytes()) for _ in range(2)]
     request = {"videos": [{"upload_id": i} for i in ids], "video": False}
     group = http.post("/jobs", json=request, headers={"Idempotency-Key": "group"})
     assert group.status_code == 202, group.text
@@ -263,6 +307,17 @@ def test_a_wrong_body_is_refused_and_makes_nothing(http, body):
     before = http.get("/jobs").json()["jobs"]
     assert problem_of(http.post("/jobs", json=body)).code == "bad_parameter"
     assert [j["id"] for j in http.get("/jobs").json()["jobs"]] == [j["id"] for j in before]
+
+
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [("\0", "bad_source"), ("http://a b/", "bad_source"), ("file:///x", "address_not_allowed")],
+)
+def test_a_malformed_address_is_refused_and_makes_nothing(http, address, code):
+    before = len(http.get("/jobs").json()["jobs"])
+    videos = [{"video_url": "https://example.invalid/a.mp4"}, {"video_url": address}]
+    assert problem_of(http.post("/jobs", json={"videos": videos})).code == code
+    assert len(http.get("/jobs").json()["jobs"]) == before
 
 
 @pytest.mark.parametrize("job_id", ["0" * 32, "x", "..%2F..", "0" * 31 + "g"])

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deployments.errors import ResultFilesError
 from serve_app.jobs import result_file
 from serve_app.jobs.result_file import (
     BEFORE_FRAMES,
@@ -56,3 +57,19 @@ def test_a_result_appears_whole_or_not_at_all(tmp_path):
     assert not (tmp_path / "result").exists()
     write_result(tmp_path / "result", HEAD, [b"{}"])  # what the first left is in nobody's way
     assert list(read_frames(tmp_path / "result")) == [b"{}"]
+
+
+@pytest.mark.parametrize("name", ["head.json.zst", "frames-000000.zst", "frames-000001.zst"])
+@pytest.mark.parametrize("harm", ["missing", "cut", "another bit"])
+def test_a_damaged_result_is_no_shorter_one(tmp_path, name, harm):
+    folder = tmp_path / "result"
+    lines, _ = document([{"frame_info": {"frame_number": n}} for n in range(FRAMES_PER_FILE + 9)])
+    write_result(folder, HEAD, lines)
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content[:-9] if harm == "cut" else content)
+    if harm == "missing":
+        (folder / name).unlink()
+    for read in (result_file.read_whole, read_frames):
+        with pytest.raises(ResultFilesError, match=name):
+            list(read(folder))

@@ -42,6 +42,11 @@ async def test_a_job_is_kept_as_it_was_sent(store, clock):
     assert await store.get(job.id, "bob") is None
 
 
+@pytest.mark.parametrize("job_id", ["", "x", "\0", "0" * 31 + "\0", "\ud800", "0" * 33])
+async def test_what_is_no_id_is_that_of_no_job(store, job_id):
+    assert await store.get(job_id, None) is None
+
+
 async def test_a_job_runs_and_succeeds(store, clock):
     (job,) = await submit(store, new_job())
     clock.now += 5

@@ -7,6 +7,7 @@ import json
 import httpx
 import pytest
 
+from deployments.errors import InferenceError
 from serve_app.http import pose_stream
 from serve_app.http.pose_stream import pose_lines
 from serve_app.http.routes import create_app
@@ -56,6 +57,12 @@ def test_the_last_lines_are_the_response(streamed, squat_answer):
         assert given == expected
 
 
+def test_frames_without_the_chosen_part_are_lines_of_json_too(http, squat_video):
+    params = STREAM | {"fields": "people.keypoints"}
+    answer = http.post("/pose", params=params, files={"file": squat_video.read_bytes()})
+    assert of("frame", lines_of(answer)) == [{}] * SQUAT_FRAMES
+
+
 def test_poses_of_segments_come_first_and_in_order(streamed, squat_answer):
     kinds = [line["type"] for line in streamed]
     assert kinds.index("poses") < kinds.index("frame")
@@ -91,16 +98,20 @@ def test_a_long_stream_leaves_frames_out_and_says_how_many(http, squat_video, mo
     assert 100_000 < sent <= 150_000
 
 
-def test_an_error_after_the_first_line_is_the_last_line(service, squat_video, tmp_path):
-    from deployments.errors import InferenceError
-
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(InferenceError("broken"), "inference_failed"), (ZeroDivisionError("broken"), "internal")],
+)
+def test_an_error_after_the_first_line_is_the_last_line(
+    service, squat_video, tmp_path, error, code
+):
     class Broken:
         def __init__(self, stages: Stages):
             self.probe, self.analyze = stages.probe, stages.analyze
             self.render, self.join = stages.render, stages.join
 
         async def biomechanics(self, *_):
-            raise InferenceError("broken")
+            raise error
 
     async def analyze(stages, progress):
         return await service.analyze_file(
@@ -112,7 +123,7 @@ def test_an_error_after_the_first_line_is_the_last_line(service, squat_video, tm
 
     last = json.loads(asyncio.run(collect())[-1])
     assert last["type"] == "error"
-    assert (last["problem"]["code"], last["problem"]["instance"]) == ("inference_failed", "id")
+    assert (last["problem"]["code"], last["problem"]["instance"]) == (code, "id")
 
 
 def test_a_reader_that_leaves_ends_the_work(service, squat_video, tmp_path):

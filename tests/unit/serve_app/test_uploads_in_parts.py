@@ -362,3 +362,11 @@ def test_a_whole_upload_reaches_the_disk_before_it_is_answered(uploading, monkey
     assert synced == []
     send(http, path, 700, BODY[700:])
     assert synced == [len(BODY)]
+
+
+def test_a_damaged_note_is_that_of_no_upload_and_in_nobodys_way(uploading):
+    http = uploading()
+    path = begin(http)
+    (http.folder / path.rpartition("/")[2] / "about.json").write_bytes(b"")
+    assert code_of(http.get(path, headers=TUS)) == (404, "upload_not_found")
+    assert http.post("/uploads", headers=TUS | {"Upload-Length": "5"}).status_code == 201

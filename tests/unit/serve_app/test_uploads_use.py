@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 
 import pytest
 
@@ -96,48 +97,53 @@ async def stored(store, content=BODY, length=SIZE):
     return made.id
 
 
-@pytest.mark.parametrize("across", [False, True], ids=["renamed", "copied"])
-def test_take_moves_the_file(store, tmp_path, monkeypatch, across):
-    replace = type(tmp_path).replace
+async def take(store, upload_id, caller, to):
+    async with store.taking(upload_id, caller, to):
+        assert to.stat().st_size
 
-    def not_across(path, to):
-        if across and path.name == "data":
+
+@pytest.mark.parametrize("across", [False, True], ids=["linked", "copied"])
+def test_taking_moves_the_file(store, tmp_path, monkeypatch, across):
+    link = os.link
+
+    def not_across(*names):
+        if across:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
-        return replace(path, to)
+        return link(*names)
 
-    async def take():
+    async def taken():
         upload_id = await stored(store)
         with pytest.raises(UploadNotFoundError):
-            await store.take(upload_id, BERT, tmp_path / "source")
-        monkeypatch.setattr(type(tmp_path), "replace", not_across)
-        assert await store.take(upload_id, ANNA, tmp_path / "source") == tmp_path / "source"
+            await take(store, upload_id, BERT, tmp_path / "source")
+        monkeypatch.setattr(os, "link", not_across)
+        await take(store, upload_id, ANNA, tmp_path / "source")
         with pytest.raises(UploadNotFoundError):
             await store.find(upload_id, ANNA)
 
-    run(take())
+    run(taken())
     assert (tmp_path / "source").read_bytes() == BODY
     assert (tmp_path / "source").stat().st_mode & 0o777 == 0o600
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["source", "uploads"]
 
 
-def test_take_refuses_what_is_not_whole_or_in_use(store, tmp_path):
-    async def take():
+def test_taking_refuses_what_is_not_whole_or_in_use(store, tmp_path):
+    async def taken():
         upload_id = await stored(store, BODY[:10])
         with pytest.raises(UploadUnfinishedError):
-            await store.take(upload_id, ANNA, tmp_path / "source")
+            await take(store, upload_id, ANNA, tmp_path / "source")
         upload_id = await stored(store)
         with store.using(upload_id, ANNA), pytest.raises(UploadBusyError):
-            await store.take(upload_id, ANNA, tmp_path / "source")
+            await take(store, upload_id, ANNA, tmp_path / "source")
 
-    run(take())
+    run(taken())
     assert not (tmp_path / "source").exists()
 
 
-def test_take_where_nothing_can_be_written_keeps_the_upload(store, tmp_path):
-    async def take():
+def test_taking_where_nothing_can_be_written_keeps_the_upload(store, tmp_path):
+    async def taken():
         upload_id = await stored(store)
         with pytest.raises(WorkingFilesError):
-            await store.take(upload_id, ANNA, tmp_path / "absent" / "source")
+            await take(store, upload_id, ANNA, tmp_path / "absent" / "source")
         assert (await store.find(upload_id, ANNA)).offset == len(BODY)
 
-    run(take())
+    run(taken())
