@@ -286,6 +286,7 @@ except RuntimeError:
 """
 
 
+@pytest.mark.serial
 def test_a_graph_that_rays_own_command_deploys_on_a_network_refuses_to_start():
     """`serve deploy` runs none of our checks: the Ingress asks Serve which host it listens on."""
     done = subprocess.run(
