@@ -23,9 +23,8 @@ serve: $(READY) ## the graph on 127.0.0.1:8003
 
 test: $(READY) ## lint, types, import contracts, and all tests with coverage
 	@$(MAKE) --no-print-directory lint
-	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest
-	@$(BIN)/coverage combine -q && $(BIN)/coverage report
+	@$(BIN)/python -m pytest -m "not serial" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
+	@$(BIN)/python -m pytest -m serial --cov --cov-append
 
 test-library: $(READY) ## the tests of biomech where numpy and scipy alone can be imported
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest --noconftest -p pytest_timeout \

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 REGISTRY = ROOT / "config" / "model_config.json"
 SQUAT_FRAMES = 96
 FETCH_DEFAULTS = "mmpose-service models download movenet_multipose --demo"
+SERVICES = {"graph", "running", "survivor"}
+"""Fixtures that start a Ray: their tests have the machine for themselves."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -34,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
         "MMPOSE_LINK_SECRET_FILE": f"{folder.name}/link_secret",
     }
     ensure_token()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a running service, which ``make test`` runs one at a time."""
+    for item in items:
+        if not SERVICES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.serial)
 
 
 def find_shared(path: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""The service started as `make serve` starts it, on a free port."""
+"""The service started as `make serve` starts it, on a free port; and one that was killed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.e2e.job_service import Survivor, survived
+from tests.support import postgres
 from tools.serving import serving
 
 
@@ -47,3 +49,17 @@ def first_frames(source: Path, path: Path, count: int) -> Path:
             packet.stream = stream
             target.mux(packet)
     return path
+
+
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
+def survivor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, marker_config: Path
+) -> Iterator[Survivor]:
+    """A service that was killed during a job, as often as its kind of database says."""
+    database, kills = None, 2
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_database")
+        postgres.empty(url)
+        database, kills = url.replace("postgresql://", "postgresql+asyncpg://"), 1
+    with survived(tmp_path_factory.mktemp("jobs"), marker_config, database, kills) as service:
+        yield service

@@ -1,10 +1,12 @@
 """A service of its own for tests of jobs, which can be killed with its whole Ray."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,67 @@ import yaml
 
 from serve_app.cli.serve import CONFIG
 from serve_app.client import PoseClient
+from tests.support import markers
 from tools.serving import Serving, started
 
 WAIT_S = 180.0
+SEED = 25
+SEGMENTS = 24
+_NAMED = {"Idempotency-Key": "one"}
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A service in its last life, after kills of all its processes.
+
+    Attributes:
+        url: of its HTTP interface. pid: of the process that started it.
+        job_id: of the job that ran while it was killed. kills: count of them.
+        video: bytes of the job's video.
+    """
+
+    url: str
+    pid: int
+    job_id: str
+    kills: int
+    video: bytes
+
+
+@contextmanager
+def survived(
+    folder: Path, marker_config: Path, database: str | None, kills: int
+) -> Iterator[Survivor]:
+    """Start a service, kill it at random moments of a job, and start it again."""
+    path = markers.write_video(folder / "squats.mp4", markers.squat(15 * SEGMENTS))
+    chance, video, job_id = random.Random(SEED), path.read_bytes(), ""
+    for life in range(kills + 1):
+        with job_service(folder, marker_config, database, max_running_jobs=4) as service:
+            if life == kills:
+                yield Survivor(service.url, service.pid, job_id, kills, video)
+                return
+            with httpx.Client(base_url=service.url, timeout=60) as http:
+                job_id = job_id or submit_named(http, video)
+                wanted = SEGMENTS * 15 * chance.uniform(0.1, 0.4) * (life + 1)
+                _until_analyzed(http, job_id, wanted)
+            kill_everything(service)
+
+
+def submit_named(http: httpx.Client, video: bytes) -> str:
+    """Submit the job that the kills meet, which a second call finds; return its id."""
+    answer = http.post("/jobs", files={"file": ("squats.mp4", video)}, headers=_NAMED)
+    job_id: str = answer.raise_for_status().json()["id"]
+    return job_id
+
+
+def _until_analyzed(http: httpx.Client, job_id: str, frames: float) -> None:
+    end = time.monotonic() + 120
+    while True:
+        job = http.get(f"/jobs/{job_id}").json()
+        assert job["state"] in ("queued", "running"), job
+        if job["frames_done"] >= frames:
+            return
+        assert time.monotonic() < end, job
+        time.sleep(0.02)
 
 
 @contextmanager

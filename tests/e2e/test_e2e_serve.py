@@ -19,6 +19,8 @@ from tests.support.late_graph import PIECES
 from tests.support.listeners import listeners, named_in_the_operators_page
 from tools.serving import BIN, CONFIG, free_port, raylet_of
 
+pytestmark = pytest.mark.serial
+
 
 def config_of(folder, **application):
     """A file of `make serve`'s config on a free port, the application changed."""

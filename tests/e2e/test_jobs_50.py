@@ -3,37 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
-import pytest
 
-from tests.e2e.job_service import ended, job_service
+from tests.e2e.job_service import ended
 from tests.support import markers
-from tests.support.postgres import find_programs, running
 
 JOBS = 50
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request):
-    """URL of the table of jobs; None for SQLite in the folder of jobs."""
-    if request.param == "sqlite":
-        yield None
-        return
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("needs PostgreSQL, which is not installed")
-    with running(programs) as url:
-        yield url.replace("postgresql://", "postgresql+asyncpg://")
-
-
-def test_fifty_jobs_at_once_have_fifty_results(tmp_path, marker_config, database):
+def test_fifty_jobs_at_once_have_fifty_results(tmp_path, survivor):
     """Each of another length, which tells the results apart."""
     videos = [
         markers.write_video(tmp_path / f"{n}.mp4", markers.squat(2 + n)).read_bytes()
         for n in range(JOBS)
     ]
     with (
-        job_service(tmp_path, marker_config, database, max_running_jobs=4) as service,
-        httpx.Client(base_url=service.url, timeout=120) as http,
+        httpx.Client(base_url=survivor.url, timeout=120) as http,
         ThreadPoolExecutor(JOBS) as pool,
     ):
 
@@ -60,4 +44,4 @@ def test_fifty_jobs_at_once_have_fifty_results(tmp_path, marker_config, database
             listed += [job["id"] for job in page.json()["jobs"]]
             if (cursor := page.json()["cursor"]) is None:
                 break
-        assert sorted(listed) == sorted(ids)
+        assert sorted(listed) == sorted([survivor.job_id, *ids])

@@ -11,18 +11,12 @@ import psutil
 import pytest
 
 from serve_app.http.pose_stream import MOST_BYTES
-from tests.e2e.job_service import job_service
 from tests.support import markers
 
 STALL_S = float(os.environ.get("MMPOSE_TEST_STALL_S", "5"))
 MOST_MEMORY = 64 * 1024**2
 FRAMES = 1800
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory, marker_config):
-    with job_service(tmp_path_factory.mktemp("service"), marker_config, None) as service:
-        yield service
+pytestmark = pytest.mark.parametrize("survivor", ["sqlite"], indirect=True)
 
 
 def memory(service, *names):
@@ -33,11 +27,11 @@ def memory(service, *names):
     )
 
 
-def test_lines_come_before_the_video_is_done(service, tmp_path):
+def test_lines_come_before_the_video_is_done(survivor, tmp_path):
     video = markers.write_video(tmp_path / "squats.mp4", markers.squat(90)).read_bytes()
     kinds = []
     with (
-        httpx.Client(base_url=service.url, timeout=120) as http,
+        httpx.Client(base_url=survivor.url, timeout=120) as http,
         http.stream("POST", "/pose", params={"stream": "true"}, files={"file": video}) as answer,
     ):
         assert answer.headers["content-type"].startswith("application/x-ndjson")
@@ -47,14 +41,14 @@ def test_lines_come_before_the_video_is_done(service, tmp_path):
     assert kinds[-1] == "result"
 
 
-def test_a_reader_that_stalls_costs_little_memory(service, tmp_path):
+def test_a_reader_that_stalls_costs_little_memory(survivor, tmp_path):
     """What is sent has a limit, as Serve's proxy takes all of it at once."""
     video = markers.write_video(tmp_path / "long.mp4", markers.squat(FRAMES)).read_bytes()
     watched = ("ProxyActor", "Ingress")
-    with httpx.Client(base_url=service.url, timeout=300) as http:
+    with httpx.Client(base_url=survivor.url, timeout=300) as http:
         http.post("/pose", data={"video": "false"}, files={"file": video}).raise_for_status()
-    before = memory(service, *watched)
-    address = urlsplit(service.url)
+    before = memory(survivor, *watched)
+    address = urlsplit(survivor.url)
     boundary = b'--x\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
     body = (
         boundary % (b"video", b"", b"false")
@@ -75,11 +69,11 @@ def test_a_reader_that_stalls_costs_little_memory(service, tmp_path):
         most = 0
         end = time.monotonic() + STALL_S + 10
         while time.monotonic() < end:
-            most = max(most, memory(service, *watched) - before)
+            most = max(most, memory(survivor, *watched) - before)
             time.sleep(0.25)
     assert most < MOST_MEMORY, f"{most >> 20} MiB over"
     assert MOST_BYTES < MOST_MEMORY
     # The reader has gone: its place is free, and the next one is answered.
-    with httpx.Client(base_url=service.url, timeout=120) as http:
+    with httpx.Client(base_url=survivor.url, timeout=120) as http:
         short = markers.write_video(tmp_path / "short.mp4", markers.squat(30)).read_bytes()
         assert http.post("/pose", files={"file": short}).status_code == 200

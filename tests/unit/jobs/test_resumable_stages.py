@@ -231,7 +231,11 @@ def test_equal_values_have_one_digest():
     assert digest_of(rows.T) == digest_of(np.ascontiguousarray(rows.T))
 
 
-@pytest.mark.parametrize("value", [{1, 2}, np.array([object()]), object()], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [{1, 2}, np.array([object()]), object()],
+    ids=["a set", "an object within", "an object"],
+)
 def test_a_value_without_a_notation_is_refused(value):
     with pytest.raises(TypeError, match="no notation"):
         digest_of(value)
