@@ -158,6 +158,9 @@ def test_the_command_shows_a_secret_once(path, monkeypatch):
     listed = keys("list").stdout
     assert all(text in listed for text in (caller.id, "lab", "valid", "60 requests a minute"))
     assert presented.partition(".")[2] not in listed
+    monkeypatch.setenv("COLUMNS", "80")
+    assert keys("list").stdout.count(caller.id) == 2  # as id and owner, on one line to copy
+    monkeypatch.setenv("COLUMNS", "200")
     assert keys("revoke", caller.id).exit_code == 0
     assert "revoked" in keys("list").stdout
 
