@@ -42,7 +42,11 @@ def keys() -> None:
 @click.argument("name")
 @_file
 @click.option("--days", type=click.FloatRange(0, 36_500, min_open=True), help="Life of the key.")
-@click.option("--replaces", metavar="ID", help="Key whose results and videos the new one has too.")
+@click.option(
+    "--replaces",
+    metavar="ID",
+    help="Key whose results, videos and, unless given, limits the new one has.",
+)
 @click.option("--requests-a-minute", type=int, help="Requests a minute.")
 @click.option("--video-s-a-day", type=float, help="Seconds of video a day.")
 @click.option("--frames-a-day", type=int, help="Frames of video a day.")

@@ -67,6 +67,14 @@ def test_keys_rotate_without_a_restart(path):
     assert admin.revoke(old.id).revoked == admin.all()[0].revoked
 
 
+def test_a_new_key_keeps_the_limits_of_the_old_one(path):
+    file = KeyFile(path)
+    old, _ = file.add("lab", quota=Quota(queued_jobs=5))
+    same, _ = file.add("lab", replaces=old.id)
+    other, _ = file.add("lab", replaces=old.id, quota=Quota(queued_jobs=9))
+    assert (same.quota, other.quota) == (Quota(queued_jobs=5), Quota(queued_jobs=9))
+
+
 def test_a_key_ends_when_it_expires(path):
     file, end = KeyFile(path), datetime.now(UTC) + timedelta(hours=1)
     _, presented = file.add("lab", expires=end)
