@@ -133,7 +133,7 @@ async def _submitted(
     records, is_new = await jobs.submit(
         caller, options, sources, grouped=grouped, idempotency=idempotency or None
     )
-    views = [await jobs.view(record) for record in records]
+    views = await jobs.views(records)
     headers = {} if is_new else {_REPLAYED: "true"}
     if grouped and views[0].group:
         group = JobGroup(group=views[0].group, jobs=views)

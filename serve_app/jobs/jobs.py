@@ -22,23 +22,14 @@ from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
-from serve_app.jobs.job import (
-    ENDED,
-    JobEvent,
-    JobProgress,
-    JobRecord,
-    JobState,
-    NewJob,
-    QueueStats,
-    Stage,
-)
+from serve_app.jobs.job import ENDED, JobEvent, JobRecord, JobState, NewJob
 from serve_app.jobs.job_files import JobFiles, video_key
+from serve_app.jobs.job_view import job_view
 from serve_app.jobs.retention import Retention
 from serve_app.jobs.runner import JobRunner
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.webhooks import WebhookKeys, WebhookSender, check_webhook_url
-from serve_app.results.job_schema import Job, JobLinks, JobList, JobOptions
-from serve_app.results.response_schema import Problem
+from serve_app.results.job_schema import Job, JobList, JobOptions
 from serve_app.service import PoseService
 
 logger = logging.getLogger("mmpose_service")
@@ -210,10 +201,16 @@ class Jobs:
 
     async def view(self, record: JobRecord) -> Job:
         """Return a job as the interface shows it."""
-        is_queued = record.state == JobState.QUEUED
-        position = await self.store.position(record.id) if is_queued else None
-        stats = await self.store.stats() if is_queued else None
-        return job_view(record, position, stats, time.time(), self._service.access.linked)
+        (job,) = await self.views([record])
+        return job
+
+    async def views(self, records: Sequence[JobRecord]) -> list[Job]:
+        """Return jobs as the interface shows them; the queue is looked at once for all."""
+        queued = [record.id for record in records if record.state == JobState.QUEUED]
+        places = await self.store.positions(queued) if queued else {}
+        stats = await self.store.stats() if queued else None
+        now, linked = time.time(), self._service.access.linked
+        return [job_view(job, places.get(job.id), stats, now, linked) for job in records]
 
     async def list_jobs(
         self,
@@ -228,7 +225,7 @@ class Jobs:
         page = await self.store.list_jobs(
             owner, state=state, group=group, cursor=cursor, limit=limit
         )
-        return JobList(jobs=[await self.view(job) for job in page.jobs], cursor=page.cursor)
+        return JobList(jobs=await self.views(page.jobs), cursor=page.cursor)
 
     async def finished(self, job_id: str, owner: str | None) -> JobRecord:
         """Return a job that has succeeded.
@@ -347,81 +344,6 @@ class Jobs:
     def _remove_files(self, jobs: Sequence[NewJob]) -> None:
         for job in jobs:
             self.files.remove(job.id)
-
-
-def job_view(
-    record: JobRecord,
-    position: int | None,
-    stats: QueueStats | None,
-    now: float,
-    linked: Callable[[str, str], str] = lambda url, _path: url,
-) -> Job:
-    """Return ``record`` as the interface shows it.
-
-    Args:
-        position: place in the queue, if it is queued. stats: of the queue, if it is queued.
-        now: seconds since the epoch. linked: signs paths; see ``Access.linked``.
-    """
-    path = f"/jobs/{record.id}"
-    succeeded = record.state == JobState.SUCCEEDED
-    progress = record.progress
-    share = 1.0 if succeeded else _share(progress, with_video=record.request.get("video", True))
-    return Job(
-        id=record.id,
-        state=record.state.value,
-        group=record.group,
-        stage=progress.stage.value if progress.stage and record.state == JobState.RUNNING else None,
-        percent=round(100 * share, 1),
-        frames_done=progress.frames_done,
-        frames_total=progress.frames_total or None,
-        position=position,
-        eta_s=_eta_s(record, share, position, stats, now),
-        created_at=record.created_at,
-        started_at=record.started_at,
-        ended_at=record.ended_at,
-        expires_at=record.expires_at,
-        attempts=record.attempts,
-        result_bytes=record.result_bytes,
-        error=Problem.model_validate(record.error) if record.error else None,
-        cancel_requested=record.cancel_requested,
-        webhook_delivered_at=record.webhook_delivered_at,
-        webhook_error=record.webhook_error,
-        links=JobLinks(
-            self=path,
-            events=f"{path}/events",
-            source=linked(f"{path}/source", f"{path}/source"),
-            result=f"{path}/result" if succeeded else None,
-            video=linked(f"{path}/video", f"{path}/video")
-            if succeeded and record.video_url
-            else None,
-        ),
-    )
-
-
-def _share(progress: JobProgress, *, with_video: bool) -> float:
-    """Return the share of the segments that are analyzed and, with a video, rendered."""
-    rounds = 2 if with_video else 1
-    done = progress.done / progress.total if progress.total else 0.0
-    match progress.stage:
-        case Stage.ANALYZE:
-            return done / rounds
-        case Stage.BIOMECHANICS:
-            return 1.0 / rounds
-        case Stage.RENDER:
-            return (1.0 + done) / rounds
-        case Stage.STORE:
-            return 1.0
-    return 0.0
-
-
-def _eta_s(
-    record: JobRecord, share: float, position: int | None, stats: QueueStats | None, now: float
-) -> float | None:
-    if record.state == JobState.RUNNING and record.started_at is not None and 0 < share < 1:
-        return round((now - record.started_at) * (1 - share) / share, 1)
-    if position is not None and stats is not None and stats.mean_s is not None:
-        return round(stats.mean_s * (1 + position / max(stats.running, 1)), 1)
-    return None
 
 
 def _found(record: JobRecord | None, job_id: str) -> JobRecord:

@@ -10,6 +10,7 @@ from deployments.errors import ResultFilesError
 from serve_app.http import job_results
 from serve_app.http.routes import create_app
 from serve_app.jobs.jobs import Jobs
+from serve_app.jobs.store import JobStore
 from serve_app.local import local_service
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
@@ -234,6 +235,8 @@ def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypa
     cancelled = http.delete(f"/jobs/{first['id']}")
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
     assert http.get(f"/jobs/{second['id']}").json()["position"] == first["position"]
+    listed = http.get("/jobs", params={"state": "queued"}).json()["jobs"]
+    assert [job["position"] for job in listed if job["id"] == second["id"]] == [first["position"]]
     assert problem_of(http.get(f"/jobs/{first['id']}/result")).code == "job_not_finished"
     assert http.get(f"/jobs/{first['id']}/source").status_code == 404
     assert http.delete(f"/jobs/{first['id']}").status_code == 204
@@ -247,6 +250,12 @@ def test_more_jobs_than_may_wait_are_refused(http, form, monkeypatch):
     assert [answer.status_code for answer in made] == [202, 202, 202, 429]
     refused = problem_of(made[3])
     assert (refused.code, refused.retryable) == ("queue_full", True)
+    asked, positions = [], JobStore.positions
+    monkeypatch.setattr(
+        JobStore, "positions", lambda self, ids: asked.append(len(ids)) or positions(self, ids)
+    )
+    http.get("/jobs")
+    assert asked == [3]  # of a thousand jobs, one look at the queue too
     for answer in made[:3]:
         http.delete(f"/jobs/{answer.json()['id']}")
 
