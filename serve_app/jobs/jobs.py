@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from deployments.errors import (
     JobNotFinishedError,
     JobNotFoundError,
     NotReadyError,
+    OverloadedError,
     ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
@@ -36,6 +37,10 @@ logger = logging.getLogger("mmpose_service")
 
 _POLL_S: Final = 0.5
 _REOPEN_S: Final = 5.0
+_LOOK_S: Final = 0.01
+_READER_S: Final = 10.0
+MOST_READERS: Final = 128
+"""Callers that read events at once; the Ingress of the shipped configs has twice as many places."""
 _NO_LIMIT: Final = 2**31
 
 Result = TypeVar("Result")
@@ -70,6 +75,7 @@ class Jobs:
         self._store: JobStore | None = None
         self._retention: Retention | None = None
         self._runner: JobRunner | None = None
+        self._readers = 0
         self._submitting: set[tuple[str, str]] = set()  # owners and their idempotency keys
 
     async def keep_running(self) -> None:
@@ -292,20 +298,39 @@ class Jobs:
         """
         return await asyncio.to_thread(self._videos.address, video_key(job_id))
 
-    async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncIterator[JobEvent]:
-        """Yield the events of a job as they come, and end with the job.
+    def refuse_reader(self) -> None:
+        """Spare the other requests a reader too many: each holds a place in the proxy's count.
+
+        Raises:
+            OverloadedError: as many read the events of jobs as may.
+        """
+        if self._readers >= MOST_READERS:
+            raise OverloadedError(
+                f"{self._readers} callers read the events of jobs, which is the limit",
+                hint="Ask for the job every few seconds instead, or read fewer jobs' events.",
+                retry_after_s=_READER_S,
+                limit=MOST_READERS,
+            )
+
+    async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncGenerator[JobEvent]:
+        """Yield the events of a job as they come, and end with the job, or the service.
 
         Raises:
             JobNotFoundError: the owner has no such job, or it was deleted meanwhile.
         """
-        while True:
-            record = await self.get(job_id, owner)
-            for event in await self.store.events(job_id, after):
-                after = event.number
-                yield event
-            if record.state in ENDED or self._service.is_ending:
-                return
-            await asyncio.sleep(_POLL_S)
+        self._readers += 1
+        try:
+            while True:
+                record = await self.get(job_id, owner)
+                for event in await self.store.events(job_id, after):
+                    after = event.number
+                    yield event
+                if record.state in ENDED or self._service.is_ending:
+                    return
+                # The more read, the less often each looks: the table is not theirs alone.
+                await asyncio.sleep(max(_POLL_S, self._readers * _LOOK_S))
+        finally:
+            self._readers -= 1
 
     async def wait(self, job_id: str, owner: str, timeout_s: float | None = None) -> JobRecord:
         """Return a job once it has ended, or after ``timeout_s`` as it is then.

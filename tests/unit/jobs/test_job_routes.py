@@ -195,6 +195,32 @@ def uploaded(http, body):
     return begun.headers["location"].rpartition("/")[2]
 
 
+def test_events_end_with_a_job_that_is_deleted(http, form, monkeypatch, caplog):
+    paused(http, monkeypatch)
+    job = http.post("/jobs", **form).json()
+    events, deleted = JobStore.events, []
+
+    async def and_delete(store, job_id, after):
+        found = await events(store, job_id, after)
+        deleted.append(await store.remove(job_id, None))
+        return found
+
+    monkeypatch.setattr(JobStore, "events", and_delete)
+    answer = http.get(job["links"]["events"])
+    assert deleted == [True]
+    assert answer.text.split() == ["id:", "1", "event:", "state", "data:", '{"state":', '"queued"}']
+    assert "failed" not in caplog.text  # it did not break off
+
+
+def test_the_readers_of_events_are_bounded(http, done, monkeypatch):
+    monkeypatch.setattr("serve_app.jobs.jobs.MOST_READERS", 0)
+    refused = http.get(done["links"]["events"])
+    assert problem_of(refused).code == "overloaded"
+    assert int(refused.headers["retry-after"]) > 0
+    monkeypatch.undo()
+    assert http.get(done["links"]["events"]).status_code == 200
+
+
 @pytest.mark.parametrize("reason", ["upload_not_found", "upload_busy", "queue_full"])
 def test_a_refused_request_leaves_its_uploads_and_no_files(http, monkeypatch, reason):
     paused(http, monkeypatch)
