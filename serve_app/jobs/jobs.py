@@ -124,6 +124,12 @@ class Jobs:
             raise NotReadyError("the table of jobs is not open yet", hint="Try again.")
         return self._store
 
+    @property
+    def _retained(self) -> Retention:
+        if self._retention is None:
+            raise AssertionError("it is made when the table is opened")
+        return self._retention
+
     async def submit(
         self,
         caller: Caller,
@@ -277,11 +283,10 @@ class Jobs:
                 await self.store.cancel(job_id, owner, self._settings.keep_jobs_s), job_id
             )
             if record.state == JobState.CANCELLED:  # it was queued: nobody works on it
-                await asyncio.to_thread(self.files.remove, job_id)
+                await self._retained.remove_files(record)
             self._wake(job_id)
             return record
-        if self._retention is not None:
-            await self._retention.remove(record)
+        await self._retained.remove(record)
         return None
 
     def stored_video(self, job_id: str) -> Path | None:

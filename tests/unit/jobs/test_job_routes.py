@@ -9,6 +9,7 @@ import pytest
 from deployments.errors import ResultFilesError
 from serve_app.http import job_results
 from serve_app.http.routes import create_app
+from serve_app.jobs.job_files import video_key
 from serve_app.jobs.jobs import Jobs
 from serve_app.jobs.store import JobStore
 from serve_app.local import local_service
@@ -42,7 +43,7 @@ def http(marker_config, tmp_path_factory):
             httpx.Client(transport=transport, base_url="http://test") as client,
         ):
             wait_for(lambda: client.get("/jobs").status_code == 200)
-            client.job_files = settings.jobs_dir
+            client.job_files, client.videos = settings.jobs_dir, folder / "videos"
             yield client
 
 
@@ -258,6 +259,9 @@ def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypa
     first, second = (http.post("/jobs", **form).json() for _ in range(2))
     assert (second["state"], second["position"]) == ("queued", first["position"] + 1)
     assert second["eta_s"] > 0
+    drawn = http.videos / video_key(first["id"])  # by an attempt that a restart returned
+    drawn.parent.mkdir(parents=True, exist_ok=True)
+    drawn.write_bytes(b"video")
     cancelled = http.delete(f"/jobs/{first['id']}")
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
     assert http.get(f"/jobs/{second['id']}").json()["position"] == first["position"]
@@ -265,6 +269,7 @@ def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypa
     assert [job["position"] for job in listed if job["id"] == second["id"]] == [first["position"]]
     assert problem_of(http.get(f"/jobs/{first['id']}/result")).code == "job_not_finished"
     assert http.get(f"/jobs/{first['id']}/source").status_code == 404
+    assert not drawn.exists()
     assert http.delete(f"/jobs/{first['id']}").status_code == 204
     assert problem_of(http.get(f"/jobs/{first['id']}")).code == "job_not_found"
     http.delete(f"/jobs/{second['id']}")
