@@ -96,6 +96,10 @@ def test_its_videos_are_served_in_ranges(http, done, form):
     assert source.headers["content-type"] == "video/mp4"
     part = http.get(done["links"]["video"], headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+    for name in ("source", "video"):
+        whole, head = http.get(done["links"][name]), http.head(done["links"][name])
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(whole.content))
 
 
 @pytest.mark.parametrize("limit", [1, 40, 96, 500])
