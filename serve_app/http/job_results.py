@@ -148,6 +148,7 @@ def _page(
 
 
 def _add_videos(app: FastAPI, jobs: Jobs) -> None:
+    @app.head("/jobs/{job_id}/video", include_in_schema=False)
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
@@ -169,6 +170,7 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
             raise HTTPException(404, "the annotated video was deleted")
         return file_response(request, path, "video/mp4")
 
+    @app.head("/jobs/{job_id}/source", include_in_schema=False)
     @app.get(
         "/jobs/{job_id}/source",
         response_class=FileResponse,

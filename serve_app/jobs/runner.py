@@ -273,6 +273,7 @@ class JobRunner:
         document, _ = problem(failure, job.id)
         logger.warning("job %s failed: %s: %s", job.id, failure.code, failure)
         if await self._queue.fail(job.id, _worker_of(job), document, self._keep_s):
+            await self._retention.remove_video(job)  # stored before the result failed
             await asyncio.to_thread(self._files.forget_work, job.id)
 
     @property
