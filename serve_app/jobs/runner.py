@@ -209,7 +209,9 @@ class JobRunner:
             logger.warning("job %s: the lease is over, and another worker's turn", job.id)
         elif stop == _Stop.CANCELLED:
             await self._cancelled(job)
-        else:
+        else:  # a short job may have ended before its first heartbeat
+            with suppress(Exception):  # as it ends, the table says whose it is
+                await self._queue.heartbeat(job.id, _worker_of(job), self._lease_s, watch.progress)
             await self._settle(job, work)
 
     async def _stop_of(
