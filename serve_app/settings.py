@@ -178,6 +178,8 @@ class Settings(AnalysisSettings):
         ),
     )
 
+    page: bool = Field(True, description="Serve the page at `/`.")
+
     # Results.
     output: str = Field(
         str(ROOT / "out" / "videos"),

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qs
 
 from deployments.errors import UnauthorizedError
 from serve_app.access.caller import ANONYMOUS, Caller
@@ -13,14 +12,22 @@ from serve_app.access.links import Links, read_secret, secret_path
 from serve_app.access.modes import AccessMode, access_mode
 from serve_app.access.tokens import TokenVerifier
 from serve_app.settings import Settings
+from serve_app.web import PAGE_PATHS
+
+DESCRIPTION_PATHS: Final = frozenset(("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"))
+"""Paths of the description of the interface."""
 
 OPEN_PATHS: Final = frozenset(
     {
         *("/healthz", "/readyz", "/livez"),
-        *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
+        *DESCRIPTION_PATHS,
+        *PAGE_PATHS,
     }
 )
-"""Paths that need no key: probes, and the description of the interface. None has a secret."""
+"""Paths that need no key: probes, the description of the interface, and the page without results.
+
+None has a secret.
+"""
 
 LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
 """Paths that a signed link opens for reading: what a browser shows, which sends no key."""
@@ -69,7 +76,7 @@ class Access:
             return ANONYMOUS
         presented = _presented(headers)
         if not presented:
-            if LINKED.fullmatch(path) and "signature" in parse_qs(query):
+            if LINKED.fullmatch(path) and "signature=" in query:
                 raise UnauthorizedError(
                     "the link has expired, was changed, or is not for this method", hint=_OLD_LINK
                 )

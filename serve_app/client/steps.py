@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -17,7 +17,7 @@ from deployments.errors import JobNotFinishedError, ServiceError
 FIRST_WAIT_S = 0.5
 """Wait before the second try, where the service names none; doubled for each further one."""
 
-LONGEST_WAIT_S: Final = 30.0
+LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

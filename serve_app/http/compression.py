@@ -21,7 +21,10 @@ KINDS: Final = frozenset(
         "application/json",
         "application/problem+json",
         "application/x-ndjson",
+        "text/css",
         "text/csv",
+        "text/html",
+        "text/javascript",
         "text/plain",
     )
 )

@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.access import audit
-from serve_app.access.authentication import LINKED, OPEN_PATHS, Access
+from serve_app.access.authentication import DESCRIPTION_PATHS, LINKED, OPEN_PATHS, Access
 from serve_app.access.caller import ANONYMOUS, Caller
 
 _POLICY_VIOLATION: Final = 1008
@@ -182,7 +182,7 @@ class _SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
-                    described = get_route_path(scope) in OPEN_PATHS
+                    described = get_route_path(scope) in DESCRIPTION_PATHS
                     headers.setdefault(
                         "Content-Security-Policy", _DESCRIPTION_PAGES if described else _PAGES
                     )

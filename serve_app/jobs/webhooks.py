@@ -236,6 +236,9 @@ class WebhookSender:
             return error.detail, True
         except ServiceError as error:
             return error.detail, False
+        except Exception:  # else it would be due again for ever, and so would those taken with it
+            _log.exception("the webhook of job %s could not be called", call.job_id)
+            return "an unforeseen error; it was logged", True
         if 200 <= status < 300:
             return None, False
         if status in _REDIRECTS:

@@ -12,7 +12,7 @@ from deployments.side_colors import SIDE_RGB_ON_WHITE, hexadecimal
 from serve_app.export.saved_clip import SavedPerson, SavedResult
 from serve_app.report import chart, tables
 from serve_app.report.angle_series import charts_of, marks_of
-from serve_app.report.caution_sentences import LONGEST, cautions, expected_error, listed
+from serve_app.report.caution_sentences import LONGEST, listed, warnings
 from serve_app.report.chart import Chart
 from serve_app.report.key_pictures import KeyPicture, key_frames
 from serve_app.results.saved_result import read_summary
@@ -20,10 +20,6 @@ from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 _FLEXIONS: Final = "least to greatest: range [nominal 95 % interval]"
 _ANGLES: Final = "least to greatest (frames known)"
-_UNCALIBRATED: Final = (
-    "The shaded intervals are nominal 95 %: they rest on the network's own spread, which is not "
-    "calibrated. Take them as a rough guide."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,11 @@ def report_of(
         measures=tuple(tables.measures(summary)),
         findings=listed(tables.findings(summary)),
         judged=tuple(tables.judged(summary)),
-        warnings=listed(_warnings(result, person, summary)),
+        warnings=listed(
+            warnings(
+                (notice.detail for notice in result.warnings), summary, calibrated=person.calibrated
+            )
+        ),
         limits=LIMITS,
         made_by=f"{SERVICE_DISTRIBUTION} {package_version(SERVICE_DISTRIBUTION)}, "
         f"definitions {summary.definitions or 'unknown'}",
@@ -118,12 +118,3 @@ def _facts(
         ("Model", ", ".join(result.processing.models_used) or "none"),
         *((("Against the reference", technique),) if technique else ()),
     ]
-
-
-def _warnings(result: SavedResult, person: SavedPerson, summary: PersonSummary) -> list[str]:
-    told = [notice.detail for notice in result.warnings]
-    told += cautions(summary)
-    if not person.calibrated:
-        told.append(_UNCALIBRATED)
-    error = expected_error(summary)
-    return told + ([error] if error else [])

@@ -15,6 +15,24 @@ _FLAGS: Final = {
     "scale_drift": "The apparent size changes through the clip: there are no metres.",
 }
 _OBLIQUE: Final = "Filmed obliquely: angles are projections, and are too small."
+_UNCALIBRATED: Final = (
+    "The shaded intervals are nominal 95 %: they rest on the network's own spread, which is not "
+    "calibrated. Take them as a rough guide."
+)
+
+
+def warnings(notices: Iterable[str], summary: PersonSummary, *, calibrated: bool) -> Iterator[str]:
+    """Yield what a reader of a person's numbers must know.
+
+    Args:
+        notices: of the file. calibrated: whether the intervals rest on a calibration.
+    """
+    yield from notices
+    yield from cautions(summary)
+    if not calibrated:
+        yield _UNCALIBRATED
+    if error := expected_error(summary):
+        yield error
 
 
 def cautions(summary: PersonSummary) -> Iterator[str]:

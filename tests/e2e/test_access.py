@@ -73,6 +73,7 @@ ROUTES = {
     "GET /jobs/{job_id}/events": Row(200, 404),
     "GET /jobs/{job_id}/result": Row(409, 404),
     "GET /jobs/{job_id}/video": Row(409, 404),
+    "GET /jobs/{job_id}/sentences": Row(409, 404),
     "GET /jobs/{job_id}/source": Row(200, 404),
     "GET /jobs/{job_id}/export/{kind}": Row(409, 404, at="/jobs/{job_id}/export/csv"),
 }

@@ -12,6 +12,7 @@ from deployments.errors import BadParameterError
 from deployments.fetch.addresses import AddressPolicy
 from serve_app.access.keys import KeyFile
 from serve_app.cli.main import main
+from serve_app.jobs import webhooks
 from serve_app.jobs.webhooks import ATTEMPTS, WebhookKeys, WebhookSender, check_webhook_url
 from tests.support.job_tables import Clock, new_job, opened
 from tests.support.loopback_server import Server, closed_port, reply
@@ -216,6 +217,27 @@ async def test_senders_of_several_processes_call_once(jobs_url, keys):
             made = await asyncio.gather(*(sender.send_due() for sender in senders))
     assert sum(made) == 20
     assert len({headers["webhook-id"] for _, headers, _ in receiver.calls}) == 20
+
+
+async def test_an_unforeseen_error_is_given_up_and_holds_up_no_other(
+    store, sender, clock, monkeypatch
+):
+    call = webhooks.post
+
+    def post(url, *arguments, **options):
+        if url.endswith("/odd"):
+            raise ZeroDivisionError
+        return call(url, *arguments, **options)
+
+    monkeypatch.setattr(webhooks, "post", post)
+    with Receiver(200) as receiver:
+        odd = await ended(store, receiver.server.url("/odd"))
+        other = await ended(store, receiver.server.url("/hook"))
+        for _ in range(ATTEMPTS):
+            await sender.send_due()
+            clock.now += 1e6
+    assert (await store.get(other, None)).webhook_delivered_at
+    assert "unforeseen" in (await store.get(odd, None)).webhook_error
 
 
 async def test_a_removed_job_is_not_told(store, sender):

@@ -1,0 +1,40 @@
+"""List the files of the page that the service shows in a browser."""
+
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent
+
+MEDIA_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+"""Media type by the end of a file's name."""
+
+PAGE: Final = "page.html"
+
+_NAMES: Final = (
+    "api.js",
+    "app.js",
+    "cards.js",
+    "clip.js",
+    "curves.js",
+    "events.js",
+    "history.js",
+    "icon.svg",
+    "letterbox.js",
+    "page.css",
+    "snippets.js",
+    "stage.js",
+    "strings.de.js",
+    "strings.en.js",
+    "text.js",
+    "timing.js",
+)
+
+PAGE_FILES: Final = {"/": PAGE, **{f"/static/{name}": name for name in _NAMES}}
+"""Name of the file at each path."""
+
+PAGE_PATHS: Final = frozenset(PAGE_FILES)

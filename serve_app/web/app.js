@@ -1,0 +1,313 @@
+/** The page: a video in; the video with its skeleton, curves and numbers out. */
+import { address, Refused, Service } from "./api.js";
+import { cardsOf } from "./cards.js";
+import { Clip } from "./clip.js";
+import { Curves } from "./curves.js";
+import { History, nameOf, remember } from "./history.js";
+import { curl, python } from "./snippets.js";
+import { frameText, Stage } from "./stage.js";
+import { choose, duration, LANGUAGES, number, text, translate } from "./text.js";
+
+const LANGUAGE = "mmpose-language";
+const MOVEMENTS = ["auto", "squat", "gait", "run", "jump", "throw"];
+const EXPORTS = { csv: "csv", parquet: "parquet", trc: "trc", mot: "mot", c3d: "c3d", coco: "json" };
+const FAST_FRAMES = 10;
+const $ = (id) => document.getElementById(id);
+
+const service = new Service(askKey);
+const stage = new Stage(
+  { box: $("stage"), video: $("video"), picture: $("picture"), overlay: $("overlay") },
+  { onFrame: showFrame, onPerson: choosePerson, onPlaying: showPlaying, onUnplayable: () => { $("unplayable").hidden = false; } },
+);
+const curves = new Curves($("curves"), (frame) => stage.seek(frame));
+const history = new History(
+  service, { list: $("history"), empty: $("history-empty"), more: $("more") },
+  { onOpen: (job) => run((signal) => openJob(job, {}, signal)), onProblem: showProblem },
+);
+/** What is shown: job, clip, sentences, and the source and options that only this tab knows. */
+let shown = null;
+let running = null;
+
+/** Do one thing at a time; another one ends it. */
+async function run(work) {
+  running?.abort();
+  const mine = running = new AbortController();
+  $("problem").hidden = true;
+  try {
+    await work(mine.signal);
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    showProblem(error);
+    show(shown ? "result" : "start");
+  }
+}
+
+function show(name) {
+  for (const id of ["start", "working", "result"]) $(id).hidden = id !== name;
+  $("new").hidden = name === "start";
+  $("show-key").hidden = !service.key;
+}
+
+function showProblem(error) {
+  const known = error instanceof Refused || error instanceof TypeError === false;
+  $("problem").textContent = known ? error.message : text("problem.network");
+  $("problem").hidden = false;
+}
+
+async function start() {
+  stage.close();
+  shown = null;
+  window.history.replaceState(null, "", location.pathname);
+  show("start");
+  await history.refresh();
+  $("show-key").hidden = !service.key;
+}
+
+function options() {
+  const movement = $("movement").value;
+  const height = $("height").valueAsNumber;
+  return {
+    people: "all", video: false,
+    ...(movement === "auto" ? {} : { movement }),
+    ...(Number.isFinite(height) ? { subject: { height_m: height } } : {}),
+  };
+}
+
+async function analyze(file, videoUrl, signal) {
+  if (!file && !videoUrl) throw new Error(text("start.nothing"));
+  const asked = options();
+  working(null);
+  const source = file
+    ? { upload_id: await service.upload(file, (share) => working(share, "working.upload"), signal) }
+    : { video_url: videoUrl };
+  const job = await service.submit({ ...source, ...asked }, signal);
+  const name = file ? file.name : videoUrl.split("?")[0].split("/").pop() || videoUrl;
+  remember(job, name);
+  await openJob(job, { file, videoUrl, asked }, signal);
+}
+
+async function openJob(job, known, signal) {
+  window.history.replaceState(null, "", `#${job.id}`);
+  working(null);
+  const ended = await service.follow(job.id, showJob, signal);
+  if (ended.state === "cancelled") throw new Error(text("problem.cancelled"));
+  if (ended.state === "failed") throw new Error(text("problem.failed", { detail: ended.error.detail, hint: ended.error.hint }));
+  const { head, frames } = await service.result(ended.id, (share) => working(share, "working.result"), signal);
+  const sentences = await service.json(`jobs/${ended.id}/sentences`, { signal });
+  if (!frames.length) throw new Error(text("curves.none"));
+  shown = { job: ended, clip: new Clip(head, frames), sentences, ...known };
+  showResult();
+}
+
+function working(share, key = "working.begins") {
+  show("working");
+  const percent = share === null ? null : 100 * share;
+  if (percent === null) $("progress").removeAttribute("value");
+  else $("progress").value = percent;
+  $("status").textContent = text(key, { percent: number(percent) });
+}
+
+function showJob(job) {
+  show("working");
+  $("cancel").onclick = () => service.call(`jobs/${job.id}`, { method: "DELETE" }).catch(showProblem);
+  if (job.percent > 0) $("progress").value = job.percent;
+  else $("progress").removeAttribute("value");
+  const facts = { percent: number(job.percent), done: job.frames_done, total: job.frames_total ?? text("missing"), position: job.position };
+  const key = job.state === "queued" ? "working.queued" : job.frames_total ? "working.running" : "working.begins";
+  const left = job.eta_s === null ? "" : ` · ${text("working.eta", { time: duration(job.eta_s) })}`;
+  $("status").textContent = text(key, facts) + left;
+}
+
+function showResult() {
+  const { job, clip } = shown;
+  show("result");
+  $("result-title").textContent = nameOf(job);
+  $("unplayable").hidden = true;
+  $("scrub").max = clip.times.length - 1;
+  const rows = clip.people.map((id, nth) => {
+    const option = document.createElement("option");
+    option.value = id;
+    option.textContent = text(nth ? "athlete.n" : "athlete.primary", { n: id });
+    return option;
+  });
+  $("athlete").replaceChildren(...rows);
+  $("athlete-row").hidden = rows.length < 2;
+  if (shown.address) URL.revokeObjectURL(shown.address);
+  shown.address = shown.file ? URL.createObjectURL(shown.file) : null;
+  stage.open(clip, shown.address ?? address(job.links.source));
+  choosePerson(clip.people[0] ?? null);
+  stage.seek(Math.max(0, clip.frames.findIndex((people) => people.has(stage.person))));
+  showExports();
+  showScript();
+}
+
+function choosePerson(id) {
+  const { clip, sentences } = shown;
+  stage.person = id;
+  $("athlete").value = id;
+  stage.draw();
+  curves.show(clip, id);
+  const told = sentences.people.find((person) => person.person_id === id) ?? null;
+  $("cards").replaceChildren(...cardsOf(clip.summary(id), told));
+}
+
+function showFrame(frame) {
+  curves.move(frame);
+  $("scrub").value = frame;
+  const said = frameText(shown.clip, frame);
+  $("scrub").setAttribute("aria-valuetext", said);
+  $("clock").textContent = said;
+}
+
+function showPlaying(playing) {
+  const key = playing ? "stage.pause" : "stage.play";
+  $("play").textContent = playing ? "❚❚" : "▶";
+  $("play").setAttribute("aria-label", text(key));
+  $("play").title = text(key);
+}
+
+function showExports() {
+  const { job } = shown;
+  const stem = nameOf(job).replace(/\.[^.]*$/, "");
+  const json = button(text("export.json"), () => service.download(`jobs/${job.id}/result`, `${stem}.json`));
+  const files = Object.entries(EXPORTS).map(([kind, end]) => button(
+    text(`export.${kind}`), () => service.download(`jobs/${job.id}/export/${kind}`, `${stem}.${end}`),
+  ));
+  $("exports").replaceChildren(json, ...files, button(text("export.video"), (made) => annotate(made, stem)));
+}
+
+function button(label, work) {
+  const made = document.createElement("button");
+  made.textContent = label;
+  made.addEventListener("click", async () => {
+    made.disabled = true;
+    await work(made).catch(showProblem);
+    made.disabled = false;
+  });
+  return made;
+}
+
+/** Make the annotated video by another job of the same video. */
+async function annotate(made, stem) {
+  const { job, file, videoUrl, asked } = shown;
+  const percent = (share) => { made.textContent = `${text("working.drawing")}: ${number(100 * share)} %`; };
+  percent(0);
+  const sent = file ?? (videoUrl ? null : await (await service.call(job.links.source)).blob());
+  const source = sent ? { upload_id: await service.upload(sent, () => {}) } : { video_url: videoUrl };
+  const begun = await service.submit({ ...source, ...(asked ?? {}), people: "primary", video: true, data: false });
+  remember(begun, nameOf(job));
+  const ended = await service.follow(begun.id, (now) => percent(now.percent / 100));
+  if (ended.state !== "succeeded") throw new Error(text("problem.failed", { detail: ended.error?.detail ?? "", hint: "" }));
+  const link = document.createElement("a");
+  link.className = "button";
+  link.href = address(ended.links.video);
+  link.download = `${stem}_annotated.mp4`;
+  link.textContent = text("export.video.get");
+  made.replaceWith(link);
+}
+
+function showScript() {
+  const { job, file, videoUrl, asked } = shown;
+  const source = videoUrl ? { address: videoUrl } : { name: file?.name ?? nameOf(job) };
+  const at = new URL(".", document.baseURI).href.replace(/\/$/, "");
+  const given = asked ?? { people: "all", video: false };
+  $("curl").textContent = curl(at, source, given, job.id, Boolean(service.key));
+  $("python").textContent = python(at, source, given, Boolean(service.key));
+}
+
+function askKey() {
+  const dialog = $("key");
+  return new Promise((resolve) => {
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => {
+      const given = $("key-value").value.trim();
+      $("key-value").value = "";
+      resolve(dialog.returnValue === "use" && given ? given : null);
+    }, { once: true });
+    dialog.showModal();
+  });
+}
+
+function onKey(event) {
+  const typing = event.target.matches("select, textarea, input:not([type=range], [type=checkbox])");
+  if (!shown || $("result").hidden || typing || $("key").open || event.altKey || event.ctrlKey || event.metaKey) return;
+  const onButton = event.target.matches("button, a, summary, input[type=checkbox]");
+  const step = event.shiftKey ? FAST_FRAMES : 1;
+  const speeds = [...$("speed").options].map((option) => option.value);
+  const faster = (by) => {
+    $("speed").value = speeds[Math.max(0, Math.min(speeds.length - 1, speeds.indexOf($("speed").value) - by))];
+    $("speed").dispatchEvent(new Event("change"));
+  };
+  const actions = {
+    ArrowLeft: () => stage.seek(stage.frame - step),
+    ArrowRight: () => stage.seek(stage.frame + step),
+    ArrowUp: () => faster(1),
+    ArrowDown: () => faster(-1),
+    Home: () => stage.seek(0),
+    End: () => stage.seek(shown.clip.times.length - 1),
+    ...(onButton ? {} : { " ": () => stage.toggle() }),
+  };
+  if (!(event.key in actions)) return;
+  event.preventDefault();
+  actions[event.key]();
+}
+
+function setLanguage(code) {
+  choose([code]);
+  translate(document);
+  const kept = $("movement").value || "auto";
+  $("movement").replaceChildren(...MOVEMENTS.map((name) => new Option(text(`movement.${name}`), name)));
+  $("movement").value = kept;
+  $("scrub").setAttribute("aria-label", text("stage.scrub"));
+  $("overlay").setAttribute("aria-label", text("stage.overlay"));
+  showPlaying(stage.playing);
+}
+
+function listen() {
+  $("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    run((signal) => analyze(null, $("address").value.trim(), signal));
+  });
+  const take = (file) => { if (file) run((signal) => analyze(file, null, signal)); };
+  $("file").addEventListener("change", () => { take($("file").files[0]); $("file").value = ""; });
+  document.addEventListener("dragover", (event) => { event.preventDefault(); $("drop").classList.add("over"); });
+  document.addEventListener("dragleave", () => $("drop").classList.remove("over"));
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    $("drop").classList.remove("over");
+    take(event.dataTransfer.files[0]);
+  });
+  $("new").addEventListener("click", () => run(start));
+  $("show-key").addEventListener("click", async () => {
+    const given = await askKey();
+    if (given) service.key = given;
+    run(start);
+  });
+  $("key-cancel").addEventListener("click", () => $("key").close());
+  $("play").addEventListener("click", () => stage.toggle());
+  $("back").addEventListener("click", () => stage.seek(stage.frame - 1));
+  $("forward").addEventListener("click", () => stage.seek(stage.frame + 1));
+  $("scrub").addEventListener("input", () => stage.seek(Number($("scrub").value)));
+  $("speed").addEventListener("change", () => { $("video").playbackRate = Number($("speed").value); });
+  $("athlete").addEventListener("change", () => choosePerson(Number($("athlete").value)));
+  for (const name of ["points", "angles", "trail"]) {
+    $(`show-${name}`).addEventListener("change", (event) => { stage.show[name] = event.target.checked; stage.draw(); });
+  }
+  document.addEventListener("keydown", onKey);
+  $("language").addEventListener("change", () => {
+    localStorage.setItem(LANGUAGE, $("language").value);
+    setLanguage($("language").value);
+    if (shown) showResult();
+    else if (!$("start").hidden) run(start);
+  });
+}
+
+$("language").replaceChildren(...Object.entries(LANGUAGES).map(([code, { name }]) => new Option(name, code)));
+$("language").value = choose([localStorage.getItem(LANGUAGE) ?? "", ...navigator.languages]);
+setLanguage($("language").value);
+listen();
+run(async (signal) => {
+  const id = /^#([0-9a-f]{32})$/.exec(location.hash)?.[1];
+  if (!id) return start();
+  return openJob(await service.json(`jobs/${id}`, { signal }), {}, signal);
+});

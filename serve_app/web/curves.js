@@ -1,0 +1,214 @@
+/** Curves of the joint angles under the video: intervals shaded, events marked, one cursor. */
+import { number, text } from "./text.js";
+import { frameAt } from "./timing.js";
+
+const JOINTS = ["knee", "elbow", "shoulder"];
+const SIDES = ["left", "right"];
+const HEIGHT = 130;
+const EDGE = { left: 38, right: 8, top: 8, bottom: 20 };
+const STEPS_DEG = [5, 10, 20, 30, 45, 60, 90];
+const STEPS_S = [0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600];
+
+export class Curves {
+  #clip = null;
+  #charts = [];
+  #frame = 0;
+
+  /** @param onSeek called with the frame that a click or a key asks for. */
+  constructor(root, onSeek) {
+    this.root = root;
+    this.onSeek = onSeek;
+    new ResizeObserver(() => this.#draw()).observe(root);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
+  }
+
+  show(clip, person) {
+    this.#clip = clip;
+    this.#charts = JOINTS.map((joint) => this.#chart(joint, person));
+    this.marks = clip.marks(person);
+    this.root.replaceChildren(...this.#charts.map((chart) => chart.figure));
+    this.#draw();
+    this.move(this.#frame);
+  }
+
+  /** Move the cursor to frame `index`. */
+  move(index) {
+    if (!this.#clip) return;
+    this.#frame = Math.min(index, this.#clip.times.length - 1);
+    const time = this.#clip.times[this.#frame];
+    for (const chart of this.#charts) {
+      chart.cursor.style.transform = `translateX(${this.#x(time, this.root.clientWidth)}px)`;
+      const values = Object.fromEntries(SIDES.map((side) => [side, number(chart.sides[side].values[this.#frame])]));
+      const now = text("curves.at", { time: number(time, 2), ...values });
+      chart.now.textContent = now;
+      chart.box.setAttribute("aria-valuenow", this.#frame);
+      chart.box.setAttribute("aria-valuetext", now);
+    }
+  }
+
+  #chart(joint, person) {
+    const figure = element("figure", "curve");
+    const caption = figure.appendChild(element("figcaption"));
+    const title = text("curves.title", { joint: text(`curves.${joint}`) });
+    caption.appendChild(element("strong")).textContent = title;
+    for (const side of SIDES) caption.appendChild(element("span", `key ${side}`)).textContent = text(`side.${side}`);
+    const now = caption.appendChild(element("span", "now"));
+    const box = figure.appendChild(element("div", "plot"));
+    const canvas = box.appendChild(element("canvas"));
+    const cursor = box.appendChild(element("div", "cursor"));
+    const sides = Object.fromEntries(SIDES.map((side) => [side, this.#clip.series(person, `${side}_${joint}`)]));
+    const slider = { role: "slider", tabindex: 0, "aria-label": title, "aria-valuemin": 0, "aria-valuemax": this.#clip.times.length - 1 };
+    for (const [name, value] of Object.entries(slider)) box.setAttribute(name, value);
+    const seek = (event) => {
+      const x = event.clientX - canvas.getBoundingClientRect().left;
+      this.onSeek(frameAt(this.#clip.times, this.#time(x, canvas.clientWidth)));
+    };
+    box.addEventListener("pointerdown", (event) => { box.setPointerCapture(event.pointerId); seek(event); });
+    box.addEventListener("pointermove", (event) => { if (event.buttons) seek(event); });
+    return { figure, box, canvas, cursor, now, sides };
+  }
+
+  get #span() {
+    const { times } = this.#clip;
+    return [times[0], Math.max(times[times.length - 1], times[0] + 0.1)];
+  }
+
+  #x(time, width) {
+    const [first, last] = this.#span;
+    return EDGE.left + ((time - first) / (last - first)) * (width - EDGE.left - EDGE.right);
+  }
+
+  #time(x, width) {
+    const [first, last] = this.#span;
+    return first + ((x - EDGE.left) / (width - EDGE.left - EDGE.right)) * (last - first);
+  }
+
+  #draw() {
+    const width = this.root.clientWidth;
+    if (!this.#clip || !width) return;
+    const style = getComputedStyle(this.root);
+    const colors = Object.fromEntries(["left", "right", "line", "soft", "flight"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    for (const chart of this.#charts) this.#paint(chart, width, colors);
+    this.move(this.#frame);
+  }
+
+  #paint({ canvas, sides }, width, colors) {
+    const ratio = window.devicePixelRatio || 1;
+    canvas.width = Math.round(width * ratio);
+    canvas.height = HEIGHT * ratio;
+    const pen = canvas.getContext("2d");
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.font = "12px system-ui, sans-serif";
+    const range = rangeOf(Object.values(sides));
+    if (!range) {
+      pen.fillStyle = colors.soft;
+      pen.fillText(text("curves.none"), EDGE.left, HEIGHT / 2);
+      return;
+    }
+    const y = (value) => EDGE.top + ((range[1] - value) / (range[1] - range[0])) * (HEIGHT - EDGE.top - EDGE.bottom);
+    const x = this.#clip.times.map((time) => this.#x(time, width));
+    this.#axes(pen, width, range, y, colors);
+    this.#events(pen, width, colors);
+    pen.save();
+    pen.beginPath();
+    pen.rect(EDGE.left, 0, width - EDGE.left - EDGE.right, HEIGHT - EDGE.bottom);
+    pen.clip();
+    for (const side of SIDES) shade(pen, x, y, sides[side].intervals, colors[side]);
+    for (const side of SIDES) trace(pen, x, y, sides[side].values, colors[side]);
+    pen.restore();
+  }
+
+  #axes(pen, width, [low, high], y, colors) {
+    pen.strokeStyle = colors.line;
+    pen.fillStyle = colors.soft;
+    pen.lineWidth = 1;
+    pen.textAlign = "right";
+    pen.textBaseline = "middle";
+    const step = stepOf(STEPS_DEG, (high - low) / 4);
+    for (let value = Math.ceil(low / step) * step; value <= high; value += step) {
+      pen.beginPath();
+      pen.moveTo(EDGE.left, Math.round(y(value)) + 0.5);
+      pen.lineTo(width - EDGE.right, Math.round(y(value)) + 0.5);
+      pen.stroke();
+      pen.fillText(`${number(value)}°`, EDGE.left - 5, y(value));
+    }
+    pen.textAlign = "center";
+    pen.textBaseline = "alphabetic";
+    const [first, last] = this.#span;
+    const every = stepOf(STEPS_S, (last - first) / Math.max(2, width / 90));
+    for (let nth = Math.ceil(first / every); nth * every <= last; nth += 1) {
+      pen.fillText(`${number(nth * every, every < 1 ? 1 : 0)} s`, Math.min(this.#x(nth * every, width), width - 16), HEIGHT - 5);
+    }
+  }
+
+  #events(pen, width, colors) {
+    const bottom = HEIGHT - EDGE.bottom;
+    for (const mark of this.marks) {
+      const [from, to] = [this.#x(mark.from, width), this.#x(mark.to, width)];
+      pen.fillStyle = mark.kind === "flight" ? colors.flight : colors[mark.side ?? "soft"];
+      if (mark.kind === "flight") pen.fillRect(from, EDGE.top, Math.max(1, to - from), bottom - EDGE.top);
+      else pen.fillRect(from - 1, bottom - 9, 2, 9);
+    }
+  }
+}
+
+function rangeOf(series) {
+  let [low, high] = [Infinity, -Infinity];
+  for (const { values } of series) {
+    for (const value of values) {
+      if (value !== null) [low, high] = [Math.min(low, value), Math.max(high, value)];
+    }
+  }
+  if (low > high) return null;
+  const room = Math.max(5, 0.15 * (high - low));
+  return [Math.max(0, low - room), Math.min(180, high + room)];
+}
+
+function stepOf(steps, least) {
+  return steps.find((step) => step >= least) ?? steps[steps.length - 1];
+}
+
+/** Stretches of indices in which nothing is null. */
+function runs(items) {
+  const found = [];
+  let begin = -1;
+  for (let at = 0; at <= items.length; at += 1) {
+    const known = at < items.length && items[at] !== null;
+    if (known && begin < 0) begin = at;
+    if (!known && begin >= 0) {
+      found.push([begin, at]);
+      begin = -1;
+    }
+  }
+  return found;
+}
+
+function shade(pen, x, y, intervals, color) {
+  pen.fillStyle = color;
+  pen.globalAlpha = 0.18;
+  for (const [begin, end] of runs(intervals)) {
+    pen.beginPath();
+    for (let at = begin; at < end; at += 1) pen.lineTo(x[at], y(intervals[at][1]));
+    for (let at = end - 1; at >= begin; at -= 1) pen.lineTo(x[at], y(intervals[at][0]));
+    pen.fill();
+  }
+  pen.globalAlpha = 1;
+}
+
+function trace(pen, x, y, values, color) {
+  pen.strokeStyle = color;
+  pen.lineWidth = 1.8;
+  pen.lineJoin = "round";
+  for (const [begin, end] of runs(values)) {
+    pen.beginPath();
+    for (let at = begin; at < end; at += 1) pen.lineTo(x[at], y(values[at]));
+    if (end - begin === 1) pen.lineTo(x[begin] + 1, y(values[begin]));
+    pen.stroke();
+  }
+}
+
+function element(tag, className = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  return made;
+}
