@@ -145,13 +145,23 @@ def test_jobs_by_the_asynchronous_client(running, adapt, two_months):
 
 
 def test_a_job_by_the_command_line(running, adapt, tmp_path):
-    commands = adapt(block_with("sh", "mmpose-service jobs", USERS))
+    commands = adapt(block_with("sh", "jobs submit run.mp4", USERS))
     done = run(running, ["sh", "-ec", commands], tmp_path)
     assert "succeeded" in done.stdout
     answer = PoseResponse.model_validate_json((tmp_path / "run.json").read_text())
     assert answer.data.processing_summary.confidence_threshold == 0.4
     assert (tmp_path / "run_annotated.mp4").read_bytes()[4:8] == b"ftyp"
     assert (tmp_path / "run.csv").stat().st_size > 0
+
+
+def test_several_jobs_by_the_command_line(running, adapt, tmp_path):
+    for number in (1, 2):
+        shutil.copy(running.video, tmp_path / f"athlete-{number}.mp4")
+    commands = block_with("sh", "jobs submit athlete", USERS)
+    run(running, ["sh", "-ec", f"export MMPOSE_URL={running.url}\n{commands}"], tmp_path)
+    for number, job in enumerate((tmp_path / "ids").read_text().split(), start=1):
+        answer = (tmp_path / f"athlete-{number}.json").read_text()
+        assert PoseResponse.model_validate_json(answer).request_id == job
 
 
 def test_jobs_by_the_handle(running, adapt, tmp_path):
