@@ -226,7 +226,9 @@ class Settings(AnalysisSettings):
         6 * 3600.0, gt=0, description="Longest time one attempt of a job may take."
     )
     keep_results_s: float = Field(
-        86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
+        86_400.0,
+        gt=0,
+        description="Age at which videos in a local folder are deleted; a job keeps its own.",
     )
     spool_dir: Path = Field(
         Path(tempfile.gettempdir()) / "mmpose-service",

@@ -162,7 +162,9 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
         """Return the file, with byte ranges, or redirect to an object store."""
         record = await jobs.finished(job_id, owner_of(request))
         if record.video_url is None:
-            raise HTTPException(404, "the job has no annotated video")
+            raise HTTPException(
+                404, "the job has no annotated video: it was submitted with video=false"
+            )
         path = jobs.stored_video(record.id)
         if path is None:
             return RedirectResponse(await jobs.video_address(record.id))

@@ -75,8 +75,11 @@ def _share(progress: JobProgress, *, with_video: bool) -> float:
 def _eta_s(
     record: JobRecord, share: float, position: int | None, stats: QueueStats | None, now: float
 ) -> float | None:
+    if record.state == JobState.RUNNING and record.attempts > 1:
+        return None  # the time since its start includes that in which nobody worked on it
     if record.state == JobState.RUNNING and record.started_at is not None and 0 < share < 1:
         return round((now - record.started_at) * (1 - share) / share, 1)
     if position is not None and stats is not None and stats.mean_s is not None:
-        return round(stats.mean_s * (1 + position / max(stats.running, 1)), 1)
+        before = position / stats.running if stats.running else position - 1
+        return round(stats.mean_s * (1 + before), 1)
     return None

@@ -88,6 +88,7 @@ class Jobs:
                 self._videos,
                 most_bytes=self._settings.max_jobs_bytes,
                 keep_s=self._settings.keep_jobs_s,
+                keep_videos_s=self._settings.keep_results_s,
             )
             runner = JobRunner(self._service, store, self.files, retention)
             policy = AddressPolicy(allowed_hosts=self._settings.allowed_hosts)

@@ -212,7 +212,7 @@ class WebhookSender:
                 outcome = (
                     {"webhook_delivered_at": now}
                     if problem is None
-                    else {"webhook_error": f"Given up after {call.attempts} calls: {problem}"}
+                    else {"webhook_error": f"Given up at call {call.attempts}: {problem}"}
                 )
                 await connection.execute(
                     update(jobs).where(jobs.c.id == call.job_id).values(**outcome)

@@ -2,13 +2,16 @@
 
 import json
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from deployments.errors import ResultFilesError
 from serve_app.http import job_results
+from serve_app.jobs.job import JobProgress, JobRecord, JobState, QueueStats, Stage
 from serve_app.jobs.job_files import video_key
+from serve_app.jobs.job_view import job_view
 from serve_app.jobs.store import JobStore
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
@@ -254,6 +257,39 @@ def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypa
     assert http.delete(f"/jobs/{first['id']}").status_code == 204
     assert problem_of(http.get(f"/jobs/{first['id']}")).code == "job_not_found"
     http.delete(f"/jobs/{second['id']}")
+
+
+@pytest.mark.parametrize(
+    ("position", "running", "eta_s"),
+    [(1, 0, 10.0), (3, 0, 30.0), (1, 1, 20.0), (2, 2, 20.0)],
+)
+def test_a_waiting_job_is_estimated_by_those_before_it(position, running, eta_s):
+    record = job_of_record(JobState.QUEUED)
+    view = job_view(record, position, QueueStats(position, running, 10.0), now=50.0)
+    assert view.eta_s == eta_s
+
+
+def test_a_job_that_was_taken_up_again_has_no_estimate():
+    half = JobProgress(Stage.ANALYZE, 1, 2)
+    once = job_of_record(JobState.RUNNING, started_at=40.0, attempts=1, progress=half)
+    assert job_view(once, None, None, now=50.0).eta_s == 30.0
+    assert job_view(replace(once, attempts=2), None, None, now=9000.0).eta_s is None
+
+
+def job_of_record(state, **values):
+    return JobRecord(
+        id="0" * 32,
+        owner="",
+        state=state,
+        request={},
+        source=None,
+        group=None,
+        idempotency_key=None,
+        body_digest=None,
+        webhook_url=None,
+        created_at=0.0,
+        **values,
+    )
 
 
 def test_more_jobs_than_may_wait_are_refused(http, form, monkeypatch):

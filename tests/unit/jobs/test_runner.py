@@ -67,7 +67,12 @@ class Place:
         self.service = PoseService(self.settings, self.local.plan, self.stages, known)
         self.files = JobFiles(self.folder)
         retention = Retention(
-            self.queue, self.files, self.videos, most_bytes=1 << 40, keep_s=KEEP_S
+            self.queue,
+            self.files,
+            self.videos,
+            most_bytes=1 << 40,
+            keep_s=KEEP_S,
+            keep_videos_s=1000.0,
         )
         given = {"lease_s": 30.0, "poll_s": 0.01, "retry_s": (0.0, 0.0)}
         return JobRunner(self.service, self.queue, self.files, retention, **(given | arguments))
