@@ -145,7 +145,7 @@ class Settings(AnalysisSettings):
     quota: Quota = Field(
         UNLIMITED,
         description=(
-            "Limits of callers whose key has none of its own, as JSON: `requests_a_minute`, "
+            "Limits of callers whose key has no limits itself, as JSON: `requests_a_minute`, "
             "`video_s_a_day`, `frames_a_day`, `queued_jobs`."
         ),
         json_schema_extra={"unset": "no limits"},

@@ -22,7 +22,7 @@ LONGEST_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request; the outcome is the answer, or the error that it stands for.
+    """Send a request; the outcome is the answer, or its error.
 
     Attributes:
         keywords: of httpx. to: file for the content.
@@ -99,7 +99,7 @@ class Exchange(Generic[Result]):
 def retried(request: Send, retries: int) -> Flow[httpx.Response]:
     """Send a request, again where the service says that it may succeed later.
 
-    A job that has not ended is no reason to try again: waiting for it has a call of its own.
+    A job that has not ended is no reason to try again: `wait` is for that.
     """
     for attempt in range(retries + 1):
         for part in request.keywords.get("files", {}).values():

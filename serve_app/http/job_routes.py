@@ -213,7 +213,7 @@ def _add_state(app: FastAPI, jobs: Jobs) -> None:
         jobs.refuse_reader()
 
         async def lines() -> AsyncIterator[ServerSentEvent]:
-            # Deleted meanwhile, or no table: who connects again is told why.
+            # Deleted meanwhile, or no table: a new connection gets the reason.
             with suppress(ServiceError):
                 async with aclosing(jobs.events(job_id, owner, after)) as coming:
                     async for event in coming:

@@ -167,7 +167,7 @@ class JobRunner:
     async def _next(self) -> JobRecord | None:
         if not self._is_ready():
             return None
-        # A name of its own: else a worker that lost a lease and took it again could not tell.
+        # A new name for each claim: a worker that lost a lease must not take the next for it.
         worker = f"{self._host}-{uuid.uuid4().hex[:12]}"
         return await self._queue.claim(worker, self._lease_s)
 

@@ -136,6 +136,7 @@ export class Service {
     const head = await this.json(`${path}?fields=${HEAD_FIELDS}`, { signal });
     const total = head.data?.processing_summary?.total_frames ?? 0;
     const frames = [];
+    if (!head.data?.processing_summary) return { head, frames };
     for (let cursor = 0; cursor !== null;) {
       onProgress(total ? frames.length / total : 0);
       const query = `fields=${FRAME_FIELDS}&cursor=${cursor}&limit=${FRAMES_A_PAGE}`;

@@ -94,7 +94,7 @@ async function openJob(job, known, signal) {
   if (ended.state === "failed") throw new Error(text("problem.failed", { detail: ended.error.detail, hint: ended.error.hint }));
   const { head, frames } = await service.result(ended.id, (share) => working(share, "working.result"), signal);
   const sentences = await service.json(`jobs/${ended.id}/sentences`, { signal });
-  if (!frames.length) throw new Error(text("curves.none"));
+  if (!frames.length) throw new Error(text("problem.empty"));
   shown = { job: ended, clip: new Clip(head, frames), sentences, ...known };
   showResult();
 }
@@ -136,7 +136,7 @@ function showResult() {
   shown.address = shown.file ? URL.createObjectURL(shown.file) : null;
   stage.open(clip, shown.address ?? address(job.links.source));
   choosePerson(clip.people[0] ?? null);
-  stage.seek(Math.max(0, clip.frames.findIndex((people) => people.has(stage.person))));
+  showFrame(stage.frame);
   showExports();
   showScript();
 }
@@ -288,7 +288,7 @@ function listen() {
   $("back").addEventListener("click", () => stage.seek(stage.frame - 1));
   $("forward").addEventListener("click", () => stage.seek(stage.frame + 1));
   $("scrub").addEventListener("input", () => stage.seek(Number($("scrub").value)));
-  $("speed").addEventListener("change", () => { $("video").playbackRate = Number($("speed").value); });
+  $("speed").addEventListener("change", () => { $("video").playbackRate = stage.speed = Number($("speed").value); });
   $("athlete").addEventListener("change", () => choosePerson(Number($("athlete").value)));
   for (const name of ["points", "angles", "trail"]) {
     $(`show-${name}`).addEventListener("change", (event) => { stage.show[name] = event.target.checked; stage.draw(); });

@@ -149,8 +149,10 @@ function about(key) {
   return Object.assign(paragraph(text(key)), { className: "about" });
 }
 
+/** Sentences of the service, which are English. */
 function list(lines) {
   const made = make("ul");
+  made.lang = "en";
   made.append(...lines.map((line) => make("li", line)));
   return made;
 }

@@ -1,4 +1,5 @@
 /** The list of the caller's jobs, and the names of their files, which only this browser knows. */
+import { address } from "./api.js";
 import { date, text } from "./text.js";
 
 const NAMES = "mmpose-names";
@@ -55,6 +56,11 @@ export class History {
     const state = row.appendChild(document.createElement("span"));
     state.textContent = text(`state.${job.state}`);
     state.className = `state ${job.state}`;
+    if (job.links.video) {
+      const video = row.appendChild(document.createElement("a"));
+      video.href = address(job.links.video);
+      video.textContent = text("export.video.get");
+    }
     const remove = row.appendChild(document.createElement("button"));
     remove.textContent = text("history.delete");
     remove.setAttribute("aria-label", text("history.delete.of", { what }));

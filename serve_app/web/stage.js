@@ -23,10 +23,12 @@ export class Stage {
     Object.assign(this, elements, { onFrame, onPerson });
     this.frame = 0;
     this.person = null;
+    this.speed = 1;
     this.show = { points: true, angles: true, trail: false };
     const { video } = this;
     for (const event of ["play", "pause", "ended"]) video.addEventListener(event, () => onPlaying(!video.paused));
-    video.addEventListener("seeked", () => { if (!this.#timed) this.#shown(frameAt(this.#clip.times, video.currentTime)); });
+    video.addEventListener("loadedmetadata", () => { video.playbackRate = this.speed; if (this.#clip) this.seek(this.frame); });
+    video.addEventListener("seeked", () => { if (!this.#timed && this.#clip) this.#shown(frameAt(this.#clip.times, video.currentTime)); });
     video.addEventListener("error", () => { if (video.getAttribute("src")) this.#tryPicture(onUnplayable); });
     this.overlay.addEventListener("click", (event) => this.#clicked(event));
     new ResizeObserver(() => this.draw()).observe(this.box);
@@ -44,8 +46,8 @@ export class Stage {
   /** Show a clip from the address of its video. */
   open(clip, source) {
     this.#clip = clip;
-    this.frame = 0;
     this.person = clip.people[0] ?? null;
+    this.frame = Math.max(0, clip.frames.findIndex((people) => people.has(this.person)));
     this.box.style.aspectRatio = `${clip.info.width} / ${clip.info.height}`;
     this.picture.hidden = true;
     this.video.hidden = false;
@@ -114,11 +116,12 @@ export class Stage {
       for (const name of Object.keys(keypoints).filter(seen)) dot(pen, at(name), COLORS[sideOf(name)], size * 1.2);
     }
     if (this.show.angles && chosen) {
-      for (const side of ["left", "right"]) {
-        for (const joint of ANGLES) {
-          const name = `${side}_${joint}`;
+      for (const joint of ANGLES) {
+        const [left, right] = [`left_${joint}`, `right_${joint}`];
+        const isToTheRight = { [left]: keypoints[left].x >= keypoints[right].x, [right]: keypoints[right].x > keypoints[left].x };
+        for (const name of [left, right]) {
           const value = angles?.[name] ?? null;
-          if (value !== null && seen(name)) label(pen, at(name), `${number(value)}°`, side, COLORS[side]);
+          if (value !== null && seen(name)) label(pen, at(name), `${number(value)}°`, isToTheRight[name], COLORS[sideOf(name)]);
         }
       }
     }
@@ -212,11 +215,11 @@ function dot(pen, [x, y], color, radius) {
   pen.stroke();
 }
 
-function label(pen, [x, y], words, side, color) {
+function label(pen, [x, y], words, isToTheRight, color) {
   pen.font = "600 13px system-ui, sans-serif";
-  pen.textAlign = side === "left" ? "left" : "right";
+  pen.textAlign = isToTheRight ? "left" : "right";
   pen.textBaseline = "middle";
-  const shift = side === "left" ? 9 : -9;
+  const shift = isToTheRight ? 9 : -9;
   pen.lineWidth = 3;
   pen.strokeStyle = "rgba(0, 0, 0, 0.75)";
   pen.strokeText(words, x + shift, y);

@@ -143,6 +143,7 @@ export const strings = {
   "key.change": "Schlüssel",
   "problem.network": "Der Dienst antwortet nicht. Läuft er, und besteht eine Verbindung?",
   "problem.failed": "Die Analyse ist gescheitert: {detail} {hint}",
+  "problem.empty": "Dieser Auftrag hat keine Zahlen zum Anzeigen: Er hat das Video mit Skelett hergestellt, oder Teile eines Ergebnisses.",
   "problem.cancelled": "Die Analyse wurde abgebrochen.",
   "footer": "Ihr Video wird von diesem Dienst analysiert und geht nirgendwo anders hin.",
   "footer.api": "Die Schnittstelle für Programme",

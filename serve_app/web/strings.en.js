@@ -143,6 +143,7 @@ export const strings = {
   "key.change": "Key",
   "problem.network": "The service does not answer. Is it running, and is the network up?",
   "problem.failed": "The analysis failed: {detail} {hint}",
+  "problem.empty": "This job has no numbers to show: it made the annotated video, or parts of a result.",
   "problem.cancelled": "The analysis was cancelled.",
   "footer": "Your video is analyzed by this service and goes nowhere else.",
   "footer.api": "The interface for programs",

@@ -17,6 +17,7 @@ from serve_app.cli.main import main
 from serve_app.http.routes import create_app
 from serve_app.jobs import migrations
 from serve_app.results.job_schema import Job
+from serve_app.web import FOLDER
 from tests.conftest import SQUAT_FRAMES
 from tests.support.extras import PROJECT, build_wheel, clean_environment, make_environment
 from tests.support.loopback_server import Server, reply
@@ -63,6 +64,10 @@ from importlib.util import find_spec
 print([name for name in sys.argv[1:] if find_spec(name)])
 """
 
+PAGE = """
+from serve_app.web import FOLDER
+print(sorted(path.name for path in FOLDER.glob("*.*")))
+"""
 MIGRATIONS = """
 from pathlib import Path
 import serve_app.jobs
@@ -129,6 +134,11 @@ def test_the_client_alone_calls_the_service(programs, service, squat_video, tmp_
 def test_the_migrations_of_jobs_are_in_the_wheel(programs, tmp_path):
     found = programs("client", tmp_path, "python", "-c", MIGRATIONS)
     assert found == (0, f"{sorted(path.name for path in OURS.rglob('*.py'))}\n", "")
+
+
+def test_the_page_is_in_the_wheel(programs, tmp_path):
+    found = programs("client", tmp_path, "python", "-c", PAGE)
+    assert found == (0, f"{sorted(path.name for path in FOLDER.glob('*.*'))}\n", "")
 
 
 @pytest.mark.parametrize("extra", [None, "client"])
