@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from biomech import reasons
 from serve_app.results.job_schema import JobOptions
 from serve_app.web import FOLDER
 
@@ -49,6 +50,13 @@ def test_the_modules_pass_their_tests(modules):
     done = node(modules, "--test", "--test-reporter=tap", "modules.test.js")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall("^ok ", done.stdout, re.MULTILINE)) >= 10, done.stdout
+
+
+def test_every_reason_of_a_null_has_a_text():
+    known = re.findall(r'"reason\.(\w+)"', (FOLDER / "strings.en.js").read_text("utf-8"))
+    codes = [code for name, code in vars(reasons).items() if name.isupper() and name[0] != "_"]
+    assert len(codes) > 15
+    assert [code for code in codes if code not in known] == []
 
 
 def test_the_calls_shown_can_be_pasted(modules):
