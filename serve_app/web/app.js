@@ -126,6 +126,7 @@ function showResult() {
   $("result-title").textContent = nameOf(job);
   $("unplayable").hidden = true;
   $("scrub").max = clip.times.length - 1;
+  $("curves").hidden = $("curves-about").hidden = clip.times.length < 2; // a picture has none
   const rows = clip.people.map((id, nth) => {
     const option = document.createElement("option");
     option.value = id;
