@@ -27,7 +27,7 @@ class MediaOptions:
 
     @property
     def cuts(self) -> bool:
-        """Whether a part of the file is chosen by its times."""
+        """Return whether a part of the file is chosen by its times."""
         return self.start_s is not None or self.end_s is not None
 
 

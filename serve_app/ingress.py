@@ -35,7 +35,7 @@ from serve_app.jobs.job import JobRecord
 from serve_app.jobs.jobs import Jobs
 from serve_app.jobs.result_file import read_document
 from serve_app.model_plan import ModelPlan
-from serve_app.results.job_schema import JobRequest
+from serve_app.results.job_schema import Job, JobRequest
 from serve_app.results.response_schema import PoseOptions, PoseRequest
 from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
@@ -228,7 +228,7 @@ class IngressReplica:
         records, _ = await self._jobs.submit(
             ANONYMOUS, body, sources, grouped=body.videos is not None
         )
-        return [await self._job(record) for record in records]
+        return [_plain(job) for job in await self._jobs.views(records)]
 
     async def wait_for_job(self, job_id: str, timeout_s: float | None = None) -> dict[str, Any]:
         """Return a job once it has ended, or after ``timeout_s`` as it is then.
@@ -256,7 +256,7 @@ class IngressReplica:
         await self._jobs.delete(job_id, ANONYMOUS.id)
 
     async def _job(self, record: JobRecord) -> dict[str, Any]:
-        return (await self._jobs.view(record)).model_dump(mode="json", by_alias=True)
+        return _plain(await self._jobs.view(record))
 
     async def drain(self, grace_s: float) -> None:
         """Return jobs to the queue; then see :meth:`serve_app.service.PoseService.drain`."""
@@ -266,6 +266,10 @@ class IngressReplica:
     async def health(self) -> dict[str, Any]:
         """Answer `GET /healthz`."""
         return self._service.health().model_dump(mode="json")
+
+
+def _plain(job: Job) -> dict[str, Any]:
+    return job.model_dump(mode="json", by_alias=True)
 
 
 Ingress = serve.deployment(serve.ingress()(IngressReplica), name="Ingress")

@@ -145,7 +145,7 @@ class Settings(AnalysisSettings):
     quota: Quota = Field(
         UNLIMITED,
         description=(
-            "Limits of callers whose key has none of its own, as JSON: `requests_a_minute`, "
+            "Limits of callers whose key has no limits itself, as JSON: `requests_a_minute`, "
             "`video_s_a_day`, `frames_a_day`, `queued_jobs`."
         ),
         json_schema_extra={"unset": "no limits"},
@@ -226,7 +226,9 @@ class Settings(AnalysisSettings):
         6 * 3600.0, gt=0, description="Longest time one attempt of a job may take."
     )
     keep_results_s: float = Field(
-        86_400.0, gt=0, description="Age at which videos in a local folder are deleted."
+        86_400.0,
+        gt=0,
+        description="Age at which videos in a local folder are deleted; a job keeps its own.",
     )
     spool_dir: Path = Field(
         Path(tempfile.gettempdir()) / "mmpose-service",

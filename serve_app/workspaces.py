@@ -14,7 +14,7 @@ from pathlib import Path
 from deployments.errors import ConfigurationError, WorkingFilesError, keeping
 
 UPLOADS = "uploads"
-"""Folder of the spool with uploads in parts, which has rules of its own."""
+"""Folder of the spool with uploads in parts, which is swept by other rules."""
 
 _LOCK = "lock"
 _UNLOCKED = ".new-"  # begins the name of a folder whose owner does not hold the lock yet

@@ -72,7 +72,7 @@ class SideDifference:
     """Involved over uninvolved side, %."""
     mdc: Number
     near_far: Number = None
-    """What a nearer side may differ by alone; null: no bound is known."""
+    """Difference that a nearer side alone can cause; null: no bound is known."""
     real: bool | None
     """Null where it cannot be told."""
     reason: str | None = None
@@ -165,7 +165,7 @@ class TechniqueOutcome(Outcome):
 
     of: Literal["repetition", "stride"] | None = None
     dtw_norm: Number = None
-    """What still differs when warped, in tolerances."""
+    """Difference that remains after warping, in tolerances."""
     timing: Number = None
     """Out of step, as a share of the movement."""
     joints: dict[str, JointDeviation] = field(default_factory=dict)
@@ -211,7 +211,7 @@ class Change:
     """Nominal 95 %, of delta, by Welch's t."""
     mdc: Number
     near_far: Number = None
-    """What a nearer side may differ by alone; null: no bound is known."""
+    """Difference that a nearer side alone can cause; null: no bound is known."""
     verdict: Literal["improved", "worse", "changed", "no_detectable_change"] | None
     reason: str | None = None
     """Why there is no verdict."""

@@ -34,7 +34,7 @@ class RepetitionRecord:
     depth: float
     """Way of the driver; degrees (hip_depth: statures)."""
     depth_share: float
-    """Of the typical depth, 1 is as deep."""
+    """Share of the typical depth; 1 is as deep."""
     depth_class: Literal["full", "partial"]
     """Full from a share of 0.8 on."""
     peak_deg: dict[str, Number]
@@ -76,7 +76,7 @@ class GaitRecord:
 
     running: bool
     stance_known: bool
-    """Whether the measures `stance_time` and `step_length` are given."""
+    """True if the measures `stance_time` and `step_length` are given."""
     stance_reason: str | None = None
     """`no_foot_points`: ankles alone do not say when a foot is on the ground."""
     event_error_s: Number = None

@@ -38,7 +38,7 @@ class FrameDetail:
     flags: list[str]
     joint_flags: dict[str, list[str]]
     sigma_source: SigmaSource | None
-    """Where the deviations of the points are from."""
+    """Source of the deviations of the points."""
     sigma_calibrated: bool = False
     """False: intervals are nominal until a calibration is in force."""
     shoulder_reference: ShoulderReference | None = field(default=None, metadata=ABSENT)

@@ -84,7 +84,7 @@ class CautionRecord:
     frames: list[tuple[int, int]]
     """First and last frame of each stretch."""
     share: Share
-    """Of the frames in which the person is."""
+    """Share of the frames in which the person is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +141,9 @@ class JointRange:
     expected_error_deg: Number
     """Systematic, published, of one camera."""
     included: PartRange | None
-    """Of the angle without a sign, in all views that show it; null of the trunk."""
+    """Range of the angle without a sign, in all views that show it; null for the trunk."""
     sagittal: PartRange
-    """Of the signed flexion, in frames from the side."""
+    """Range of the signed flexion, in frames from the side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +172,7 @@ class PersonSummary:
     """False: intervals are nominal until a calibration is in force."""
     flags: list[Label] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
-    """What holds of every result."""
+    """Limits that apply to every result."""
     config: dict[str, Any] = field(default_factory=dict)
     """Every threshold and weight in force."""
     quality: list[CautionRecord] = field(default_factory=list)
@@ -182,7 +182,7 @@ class PersonSummary:
     """Metres where a height was given, else body heights."""
     joints: dict[str, JointRange] = field(default_factory=dict)
     driver: Word | None = None
-    """What repetitions are peaks of."""
+    """Quantity whose peaks are the repetitions."""
     direction: Direction | None = None
     """Way of the driver from rest: extension where the person rests bent."""
     reps: list[RepetitionRecord] = field(default_factory=list)

@@ -119,9 +119,8 @@ def _within(media: MediaInfo, options: MediaOptions) -> I64:
         raise _out_of_range(media, "end", f"{end_s:g} s is after the end of the video")
     first, stop = _first_at(media, start_s), _first_at(media, end_s)
     if first == stop:
-        raise _out_of_range(
-            media, "start", f"no frame is shown from {start_s:g} s up to {end_s:g} s"
-        )
+        until = "on" if options.end_s is None else f"up to {end_s:g} s"
+        raise _out_of_range(media, "start", f"no frame is shown from {start_s:g} s {until}")
     return np.arange(first, stop)
 
 

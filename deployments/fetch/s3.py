@@ -1,6 +1,6 @@
 """Open buckets of S3, and of stores with its interface, with the identity of this service.
 
-obstore brings an HTTP client of its own, which the guard of addresses does not see. Callers choose
+obstore has its own HTTP client, which the guard of addresses does not see. Callers choose
 no address: the client contacts the operator's endpoint, else Amazon's of the region, and whatever
 service of the cloud gives it credentials.
 """

@@ -33,6 +33,9 @@ LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
 """Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2
+_OLD_LINK: Final = (
+    "Send your key with the address before the '?'. GET /jobs/{id} has new links of a job."
+)
 
 
 class Access:
@@ -57,8 +60,13 @@ class Access:
         self._tokens = tokens
         self._rates = RateLimits()
 
-    async def authenticate(self, headers: Mapping[str, str]) -> Caller:
+    async def authenticate(
+        self, headers: Mapping[str, str], path: str = "", query: str = ""
+    ) -> Caller:
         """Return who sends a request with these headers.
+
+        Args:
+            path, query: of the request, by which a link that did not open it is named as the cause.
 
         Raises:
             UnauthorizedError: there is no valid key or token.
@@ -68,6 +76,10 @@ class Access:
             return ANONYMOUS
         presented = _presented(headers)
         if not presented:
+            if LINKED.fullmatch(path) and "signature=" in query:
+                raise UnauthorizedError(
+                    "the link has expired, was changed, or is not for this method", hint=_OLD_LINK
+                )
             raise UnauthorizedError("the request has no key")
         caller: Caller | None = None
         if self._tokens is not None and presented.count(".") == _DOTS_OF_TOKEN:

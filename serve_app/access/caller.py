@@ -59,6 +59,10 @@ ANONYMOUS: Final = Caller("", "anonymous")
 """Everybody, where the service runs without keys; also callers with a handle of the graph."""
 
 
+TOKEN_OWNER: Final = "oidc-"  # noqa: S105  no password
+"""Beginning of ``Caller.id`` of callers with a token."""
+
+
 def video_key(owner: str, stem: str) -> str:
     """Return the key of an annotated video in the store: below a folder of its owner's."""
     return f"{owner}/{stem}.mp4" if owner else f"{stem}.mp4"

@@ -129,7 +129,7 @@ class KeyFile:
 
         Args:
             name: of the caller, for lists and logs.
-            expires: when the key ends. quota: its limits.
+            expires: when the key ends. quota: its limits; None for those of ``replaces``.
             replaces: id of a key whose results, jobs and videos the new key has too.
 
         Returns:
@@ -141,11 +141,13 @@ class KeyFile:
         """
         with self._changing() as document:
             id_, secret = secrets.token_hex(8), secrets.token_urlsafe(_SECRET_BYTES)
-            owner = id_ if replaces is None else _find(document, replaces).owner
+            replaced = None if replaces is None else _find(document, replaces)
+            if replaced is not None and quota is None:
+                quota = replaced.quota
             try:
                 key = ApiKey(
                     id=id_,
-                    owner=owner,
+                    owner=id_ if replaced is None else replaced.owner,
                     name=name,
                     sha256=hashlib.sha256(secret.encode()).hexdigest(),
                     created=datetime.now(UTC),

@@ -15,6 +15,7 @@ from serve_app.private_files import create_private
 
 _SECRET: Final = re.compile(r"[0-9a-f]{64}")
 _EXPIRES: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
+_LONGEST_QUERY: Final = 1024
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -36,6 +37,8 @@ class Links:
 
     def check(self, path: str, query: str) -> bool:
         """Return whether ``query`` opens ``path`` now."""
+        if len(query) > _LONGEST_QUERY:  # anybody may send one
+            return False
         given = parse_qs(query)
         expires, signature = given.get("expires", []), given.get("signature", [])
         if len(expires) != 1 or len(signature) != 1:

@@ -16,7 +16,7 @@ _PAGE = "See Access in docs/operator.md."
 
 
 class AccessMode(StrEnum):
-    """How callers are authenticated; also in the answer of `/healthz`."""
+    """Way in which callers are authenticated; also in the answer of `/healthz`."""
 
     OPEN = "open"
     KEYS = "keys"

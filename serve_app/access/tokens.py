@@ -7,7 +7,7 @@ from typing import Final
 import jwt
 
 from deployments.errors import NotReadyError
-from serve_app.access.caller import Caller, Quota
+from serve_app.access.caller import TOKEN_OWNER, Caller, Quota
 
 _ALGORITHMS: Final = ("RS256", "ES256")
 _REQUIRED: Final = ("exp", "iss", "aud", "sub")
@@ -63,4 +63,4 @@ class TokenVerifier:
 
 def caller_id(issuer: str, subject: str) -> str:
     """Return the id of a token's caller: a digest that names neither issuer nor subject."""
-    return "oidc-" + hashlib.sha256(f"{issuer}|{subject}".encode()).hexdigest()[:32]
+    return TOKEN_OWNER + hashlib.sha256(f"{issuer}|{subject}".encode()).hexdigest()[:32]

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.errors import BadParameterError
-from serve_app.access.caller import Quota
+from serve_app.access.caller import TOKEN_OWNER, Quota
 from serve_app.access.keys import KeyFile
 from serve_app.access.links import read_secret, secret_path
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
 
-def _required(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path:
+def _required(_context: click.Context, _option: click.Parameter | None, path: Path | None) -> Path:
     if path is None:
         raise click.UsageError("Name the file of the keys: --file FILE, or MMPOSE_KEYS_FILE.")
     return path
@@ -42,7 +42,11 @@ def keys() -> None:
 @click.argument("name")
 @_file
 @click.option("--days", type=click.FloatRange(0, 36_500, min_open=True), help="Life of the key.")
-@click.option("--replaces", metavar="ID", help="Key whose results and videos the new one has too.")
+@click.option(
+    "--replaces",
+    metavar="ID",
+    help="Key whose results, videos and, unless given, limits the new one has.",
+)
 @click.option("--requests-a-minute", type=int, help="Requests a minute.")
 @click.option("--video-s-a-day", type=float, help="Seconds of video a day.")
 @click.option("--frames-a-day", type=int, help="Frames of video a day.")
@@ -68,6 +72,8 @@ def list_(path: Path) -> None:
     table = Table("id", "owner", "name", "created", "expires", "state", "quota")
     for column in table.columns:
         column.overflow = "fold"
+    for column in table.columns[:2]:
+        column.no_wrap = True  # ids are copied
     now = datetime.now(UTC)
     for key in KeyFile(path).all():
         table.add_row(
@@ -93,7 +99,14 @@ def revoke(key_id: str, path: Path) -> None:
 
 @keys.command("webhook-secret")
 @click.argument("owner", default="")
-@click.option("--keys-file", envvar="MMPOSE_KEYS_FILE", type=_PATH, help="File of the keys.")
+@click.option(
+    "--file",
+    "--keys-file",
+    "keys_file",
+    envvar="MMPOSE_KEYS_FILE",
+    type=_PATH,
+    help="File of the keys; default: $MMPOSE_KEYS_FILE.",
+)
 @click.option(
     "--secret-file",
     envvar="MMPOSE_LINK_SECRET_FILE",
@@ -107,9 +120,25 @@ def webhook_secret(owner: str, keys_file: Path | None, secret_file: Path | None)
     """
     from serve_app.jobs.webhooks import WebhookKeys  # with the database, which others do not need
 
+    if owner:
+        _check_owner(owner, _required(click.get_current_context(), None, keys_file))
     path = secret_file or secret_path(keys_file)
     click.echo(WebhookKeys(read_secret(path)).of(owner))
     click.echo(f"Derived from {path}.", err=True)
+
+
+def _check_owner(owner: str, path: Path) -> None:
+    """Refuse an owner that nobody is, such as the name of a key: its secret would verify nothing.
+
+    Raises:
+        BadParameterError: neither a key nor a token has this owner.
+    """
+    owners = {key.owner for key in KeyFile(path).all()}
+    if owner not in owners and not owner.startswith(TOKEN_OWNER):
+        raise BadParameterError(
+            f"no key in {path} has the owner {owner}",
+            hint="Give the owner that `mmpose-service keys list` shows, not the name.",
+        )
 
 
 def _day(at: datetime | None) -> str:

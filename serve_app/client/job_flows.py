@@ -1,5 +1,6 @@
 """Submit, list, watch and end jobs in steps; see :mod:`serve_app.client.steps`."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -25,12 +26,47 @@ from serve_app.results.job_schema import (
 JobProgress = Callable[[Job], None]
 """Called with a job whenever it has changed."""
 
-_TRIES: Final = 6
+RESTART_S = 300.0
+"""Time for which waiting goes on while a service that answered before does not: it may restart."""
+
 _FIRST_POLL_S = 0.5
 _LONGEST_POLL_S: Final = 5.0
 _PAGE: Final = 200
 _SILENCE_S: Final = 60.0
 """Time without a byte of events after which the connection counts as broken; pings come sooner."""
+
+
+class _Patience:
+    """Decides whether a call that waits goes on after a failure.
+
+    Args:
+        retries: how many failures before the first answer are not the end.
+    """
+
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+        self._failures = 0
+        self._heard_at: float | None = None
+
+    def heard(self) -> None:
+        """Note that the service answered."""
+        self._failures, self._heard_at = 0, time.monotonic()
+
+    def pause_s(self, failure: ServiceError) -> float:
+        """Return the seconds until the next try.
+
+        Raises:
+            ServiceError: the failure, which is the end.
+        """
+        self._failures += 1
+        may_pass, most = failure.retryable, self._retries
+        if self._heard_at is not None and self._retries:
+            # While it restarts, Serve or a gateway answers in its place.
+            may_pass |= isinstance(failure, UnreachableError)
+            most = sys.maxsize if time.monotonic() < self._heard_at + RESTART_S else 0
+        if not may_pass or self._failures > most:
+            raise failure
+        return wait_s(failure, self._failures - 1)
 
 
 def path_of(job_id: str) -> str:
@@ -112,29 +148,25 @@ def _page(state: StateName | None, group: str | None, cursor: str, retries: int)
 def events(job_id: str, after: int, retries: int) -> Generator[Step, Any, None]:
     """Emit events until the job has ended; connect again where the connection breaks."""
     path = f"{path_of(job_id)}/events"
-    failures = 0
+    patience = _Patience(retries)
     while True:
         is_new = False
         try:
             yield _events_after(path, after)
             lines = Lines()
             while event := (yield from next_event(lines)):
-                failures, is_new, after = 0, True, event.number
+                patience.heard()
+                is_new, after = True, event.number
                 yield Emit(event)
                 if event.is_last:
                     return
             failure: ServiceError = UnreachableError("the events ended before the job")
         except ServiceError as error:
-            if not error.retryable:
-                raise
             failure = error
         else:
             if not is_new and (yield from job(job_id, retries)).ended:
                 return  # its last event is not after the one that was asked for
-        failures += 1
-        if failures == _TRIES:
-            raise failure
-        yield Pause(wait_s(failure, failures - 1))
+        yield Pause(patience.pause_s(failure))
 
 
 def _events_after(path: str, after: int) -> Send:
@@ -152,14 +184,22 @@ def wait(
     """
     end = None if timeout_s is None else time.monotonic() + timeout_s
     known: dict[str, Job] = {}
-    pause = _FIRST_POLL_S
+    patience = _Patience(retries)
+    poll_s = _FIRST_POLL_S
     while True:
         pending = [i for i in dict.fromkeys(job_ids) if i not in known or not known[i].ended]
-        for found in (yield from _states(pending, known, retries)):
-            if progress is not None and known.get(found.id) != found:
-                progress(found)
-            known[found.id] = found
-        left = [i for i in pending if not known[i].ended]
+        try:
+            states = yield from _states(pending, known, 0)
+        except ServiceError as failure:
+            left, pause = pending, patience.pause_s(failure)
+        else:
+            patience.heard()
+            for found in states:
+                if progress is not None and known.get(found.id) != found:
+                    progress(found)
+                known[found.id] = found
+            left = [i for i in pending if not known[i].ended]
+            pause, poll_s = poll_s, min(poll_s * 1.5, _LONGEST_POLL_S)
         if not left:
             return [known[i] for i in job_ids]
         if end is not None:
@@ -170,7 +210,6 @@ def wait(
                 )
             pause = min(pause, max(end - time.monotonic(), 0))
         yield Pause(pause)
-        pause = min(pause * 1.5, _LONGEST_POLL_S)
 
 
 def _states(pending: Sequence[str], known: Mapping[str, Job], retries: int) -> Flow[list[Job]]:

@@ -242,21 +242,22 @@ class PoseClient:
     def events(self, job_id: str, after: int = 0) -> Generator[JobEvent, None, None]:
         """Yield the events of a job as they come, until it has ended.
 
-        Where the connection breaks, it goes on after the last event that came.
+        Where the connection breaks, it goes on after the last event that came, also once a service
+        has restarted.
 
         Args:
             after: number of an event, to have those after it.
 
         Raises:
-            JobNotFoundError: there is no such job of yours. UnreachableError: nothing more came in
-                several tries.
+            JobNotFoundError: there is no such job of yours. UnreachableError: nothing came for
+                :data:`serve_app.client.job_flows.RESTART_S`, or nothing at all.
         """
         return self._items(job_flows.events(job_id, after, self._job_retries))
 
     def wait(
         self, job_id: str, progress: JobProgress | None = None, timeout_s: float | None = None
     ) -> Job:
-        """Return a job once it has ended, also if it failed.
+        """Return a job once it has ended, also if it failed; wait for a service that restarts.
 
         Args:
             progress: called with the job whenever it has changed.

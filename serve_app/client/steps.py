@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -17,12 +17,12 @@ from deployments.errors import JobNotFinishedError, ServiceError
 FIRST_WAIT_S = 0.5
 """Wait before the second try, where the service names none; doubled for each further one."""
 
-LONGEST_WAIT_S: Final = 30.0
+LONGEST_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a request; the outcome is the answer, or the error that it stands for.
+    """Send a request; the outcome is the answer, or its error.
 
     Attributes:
         keywords: of httpx. to: file for the content.
@@ -99,7 +99,7 @@ class Exchange(Generic[Result]):
 def retried(request: Send, retries: int) -> Flow[httpx.Response]:
     """Send a request, again where the service says that it may succeed later.
 
-    A job that has not ended is no reason to try again: waiting for it has a call of its own.
+    A job that has not ended is no reason to try again: `wait` is for that.
     """
     for attempt in range(retries + 1):
         for part in request.keywords.get("files", {}).values():

@@ -11,7 +11,7 @@ from serve_app.results.response_schema import FramePose, PoseResponse
 
 
 class StreamProgress(BaseModel):
-    """How far a stage is: of ``total`` units, ``done`` are."""
+    """Progress of a stage: ``done`` of ``total`` units."""
 
     stage: str
     done: int

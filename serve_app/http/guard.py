@@ -117,9 +117,14 @@ class _Guard:
             await self._app(scope, receive, send)
             return
         began, caller, answer = time.monotonic(), None, _Counted(send)
-        by_link = self._access.opens(scope["method"], path, scope["query_string"].decode("latin-1"))
+        query = scope["query_string"].decode("latin-1")
+        by_link = self._access.opens(scope["method"], path, query)
         try:
-            caller = ANONYMOUS if by_link else await self._access.authenticate(Headers(scope=scope))
+            caller = (
+                ANONYMOUS
+                if by_link
+                else await self._access.authenticate(Headers(scope=scope), path, query)
+            )
             state["caller"], state["by_link"] = caller, by_link
             self._access.count(caller)
             await self._app(scope, receive, answer.send)

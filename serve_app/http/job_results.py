@@ -148,6 +148,7 @@ def _page(
 
 
 def _add_videos(app: FastAPI, jobs: Jobs) -> None:
+    @app.head("/jobs/{job_id}/video", include_in_schema=False)
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
@@ -161,7 +162,9 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
         """Return the file, with byte ranges, or redirect to an object store."""
         record = await jobs.finished(job_id, owner_of(request))
         if record.video_url is None:
-            raise HTTPException(404, "the job has no annotated video")
+            raise HTTPException(
+                404, "the job has no annotated video: it was submitted with video=false"
+            )
         path = jobs.stored_video(record.id)
         if path is None:
             return RedirectResponse(await jobs.video_address(record.id))
@@ -169,6 +172,7 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
             raise HTTPException(404, "the annotated video was deleted")
         return file_response(request, path, "video/mp4")
 
+    @app.head("/jobs/{job_id}/source", include_in_schema=False)
     @app.get(
         "/jobs/{job_id}/source",
         response_class=FileResponse,

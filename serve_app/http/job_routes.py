@@ -5,7 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,7 +20,9 @@ from deployments.errors import (
     IdempotencyInProgressError,
     IdempotencyKeyReusedError,
     JobNotFoundError,
+    OverloadedError,
     QueueFullError,
+    ServiceError,
     SourceError,
     StorageError,
     TooLargeError,
@@ -133,7 +135,7 @@ async def _submitted(
     records, is_new = await jobs.submit(
         caller, options, sources, grouped=grouped, idempotency=idempotency or None
     )
-    views = [await jobs.view(record) for record in records]
+    views = await jobs.views(records)
     headers = {} if is_new else {_REPLAYED: "true"}
     if grouped and views[0].group:
         group = JobGroup(group=views[0].group, jobs=views)
@@ -198,7 +200,7 @@ def _add_state(app: FastAPI, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/events",
         response_class=EventSourceResponse,
-        responses=problems_of(BadParameterError, JobNotFoundError)
+        responses=problems_of(BadParameterError, JobNotFoundError, OverloadedError)
         | {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
         summary="Progress of a job as server-sent events",
         tags=["jobs"],
@@ -208,12 +210,16 @@ def _add_state(app: FastAPI, jobs: Jobs) -> None:
         owner = caller_of(request).id
         await jobs.get(job_id, owner)  # a problem document where there is none
         after = _last_event(request)
+        jobs.refuse_reader()
 
         async def lines() -> AsyncIterator[ServerSentEvent]:
-            async for event in jobs.events(job_id, owner, after):
-                yield ServerSentEvent(
-                    json.dumps(event.data), event=event.kind, id=str(event.number)
-                )
+            # Deleted meanwhile, or no table: a new connection gets the reason.
+            with suppress(ServiceError):
+                async with aclosing(jobs.events(job_id, owner, after)) as coming:
+                    async for event in coming:
+                        yield ServerSentEvent(
+                            json.dumps(event.data), event=event.kind, id=str(event.number)
+                        )
 
         return EventSourceResponse(lines(), ping=_PING_S)
 

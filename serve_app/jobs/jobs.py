@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,6 +15,7 @@ from deployments.errors import (
     JobNotFinishedError,
     JobNotFoundError,
     NotReadyError,
+    OverloadedError,
     ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
@@ -22,29 +23,24 @@ from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
-from serve_app.jobs.job import (
-    ENDED,
-    JobEvent,
-    JobProgress,
-    JobRecord,
-    JobState,
-    NewJob,
-    QueueStats,
-    Stage,
-)
+from serve_app.jobs.job import ENDED, JobEvent, JobRecord, JobState, NewJob
 from serve_app.jobs.job_files import JobFiles, video_key
+from serve_app.jobs.job_view import job_view
 from serve_app.jobs.retention import Retention
 from serve_app.jobs.runner import JobRunner
 from serve_app.jobs.store import JobStore
 from serve_app.jobs.webhooks import WebhookKeys, WebhookSender, check_webhook_url
-from serve_app.results.job_schema import Job, JobLinks, JobList, JobOptions
-from serve_app.results.response_schema import Problem
+from serve_app.results.job_schema import Job, JobList, JobOptions
 from serve_app.service import PoseService
 
 logger = logging.getLogger("mmpose_service")
 
 _POLL_S: Final = 0.5
 _REOPEN_S: Final = 5.0
+_LOOK_S: Final = 0.01
+_READER_S: Final = 10.0
+MOST_READERS: Final = 128
+"""Callers that read events at once; the Ingress of the shipped configs has twice as many places."""
 _NO_LIMIT: Final = 2**31
 
 Result = TypeVar("Result")
@@ -79,6 +75,7 @@ class Jobs:
         self._store: JobStore | None = None
         self._retention: Retention | None = None
         self._runner: JobRunner | None = None
+        self._readers = 0
         self._submitting: set[tuple[str, str]] = set()  # owners and their idempotency keys
 
     async def keep_running(self) -> None:
@@ -91,6 +88,7 @@ class Jobs:
                 self._videos,
                 most_bytes=self._settings.max_jobs_bytes,
                 keep_s=self._settings.keep_jobs_s,
+                keep_videos_s=self._settings.keep_results_s,
             )
             runner = JobRunner(self._service, store, self.files, retention)
             policy = AddressPolicy(allowed_hosts=self._settings.allowed_hosts)
@@ -126,6 +124,12 @@ class Jobs:
         if self._store is None:
             raise NotReadyError("the table of jobs is not open yet", hint="Try again.")
         return self._store
+
+    @property
+    def _retained(self) -> Retention:
+        if self._retention is None:
+            raise AssertionError("it is made when the table is opened")
+        return self._retention
 
     async def submit(
         self,
@@ -210,10 +214,16 @@ class Jobs:
 
     async def view(self, record: JobRecord) -> Job:
         """Return a job as the interface shows it."""
-        is_queued = record.state == JobState.QUEUED
-        position = await self.store.position(record.id) if is_queued else None
-        stats = await self.store.stats() if is_queued else None
-        return job_view(record, position, stats, time.time(), self._service.access.linked)
+        (job,) = await self.views([record])
+        return job
+
+    async def views(self, records: Sequence[JobRecord]) -> list[Job]:
+        """Return jobs as the interface shows them; the queue is looked at once for all."""
+        queued = [record.id for record in records if record.state == JobState.QUEUED]
+        places = await self.store.positions(queued) if queued else {}
+        stats = await self.store.stats() if queued else None
+        now, linked = time.time(), self._service.access.linked
+        return [job_view(job, places.get(job.id), stats, now, linked) for job in records]
 
     async def list_jobs(
         self,
@@ -228,7 +238,7 @@ class Jobs:
         page = await self.store.list_jobs(
             owner, state=state, group=group, cursor=cursor, limit=limit
         )
-        return JobList(jobs=[await self.view(job) for job in page.jobs], cursor=page.cursor)
+        return JobList(jobs=await self.views(page.jobs), cursor=page.cursor)
 
     async def finished(self, job_id: str, owner: str | None) -> JobRecord:
         """Return a job that has succeeded.
@@ -274,11 +284,10 @@ class Jobs:
                 await self.store.cancel(job_id, owner, self._settings.keep_jobs_s), job_id
             )
             if record.state == JobState.CANCELLED:  # it was queued: nobody works on it
-                await asyncio.to_thread(self.files.remove, job_id)
+                await self._retained.remove_files(record)
             self._wake(job_id)
             return record
-        if self._retention is not None:
-            await self._retention.remove(record)
+        await self._retained.remove(record)
         return None
 
     def stored_video(self, job_id: str) -> Path | None:
@@ -295,20 +304,39 @@ class Jobs:
         """
         return await asyncio.to_thread(self._videos.address, video_key(job_id))
 
-    async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncIterator[JobEvent]:
-        """Yield the events of a job as they come, and end with the job.
+    def refuse_reader(self) -> None:
+        """Spare the other requests a reader too many: each holds a place in the proxy's count.
+
+        Raises:
+            OverloadedError: as many read the events of jobs as may.
+        """
+        if self._readers >= MOST_READERS:
+            raise OverloadedError(
+                f"{self._readers} callers read the events of jobs, which is the limit",
+                hint="Ask for the job every few seconds instead, or read fewer jobs' events.",
+                retry_after_s=_READER_S,
+                limit=MOST_READERS,
+            )
+
+    async def events(self, job_id: str, owner: str, after: int = 0) -> AsyncGenerator[JobEvent]:
+        """Yield the events of a job as they come, and end with the job, or the service.
 
         Raises:
             JobNotFoundError: the owner has no such job, or it was deleted meanwhile.
         """
-        while True:
-            record = await self.get(job_id, owner)
-            for event in await self.store.events(job_id, after):
-                after = event.number
-                yield event
-            if record.state in ENDED or self._service.is_ending:
-                return
-            await asyncio.sleep(_POLL_S)
+        self._readers += 1
+        try:
+            while True:
+                record = await self.get(job_id, owner)
+                for event in await self.store.events(job_id, after):
+                    after = event.number
+                    yield event
+                if record.state in ENDED or self._service.is_ending:
+                    return
+                # The more read, the less often each looks: the table is not theirs alone.
+                await asyncio.sleep(max(_POLL_S, self._readers * _LOOK_S))
+        finally:
+            self._readers -= 1
 
     async def wait(self, job_id: str, owner: str, timeout_s: float | None = None) -> JobRecord:
         """Return a job once it has ended, or after ``timeout_s`` as it is then.
@@ -347,81 +375,6 @@ class Jobs:
     def _remove_files(self, jobs: Sequence[NewJob]) -> None:
         for job in jobs:
             self.files.remove(job.id)
-
-
-def job_view(
-    record: JobRecord,
-    position: int | None,
-    stats: QueueStats | None,
-    now: float,
-    linked: Callable[[str, str], str] = lambda url, _path: url,
-) -> Job:
-    """Return ``record`` as the interface shows it.
-
-    Args:
-        position: place in the queue, if it is queued. stats: of the queue, if it is queued.
-        now: seconds since the epoch. linked: signs paths; see ``Access.linked``.
-    """
-    path = f"/jobs/{record.id}"
-    succeeded = record.state == JobState.SUCCEEDED
-    progress = record.progress
-    share = 1.0 if succeeded else _share(progress, with_video=record.request.get("video", True))
-    return Job(
-        id=record.id,
-        state=record.state.value,
-        group=record.group,
-        stage=progress.stage.value if progress.stage and record.state == JobState.RUNNING else None,
-        percent=round(100 * share, 1),
-        frames_done=progress.frames_done,
-        frames_total=progress.frames_total or None,
-        position=position,
-        eta_s=_eta_s(record, share, position, stats, now),
-        created_at=record.created_at,
-        started_at=record.started_at,
-        ended_at=record.ended_at,
-        expires_at=record.expires_at,
-        attempts=record.attempts,
-        result_bytes=record.result_bytes,
-        error=Problem.model_validate(record.error) if record.error else None,
-        cancel_requested=record.cancel_requested,
-        webhook_delivered_at=record.webhook_delivered_at,
-        webhook_error=record.webhook_error,
-        links=JobLinks(
-            self=path,
-            events=f"{path}/events",
-            source=linked(f"{path}/source", f"{path}/source"),
-            result=f"{path}/result" if succeeded else None,
-            video=linked(f"{path}/video", f"{path}/video")
-            if succeeded and record.video_url
-            else None,
-        ),
-    )
-
-
-def _share(progress: JobProgress, *, with_video: bool) -> float:
-    """Return the share of the segments that are analyzed and, with a video, rendered."""
-    rounds = 2 if with_video else 1
-    done = progress.done / progress.total if progress.total else 0.0
-    match progress.stage:
-        case Stage.ANALYZE:
-            return done / rounds
-        case Stage.BIOMECHANICS:
-            return 1.0 / rounds
-        case Stage.RENDER:
-            return (1.0 + done) / rounds
-        case Stage.STORE:
-            return 1.0
-    return 0.0
-
-
-def _eta_s(
-    record: JobRecord, share: float, position: int | None, stats: QueueStats | None, now: float
-) -> float | None:
-    if record.state == JobState.RUNNING and record.started_at is not None and 0 < share < 1:
-        return round((now - record.started_at) * (1 - share) / share, 1)
-    if position is not None and stats is not None and stats.mean_s is not None:
-        return round(stats.mean_s * (1 + position / max(stats.running, 1)), 1)
-    return None
 
 
 def _found(record: JobRecord | None, job_id: str) -> JobRecord:

@@ -1,5 +1,6 @@
 """Select jobs: by id and holder, and in the order in which workers claim them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
@@ -46,8 +47,8 @@ def next_queued() -> Select[Any]:
     )
 
 
-def position_of(job_id: str) -> Select[Any]:
-    """Select the place of a job in the queue: in every round, each owner's next job."""
+def positions_of(job_ids: Sequence[str]) -> Select[Any]:
+    """Select ids and places of jobs in the queue: in every round, each owner's next job."""
     running = _running_by_owner()
     queued = (
         select(
@@ -64,7 +65,7 @@ def position_of(job_id: str) -> Select[Any]:
     )
     position = func.row_number().over(order_by=(queued.c.turn, queued.c.place))
     places = select(queued.c.id, position.label("position")).subquery()
-    return select(places.c.position).where(places.c.id == job_id)
+    return select(places).where(places.c.id.in_(job_ids))
 
 
 def mean_seconds() -> Select[Any]:

@@ -43,12 +43,16 @@ def write_result(folder: Path, head: bytes, frames: Iterable[bytes]) -> int:
     made.mkdir(mode=0o700)
     size, files = len(head), 0
     rest = iter(frames)
-    while lines := list(islice(rest, FRAMES_PER_FILE)):
-        text = b"\n".join(lines)
-        size += len(text) + (files > 0)
-        _write(made / _frames_name(files), text)
-        files += 1
-    _write(made / _HEAD, b"%d\n%b" % (files, head))
+    try:
+        while lines := list(islice(rest, FRAMES_PER_FILE)):
+            text = b"\n".join(lines)
+            size += len(text) + (files > 0)
+            _write(made / _frames_name(files), text)
+            files += 1
+        _write(made / _HEAD, b"%d\n%b" % (files, head))
+    except BaseException:  # a full disk needs the space
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt whose worker lost the job
     rename_durably(made, folder)
     return size

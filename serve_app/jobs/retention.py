@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from deployments.errors import ServiceError
-from deployments.render.storage import VideoStore
+from deployments.render.storage import LocalStore, VideoStore
 from serve_app.jobs.job import ENDED, JobRecord
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_queue import JobQueue
@@ -32,18 +32,22 @@ class Retention:
         *,
         most_bytes: int,
         keep_s: float,
+        keep_videos_s: float,
     ) -> None:
-        """Take the limits: bytes of all files of jobs, and the age of unused segments."""
+        """Take the limits: bytes of all files of jobs, ages of unused segments and of videos."""
         self._queue = queue
         self._files = files
         self._videos = videos
         self._most_bytes = most_bytes
         self._keep_s = keep_s
+        self._keep_videos_s = keep_videos_s
         self._orphans_due = 0.0
 
     async def sweep(self) -> None:
-        """Delete expired jobs, then the oldest ended ones while there are too many bytes."""
+        """Delete old videos and expired jobs, then the oldest ended ones beyond the bytes."""
         now = time.time()
+        if isinstance(self._videos, LocalStore):  # also where no other video is stored
+            await asyncio.to_thread(self._videos.sweep, self._keep_videos_s)
         await asyncio.to_thread(self._files.finish_removals)
         for job in await self._queue.expired(now):
             await self.remove(job)

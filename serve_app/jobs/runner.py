@@ -167,7 +167,7 @@ class JobRunner:
     async def _next(self) -> JobRecord | None:
         if not self._is_ready():
             return None
-        # A name of its own: else a worker that lost a lease and took it again could not tell.
+        # A new name for each claim: a worker that lost a lease must not take the next for it.
         worker = f"{self._host}-{uuid.uuid4().hex[:12]}"
         return await self._queue.claim(worker, self._lease_s)
 
@@ -209,7 +209,9 @@ class JobRunner:
             logger.warning("job %s: the lease is over, and another worker's turn", job.id)
         elif stop == _Stop.CANCELLED:
             await self._cancelled(job)
-        else:
+        else:  # a short job may have ended before its first heartbeat
+            with suppress(Exception):  # as it ends, the table says whose it is
+                await self._queue.heartbeat(job.id, _worker_of(job), self._lease_s, watch.progress)
             await self._settle(job, work)
 
     async def _stop_of(
@@ -273,6 +275,7 @@ class JobRunner:
         document, _ = problem(failure, job.id)
         logger.warning("job %s failed: %s: %s", job.id, failure.code, failure)
         if await self._queue.fail(job.id, _worker_of(job), document, self._keep_s):
+            await self._retention.remove_video(job)  # stored before the result failed
             await asyncio.to_thread(self._files.forget_work, job.id)
 
     @property

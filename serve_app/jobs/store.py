@@ -34,7 +34,7 @@ from serve_app.jobs.queries import (
     lost,
     mean_seconds,
     next_queued,
-    position_of,
+    positions_of,
 )
 from serve_app.jobs.tables import event_of, events, job_of, jobs
 
@@ -320,14 +320,14 @@ class JobStore:
             return [event_of(row) for row in await connection.execute(query)]
 
     @whole
-    async def position(self, job_id: str) -> int | None:
-        """Return the place in the queue, 1 for the next, if nothing else came; None if not queued.
+    async def positions(self, job_ids: Sequence[str]) -> dict[str, int]:
+        """Return the places in the queue, 1 for the next, if nothing else came, of those queued.
 
         It is the order of :meth:`claim`: in every round, each owner's next job.
         """
         async with self.database.read() as connection:
-            position: int | None = await connection.scalar(position_of(job_id))
-        return position
+            places = await connection.execute(positions_of(job_ids))
+            return {row.id: row.position for row in places}
 
     @whole
     async def stats(self) -> QueueStats:

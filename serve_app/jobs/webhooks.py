@@ -212,7 +212,7 @@ class WebhookSender:
                 outcome = (
                     {"webhook_delivered_at": now}
                     if problem is None
-                    else {"webhook_error": f"Given up after {call.attempts} calls: {problem}"}
+                    else {"webhook_error": f"Given up at call {call.attempts}: {problem}"}
                 )
                 await connection.execute(
                     update(jobs).where(jobs.c.id == call.job_id).values(**outcome)
@@ -236,6 +236,9 @@ class WebhookSender:
             return error.detail, True
         except ServiceError as error:
             return error.detail, False
+        except Exception:  # else it would be due again for ever, and so would those taken with it
+            _log.exception("the webhook of job %s could not be called", call.job_id)
+            return "an unforeseen error; it was logged", True
         if 200 <= status < 300:
             return None, False
         if status in _REDIRECTS:

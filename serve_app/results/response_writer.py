@@ -134,7 +134,7 @@ class Answer:
         return self._request.data and self._writes()
 
     def _writes(self, *part: str) -> bool:
-        """Whether anything of a part of the frames is written."""
+        """Return whether anything of a part of the frames is written."""
         return self.selection is None or self.selection.has(*FRAMES, *part)
 
     def plain(self) -> dict[str, Any]:
@@ -238,7 +238,7 @@ class Answer:
         )
 
     def _needs(self, part: str, p: int) -> bool:
-        """Whether a part of person p's frames is written, or decides which frames are."""
+        """Return whether a part of person p's frames is written, or decides which are."""
         decides = part == "biomechanics" and p == 0 and self._request.frames == "complete"
         return decides or self._writes(*(["people"] if p else []), part)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# An example on a busy machine takes longer than one on an idle one.
-settings.register_profile("patient", deadline=None)
+# An example on a busy machine takes longer than one on an idle one. A property has 50 examples
+# where its test names no other number.
+settings.register_profile("patient", deadline=None, max_examples=50)
 settings.load_profile("patient")
 
 

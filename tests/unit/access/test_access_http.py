@@ -76,6 +76,15 @@ def test_a_link_opens_a_video_for_reading_alone(http, keyed):
     assert http.get(export).status_code == 401
 
 
+def test_a_link_that_opens_no_more_is_named(http, keyed):
+    path = f"/videos/{keyed.me}/{NAME}"
+    link = keyed.service.access.links.sign(path)[:-1]
+    refused = http.get(link).json()
+    assert (refused["code"], "link has expired" in refused["detail"]) == ("unauthorized", True)
+    assert http.get(link, headers=keyed.headers()).status_code == 200
+    assert "no key" in http.get(path).json()["detail"]
+
+
 def test_a_limit_of_a_key_is_answered_with_the_time_to_wait(marker_config, tmp_path, caplog):
     made = keyed_service(tmp_path, marker_config, quota={"requests_a_minute": 2})
     caplog.set_level(logging.INFO, "mmpose_service.audit")

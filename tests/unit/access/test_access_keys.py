@@ -67,6 +67,14 @@ def test_keys_rotate_without_a_restart(path):
     assert admin.revoke(old.id).revoked == admin.all()[0].revoked
 
 
+def test_a_new_key_keeps_the_limits_of_the_old_one(path):
+    file = KeyFile(path)
+    old, _ = file.add("lab", quota=Quota(queued_jobs=5))
+    same, _ = file.add("lab", replaces=old.id)
+    other, _ = file.add("lab", replaces=old.id, quota=Quota(queued_jobs=9))
+    assert (same.quota, other.quota) == (Quota(queued_jobs=5), Quota(queued_jobs=9))
+
+
 def test_a_key_ends_when_it_expires(path):
     file, end = KeyFile(path), datetime.now(UTC) + timedelta(hours=1)
     _, presented = file.add("lab", expires=end)
@@ -158,6 +166,9 @@ def test_the_command_shows_a_secret_once(path, monkeypatch):
     listed = keys("list").stdout
     assert all(text in listed for text in (caller.id, "lab", "valid", "60 requests a minute"))
     assert presented.partition(".")[2] not in listed
+    monkeypatch.setenv("COLUMNS", "80")
+    assert keys("list").stdout.count(caller.id) == 2  # as id and owner, on one line to copy
+    monkeypatch.setenv("COLUMNS", "200")
     assert keys("revoke", caller.id).exit_code == 0
     assert "revoked" in keys("list").stdout
 

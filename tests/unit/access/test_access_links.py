@@ -47,6 +47,7 @@ def test_a_link_ends(monkeypatch):
         lambda q: q.replace("signature=", "signature=%C3%A4"),
         lambda q: "expires=" + "9" * 5000 + "&signature=" + "0" * 64,
         lambda q: "&".join(["a=b"] * 2000),
+        lambda q: q + "&x=" * 500_000,
     ],
 )
 def test_a_changed_link_opens_nothing(change):

@@ -139,6 +139,11 @@ def test_a_part_outside_the_video_or_empty_is_refused_with_its_duration(start_s,
     assert refused.value.facts == {"field": field, "duration_s": 2.0}
 
 
+def test_a_start_after_the_last_picture_is_refused_without_an_end():
+    with pytest.raises(BadParameterError, match=r"shown from 1.99 s on; the video lasts 2 s"):
+        applied(media_of(np.arange(50) * 40), MediaOptions(1.99, None))
+
+
 def test_warnings_tell_which_frames_are_analyzed():
     part = applied(media_of(np.arange(50) * 40), MediaOptions(0.4, 1.2, 12.5))
 

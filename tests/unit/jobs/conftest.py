@@ -85,5 +85,5 @@ def jobs_transport(marker_config, tmp_path_factory):
                 while client.get("/jobs").status_code != 200:
                     assert time.monotonic() < end
                     time.sleep(0.05)
-            transport.jobs_dir = settings.jobs_dir
+            transport.jobs_dir, transport.videos = settings.jobs_dir, folder / "videos"
             yield transport

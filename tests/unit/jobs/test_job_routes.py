@@ -2,12 +2,17 @@
 
 import json
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from deployments.errors import ResultFilesError
 from serve_app.http import job_results
+from serve_app.jobs.job import JobProgress, JobRecord, JobState, QueueStats, Stage
+from serve_app.jobs.job_files import video_key
+from serve_app.jobs.job_view import job_view
+from serve_app.jobs.store import JobStore
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
 from tests.support.asgi import problem_of
@@ -18,7 +23,7 @@ TUS = {"Tus-Resumable": "1.0.0"}
 @pytest.fixture(scope="module")
 def http(jobs_transport):
     with httpx.Client(transport=jobs_transport, base_url="http://test") as client:
-        client.job_files = jobs_transport.jobs_dir
+        client.job_files, client.videos = jobs_transport.jobs_dir, jobs_transport.videos
         yield client
 
 
@@ -71,6 +76,10 @@ def test_its_videos_are_served_in_ranges(http, done, form):
     assert source.headers["content-type"] == "video/mp4"
     part = http.get(done["links"]["video"], headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.content) == (206, b"ftyp")
+    for name in ("source", "video"):
+        whole, head = http.get(done["links"][name]), http.head(done["links"][name])
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(whole.content))
 
 
 @pytest.mark.parametrize("limit", [1, 40, 96, 500])
@@ -171,6 +180,32 @@ def uploaded(http, body):
     return begun.headers["location"].rpartition("/")[2]
 
 
+def test_events_end_with_a_job_that_is_deleted(http, form, monkeypatch, caplog):
+    paused(http, monkeypatch)
+    job = http.post("/jobs", **form).json()
+    events, deleted = JobStore.events, []
+
+    async def and_delete(store, job_id, after):
+        found = await events(store, job_id, after)
+        deleted.append(await store.remove(job_id, None))
+        return found
+
+    monkeypatch.setattr(JobStore, "events", and_delete)
+    answer = http.get(job["links"]["events"])
+    assert deleted == [True]
+    assert answer.text.split() == ["id:", "1", "event:", "state", "data:", '{"state":', '"queued"}']
+    assert "failed" not in caplog.text  # it did not break off
+
+
+def test_the_readers_of_events_are_bounded(http, done, monkeypatch):
+    monkeypatch.setattr("serve_app.jobs.jobs.MOST_READERS", 0)
+    refused = http.get(done["links"]["events"])
+    assert problem_of(refused).code == "overloaded"
+    assert int(refused.headers["retry-after"]) > 0
+    monkeypatch.undo()
+    assert http.get(done["links"]["events"]).status_code == 200
+
+
 @pytest.mark.parametrize("reason", ["upload_not_found", "upload_busy", "queue_full"])
 def test_a_refused_request_leaves_its_uploads_and_no_files(http, monkeypatch, reason):
     paused(http, monkeypatch)
@@ -208,14 +243,53 @@ def test_a_queued_job_is_cancelled_at_once_and_then_deleted(http, form, monkeypa
     first, second = (http.post("/jobs", **form).json() for _ in range(2))
     assert (second["state"], second["position"]) == ("queued", first["position"] + 1)
     assert second["eta_s"] > 0
+    drawn = http.videos / video_key(first["id"])  # by an attempt that a restart returned
+    drawn.parent.mkdir(parents=True, exist_ok=True)
+    drawn.write_bytes(b"video")
     cancelled = http.delete(f"/jobs/{first['id']}")
     assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
     assert http.get(f"/jobs/{second['id']}").json()["position"] == first["position"]
+    listed = http.get("/jobs", params={"state": "queued"}).json()["jobs"]
+    assert [job["position"] for job in listed if job["id"] == second["id"]] == [first["position"]]
     assert problem_of(http.get(f"/jobs/{first['id']}/result")).code == "job_not_finished"
     assert http.get(f"/jobs/{first['id']}/source").status_code == 404
+    assert not drawn.exists()
     assert http.delete(f"/jobs/{first['id']}").status_code == 204
     assert problem_of(http.get(f"/jobs/{first['id']}")).code == "job_not_found"
     http.delete(f"/jobs/{second['id']}")
+
+
+@pytest.mark.parametrize(
+    ("position", "running", "eta_s"),
+    [(1, 0, 10.0), (3, 0, 30.0), (1, 1, 20.0), (2, 2, 20.0)],
+)
+def test_a_waiting_job_is_estimated_by_those_before_it(position, running, eta_s):
+    record = job_of_record(JobState.QUEUED)
+    view = job_view(record, position, QueueStats(position, running, 10.0), now=50.0)
+    assert view.eta_s == eta_s
+
+
+def test_a_job_that_was_taken_up_again_has_no_estimate():
+    half = JobProgress(Stage.ANALYZE, 1, 2)
+    once = job_of_record(JobState.RUNNING, started_at=40.0, attempts=1, progress=half)
+    assert job_view(once, None, None, now=50.0).eta_s == 30.0
+    assert job_view(replace(once, attempts=2), None, None, now=9000.0).eta_s is None
+
+
+def job_of_record(state, **values):
+    return JobRecord(
+        id="0" * 32,
+        owner="",
+        state=state,
+        request={},
+        source=None,
+        group=None,
+        idempotency_key=None,
+        body_digest=None,
+        webhook_url=None,
+        created_at=0.0,
+        **values,
+    )
 
 
 def test_more_jobs_than_may_wait_are_refused(http, form, monkeypatch):
@@ -224,6 +298,12 @@ def test_more_jobs_than_may_wait_are_refused(http, form, monkeypatch):
     assert [answer.status_code for answer in made] == [202, 202, 202, 429]
     refused = problem_of(made[3])
     assert (refused.code, refused.retryable) == ("queue_full", True)
+    asked, positions = [], JobStore.positions
+    monkeypatch.setattr(
+        JobStore, "positions", lambda self, ids: asked.append(len(ids)) or positions(self, ids)
+    )
+    http.get("/jobs")
+    assert asked == [3]  # of a thousand jobs, one look at the queue too
     for answer in made[:3]:
         http.delete(f"/jobs/{answer.json()['id']}")
 

@@ -29,6 +29,8 @@ FIELDS = ("joint_angles,video_url", "processing_summary", "poses_per_frame", "da
 class Breaking(httpx.BaseTransport):
     """Sends requests on, and breaks those that a test chooses.
 
+    A "gateway" answers in the service's place.
+
     Attributes:
         breaks: by "METHOD last-part-of-path": for each such request, "lost" before it arrives,
             "unheard" once it was answered, or the bytes of the answer before it breaks; None lets
@@ -47,6 +49,8 @@ class Breaking(httpx.BaseTransport):
         how = waiting.pop(0) if waiting else None
         if how == "lost":
             raise httpx.ConnectError("lost")
+        if how == "gateway":
+            return httpx.Response(404, text="Path not found")
         answer = self._inner.handle_request(request)
         self.answers.append(answer)
         if how == "unheard":
@@ -184,11 +188,38 @@ def test_events_go_on_where_the_connection_broke(kind, jobs_transport, client, d
 
 def test_events_that_stay_away_are_an_error_in_the_end(kind, jobs_transport, done):
     transport = Breaking(jobs_transport, GET_events=["lost"] * 100)
-    with client_of(kind, transport) as client, pytest.raises(UnreachableError):
+    with client_of(kind, transport, retries=3) as client, pytest.raises(UnreachableError):
         list(client.events(done.id))
-    assert len(transport.asked) == job_flows._TRIES
+    assert len(transport.asked) == 4
     with client_of(kind, jobs_transport) as client, pytest.raises(JobNotFoundError):
         list(client.events("0" * 32))
+
+
+@pytest.mark.usefixtures("paused")
+def test_waiting_goes_on_while_the_service_restarts(
+    kind, jobs_transport, plain, done, squat_video, monkeypatch
+):
+    job = plain.submit(squat_video)
+    seen = []
+
+    def seen_once(job):
+        seen.append(job)
+        plain.cancel(job.id)
+
+    monkeypatch.setattr(steps, "LONGEST_WAIT_S", 0.002)
+    restart = ["lost"] * 6 + ["gateway"] * 6
+    transport = Breaking(jobs_transport, **{f"GET_{job.id}": [None, *restart]})
+    with client_of(kind, transport) as client:
+        assert client.wait(job.id, seen_once).state == "cancelled"
+    assert [each.state for each in seen] == ["queued", "cancelled"]
+    transport = Breaking(jobs_transport, GET_events=[130, *restart])
+    with client_of(kind, transport) as client:
+        assert list(client.events(done.id)) == list(plain.events(done.id))
+        plain.delete(job.id)
+    monkeypatch.setattr(job_flows, "RESTART_S", 0.0)
+    transport = Breaking(jobs_transport, GET_events=[130, *restart])
+    with client_of(kind, transport) as client, pytest.raises(UnreachableError):
+        list(client.events(done.id))
 
 
 @pytest.mark.usefixtures("paused")

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -12,6 +13,7 @@ from serve_app.cli.main import main
 from serve_app.client import PoseClient, job_flows
 from serve_app.results.job_schema import Job
 from serve_app.results.response_schema import PoseResponse
+from serve_app.settings import load_settings
 
 
 @pytest.fixture
@@ -144,6 +146,25 @@ def test_a_service_that_is_not_there(monkeypatch):
     assert (done.exit_code, done.stdout) == (1, "")
     assert "http://127.0.0.1:1" in done.stderr
     assert "does not answer" in done.stderr
+
+
+def test_the_variables_of_the_command_are_no_settings_and_no_error():
+    load_settings({}, {"MMPOSE_URL": "http://x", "MMPOSE_API_KEY": "a.b"})
+
+
+def test_the_key_is_sent(monkeypatch):
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["authorization"])
+        return httpx.Response(200, json={"jobs": [], "cursor": None})
+
+    client = partial(PoseClient, transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(jobs_module, "PoseClient", client)
+    monkeypatch.setenv("MMPOSE_API_KEY", "of.environment")
+    for more in ([], ["--api-key", "of.flag"]):
+        assert CliRunner().invoke(main, ["jobs", "list", *more]).exit_code == 0
+    assert seen == ["Bearer of.environment", "Bearer of.flag"]
 
 
 def test_a_terminal_shows_bars(cli, squat_video, monkeypatch, done):

@@ -37,7 +37,8 @@ async def table(tmp_path):
 
 
 def retention(table, files, videos, most_bytes=1 << 40, keep_s=1000.0):
-    return Retention(table, files, videos, most_bytes=most_bytes, keep_s=keep_s)
+    limits = {"most_bytes": most_bytes, "keep_s": keep_s, "keep_videos_s": 1000.0}
+    return Retention(table, files, videos, **limits)
 
 
 async def ended(table, files, videos, job_id, keep_s=1000.0):
@@ -53,6 +54,18 @@ async def queued(table, files, job_id):
     files.make(job_id)
     files.source(job_id).write_bytes(bytes(SIZE))
     await table.submit([new_job("ann", id=job_id, source=None)], max_queued=10)
+
+
+async def test_a_video_is_deleted_by_its_age_though_no_other_is_stored(table, files, videos):
+    old, young = (videos.folder / f"{i:032x}.mp4" for i in range(2))
+    for video in (old, young):
+        video.write_bytes(b"video")
+    os.utime(old, (0, 0))
+    await ended(table, files, videos, IDS[0])
+    os.utime(videos.folder / video_key(IDS[0]), (0, 0))
+    await retention(table, files, videos).sweep()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert (videos.folder / video_key(IDS[0])).exists()  # as long as its job
 
 
 async def left(table, files, videos):

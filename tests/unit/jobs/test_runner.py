@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import shutil
 from collections import Counter
@@ -66,7 +67,12 @@ class Place:
         self.service = PoseService(self.settings, self.local.plan, self.stages, known)
         self.files = JobFiles(self.folder)
         retention = Retention(
-            self.queue, self.files, self.videos, most_bytes=1 << 40, keep_s=KEEP_S
+            self.queue,
+            self.files,
+            self.videos,
+            most_bytes=1 << 40,
+            keep_s=KEEP_S,
+            keep_videos_s=1000.0,
         )
         given = {"lease_s": 30.0, "poll_s": 0.01, "retry_s": (0.0, 0.0)}
         return JobRunner(self.service, self.queue, self.files, retention, **(given | arguments))
@@ -327,6 +333,19 @@ async def test_wrong_options_and_a_lost_upload_fail_the_job(
 ):
     await place.submit(squat_video if video else None, request=request_)
     assert (await place.run_to_end()).error["code"] == code
+
+
+async def test_a_job_whose_result_cannot_be_kept_leaves_no_video(place, squat_video, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("serve_app.jobs.result_file._write", full)
+    await place.submit(squat_video)
+    job = await place.run_to_end()
+    assert (job.state, job.error["code"]) == (JobState.FAILED, "storage_failed")
+    assert ("join", None) in place.stages.calls
+    assert not (place.videos.folder / video_key(JOB)).exists()
+    assert [entry.name for entry in (place.folder / JOB).iterdir()] == ["source"]
 
 
 async def test_a_job_that_ends_the_service_again_and_again_fails(place, squat_video):

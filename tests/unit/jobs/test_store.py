@@ -110,7 +110,7 @@ async def test_a_released_job_waits_at_its_old_place(store):
     await store.release(first.id, "w1")
     back = await store.get(first.id, None)
     assert (back.state, back.attempts, back.worker, back.started_at) == ("queued", 0, None, None)
-    assert [await store.position(job.id) for job in (first, second)] == [1, 2]
+    assert await store.positions([first.id, second.id]) == {first.id: 1, second.id: 2}
     assert (await store.claim("w2", 30)).id == first.id
 
 

@@ -20,18 +20,18 @@ async def test_the_owner_with_the_fewest_running_jobs_is_next(store):
     order = ["ann", "ann", "ann", "bob", "bob", "eve"]
     jobs, _ = await store.submit([new_job(owner) for owner in order], max_queued=9)
     expected = [jobs[i].id for i in (0, 3, 5, 1, 4, 2)]
-    places = {await store.position(job.id): job.id for job in jobs}
-    assert [places[place] for place in range(1, 7)] == expected
+    places = await store.positions([job.id for job in jobs])
+    assert places == {job_id: place for place, job_id in enumerate(expected, 1)}
     assert [(await store.claim(f"w{i}", 30)).id for i in range(6)] == expected
     assert await store.claim("w7", 30) is None
-    assert await store.position(jobs[0].id) is None
+    assert await store.positions([jobs[0].id]) == {}
 
 
 async def test_an_owner_with_a_long_queue_does_not_hold_up_another(store):
     await store.submit([new_job("ann") for _ in range(20)], max_queued=20)
     await store.claim("w1", 30)
     (late,), _ = await store.submit([new_job("bob")], max_queued=20)
-    assert await store.position(late.id) == 1
+    assert await store.positions([late.id]) == {late.id: 1}
     assert (await store.claim("w2", 30)).id == late.id
 
 

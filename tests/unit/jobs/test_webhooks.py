@@ -10,7 +10,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from deployments.errors import BadParameterError
 from deployments.fetch.addresses import AddressPolicy
+from serve_app.access.keys import KeyFile
 from serve_app.cli.main import main
+from serve_app.jobs import webhooks
 from serve_app.jobs.webhooks import ATTEMPTS, WebhookKeys, WebhookSender, check_webhook_url
 from tests.support.job_tables import Clock, new_job, opened
 from tests.support.loopback_server import Server, closed_port, reply
@@ -179,7 +181,7 @@ async def test_it_is_given_up_with_the_reason_in_the_job(store, sender, clock):
     assert made == ATTEMPTS
     job = await store.get(job_id, None)
     assert job.webhook_delivered_at is None
-    assert job.webhook_error.startswith(f"Given up after {ATTEMPTS} calls: http://127.0.0.1:")
+    assert job.webhook_error.startswith(f"Given up at call {ATTEMPTS}: http://127.0.0.1:")
     assert "does not connect" in job.webhook_error
     assert SECRET not in job.webhook_error
 
@@ -215,6 +217,27 @@ async def test_senders_of_several_processes_call_once(jobs_url, keys):
             made = await asyncio.gather(*(sender.send_due() for sender in senders))
     assert sum(made) == 20
     assert len({headers["webhook-id"] for _, headers, _ in receiver.calls}) == 20
+
+
+async def test_an_unforeseen_error_is_given_up_and_holds_up_no_other(
+    store, sender, clock, monkeypatch
+):
+    call = webhooks.post
+
+    def post(url, *arguments, **options):
+        if url.endswith("/odd"):
+            raise ZeroDivisionError
+        return call(url, *arguments, **options)
+
+    monkeypatch.setattr(webhooks, "post", post)
+    with Receiver(200) as receiver:
+        odd = await ended(store, receiver.server.url("/odd"))
+        other = await ended(store, receiver.server.url("/hook"))
+        for _ in range(ATTEMPTS):
+            await sender.send_due()
+            clock.now += 1e6
+    assert (await store.get(other, None)).webhook_delivered_at
+    assert "unforeseen" in (await store.get(odd, None)).webhook_error
 
 
 async def test_a_removed_job_is_not_told(store, sender):
@@ -256,12 +279,29 @@ def test_each_owner_has_a_secret_of_32_bytes(keys):
 def test_the_operator_prints_the_secret_of_an_owner(tmp_path, monkeypatch):
     monkeypatch.delenv("MMPOSE_LINK_SECRET_FILE", raising=False)
     path = tmp_path / "link_secret"
-    arguments = ["keys", "webhook-secret", "ann", "--keys-file", str(tmp_path / "keys.json")]
-    told = CliRunner().invoke(main, arguments)
-    assert (told.exit_code, told.stdout) == (0, WebhookKeys(path.read_text()).of("ann") + "\n")
+    monkeypatch.delenv("MMPOSE_KEYS_FILE", raising=False)
+    key, _ = KeyFile(tmp_path / "keys.json").add("ann")
+    command, file = ["keys", "webhook-secret"], ["--keys-file", str(tmp_path / "keys.json")]
+    told = CliRunner().invoke(main, [*command, key.owner, *file])
+    assert (told.exit_code, told.stdout) == (0, WebhookKeys(path.read_text()).of(key.owner) + "\n")
+    by_token = CliRunner().invoke(main, [*command, "oidc-1", *file])
+    assert by_token.stdout == WebhookKeys(path.read_text()).of("oidc-1") + "\n"
     assert path.read_text() not in told.output
     other = CliRunner().invoke(main, ["keys", "webhook-secret", "--secret-file", str(path)])
     assert other.stdout == WebhookKeys(path.read_text()).of("") + "\n"
+
+
+def test_a_secret_that_would_verify_nothing_is_not_printed(tmp_path, monkeypatch):
+    monkeypatch.delenv("MMPOSE_KEYS_FILE", raising=False)
+    key, _ = KeyFile(tmp_path / "keys.json").add("ann")
+    command = ["keys", "webhook-secret"]
+    file = ["--file", str(tmp_path / "keys.json")]
+    named = CliRunner().invoke(main, [*command, "ann", *file])
+    assert (named.exit_code, named.stdout) == (2, "")
+    assert "keys list" in named.output
+    homeless = CliRunner().invoke(main, [*command, key.owner])
+    assert (homeless.exit_code, homeless.stdout) == (2, "")
+    assert "MMPOSE_KEYS_FILE" in homeless.output
 
 
 @pytest.mark.parametrize("url", ["gs://bucket/object", "ftp://a/", "nonsense", "http://a:b@c/"])

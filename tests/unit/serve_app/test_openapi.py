@@ -10,7 +10,7 @@ from fastapi import HTTPException
 from fastapi.routing import APIRoute
 
 from deployments.errors import ConfigurationError, ServiceError
-from serve_app.client import _all_errors
+from serve_app.client.answers import _all_errors
 from serve_app.http.openapi import problems_of
 from serve_app.http.routes import create_app
 from tests.support.asgi import AsgiTransport

@@ -9,7 +9,7 @@ import pytest
 
 from deployments.errors import MediaError
 from deployments.messages import ModelStatus
-from serve_app.client import _all_errors
+from serve_app.client.answers import _all_errors
 from serve_app.http.routes import create_app
 from serve_app.live_config import LiveConfig
 from serve_app.results.health_schema import Health
