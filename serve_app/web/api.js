@@ -19,6 +19,9 @@ export class Refused extends Error {
   }
 }
 
+/** No answer came. */
+export class Unreachable extends Error {}
+
 /** A path of the service as an address. */
 export function address(path) {
   return new URL(path.replace(/^\//, ""), document.baseURI).href;
@@ -46,7 +49,10 @@ export class Service {
     for (;;) {
       const used = this.key;
       const authorization = used ? { Authorization: `Bearer ${used}` } : {};
-      const answer = await fetch(address(path), { ...options, headers: { ...authorization, ...headers } });
+      const sent = { ...options, headers: { ...authorization, ...headers } };
+      const answer = await fetch(address(path), sent).catch((error) => {
+        throw options.signal?.aborted ? error : new Unreachable(error.message);
+      });
       if (answer.ok) return answer;
       const problem = await answer.json().catch(() => ({ title: `HTTP ${answer.status}` }));
       if (answer.status !== 401) throw new Refused(answer.status, problem);

@@ -1,5 +1,5 @@
 /** The page: a video in; the video with its skeleton, curves and numbers out. */
-import { address, Refused, Service } from "./api.js";
+import { address, ENDED, Service, Unreachable } from "./api.js";
 import { cardsOf } from "./cards.js";
 import { Clip } from "./clip.js";
 import { Curves } from "./curves.js";
@@ -49,8 +49,8 @@ function show(name) {
 }
 
 function showProblem(error) {
-  const known = error instanceof Refused || error instanceof TypeError === false;
-  $("problem").textContent = known ? error.message : text("problem.network");
+  const words = error instanceof Unreachable ? text("problem.network") : error.message;
+  $("problem").textContent = words;
   $("problem").hidden = false;
 }
 
@@ -101,6 +101,7 @@ async function openJob(job, known, signal) {
 
 function working(share, key = "working.begins") {
   show("working");
+  $("cancel").onclick = () => run(start);
   const percent = share === null ? null : 100 * share;
   if (percent === null) $("progress").removeAttribute("value");
   else $("progress").value = percent;
@@ -109,7 +110,8 @@ function working(share, key = "working.begins") {
 
 function showJob(job) {
   show("working");
-  $("cancel").onclick = () => service.call(`jobs/${job.id}`, { method: "DELETE" }).catch(showProblem);
+  const end = () => service.call(`jobs/${job.id}`, { method: "DELETE" }).catch(showProblem);
+  $("cancel").onclick = ENDED.includes(job.state) ? () => run(start) : end;
   if (job.percent > 0) $("progress").value = job.percent;
   else $("progress").removeAttribute("value");
   const facts = { percent: number(job.percent), done: job.frames_done, total: job.frames_total ?? text("missing"), position: job.position };
@@ -124,6 +126,7 @@ function showResult() {
   $("result-title").textContent = nameOf(job);
   $("unplayable").hidden = true;
   $("scrub").max = clip.times.length - 1;
+  $("curves").hidden = $("curves-about").hidden = clip.times.length < 2; // a picture has none
   const rows = clip.people.map((id, nth) => {
     const option = document.createElement("option");
     option.value = id;
@@ -139,6 +142,7 @@ function showResult() {
   showFrame(stage.frame);
   showExports();
   showScript();
+  $("result-title").focus();
 }
 
 function choosePerson(id) {

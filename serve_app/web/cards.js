@@ -35,7 +35,8 @@ function ranges({ joints }) {
 }
 
 function range(joint) {
-  if (!joint || joint.rom === null) return missing(joint?.reason);
+  if (!joint) return missing("not_given");
+  if (joint.rom === null) return missing(joint.reason);
   return value(`${number(joint.rom)}°`, interval(joint.rom_ci95));
 }
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from biomech import reasons
 from serve_app.results.job_schema import JobOptions
 from serve_app.web import FOLDER
 
+TESTS = sorted(Path(__file__).parent.glob("*.test.js"))
 SNIPPETS = """
 import { curl, python } from "./snippets.js";
 const options = { people: "all", video: false, subject: { height_m: 1.8 } };
@@ -32,7 +34,7 @@ def modules(tmp_path_factory):
     if shutil.which("node") is None:
         pytest.skip("node is not installed")
     folder = tmp_path_factory.mktemp("page")
-    for file in [*FOLDER.iterdir(), Path(__file__).with_name("modules.test.js")]:
+    for file in [*FOLDER.iterdir(), *TESTS]:
         if file.is_file():
             shutil.copy(file, folder)
     (folder / "package.json").write_text('{"type": "module"}')
@@ -45,10 +47,18 @@ def node(folder, *arguments):
     )
 
 
-def test_the_modules_pass_their_tests(modules):
-    done = node(modules, "--test", "--test-reporter=tap", "modules.test.js")
+@pytest.mark.parametrize("name", [file.name for file in TESTS])
+def test_the_modules_pass_their_tests(modules, name):
+    done = node(modules, "--test", "--test-reporter=tap", name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall("^ok ", done.stdout, re.MULTILINE)) >= 10, done.stdout
+    assert len(re.findall("^ok ", done.stdout, re.MULTILINE)) >= 9, done.stdout
+
+
+def test_every_reason_of_a_null_has_a_text():
+    known = re.findall(r'"reason\.(\w+)"', (FOLDER / "strings.en.js").read_text("utf-8"))
+    codes = [code for name, code in vars(reasons).items() if name.isupper() and name[0] != "_"]
+    assert len(codes) > 15
+    assert [code for code in codes if code not in known] == []
 
 
 def test_the_calls_shown_can_be_pasted(modules):
