@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
@@ -27,6 +29,8 @@ _DRIVERS: Final = {
 }
 _CONNECT_S: Final = 10
 _BUSY_S: Final = 30
+_PRAGMA_TRIES: Final = 100
+_PRAGMA_WAIT_S: Final = 0.02
 _PRAGMAS: Final = (
     f"busy_timeout = {_BUSY_S * 1000}",
     "journal_mode = WAL",
@@ -237,7 +241,7 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.isolation_level = None  # the driver begins nothing
         cursor = connection.cursor()
         for pragma in _PRAGMAS:
-            cursor.execute(f"PRAGMA {pragma}")
+            _set(cursor, pragma)
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -247,6 +251,18 @@ def _sqlite(url: URL) -> AsyncEngine:
             connection.exec_driver_sql(statement)
 
     return engine
+
+
+def _set(cursor: Any, pragma: str) -> None:
+    """Set a pragma; SQLite waits for no lock while another connection changes the journal."""
+    for _ in range(_PRAGMA_TRIES):
+        try:
+            cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:
+            time.sleep(_PRAGMA_WAIT_S)
+        else:
+            return
+    cursor.execute(f"PRAGMA {pragma}")
 
 
 def _migrate(connection: Connection) -> None:

@@ -13,7 +13,7 @@ BODY = bytes(range(256)) * 40
 SIZE = len(BODY)
 
 
-async def _named(headers):
+async def _named(headers, *_link):
     """Return the caller whom a header names instead of a key."""
     return Caller(name) if (name := headers.get("x-test-caller")) else ANONYMOUS
 

@@ -67,6 +67,7 @@ def build(monkeypatch, tmp_path):
             bgr_to_rgb=True,
         )
         monkeypatch.setattr(torch_engine, "load_network", lambda *_, **__: network)
+        (tmp_path / "dot.pth").write_bytes(b"a checkpoint's digest is in its status")
         arguments = (
             entry(codec=codec),
             tmp_path / "dot.pth",
