@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 
 from deployments.errors import DownloadError
+from deployments.file_digest import sha256_of
 from deployments.pose.sources import (
     FILE_BYTES,
     Asset,
@@ -24,7 +25,6 @@ from deployments.pose.sources import (
     unpack,
     without_secrets,
 )
-from deployments.pose.weights import sha256_of
 
 ATTEMPTS: Final = 5
 """Tries in a row that bring nothing new before a download is given up."""

@@ -1,10 +1,10 @@
 """Find and verify checkpoint files."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from deployments.errors import WeightsCorruptError, WeightsMissingError
+from deployments.file_digest import sha256_of
 from deployments.pose.registry import ModelEntry
 
 # Checkpoints of the specification's layout lie in a folder of this name.
@@ -49,12 +49,6 @@ def find_weights(entry: ModelEntry, search: Sequence[Path]) -> Path:
         private=f"searched: {searched}",
         file=configured.name,
     )
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(entry: ModelEntry, path: Path) -> str:

@@ -1,8 +1,6 @@
-"""Name the objects of stored videos, and take their digests."""
+"""Name the objects of stored videos."""
 
-import hashlib
 import re
-from pathlib import Path
 from typing import Final
 
 from deployments.errors import BadParameterError
@@ -32,9 +30,3 @@ def object_name(prefix: str, key: str) -> str:
     """
     check_key(key)
     return f"{prefix}/{key}" if prefix else key
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from deployments.annotated_video import StoredVideo
 from deployments.errors import StorageError
 from deployments.fetch.s3 import S3Limits, s3_bucket
-from deployments.render.object_names import object_name, sha256_of
+from deployments.file_digest import sha256_of
+from deployments.render.object_names import object_name
 
 if TYPE_CHECKING:
     from obstore.store import S3Store

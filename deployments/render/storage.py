@@ -21,7 +21,8 @@ from urllib.parse import quote
 from deployments.annotated_video import StoredVideo
 from deployments.errors import ConfigurationError, StorageError
 from deployments.fetch.media_source import gcs_client
-from deployments.render.object_names import NAME, OWNER, check_key, object_name, sha256_of
+from deployments.file_digest import sha256_of
+from deployments.render.object_names import NAME, OWNER, check_key, object_name
 from deployments.render.s3_storage import WEEK_S, S3VideoStore
 
 if TYPE_CHECKING:

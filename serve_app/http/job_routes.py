@@ -1,7 +1,6 @@
 """Routes of jobs: submit, list, watch, read, export, cancel and delete."""
 
 import asyncio
-import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -29,6 +28,7 @@ from deployments.errors import (
     UploadError,
     keeping,
 )
+from deployments.file_digest import sha256_of
 from serve_app.access.caller import Caller
 from serve_app.http.openapi import problems_of
 from serve_app.http.reception import Reception
@@ -244,9 +244,7 @@ def _last_event(request: Request) -> int:
 
 
 def _digest_of_file(options: JobOptions, path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
-    return digest_of(options.model_dump_json().encode(), digest)
+    return digest_of(options.model_dump_json().encode(), bytes.fromhex(sha256_of(path)))
 
 
 def source_of(service: PoseService, source: JobSource, caller: Caller) -> str | Placed:

@@ -21,8 +21,8 @@ from deployments.errors import (
     StageFailedError,
     keeping,
 )
+from deployments.file_digest import sha256_of
 from deployments.messages import MediaInfo
-from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 from serve_app.http.problems import problem
 from serve_app.jobs.content_key import code_version

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from deployments.pose.weights import sha256_of
+from deployments.file_digest import sha256_of
 
 TRAINING_ONLY = "cells."
 """Prefix of the weights of :mod:`tools.training.coarse`, of no use to a user."""

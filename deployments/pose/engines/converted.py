@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from deployments.file_digest import sha256_of
 from deployments.messages import F32, U8, Detections
 from deployments.pose import compat
 from deployments.pose.codecs.responses import Codec
@@ -34,7 +35,6 @@ from deployments.pose.engines.status import status_of
 from deployments.pose.model_options import EngineOptions
 from deployments.pose.network import codec_of, load_network, read_model_config
 from deployments.pose.registry import ModelEntry
-from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 
 logger = logging.getLogger("mmpose_service")

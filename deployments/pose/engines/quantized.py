@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.errors import ConfigurationError, WeightsCorruptError
+from deployments.file_digest import sha256_of
 from deployments.pose.engines.openvino_runtime import last_line, save_network
 from deployments.pose.registry import ModelEntry
-from deployments.pose.weights import sha256_of
 
 logger = logging.getLogger("mmpose_service")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from deployments.file_digest import sha256_of
 from deployments.messages import ModelStatus
 from deployments.pose.families import FAMILIES
 from deployments.pose.registry import ModelEntry
-from deployments.pose.weights import sha256_of
 from deployments.roles import ModelRole
 
 

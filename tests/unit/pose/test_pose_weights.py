@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from deployments.errors import WeightsCorruptError, WeightsMissingError
+from deployments.file_digest import sha256_of
 from deployments.pose.registry import load_model_config
-from deployments.pose.weights import default_search, find_weights, sha256_of, verify
+from deployments.pose.weights import default_search, find_weights, verify
 
 CONFIG = load_model_config(Path(__file__).parents[3] / "config" / "model_config.json")
 ENTRY = CONFIG.entry("rtmpose_medium")
