@@ -33,7 +33,7 @@ from serve_app.access.caller import Caller
 from serve_app.http.openapi import problems_of
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
-from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.http.uploads import FORM, JSON, body_described, content_type, read_body, save_upload
 from serve_app.jobs.content_key import digest_of
 from serve_app.jobs.job import JobState
 from serve_app.jobs.jobs import Jobs, Placed
@@ -63,10 +63,6 @@ def add_jobs(app: FastAPI, service: PoseService, jobs: Jobs, reception: Receptio
 
 
 def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception) -> None:
-    form = JobOptions.model_json_schema()
-    form["properties"]["file"] = {"type": "string", "format": "binary"}
-    form["required"] = ["file"]
-
     @app.post(
         "/jobs",
         status_code=202,
@@ -85,15 +81,7 @@ def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Recep
         | {202: {"headers": _ACCEPTED}},
         summary="Submit a video, or several",
         tags=["jobs"],
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    JSON: {"schema": JobRequest.model_json_schema()},
-                    FORM: {"schema": form},
-                },
-            }
-        },
+        openapi_extra={"requestBody": body_described(JobRequest, JobOptions)},
     )
     async def submit(request: Request) -> Response:
         """Queue a video for analysis; it waits its turn."""

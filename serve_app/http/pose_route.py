@@ -25,11 +25,10 @@ from serve_app.http.pose_stream import NDJSON, Analysis, pose_lines
 from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.responses import DeferredResponse
-from serve_app.http.uploads import FORM, JSON, content_type, read_body, save_upload
+from serve_app.http.uploads import FORM, JSON, body_described, content_type, read_body, save_upload
 from serve_app.pipeline import Progress, Stages, no_progress
 from serve_app.results.response_schema import PoseOptions, PoseRequest, PoseResponse
 from serve_app.results.response_writer import Answer
-from serve_app.results.supplied import SUPPLIED
 from serve_app.service import PoseService
 
 _STREAM: Final[dict[str, Any]] = {
@@ -43,11 +42,6 @@ _STREAM: Final[dict[str, Any]] = {
 
 def add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
     """Add the route to ``app``."""
-    form = PoseOptions.model_json_schema()
-    form["properties"]["file"] = {"type": "string", "format": "binary"}
-    for name in SUPPLIED:
-        form["properties"][name]["anyOf"].insert(0, {"type": "string", "format": "binary"})
-    form["required"] = ["file"]
 
     @app.post(
         "/pose",
@@ -66,13 +60,7 @@ def add_pose(app: FastAPI, service: PoseService, reception: Reception) -> None:
         tags=["analysis"],
         openapi_extra={
             "parameters": [FIELDS_PARAMETER, _STREAM],
-            "requestBody": {
-                "required": True,
-                "content": {
-                    JSON: {"schema": PoseRequest.model_json_schema()},
-                    FORM: {"schema": form},
-                },
-            },
+            "requestBody": body_described(PoseRequest, PoseOptions),
         },
     )
     async def pose(request: Request) -> Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
@@ -28,6 +29,7 @@ _FORM_OVERHEAD = 64 * 1024
 _FIELD_BYTES = 8 * 1024
 _JSON_BYTES = 64 * 1024
 _FILE = "file"
+_BINARY = {"type": "string", "format": "binary"}
 _LONGEST_TYPE = 400
 _MOST_FIELDS = 16
 _CHARSET = re.compile(r';\s*(charset[^=;]*)=\s*"?([^";\s]*)', re.IGNORECASE)
@@ -49,6 +51,17 @@ _NOT_TEXT = {
 _LONGEST_MARK = max(map(len, _NOT_TEXT))
 _AS_TEXT = "With curl, write -F 'file=@run.mp4': with '<' it sends the file as text."
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046
+
+
+def body_described(of_json: type[BaseModel], of_form: type[PoseOptions]) -> dict[str, Any]:
+    """Describe for OpenAPI a body that is JSON, or a form with the video as ``file``."""
+    form = of_form.model_json_schema()
+    form["properties"][_FILE] = _BINARY
+    for name in SUPPLIED:
+        form["properties"][name]["anyOf"].insert(0, _BINARY)
+    form["required"] = [_FILE]
+    content = {JSON: {"schema": of_json.model_json_schema()}, FORM: {"schema": form}}
+    return {"required": True, "content": content}
 
 
 def content_type(request: Request, *kinds: str) -> str:
