@@ -3,6 +3,7 @@
 They are no requests under way yet: whoever sends slowly, or not at all, holds none of their places.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ class Incoming:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes: dict[object, int] = {}
+        self._lock = threading.Lock()
         self._load = Load()
 
     @contextmanager
@@ -26,18 +28,25 @@ class Incoming:
         Raises:
             OverloadedError: there are too many, or together they are too large.
         """
-        if len(self._bytes) >= self._most:
+        key = object()
+        with self._lock:
+            is_full = len(self._bytes) >= self._most
+            if not is_full:
+                self._bytes[key] = 0
+        if is_full:
             raise OverloadedError(
                 f"{self._most} videos or bodies are being received, which is the limit",
                 retry_after_s=self._load.retry_after_s(self._most),
                 limit=self._most,
             )
-        key = object()
-        self._bytes[key] = 0
 
         def hold(received: int) -> None:
-            self._bytes[key] = received
-            if sum(list(self._bytes.values())) > self._most_bytes:
+            with self._lock:  # of two that are over it together, one goes on
+                self._bytes[key] = received
+                is_over = sum(self._bytes.values()) > self._most_bytes
+                if is_over:
+                    self._bytes[key] = 0
+            if is_over:
                 raise OverloadedError(
                     f"what is being received is over {self._most_bytes} bytes together",
                     retry_after_s=self._load.retry_after_s(len(self._load) or 1),
@@ -48,4 +57,5 @@ class Incoming:
             with self._load.one():
                 yield hold
         finally:
-            del self._bytes[key]
+            with self._lock:
+                del self._bytes[key]
