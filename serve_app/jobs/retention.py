@@ -10,7 +10,7 @@ from deployments.errors import ServiceError
 from deployments.render.storage import LocalStore, VideoStore
 from serve_app.jobs.job import ENDED, JobRecord
 from serve_app.jobs.job_files import JobFiles, video_key
-from serve_app.jobs.job_queue import JobQueue
+from serve_app.jobs.store import JobStore
 
 logger = logging.getLogger("mmpose_service")
 
@@ -26,7 +26,7 @@ class Retention:
 
     def __init__(
         self,
-        queue: JobQueue,
+        queue: JobStore,
         files: JobFiles,
         videos: VideoStore,
         *,

@@ -28,9 +28,9 @@ from serve_app.http.problems import problem
 from serve_app.jobs.content_key import code_version
 from serve_app.jobs.job import JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
-from serve_app.jobs.job_queue import JobQueue
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
+from serve_app.jobs.store import JobStore
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.validation import parse_options
 from serve_app.service import PoseService
@@ -93,7 +93,7 @@ class JobRunner:
     def __init__(
         self,
         service: PoseService,
-        queue: JobQueue,
+        queue: JobStore,
         files: JobFiles,
         retention: Retention,
         *,
