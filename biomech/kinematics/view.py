@@ -88,7 +88,11 @@ class View:
 
     def of_clip(self) -> ClipView | None:
         """Return the commonest class; None if it was never known."""
-        classes: tuple[ClipView, ...] = (FRONTAL, OBLIQUE, SAGITTAL)  # of equals the first counts
+        classes: tuple[ClipView, ...] = (
+            FRONTAL,
+            OBLIQUE,
+            SAGITTAL,
+        )  # the first of equally frequent ones
         counts = {kind: int((self.kind == kind).sum()) for kind in classes}
         commonest = max(classes, key=counts.__getitem__)
         return commonest if counts[commonest] else None

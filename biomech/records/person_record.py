@@ -196,6 +196,6 @@ class PersonSummary:
     jumps: list[JumpRecord] = field(default_factory=list)
     landings: list[LandingRecord] = field(default_factory=list)
     measures: list[MeasureRecord] = field(default_factory=list)
-    """What the applications are made of."""
+    """Inputs of the applications."""
     phases: MeanMovement | None = None
     applications: Applications | None = None

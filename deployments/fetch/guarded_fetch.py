@@ -247,7 +247,7 @@ async def _receive(store: "S3Store", source: S3Object, budget: Budget, sink: Sin
     if not _plain(found.attributes.get("Content-Encoding")):
         raise SourceError(f"{budget.name} is stored with a content encoding")
     sink.expect(found.meta["size"])
-    # As it comes: the least rate is judged by each piece.
+    # Piece by piece, as each is judged by the lowest rate.
     pieces: AsyncIterator[bytes] = found.stream(min_chunk_size=1)
     while piece := await _while_wanted(anext(pieces, b""), budget, sink):
         sink.write(piece)

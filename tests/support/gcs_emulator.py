@@ -7,14 +7,14 @@ import base64
 import hashlib
 import json
 import re
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import google_crc32c
+
+from tests.support.store_emulator import StoreEmulator
 
 
 def crc32c_base64(content: bytes) -> str:
@@ -50,7 +50,7 @@ class StoredObject:
         }
 
 
-class GcsEmulator:
+class GcsEmulator(StoreEmulator):
     """Answers while the ``with`` block lasts.
 
     Attributes:
@@ -64,36 +64,9 @@ class GcsEmulator:
     """
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.objects: dict[tuple[str, str], StoredObject] = {}
-        self.requests: list[str] = []
-        self.faults: list[tuple[str, int]] = []
         self.sessions: dict[str, tuple[str, str, dict[str, list[str]], bytearray]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.emulator = self  # type: ignore[attr-defined]
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "GcsEmulator":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def fault(self, request: str) -> int | None:
-        """The status to fail this request with, if it is its turn."""
-        self.requests.append(request)
-        if self.faults and self.faults[0][0] == request:
-            return self.faults.pop(0)[1]
-        return None
 
     def store(self, bucket: str, name: str, content: bytes, query: dict[str, list[str]]) -> int:
         """Keep a new object; the status says whether its precondition held."""

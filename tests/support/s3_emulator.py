@@ -5,12 +5,12 @@ Point the setting ``s3_endpoint`` at its ``url``; requests must be signed by ``K
 
 import hashlib
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.store_emulator import StoreEmulator
 
 KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI"
 
@@ -36,7 +36,7 @@ class StoredObject:
         return f'"{hashlib.md5(self.content).hexdigest()}"'
 
 
-class S3Emulator:
+class S3Emulator(StoreEmulator):
     """Answers while the ``with`` block lasts.
 
     Attributes:
@@ -52,41 +52,12 @@ class S3Emulator:
     """
 
     def __init__(self) -> None:
+        super().__init__(_Handler)
         self.objects: dict[tuple[str, str], StoredObject] = {}
-        self.requests: list[str] = []
-        self.faults: list[tuple[str, int]] = []
         self.after: dict[str, Callable[[], None]] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
         self.headers_of: dict[str, dict[str, str]] = {}
-        self.ended = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.emulator = self  # type: ignore[attr-defined]
-        self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # broken off
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "S3Emulator":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.ended.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def fault(self, request: str) -> int | None:
-        """The status to fail this request with, if it is its turn."""
-        self.requests.append(request)
-        if self.faults and self.faults[0][0] == request:
-            return self.faults.pop(0)[1]
-        return None
+        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # broken off
 
 
 class _Handler(BaseHTTPRequestHandler):
