@@ -24,7 +24,7 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
     ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
-    ├── JobNotFoundError   JobNotFinishedError
+    ├── JobNotFoundError   JobNotFinishedError   PosesGoneError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -357,6 +357,13 @@ class JobNotFinishedError(ServiceError):
     default_hint = (
         "Wait until its state is `succeeded`: ask for the job itself, or read its events."
     )
+
+
+class PosesGoneError(ServiceError):
+    """The measured points of a job, or its video, are no longer kept."""
+
+    status, code, title = 410, "poses_gone", "The measured points are gone"
+    default_hint = "Submit the video again, and correct the result of that job."
 
 
 class UploadError(ServiceError):

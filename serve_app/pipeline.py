@@ -92,6 +92,7 @@ class Job:
         max_people_in_frames: people whose frames are given, the primary first; None for all.
         context: data of the clip from the caller.
         media: which pictures of the file are analyzed, and how they are turned.
+        edit: corrects the measured clip before its biomechanics; None for no corrections.
     """
 
     path: Path
@@ -106,6 +107,7 @@ class Job:
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     media: MediaOptions = AS_IT_IS
+    edit: Callable[[ClipPoses, MediaInfo], ClipPoses] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,8 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     )
     # In a thread: it takes half a minute for half an hour of a crowd.
     clip = await asyncio.to_thread(merge, _drained(parts), media)
+    if job.edit is not None:
+        clip = await asyncio.to_thread(job.edit, clip, media)
     biomechanics = await stages.biomechanics(
         clip, job.min_score, job.max_people_in_frames, job.context
     )

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,14 @@ from deployments.messages import MediaInfo
 from deployments.roles import ModelRole
 from serve_app.http.problems import problem
 from serve_app.jobs.content_key import code_version
-from serve_app.jobs.job import JobProgress, JobRecord, Stage
+from serve_app.jobs.correction_files import (
+    KeptStages,
+    read_corrections,
+    read_segment_keys,
+    write_segment_keys,
+)
+from serve_app.jobs.corrections import edited
+from serve_app.jobs.job import CORRECTED_FROM, JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
@@ -289,7 +297,8 @@ class JobRunner:
                 f"the service ended {job.attempts - 1} times while it worked on this video",
                 retryable=False,
             )
-        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, job.request)
+        request = {name: given for name, given in job.request.items() if name != CORRECTED_FROM}
+        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, request)
         for wait_s in self._retry_s:
             try:
                 return await self._once(job, options, watch)
@@ -313,6 +322,13 @@ class JobRunner:
             await asyncio.to_thread(code_version)  # reads files, once
             models = {status.role: status for status in service.models}
             known = Source(digest, resume, models, service.plan.options)
+            folder = self._files.folder(job.id)
+            corrections = await asyncio.to_thread(read_corrections, folder)
+            given = service.stages, self._files.segments, known, watch
+            if corrections is None:
+                stages = ResumableStages(*given)
+            else:
+                stages = KeptStages(*given, read_segment_keys(folder))
             answer = await service.analyze_file(
                 source,
                 work,
@@ -320,10 +336,13 @@ class JobRunner:
                 job.id,
                 watch,
                 job.owner,
-                stages=ResumableStages(service.stages, self._files.segments, known, watch),
+                stages=stages,
                 key=video_key(job.id),
                 longest_s=service.settings.job_deadline_s,
+                edit=None if corrections is None else partial(edited, corrections=corrections),
             )
+            await asyncio.to_thread(write_segment_keys, folder, stages.keys)
+        answer.corrections = corrections
         if answer.video_url is not None:  # a link that stays, and leads to the video
             answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
         size = await asyncio.to_thread(self._files.write_result, job.id, answer)

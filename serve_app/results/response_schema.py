@@ -16,6 +16,7 @@ from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.records.values import Named
 from biomech.skeleton import KEYPOINTS, Side
+from serve_app.results.correction_schema import Corrections
 from serve_app.results.form_fields import FormObject, inline, no_truth
 from serve_app.results.media_schema import MediaFields, VideoPart
 from serve_app.results.record_schema import FINITE, ResponseModel
@@ -191,6 +192,13 @@ class Keypoint:
             "is calibrated, `detail.sigma_calibrated` says."
         ),
     ]
+    by_hand: Annotated[
+        bool | None,
+        Field(
+            exclude_if=lambda by_hand: by_hand is None,
+            description="True if somebody placed it, or marked it as hidden; else absent.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)
@@ -330,6 +338,11 @@ class PoseResponse(ResponseModel):
     )
     warnings: list[Notice] = Field(default_factory=list)
     request_id: str
+    corrections: Corrections | None = Field(
+        None,
+        exclude_if=lambda corrections: corrections is None,
+        description="Corrections by hand that the numbers are computed from; else absent.",
+    )
 
 
 FRAMES: Final = ("data", "poses_per_frame")

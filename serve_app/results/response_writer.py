@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from biomech.kinematics.uncertainty import oks_sigma
 from biomech.records.frame_record import FrameBiomechanics, FrameDetail
 from biomech.records.person_record import PersonSummary
 from biomech.records.values import renumbered
 from biomech.results.frame_blocks import NO_BIOMECHANICS
 from biomech.skeleton import KEYPOINTS
-from deployments.messages import ClipPoses, MediaInfo, ModelStatus
+from deployments.hand_edits import HandEdits
+from deployments.messages import F32, F64, ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
+from serve_app.results.correction_schema import Corrections
 from serve_app.results.media_schema import VideoPart
 from serve_app.results.response_schema import (
     FRAMES,
@@ -49,6 +52,7 @@ class Answer:
     Attributes:
         video_url: where the annotated video is, as the response says. stored_url: the same as the
             store says, without a signature.
+        corrections: record of corrections by hand; None for none.
         selection: parts that :meth:`body` and the like write; None for all.
     """
 
@@ -69,6 +73,7 @@ class Answer:
             models: statuses of the loaded models, by role.
             request_id: of this request.
         """
+        self.corrections: Corrections | None = None
         self.video_url = self.stored_url = outcome.stored.url if outcome.stored else None
         self._outcome = outcome
         self._request = request
@@ -160,6 +165,7 @@ class Answer:
         return PoseResponse(
             data=self._data(frames) if self._request.data else None,
             video_url=self.video_url,
+            corrections=self.corrections,
             warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
             request_id=self._request_id,
         )
@@ -305,8 +311,25 @@ def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
         ],
         axis=1,
     )
+    if clip.by_hand is not None:
+        _put_by_hand(columns, clip.by_hand, clip.box[row], row)
     rounded = (np.rint(columns * _PARTS_OF_ONE) / _PARTS_OF_ONE).tolist()
-    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, rounded, strict=True)}
+    found = {name: _keypoint(*row) for name, row in zip(KEYPOINTS, rounded, strict=True)}
+    if clip.by_hand is not None:
+        changed = np.isfinite(clip.by_hand.xy[row]).all(-1) | clip.by_hand.hidden[row]
+        for i in np.flatnonzero(changed).tolist():
+            found[KEYPOINTS[i]] = replace(found[KEYPOINTS[i]], by_hand=True)
+    return found
+
+
+def _put_by_hand(columns: F64, hand: HandEdits, box: F32, row: int) -> None:
+    """Replace the columns of points that were placed or hidden; raw scores stay the network's."""
+    placed = np.isfinite(hand.xy[row]).all(-1)
+    columns[placed, :2] = hand.xy[row, placed]
+    columns[placed, 2] = 1.0
+    columns[placed, 4:] = oks_sigma(box.astype(np.float64))[placed]
+    columns[hand.hidden[row], 2] = 0.0
+    columns[hand.hidden[row]] *= [np.nan, np.nan, 1.0, 1.0, np.nan, np.nan]
 
 
 def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float) -> Keypoint:

@@ -1,0 +1,113 @@
+"""Keep what a corrected result is computed from, in the folder of a job."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deployments.errors import PosesGoneError, keeping
+from deployments.messages import AnalysisOptions, Segment, SegmentPoses
+from serve_app.jobs.durable_files import durable, link_durably
+from serve_app.jobs.resumable_stages import ResumableStages, Source, Watcher
+from serve_app.jobs.segment_store import SegmentStore
+from serve_app.pipeline import Stages
+from serve_app.results.correction_schema import Corrections
+
+SEGMENTS: Final = "segments.json"
+"""File with the keys of the segments that the result of a job was made of."""
+
+CORRECTIONS: Final = "corrections.json"
+"""File with the corrections of a job that corrects the result of another one."""
+
+
+def write_segment_keys(folder: Path, keys: Mapping[int, str]) -> None:
+    """Write the keys of all segments of a job by their index, into its folder.
+
+    Raises:
+        WorkingFilesError: they cannot be written.
+    """
+    with keeping("the list of a job's segments"), durable(folder / SEGMENTS) as file:
+        file.write(json.dumps([keys[index] for index in sorted(keys)]).encode())
+
+
+def read_segment_keys(folder: Path) -> list[str]:
+    """Return the keys of a job's segments.
+
+    Raises:
+        PosesGoneError: they were not kept.
+    """
+    try:
+        keys: list[str] = json.loads((folder / SEGMENTS).read_bytes())
+    except FileNotFoundError as error:
+        raise PosesGoneError("the measured points of this job were not kept") from error
+    return keys
+
+
+def read_corrections(folder: Path) -> Corrections | None:
+    """Return the corrections of a job; None for a job that analyzes a video."""
+    try:
+        text = (folder / CORRECTIONS).read_bytes()
+    except FileNotFoundError:
+        return None
+    return Corrections.model_validate_json(text)
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionSource:
+    """Files of the corrected job, linked into the folder of the new one.
+
+    Attributes:
+        folder: of the corrected job. corrections: to write.
+    """
+
+    folder: Path
+    corrections: Corrections
+
+    @asynccontextmanager
+    async def __call__(self, to: Path) -> AsyncIterator[None]:
+        """Place the video at a path, and the rest next to it."""
+        with keeping("the files of a correction"):
+            try:
+                link_durably(self.folder / to.name, to)
+                link_durably(self.folder / SEGMENTS, to.with_name(SEGMENTS))
+            except FileNotFoundError as error:
+                raise PosesGoneError("the video of this job is no longer kept") from error
+            with durable(to.with_name(CORRECTIONS)) as file:
+                file.write(self.corrections.model_dump_json().encode())
+        yield
+
+
+class KeptStages(ResumableStages):
+    """Stages that find every segment in the store, and never ask a network."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        segments: SegmentStore,
+        source: Source,
+        watcher: Watcher,
+        kept: list[str],
+    ) -> None:
+        """Take the arguments of :class:`ResumableStages`, and the keys of segments by index."""
+        super().__init__(stages, segments, source, watcher)
+        self._kept = kept
+
+    async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
+        """Return the measured points of a segment.
+
+        Raises:
+            PosesGoneError: they are no longer kept, or are those of another segment.
+        """
+        key = self._kept[segment.index] if segment.index < len(self._kept) else ""
+        poses = await asyncio.to_thread(self._segments.get, key, self._source.folder)
+        wanted = segment.first_frame, len(segment.pts)
+        if poses is None or (poses.first_frame, len(poses.decoded)) != wanted:
+            raise PosesGoneError(
+                f"the measured points of segment {segment.index} are no longer kept"
+            )
+        self.keys[segment.index] = key
+        self._watcher.analyzed(len(segment.pts))
+        return poses
