@@ -18,9 +18,12 @@ PAGE: Final = "page.html"
 _NAMES: Final = (
     "api.js",
     "app.js",
+    "camera.js",
     "cards.js",
     "clip.js",
+    "corrections.js",
     "curves.js",
+    "edit.js",
     "events.js",
     "history.js",
     "icon.svg",
