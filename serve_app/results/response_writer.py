@@ -160,6 +160,11 @@ class Answer:
     def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
         clip = self._outcome.clip
         warnings = list(self._outcome.warnings) + self._notices
+        if self.corrections is not None and clip.by_hand is not None:
+            count = len(self.corrections.changes)
+            warnings.append(
+                ("corrected_by_hand", f"{count} points or events were set by hand, not measured")
+            )
         if not len(clip.track_id):
             warnings.append(("nobody_found", "no person was found in any frame of the video"))
         return PoseResponse(

@@ -78,6 +78,7 @@ def test_no_change_gives_an_equal_result_without_the_networks(http, done, origin
     assert result["corrections"]["changes"] == []
     assert result["corrections"]["origin"] == made["corrected_from"] == done["id"]
     assert "corrections" not in origin
+    assert "corrected_by_hand" not in numbers(result)[1]
     assert done["corrected_from"] is None
 
 
@@ -92,6 +93,7 @@ def test_a_moved_point_changes_its_frame_and_is_recorded(http, done, origin, per
     frames = [r["data"]["poses_per_frame"][FRAME]["biomechanics"] for r in (origin, result)]
     assert frames[0]["joint_angles"]["left_knee"] != frames[1]["joint_angles"]["left_knee"]
     assert "by_hand" not in at(result, "right_knee")
+    assert "corrected_by_hand" in numbers(result)[1]
     (change,) = result["corrections"]["changes"]
     assert change["before"] == {"x": old["x"], "y": old["y"], "by_hand": False}
     assert change["change"]["x"] == old["x"] + 12
