@@ -301,7 +301,8 @@ class PoseService:
         async with self.deadline(longest_s):
             outcome = await run(replace(job, edit=edit), stages or self.stages, progress)
         media = outcome.media
-        self.access.daily.add(owner, media.duration_s, media.frame_count)
+        if edit is None:  # else the networks did not run
+            self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
             "request %s: %d frames, %s",
             request_id,

@@ -24,6 +24,7 @@ from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
+from serve_app.jobs.correction_files import read_segment_keys
 from serve_app.jobs.job import CORRECTED_FROM, ENDED, JobEvent, JobRecord, JobState, NewJob
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_view import job_view
@@ -273,12 +274,13 @@ class Jobs:
             await self.get(record.id, record.owner)
             raise
 
-    def refuse_without_segments(self, keys: Sequence[str]) -> None:
+    def refuse_without_segments(self, job_id: str) -> None:
         """Spare a caller a job whose measured points are gone.
 
         Raises:
             PosesGoneError: a segment is no longer kept.
         """
+        keys = read_segment_keys(self.files.folder(job_id))
         if not all(map(self.files.segments.holds, keys)):
             raise PosesGoneError("the measured points of this job are no longer kept")
 

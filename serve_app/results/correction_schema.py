@@ -13,9 +13,9 @@ MOST_CHANGES: Final = 1000
 MOST_RECORDED: Final = 5000
 """Changes that a result records, with those of the results it is corrected from."""
 
-_Frame = Annotated[int, Field(ge=0, description="Number of the frame in the file, from 0.")]
-_Pixel = Annotated[float, Field(allow_inf_nan=False)]
-_Person = Annotated[int, Field(ge=0, description="`track_id` of the person.")]
+_Frame = Annotated[int, Field(strict=True, ge=0, description="Number of the frame in the file.")]
+_Pixel = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_Person = Annotated[int, Field(strict=True, ge=0, description="`track_id` of the person.")]
 
 
 def _known(name: str) -> str:
@@ -40,7 +40,7 @@ class PointCorrection(BaseModel):
     keypoint: _Keypoint
     x: _Pixel | None = Field(None, description="Pixels of the upright picture, to the right.")
     y: _Pixel | None = Field(None, description="Pixels, downward.")
-    hidden: bool = Field(False, description="The picture does not show it: it is missing.")
+    hidden: bool = Field(False, strict=True, description="The picture does not show it.")
 
     @model_validator(mode="after")
     def _either(self) -> Self:

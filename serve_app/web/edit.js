@@ -51,6 +51,7 @@ export class Editor {
     this.toggle.textContent = text(open ? "edit.stop" : "edit.start");
     this.toggle.setAttribute("aria-expanded", String(open));
     this.stage.overlay.classList.toggle("editing", open);
+    this.stage.overlay.setAttribute("role", open ? "application" : "img");
     if (open) {
       this.stage.seek(this.stage.frame);
       this.#build();
@@ -85,6 +86,7 @@ export class Editor {
     const name = nearest(this.#keypoints, x, y, REACH / scale);
     if (!name) return;
     event.preventDefault();
+    if (this.stage.playing) this.stage.seek(this.stage.frame);
     this.stage.overlay.focus();
     this.stage.overlay.setPointerCapture(event.pointerId);
     this.#dragged = true;

@@ -145,6 +145,8 @@ WRONG = {
     "no place": {"x": None, "y": None},
     "both": {"hidden": True},
     "no number": {"x": "NaN"},
+    "a number as text": {"x": "50"},
+    "a truth as number": {"person_id": True},
     "unknown field": {"z": 1},
     "unknown kind": {"kind": "angle"},
 }
