@@ -24,7 +24,7 @@ from serve_app.http.reception import Reception
 from serve_app.http.requests import caller_of
 from serve_app.http.uploads import JSON, content_type, read_json
 from serve_app.jobs.content_key import digest_of
-from serve_app.jobs.correction_files import CorrectionSource
+from serve_app.jobs.correction_files import CorrectionSource, ToCorrect
 from serve_app.jobs.corrections import recorded
 from serve_app.jobs.job import CORRECTED_FROM
 from serve_app.jobs.jobs import Jobs
@@ -77,10 +77,11 @@ def add_corrections(app: FastAPI, jobs: Jobs, reception: Reception) -> None:
         body = await read_json(request, reception, _MOST_BYTES)
         asked: CorrectionRequest = parse_options(CorrectionRequest, body)
         made = await jobs.read_result(origin, recorded, origin.id, asked.changes, caller.id)
-        await asyncio.to_thread(jobs.refuse_without_segments, origin.id)
+        segments = await asyncio.to_thread(jobs.segments_of, origin.id)
         kept = {name: given for name, given in origin.request.items() if name != CORRECTED_FROM}
         options: JobOptions = parse_options(JobOptions, {"confidence": made.min_score, **kept})
-        source = CorrectionSource(jobs.files.folder(origin.id), made.corrections)
+        given = ToCorrect(corrections=made.corrections, segments=segments)
+        source = CorrectionSource(jobs.files.source(origin.id), given)
         digest = key and digest_of(job_id, asked.model_dump_json().encode())
         idempotency = key and (key, digest)
         return await submitted(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
+
 from deployments.errors import PosesGoneError, keeping
 from deployments.messages import AnalysisOptions, Segment, SegmentPoses
 from serve_app.jobs.durable_files import durable, link_durably
@@ -17,14 +19,21 @@ from serve_app.pipeline import Stages
 from serve_app.results.correction_schema import Corrections
 
 SEGMENTS: Final = "segments.json"
-"""File with the keys of the segments that the result of a job was made of."""
+"""File of a result with the keys of the segments that it was made of."""
 
 CORRECTIONS: Final = "corrections.json"
-"""File with the corrections of a job that corrects the result of another one."""
+"""File of a job that corrects the result of another one, with :class:`ToCorrect`."""
+
+
+class ToCorrect(BaseModel):
+    """Input of a correction: what is corrected, and the keys of the measured segments."""
+
+    corrections: Corrections
+    segments: list[str]
 
 
 def write_segment_keys(folder: Path, keys: Mapping[int, str]) -> None:
-    """Write the keys of all segments of a job by their index, into its folder.
+    """Write the keys of all segments of a result by their index, into its folder.
 
     Raises:
         WorkingFilesError: they cannot be written.
@@ -34,7 +43,7 @@ def write_segment_keys(folder: Path, keys: Mapping[int, str]) -> None:
 
 
 def read_segment_keys(folder: Path) -> list[str]:
-    """Return the keys of a job's segments.
+    """Return the keys of the segments of a result.
 
     Raises:
         PosesGoneError: they were not kept.
@@ -46,37 +55,36 @@ def read_segment_keys(folder: Path) -> list[str]:
     return keys
 
 
-def read_corrections(folder: Path) -> Corrections | None:
-    """Return the corrections of a job; None for a job that analyzes a video."""
+def read_corrections(folder: Path) -> ToCorrect | None:
+    """Return the input of a correction from a job's folder; None for a job of a video."""
     try:
         text = (folder / CORRECTIONS).read_bytes()
     except FileNotFoundError:
         return None
-    return Corrections.model_validate_json(text)
+    return ToCorrect.model_validate_json(text)
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectionSource:
-    """Files of the corrected job, linked into the folder of the new one.
+    """Files of a new job that corrects the result of another one.
 
     Attributes:
-        folder: of the corrected job. corrections: to write.
+        video: of the corrected job, which is linked. given: to write.
     """
 
-    folder: Path
-    corrections: Corrections
+    video: Path
+    given: ToCorrect
 
     @asynccontextmanager
     async def __call__(self, to: Path) -> AsyncIterator[None]:
         """Place the video at a path, and the rest next to it."""
         with keeping("the files of a correction"):
             try:
-                link_durably(self.folder / to.name, to)
-                link_durably(self.folder / SEGMENTS, to.with_name(SEGMENTS))
+                link_durably(self.video, to)
             except FileNotFoundError as error:
                 raise PosesGoneError("the video of this job is no longer kept") from error
             with durable(to.with_name(CORRECTIONS)) as file:
-                file.write(self.corrections.model_dump_json().encode())
+                file.write(self.given.model_dump_json().encode())
         yield
 
 

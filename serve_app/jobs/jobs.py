@@ -274,15 +274,16 @@ class Jobs:
             await self.get(record.id, record.owner)
             raise
 
-    def refuse_without_segments(self, job_id: str) -> None:
-        """Spare a caller a job whose measured points are gone.
+    def segments_of(self, job_id: str) -> list[str]:
+        """Return the keys of the measured segments of a job's result.
 
         Raises:
             PosesGoneError: a segment is no longer kept.
         """
-        keys = read_segment_keys(self.files.folder(job_id))
+        keys = read_segment_keys(self.files.result(job_id))
         if not all(map(self.files.segments.holds, keys)):
             raise PosesGoneError("the measured points of this job are no longer kept")
+        return keys
 
     async def delete(self, job_id: str, owner: str) -> JobRecord | None:
         """Cancel a job that has not ended, or delete one that has, with its files.

@@ -30,7 +30,6 @@ from serve_app.jobs.content_key import code_version
 from serve_app.jobs.correction_files import (
     KeptStages,
     read_corrections,
-    read_segment_keys,
     write_segment_keys,
 )
 from serve_app.jobs.corrections import edited
@@ -322,13 +321,14 @@ class JobRunner:
             await asyncio.to_thread(code_version)  # reads files, once
             models = {status.role: status for status in service.models}
             known = Source(digest, resume, models, service.plan.options)
-            folder = self._files.folder(job.id)
-            corrections = await asyncio.to_thread(read_corrections, folder)
+            correction = await asyncio.to_thread(read_corrections, self._files.folder(job.id))
+            corrections = None if correction is None else correction.corrections
             given = service.stages, self._files.segments, known, watch
-            if corrections is None:
-                stages = ResumableStages(*given)
-            else:
-                stages = KeptStages(*given, read_segment_keys(folder))
+            stages = (
+                ResumableStages(*given)
+                if correction is None
+                else KeptStages(*given, correction.segments)
+            )
             answer = await service.analyze_file(
                 source,
                 work,
@@ -341,11 +341,11 @@ class JobRunner:
                 longest_s=service.settings.job_deadline_s,
                 edit=None if corrections is None else partial(edited, corrections=corrections),
             )
-            await asyncio.to_thread(write_segment_keys, folder, stages.keys)
         answer.corrections = corrections
         if answer.video_url is not None:  # a link that stays, and leads to the video
             answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
         size = await asyncio.to_thread(self._files.write_result, job.id, answer)
+        await asyncio.to_thread(write_segment_keys, self._files.result(job.id), stages.keys)
         return size, answer.stored_url
 
     async def _source(self, job: JobRecord, folder: Path, watch: _Watch) -> Path:

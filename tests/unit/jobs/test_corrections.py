@@ -191,7 +191,7 @@ def test_a_repeated_request_is_one_job(http, done, person):
 
 
 def test_points_that_are_gone_are_a_typed_error(http, done):
-    list_of_segments = http.jobs_dir / done["id"] / correction_files.SEGMENTS
+    list_of_segments = http.jobs_dir / done["id"] / "result" / correction_files.SEGMENTS
     kept = list_of_segments.read_bytes()
     path = f"/jobs/{done['id']}/corrections"
     list_of_segments.write_text('["0123"]')
