@@ -245,6 +245,8 @@ function element(name, ...content) {
 
 function row(label, ...buttons) {
   const made = element("div", element("span", label), ...buttons);
+  // Rows have the same buttons: a reader of screens hears which event each is of.
+  if (label) for (const part of buttons) part.setAttribute("aria-label", `${part.textContent}: ${label}`);
   made.className = "controls event";
   return made;
 }
