@@ -22,7 +22,8 @@ from biomech.records.application_records import (
 from deployments.biomechanics.comparable_results import summary_of
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.errors import BadParameterError
-from serve_app.cli.export import RESULT, load_result
+from serve_app.cli.export import RESULT
+from serve_app.export.saved_clip import load_result
 from serve_app.report.tables import number, words
 from serve_app.results.supplied import require_same_definitions
 from serve_app.settings import load_settings

@@ -6,11 +6,10 @@ from typing import Any, get_args
 import click
 
 from biomech.files import Profile
-from deployments.errors import BadParameterError
 from serve_app.cli.output_files import readable, run_id_of, write
 from serve_app.cli.progress_bar import STDERR
 from serve_app.export.formats import ExportOptions, export
-from serve_app.export.saved_clip import SavedResult, read_result
+from serve_app.export.saved_clip import load_result
 from serve_app.http.export_query import Format
 
 RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -60,17 +59,3 @@ def export_command(
         STDERR.print(f"{readable(str(target))}: {write(target, made.pieces)} bytes")
     for note in made.notes:
         STDERR.print(f"  {note}", style="yellow")
-
-
-def load_result(path: Path) -> SavedResult:
-    """Read a saved result from a file.
-
-    Raises:
-        BadParameterError: the file cannot be read or has no result; names the file.
-    """
-    try:
-        return read_result(path.read_bytes())
-    except OSError as error:
-        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
-    except BadParameterError as error:
-        raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from serve_app.cli.export import RESULT, load_result
+from serve_app.cli.export import RESULT
 from serve_app.cli.output_files import readable, write
 from serve_app.cli.progress_bar import STDERR
+from serve_app.export.saved_clip import load_result
 from serve_app.report.build import report_of, to_html
 
 
