@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -221,6 +222,42 @@ def test_pandas_takes_every_table(two_people):
     assert clip.repetitions.to_frame().groupby("person_id").size().tolist() == [2, 1]
     assert clip.summary.to_frame().shape[0] == 2
     assert clip.events.to_frame().empty
+
+
+def blocks_of(*page):
+    """Return the Python examples of a page that read results."""
+    text = ROOT.joinpath(*page).read_text("utf-8")
+    found = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in found if "open_result" in block or "clip.measures" in block]
+
+
+@pytest.mark.parametrize("page", [("README.md",), ("docs", "user.md")])
+def test_the_examples_of_the_pages_run(squat, page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    for folder in (tmp_path, tmp_path / "results"):
+        (folder / "run.json").write_bytes(squat)
+    example, *others = blocks_of(*page)
+    exec(example, names := {})
+    top = names["knee"].value.argmax()
+    assert str(names["clip"].times_s[top]) in capsys.readouterr().out
+    assert len(others) == (page[-1] == "user.md")
+    if others:
+        pytest.importorskip("pandas", reason="pandas is not installed: tables are not made")
+    for block in others:
+        exec(block, names)
+    assert page[-1] != "user.md" or "knee_flexion_peak" in names["strides"].columns
+
+
+def test_every_table_and_column_is_explained(squat):
+    page = (ROOT / "docs" / "user.md").read_text("utf-8").partition("## Arrays and tables")[2]
+    clip = open_result(squat)
+    for table in ("frames", "tidy", "repetitions", "events", "measures", "summary"):
+        assert f"| `clip.{table}` |" in page
+    for table in (clip.events, clip.measures):
+        assert [name for name in table if f"`{name}`" not in page] == []
+    fixed = [n for n in clip.repetitions if not n.startswith(("peak_", "rom_"))]
+    assert [name for name in fixed if f"`{name}`" not in page] == []
 
 
 def test_the_packages_of_the_client_and_the_library_are_enough(squat, tmp_path):
