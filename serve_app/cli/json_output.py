@@ -1,7 +1,7 @@
 """Print JSON for programs: one flag for all commands, a value a line on stdout, problems on stderr.
 
 With ``--json`` stdout has one JSON value, or one a line for each item of a list, and nothing else.
-An error is a problem document, as of the HTTP interface, on a line of its own on stderr.
+An error is one line on stderr: a problem document, like that of the HTTP interface.
 """
 
 import json
@@ -38,7 +38,7 @@ def is_json() -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON value on a line of its own; paths and times are texts."""
+    """Print a JSON value on one line; paths and times are texts."""
     click.echo(json.dumps(value, default=_text, allow_nan=False))
 
 

@@ -1,6 +1,7 @@
 """`--json` of every command: one JSON value a line on stdout, problem documents on stderr."""
 
 import json
+import re
 from contextlib import nullcontext
 from importlib import import_module
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from serve_app.cli.json_output import json_option
 from serve_app.cli.main import _COMMANDS, main
 from serve_app.results.response_schema import PoseResponse, Problem
 from serve_app.setting_types import CONFIG_FOLDER
+from tests.conftest import ROOT
 from tests.support.saved_results import saved, squatting
 
 WITHOUT = {
@@ -62,6 +64,17 @@ def test_every_command_has_the_same_flag():
     for name, command in found.items():
         for flag in flags_of(command):
             assert (flag.name, flag.help, flag.is_flag) == ("as_json", THE_FLAG.help, True), name
+
+
+def test_every_command_is_explained():
+    page = (ROOT / "docs" / "user.md").read_text("utf-8").partition("### JSON and exit codes")[2]
+    told = set()
+    for row in re.findall(r"^\| (`.*?`) \|", page.partition("| code |")[0], re.MULTILINE):
+        first, *others = re.findall(r"`(.*?)`", row)
+        group = first.rpartition(" ")[0]
+        for name in (first, *others):
+            told.add(f"{group} {name}" if group and " " not in name else name)
+    assert told == dict(all_commands()).keys() - WITHOUT.keys()
 
 
 @pytest.fixture
