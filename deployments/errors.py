@@ -72,6 +72,19 @@ class ServiceError(Exception):
         self.private = private
         self.facts = facts
 
+    def problem(self) -> dict[str, Any]:
+        """Return the fields of the problem document (RFC 9457), without its ``instance``."""
+        return {
+            **self.facts,
+            "type": f"/errors/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Ray pickles errors across processes; keyword arguments must survive.
         return _rebuild, (
