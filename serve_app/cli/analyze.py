@@ -67,7 +67,7 @@ def analyze(
                 STDERR.print(f"{shown(source)}: {error.detail}\n  {error.hint}", style="red")
             else:
                 if not to_stdout:
-                    print_summary(response, name, everybody=options.people == "all")
+                    print_summary(response, name, everybody=options.people != "primary")
     if failures:
         raise click.exceptions.Exit(1)
 
