@@ -1,6 +1,6 @@
 """Request fields that choose what is analyzed of a video, and what a response says of it."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 

@@ -12,7 +12,6 @@ from pydantic import (
     model_validator,
 )
 
-
 from deployments.tracking.athlete import PROMINENT, Athlete, AthletePoint, AthleteRule
 from serve_app.results.form_fields import no_truth, parsed, whole
 from serve_app.results.record_schema import ResponseModel
