@@ -111,6 +111,13 @@ class BadParameterError(ServiceError):
     default_hint = "See /docs for the fields and their ranges."
 
 
+class AthleteNotFoundError(BadParameterError):
+    """Nobody was found at the point where the request says that the athlete is."""
+
+    code, title = "athlete_not_found", "Nobody at the point of the athlete"
+    default_hint = "Choose a point in one of the boxes listed under `people`, or another frame."
+
+
 class DefinitionsDifferError(BadParameterError):
     """Two results use different versions of the definitions and cannot be compared."""
 

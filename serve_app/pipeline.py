@@ -31,6 +31,7 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
+from deployments.tracking.athlete import PROMINENT, Athlete, AthletePoint
 from deployments.tracking.tracks import merge
 
 logger = logging.getLogger("mmpose_service")
@@ -92,6 +93,7 @@ class Job:
         max_people_in_frames: people whose frames are given, the primary first; None for all.
         context: data of the clip from the caller.
         media: which pictures of the file are analyzed, and how they are turned.
+        athlete: how the primary person is chosen.
         edit: corrects the measured clip before its biomechanics; None for no corrections.
     """
 
@@ -107,6 +109,7 @@ class Job:
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     media: MediaOptions = AS_IT_IS
+    athlete: Athlete = PROMINENT
     edit: Callable[[ClipPoses, MediaInfo], ClipPoses] | None = None
 
 
@@ -134,6 +137,8 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     started = time.perf_counter()
     media = await stages.probe(job.path, job.media)
     _check_cutoff(media, job.context)
+    if isinstance(job.athlete, AthletePoint):
+        job.athlete.frame_in(media)  # refused before anything is analyzed
     options = replace(job.options, region=_within(media, job.options.region))
     segments = split(media, options.detector_stride, job.segment_s)
 
@@ -155,7 +160,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         frozenset(numbers[sorted(damaged)].tolist()), numbers[lost].tolist()
     )
     # In a thread: it takes half a minute for half an hour of a crowd.
-    clip = await asyncio.to_thread(merge, _drained(parts), media)
+    clip = await asyncio.to_thread(merge, _drained(parts), media, job.athlete)
     if job.edit is not None:
         clip = await asyncio.to_thread(job.edit, clip, media)
     biomechanics = await stages.biomechanics(

@@ -69,7 +69,7 @@ def analyze(
                 print_failure(error, source=shown(source))
             else:
                 if not as_json:
-                    print_summary(response, name, everybody=options.people == "all")
+                    print_summary(response, name, everybody=options.people != "primary")
     if failures:
         raise click.exceptions.Exit(1)
 

@@ -19,6 +19,7 @@ from serve_app.pipeline import Outcome
 from serve_app.results.correction_schema import Corrections
 from serve_app.results.keypoint_writer import keypoints_of
 from serve_app.results.media_schema import VideoPart
+from serve_app.results.people_schema import primary_person
 from serve_app.results.response_schema import (
     FRAMES,
     Box,
@@ -174,7 +175,9 @@ class Answer:
     def _data(self, frames: Iterable[FramePose]) -> PoseData:
         return PoseData(
             poses_per_frame=list(frames),
-            processing_summary=_summary(self._outcome, self._min_score, self._models),
+            processing_summary=_summary(
+                self._outcome, self._request, self._min_score, self._models
+            ),
             biomechanics_summary=[
                 renumbered(self._told(p, summary), self._numbers)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
@@ -199,8 +202,11 @@ class Answer:
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
-        everyone = self._request.people == "all" and self._writes("people")
-        others = [self._person(frame, p) for p in present if p > 0] if everyone else None
+        count = self._request.people_in_frames
+        others = None
+        if count != 1 and self._writes("people"):
+            listed = present if count is None else [p for p in present if p < count]
+            others = [self._person(frame, p) for p in listed if p > 0]
         if not has_pose:
             return FramePose(
                 keypoints=None,
@@ -299,7 +305,7 @@ def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
 
 
 def _summary(
-    outcome: Outcome, min_score: float, models: Mapping[str, ModelStatus]
+    outcome: Outcome, request: PoseOptions, min_score: float, models: Mapping[str, ModelStatus]
 ) -> ProcessingSummary:
     clip, media = outcome.clip, outcome.media
     primary = clip.row[:, :1]
@@ -317,6 +323,7 @@ def _summary(
         average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
         model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
         people=len(clip.track_id),
+        primary_person=primary_person(clip.track_id.tolist(), request.athlete_choice),
         models_used=used,
         confidence_threshold=min_score,
         video_info=VideoInfo(
