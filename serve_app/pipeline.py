@@ -19,6 +19,7 @@ import numpy as np
 from biomech.config import NO_CONTEXT, Context
 from biomech.preprocessing.filters import MAX_SHARE
 from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
+from deployments.athlete_choice import PROMINENT, Athlete, AthletePoint
 from deployments.decode.segments import SEGMENT_S, split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.media_choice import AS_IT_IS, MediaOptions, Region
@@ -31,7 +32,7 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
-from deployments.tracking.athlete import PROMINENT, Athlete, AthletePoint
+from deployments.tracking.athlete import frame_of
 from deployments.tracking.tracks import merge
 
 logger = logging.getLogger("mmpose_service")
@@ -138,7 +139,7 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     media = await stages.probe(job.path, job.media)
     _check_cutoff(media, job.context)
     if isinstance(job.athlete, AthletePoint):
-        job.athlete.frame_in(media)  # refused before anything is analyzed
+        frame_of(job.athlete, media)  # refused before anything is analyzed
     options = replace(job.options, region=_within(media, job.options.region))
     segments = split(media, options.detector_stride, job.segment_s)
 

@@ -1,70 +1,49 @@
 """Choose the primary person among the people of a clip."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from deployments.athlete_choice import Athlete, AthletePoint
 from deployments.errors import AthleteNotFoundError, BadParameterError
 from deployments.messages import F64, I64, MediaInfo
 from deployments.tracking.person_table import ClipRows
 
-AthleteRule = Literal["prominent", "largest", "longest", "center"]
-"""Rules that choose the primary person; each is explained at :func:`choose`."""
-
 _LONG_SHARE: Final = 0.1  # of the rows of the person seen longest
 
 
-@dataclass(frozen=True, slots=True)
-class AthletePoint:
-    """A point of the upright picture in pixels, on the athlete.
+def frame_of(point: AthletePoint, media: MediaInfo) -> int:
+    """Return the index among the analyzed frames of the frame of ``point``.
 
-    Attributes:
-        x, y: pixels. frame: position in the file, from 0. time_s: seconds of the file, instead of
-            ``frame``; the nearest frame counts.
+    Raises:
+        BadParameterError: the frame is not analyzed, or the point is outside the picture.
     """
-
-    x: float
-    y: float
-    frame: int | None = None
-    time_s: float | None = None
-
-    def frame_in(self, media: MediaInfo) -> int:
-        """Return the index of the frame among those analyzed.
-
-        Raises:
-            BadParameterError: the frame is not analyzed, or the point is outside the picture.
-        """
-        if self.x >= media.width or self.y >= media.height:
-            raise BadParameterError(
-                f"athlete: the point ({self.x:g}, {self.y:g}) is outside the upright picture of "
-                f"{media.width}x{media.height} pixels",
-                hint="Choose a point within the upright picture.",
-                field="athlete",
-                width=media.width,
-                height=media.height,
-            )
-        if self.time_s is not None:
-            times_s = media.times_s
-            step_s = media.duration_s / media.frame_count
-            if times_s[0] - step_s <= self.time_s <= times_s[-1] + step_s:
-                return int(np.abs(times_s - self.time_s).argmin())
-            found = f"{self.time_s:g} s is outside {times_s[0]:g} to {times_s[-1]:g} s"
-        else:
-            numbers = media.numbers
-            index = int(np.searchsorted(numbers, self.frame))
-            if index < len(numbers) and numbers[index] == self.frame:
-                return index
-            found = f"frame {self.frame} is not among frames {numbers[0]} to {numbers[-1]}"
+    if point.x >= media.width or point.y >= media.height:
         raise BadParameterError(
-            f"athlete: {found}, which are analyzed",
-            hint="Choose a frame or a time that is analyzed.",
+            f"athlete: the point ({point.x:g}, {point.y:g}) is outside the upright picture of "
+            f"{media.width}x{media.height} pixels",
+            hint="Choose a point within the upright picture.",
             field="athlete",
+            width=media.width,
+            height=media.height,
         )
-
-
-Athlete = AthleteRule | AthletePoint
-PROMINENT: Final[AthleteRule] = "prominent"
+    if point.time_s is not None:
+        times_s = media.times_s
+        step_s = media.duration_s / media.frame_count
+        if times_s[0] - step_s <= point.time_s <= times_s[-1] + step_s:
+            return int(np.abs(times_s - point.time_s).argmin())
+        found = f"{point.time_s:g} s is outside {times_s[0]:g} to {times_s[-1]:g} s"
+    else:
+        numbers = media.numbers
+        index = int(np.searchsorted(numbers, point.frame))
+        if index < len(numbers) and numbers[index] == point.frame:
+            return index
+        found = f"frame {point.frame} is not among frames {numbers[0]} to {numbers[-1]}"
+    raise BadParameterError(
+        f"athlete: {found}, which are analyzed",
+        hint="Choose a frame or a time that is analyzed.",
+        field="athlete",
+    )
 
 
 def choose(rows: ClipRows, person: I64, media: MediaInfo, athlete: Athlete) -> int:
@@ -86,10 +65,10 @@ def choose(rows: ClipRows, person: I64, media: MediaInfo, athlete: Athlete) -> i
 
     Raises:
         AthleteNotFoundError: nobody is at the point.
-        BadParameterError: see :meth:`AthletePoint.frame_in`.
+        BadParameterError: see :func:`frame_of`.
     """
     if isinstance(athlete, AthletePoint):
-        return _at_point(rows, person, athlete, athlete.frame_in(media))
+        return _at_point(rows, person, athlete, frame_of(athlete, media))
     if athlete == "prominent" or not (person >= 0).any():
         return 0
     count = np.bincount(person[person >= 0])

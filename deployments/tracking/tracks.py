@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from deployments.athlete_choice import PROMINENT, Athlete
 from deployments.messages import I64, Bools, ClipPoses, MediaInfo, SegmentPoses
-from deployments.tracking.athlete import PROMINENT, Athlete, choose
+from deployments.tracking.athlete import choose
 from deployments.tracking.grouped import Grouped
 from deployments.tracking.identity import resolve
 from deployments.tracking.person_table import (

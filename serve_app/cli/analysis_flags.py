@@ -102,7 +102,7 @@ def files_in(flags: Mapping[str, Any]) -> dict[str, Path]:
     return {name: flags[name] for name in _FILES if flags[name] is not None}
 
 
-def _type_of(schema: Mapping[str, Any]) -> click.ParamType:
+def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any]:
     """Return the type of a flag: a choice of words, a number within bounds, or text of either.
 
     Text is validated with the request's other options.

@@ -6,13 +6,15 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
-from deployments.tracking.athlete import PROMINENT, Athlete, AthletePoint, AthleteRule
+from deployments.athlete_choice import PROMINENT, Athlete, AthletePoint, AthleteRule
 from serve_app.results.form_fields import no_truth, parsed, whole
 from serve_app.results.record_schema import ResponseModel
 
@@ -71,7 +73,8 @@ class PeopleFields(BaseModel):
         "people, the primary and then the most prominent; others are under `people`.",
     )
     athlete: Annotated[
-        AthleteRule | AthletePointOptions,
+        Annotated[AthleteRule, Tag("rule")] | Annotated[AthletePointOptions, Tag("point")],
+        Discriminator(lambda value: "rule" if isinstance(value, str) else "point"),
         BeforeValidator(_expected),
         BeforeValidator(_rule_or_point),
         WithJsonSchema(
@@ -93,18 +96,16 @@ class PeopleFields(BaseModel):
     @property
     def people_in_frames(self) -> int | None:
         """Return how many people's frames are listed; None for all."""
-        return (
-            {"primary": 1, "all": None}[self.people]
-            if isinstance(self.people, str)
-            else (self.people)
-        )
+        if isinstance(self.people, int):
+            return self.people
+        return 1 if self.people == "primary" else None
 
     @property
     def athlete_choice(self) -> Athlete:
         """Return how the primary person is chosen."""
         if isinstance(self.athlete, AthletePointOptions):
             point = self.athlete
-            return AthletePoint(point.x, point.y, point.frame, point.time)
+            return AthletePoint(point.x, point.y, point.frame or 0, point.time)
         return self.athlete
 
 

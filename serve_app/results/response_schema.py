@@ -308,7 +308,10 @@ class ProcessingSummary(ResponseModel):
     )
     model_info: ModelInfo | None
     people: int = Field(description="People followed through the clip.")
-    primary_person: PrimaryPerson
+    primary_person: PrimaryPerson | None = Field(
+        None,
+        description="The athlete, and how they were chosen; null in results before this field.",
+    )
     models_used: dict[str, int] = Field(description="Frames by the model that made their pose.")
     confidence_threshold: float
     video_info: VideoInfo
