@@ -24,7 +24,7 @@ from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.job_results import add_job_results
 from serve_app.http.job_routes import add_jobs
 from serve_app.http.openapi import DescribedApp, Responses, file_answers, problems_of
-from serve_app.http.page_routes import add_page, add_sentences
+from serve_app.http.page_routes import add_docs, add_page, add_sentences
 from serve_app.http.pose_route import add_pose
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
@@ -76,6 +76,7 @@ def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
         add_jobs(app, service, jobs, reception)
         add_job_results(app, jobs, exporter)
         add_sentences(app, jobs)
+    add_docs(app)
     if service.settings.page:
         add_page(app)
     _add_health(app, service)
