@@ -12,16 +12,13 @@ from serve_app.access.links import Links, read_secret, secret_path
 from serve_app.access.modes import AccessMode, access_mode
 from serve_app.access.tokens import TokenVerifier
 from serve_app.settings import Settings
-from serve_app.web import PAGE_PATHS
-
-DESCRIPTION_PATHS: Final = frozenset(("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"))
-"""Paths of the description of the interface."""
+from serve_app.web import DOCS_FILES, PAGE_FILES, SWAGGER_FILES
 
 OPEN_PATHS: Final = frozenset(
     {
         *("/healthz", "/readyz", "/livez"),
-        *DESCRIPTION_PATHS,
-        *PAGE_PATHS,
+        *("/openapi.json", *DOCS_FILES, *SWAGGER_FILES),
+        *PAGE_FILES,
     }
 )
 """Paths that need no key: probes, the description of the interface, and the page without results.

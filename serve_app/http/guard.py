@@ -10,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve_app.access import audit
-from serve_app.access.authentication import DESCRIPTION_PATHS, LINKED, OPEN_PATHS, Access
+from serve_app.access.authentication import LINKED, OPEN_PATHS, Access
 from serve_app.access.caller import ANONYMOUS, Caller
 
 _POLICY_VIOLATION: Final = 1008
@@ -28,14 +28,7 @@ _PAGES: Final = (
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-_DESCRIPTION_PAGES: Final = (
-    "default-src 'none'; script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
-    "font-src https://fonts.gstatic.com; img-src data: https://fastapi.tiangolo.com "
-    "https://cdn.redoc.ly; worker-src blob:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
-"""For FastAPI's `/docs` and `/redoc`, whose scripts come from a CDN."""
+"""Policy of pages: their own files alone."""
 
 
 def add_guard(app: FastAPI, access: Access) -> None:
@@ -182,10 +175,7 @@ class _SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
-                    described = get_route_path(scope) in DESCRIPTION_PATHS
-                    headers.setdefault(
-                        "Content-Security-Policy", _DESCRIPTION_PAGES if described else _PAGES
-                    )
+                    headers.setdefault("Content-Security-Policy", _PAGES)
                 for name, value in _HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)

@@ -122,6 +122,8 @@ class DescribedApp(FastAPI):
         self._written: dict[str, bytes] = {}
         super().__init__(
             openapi_url="/openapi.json",
+            docs_url=None,  # FastAPI's pages load scripts of a CDN
+            redoc_url=None,
             openapi_tags=[{"name": n, "description": text} for n, text in _TAGS.items()],
             # Names of functions: they stay when a path changes.
             generate_unique_id_function=lambda route: route.name,

@@ -1,5 +1,7 @@
-"""Routes of the page at `/`: its files, and the sentences that it shows of a result."""
+"""Routes of the pages at `/` and `/docs`: their files, and the sentences of a result."""
 
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,14 @@ from serve_app.jobs.result_file import read_head
 from serve_app.report import tables
 from serve_app.report.caution_sentences import listed, warnings
 from serve_app.results.saved_result import read_summary
-from serve_app.web import FOLDER, MEDIA_TYPES, PAGE_FILES
+from serve_app.web import (
+    DOCS_FILES,
+    FOLDER,
+    MEDIA_TYPES,
+    PAGE_FILES,
+    SWAGGER,
+    SWAGGER_FILES,
+)
 
 
 def add_page(app: FastAPI) -> None:
@@ -24,13 +33,21 @@ def add_page(app: FastAPI) -> None:
         _add_file(app, path, FOLDER / name)
 
 
-def _add_file(app: FastAPI, path: str, file: Path) -> None:
+def add_docs(app: FastAPI) -> None:
+    """Add a route for each file of the page of the description, with Swagger UI, to ``app``."""
+    for path, name in DOCS_FILES.items():
+        _add_file(app, path, FOLDER / name)
+    for path, name in SWAGGER_FILES.items():
+        _add_file(app, path, files(SWAGGER) / "static" / name)
+
+
+def _add_file(app: FastAPI, path: str, file: Traversable) -> None:
     content = file.read_bytes()
     headers = {"ETag": tag_of(content), "Vary": VARY, "Cache-Control": "no-cache"}
 
     async def send(request: Request) -> Response:
         """Return the file, or 304 where the browser has it."""
-        answer = Response(content, media_type=MEDIA_TYPES[file.suffix], headers=headers)
+        answer = Response(content, media_type=MEDIA_TYPES[Path(file.name).suffix], headers=headers)
         return unless_known(request, answer)
 
     app.add_api_route(path, send, methods=["GET", "HEAD"], include_in_schema=False)

@@ -25,7 +25,7 @@ from serve_app.http.guard import add_guard, add_headers
 from serve_app.http.job_results import add_job_results
 from serve_app.http.job_routes import add_jobs
 from serve_app.http.openapi import DescribedApp, Responses, file_answers, problems_of
-from serve_app.http.page_routes import add_page, add_sentences
+from serve_app.http.page_routes import add_docs, add_page, add_sentences
 from serve_app.http.pose_route import add_pose
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
@@ -80,6 +80,7 @@ def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
         add_sentences(app, jobs)
         add_corrections(app, jobs, reception)
         add_report(app, service, jobs)
+    add_docs(app)
     if service.settings.page:
         add_page(app)
     _add_health(app, service)

@@ -1,4 +1,4 @@
-"""List the files of the page that the service shows in a browser."""
+"""List the files of the pages that the service shows in a browser."""
 
 from pathlib import Path
 from typing import Final
@@ -12,8 +12,6 @@ MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 """Media type by the end of a file's name."""
-
-PAGE: Final = "page.html"
 
 _NAMES: Final = (
     "api.js",
@@ -37,7 +35,15 @@ _NAMES: Final = (
     "timing.js",
 )
 
-PAGE_FILES: Final = {"/": PAGE, **{f"/static/{name}": name for name in _NAMES}}
+PAGE_FILES: Final = {"/": "page.html", **{f"/static/{name}": name for name in _NAMES}}
 """Name of the file at each path."""
 
-PAGE_PATHS: Final = frozenset(PAGE_FILES)
+DOCS_FILES: Final = {"/docs": "docs.html", "/static/docs.js": "docs.js"}
+"""Name of the file at each path, of the page of the description."""
+
+SWAGGER_FILES: Final = {
+    f"/static/{name}": name for name in ("swagger-ui-bundle.js", "swagger-ui.css")
+}
+"""Name of the file of Swagger UI at each path; the package :data:`SWAGGER` has them."""
+
+SWAGGER: Final = "fastapi_offline"

@@ -1,12 +1,13 @@
-"""The page's files over HTTP: types, policy, versions, weight, and nothing from another host."""
+"""The pages' files over HTTP: types, policy, versions, weight, and nothing from another host."""
 
 import re
+from importlib.resources import files
 
 import httpx
 import pytest
 
 from serve_app.http.routes import create_app
-from serve_app.web import FOLDER, PAGE_FILES
+from serve_app.web import DOCS_FILES, FOLDER, PAGE_FILES, SWAGGER, SWAGGER_FILES
 from tests.support.asgi import AsgiTransport
 from tests.support.keyed_service import keyed_service
 
@@ -18,7 +19,11 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 FILES = {path: FOLDER / name for path, name in PAGE_FILES.items()}
+DESCRIPTION = {path: FOLDER / name for path, name in DOCS_FILES.items()} | {
+    path: files(SWAGGER) / "static" / name for path, name in SWAGGER_FILES.items()
+}
 TEXTS = {file.name: file.read_text("utf-8") for file in FILES.values()}
+DOCS = (FOLDER / "docs.html").read_text("utf-8")
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -34,12 +39,13 @@ def http(marker_config, tmp_path_factory):
         yield client
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", FILES | DESCRIPTION)
 def test_a_file_of_the_page_is_sent_without_a_key(http, path):
     answer = http.get(path)
     assert answer.status_code == 200
-    assert answer.content == FILES[path].read_bytes()
-    assert answer.headers["content-type"] == TYPES[FILES[path].suffix]
+    file = (FILES | DESCRIPTION)[path]
+    assert answer.content == file.read_bytes()
+    assert answer.headers["content-type"] == TYPES[file.suffix]
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["cache-control"] == "no-cache"
     head = http.head(path)
@@ -47,7 +53,7 @@ def test_a_file_of_the_page_is_sent_without_a_key(http, path):
     assert head.headers["etag"].removeprefix("W/") == answer.headers["etag"].removeprefix("W/")
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", FILES | DESCRIPTION)
 def test_a_browser_that_has_a_file_is_not_sent_it_again(http, path):
     tag = http.get(path).headers["etag"]
     known = http.get(path, headers={"If-None-Match": tag})
@@ -55,18 +61,18 @@ def test_a_browser_that_has_a_file_is_not_sent_it_again(http, path):
     assert http.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-def test_the_page_has_a_policy_of_its_own_files_alone(http):
-    policy = http.get("/").headers["content-security-policy"]
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_has_a_policy_of_its_own_files_alone(http, path):
+    policy = http.get(path).headers["content-security-policy"]
     assert "script-src 'self';" in policy
     assert "style-src 'self';" in policy
     assert "connect-src 'self';" in policy
     assert "unsafe" not in policy
     assert "http" not in policy
-    assert "cdn.jsdelivr.net" in http.get("/docs").headers["content-security-policy"]
 
 
-def test_the_page_has_no_inline_script_or_style():
-    page = TEXTS["page.html"]
+@pytest.mark.parametrize("page", [TEXTS["page.html"], DOCS])
+def test_a_page_has_no_inline_script_or_style(page):
     assert re.findall(r"<script(?![^>]*\bsrc=)", page) == []
     assert re.findall(r"<style|\sstyle=|\son\w+=|javascript:", page) == []
     code = "\n".join(text for name, text in TEXTS.items() if name.endswith(".js"))
@@ -88,8 +94,18 @@ def test_what_the_page_loads_is_served():
     for name, text in TEXTS.items():
         imported = re.findall(r'from "\./([^"]+)"', text)
         assert {f"/static/{other}" for other in imported} <= set(FILES), name
-    listed = {file.name for file in FILES.values()}
+    listed = {*PAGE_FILES.values(), *DOCS_FILES.values()}
     assert listed == {f.name for f in FOLDER.iterdir() if f.suffix not in (".py", "")}
+
+
+def test_the_description_loads_its_own_files_alone(http):
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', DOCS)
+    assert {"static/docs.js", "static/swagger-ui-bundle.js", "static/swagger-ui.css"} <= {*loaded}
+    assert {f"/{at}" for at in loaded} <= {"/data:,", "/openapi.json", *DESCRIPTION}
+    assert "//" not in (FOLDER / "docs.js").read_text("utf-8").replace("/**", "")
+    style = http.get("/static/swagger-ui.css").text
+    assert re.findall(r"@import|url\((?!['\"]?data:)", style) == []
+    assert http.get("/redoc").status_code == 401
 
 
 def test_the_page_is_light():
@@ -113,4 +129,6 @@ def test_an_operator_can_turn_the_page_off(marker_config, tmp_path):
     with client_of(made.service) as http:
         for path in FILES:
             assert http.get(path).status_code == 404
+        for path in (*DESCRIPTION, "/openapi.json"):
+            assert http.get(path).status_code == 200
         assert http.get("/healthz").status_code == 200
