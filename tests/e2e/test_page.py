@@ -312,6 +312,11 @@ def test_the_keyboard_and_the_curves_move_the_video(browser, running, video):
         there.page.evaluate(TWO_FRAMES)
         clicked = there.frame()
         assert FRAMES // 3 < clicked < FRAMES * 2 // 3
+        there.page.locator("#axis").select_option("cycle")
+        assert "Thin: each stride or repetition" in there.page.locator("#curves-about").inner_text()
+        there.page.locator("#axis").select_option("time")
+        there.page.keyboard.press("Escape")
+        there.page.locator("#overlay").focus()
         there.page.keyboard.press("Space")
         there.page.wait_for_function(
             "(from) => document.getElementById('scrub').value > from", arg=clicked, timeout=HANGS_MS
