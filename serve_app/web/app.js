@@ -243,8 +243,8 @@ function onKey(event) {
     $("speed").dispatchEvent(new Event("change"));
   };
   const actions = {
-    ArrowLeft: () => stage.seek(stage.frame - step),
-    ArrowRight: () => stage.seek(stage.frame + step),
+    ArrowLeft: () => stage.seek(stage.wanted - step),
+    ArrowRight: () => stage.seek(stage.wanted + step),
     ArrowUp: () => faster(1),
     ArrowDown: () => faster(-1),
     Home: () => stage.seek(0),
@@ -289,8 +289,8 @@ function listen() {
   });
   $("key-cancel").addEventListener("click", () => $("key").close());
   $("play").addEventListener("click", () => stage.toggle());
-  $("back").addEventListener("click", () => stage.seek(stage.frame - 1));
-  $("forward").addEventListener("click", () => stage.seek(stage.frame + 1));
+  $("back").addEventListener("click", () => stage.seek(stage.wanted - 1));
+  $("forward").addEventListener("click", () => stage.seek(stage.wanted + 1));
   $("scrub").addEventListener("input", () => stage.seek(Number($("scrub").value)));
   $("speed").addEventListener("change", () => { $("video").playbackRate = stage.speed = Number($("speed").value); });
   $("athlete").addEventListener("change", () => choosePerson(Number($("athlete").value)));

@@ -14,6 +14,7 @@ const sideOf = (name) => (name.startsWith("left_") ? "left" : name.startsWith("r
 export class Stage {
   #clip = null;
   #pending = false;
+  #presented = null;
 
   /**
    * @param elements video, picture, overlay and box.
@@ -21,14 +22,14 @@ export class Stage {
    */
   constructor(elements, { onFrame, onPerson, onPlaying, onUnplayable }) {
     Object.assign(this, elements, { onFrame, onPerson });
-    this.frame = 0;
+    this.frame = this.wanted = 0;
     this.person = null;
     this.speed = 1;
     this.show = { points: true, angles: true, trail: false };
     const { video } = this;
     for (const event of ["play", "pause", "ended"]) video.addEventListener(event, () => onPlaying(!video.paused));
     video.addEventListener("loadedmetadata", () => { video.playbackRate = this.speed; if (this.#clip) this.seek(this.frame); });
-    video.addEventListener("seeked", () => { if (!this.#timed && this.#clip) this.#shown(frameAt(this.#clip.times, video.currentTime)); });
+    video.addEventListener("seeked", () => this.#sought());
     video.addEventListener("error", () => { if (video.getAttribute("src")) this.#tryPicture(onUnplayable); });
     this.overlay.addEventListener("click", (event) => this.#clicked(event));
     new ResizeObserver(() => this.draw()).observe(this.box);
@@ -47,7 +48,8 @@ export class Stage {
   open(clip, source) {
     this.#clip = clip;
     this.person = clip.people[0] ?? null;
-    this.frame = Math.max(0, clip.frames.findIndex((people) => people.has(this.person)));
+    this.frame = this.wanted = Math.max(0, clip.frames.findIndex((people) => people.has(this.person)));
+    this.#presented = null;
     this.box.style.aspectRatio = `${clip.info.width} / ${clip.info.height}`;
     this.picture.hidden = true;
     this.video.hidden = false;
@@ -64,12 +66,15 @@ export class Stage {
     this.picture.removeAttribute("src");
   }
 
-  /** Show frame `index`. */
+  /**
+   * Show frame `index`. A browser may present another one, which is then `frame`; `wanted` stays, so
+   * that steps get past a frame that the browser cannot reach.
+   */
   seek(index) {
     const clip = this.#clip;
     if (!clip) return;
     this.video.pause();
-    const to = Math.max(0, Math.min(clip.times.length - 1, index));
+    const to = this.wanted = Math.max(0, Math.min(clip.times.length - 1, index));
     if (this.video.readyState > 0) this.video.currentTime = seekTime(clip.times, to);
     this.#shown(to);
   }
@@ -158,17 +163,32 @@ export class Stage {
     const { video } = this;
     if (this.#timed) {
       const presented = (_now, { mediaTime }) => {
-        if (this.#clip) this.#shown(nearestFrame(this.#clip.times, mediaTime));
+        if (this.#clip) {
+          this.#shown(this.#presented = nearestFrame(this.#clip.times, mediaTime));
+          if (this.playing) this.wanted = this.#presented;
+        }
         video.requestVideoFrameCallback(presented);
       };
       video.requestVideoFrameCallback(presented);
       return;
     }
     const polled = () => {
-      if (this.#clip && this.playing) this.#shown(frameAt(this.#clip.times, video.currentTime));
+      if (this.#clip && this.playing) this.#shown(this.wanted = frameAt(this.#clip.times, video.currentTime));
       requestAnimationFrame(polled);
     };
     requestAnimationFrame(polled);
+  }
+
+  /** A seek that presents no new frame leaves the picture as it was: draw the frame of that one. */
+  #sought() {
+    if (!this.#clip) return;
+    if (!this.#timed) {
+      this.#shown(frameAt(this.#clip.times, this.video.currentTime));
+      return;
+    }
+    requestAnimationFrame(() => requestAnimationFrame(() => {
+      if (this.#clip && this.#presented !== null && !this.video.seeking) this.#shown(this.#presented);
+    }));
   }
 
   #tryPicture(onUnplayable) {
