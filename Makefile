@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed.lock
 
-.PHONY: help demo serve test test-library lint bench clean
+.PHONY: help demo serve test coverage test-library lint bench clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -21,10 +21,15 @@ demo: $(READY) ## analyse a real video: JSON, annotated MP4 and a picture in out
 serve: $(READY) ## the graph on 127.0.0.1:8003
 	@$(BIN)/mmpose-service serve
 
-test: $(READY) ## lint, types, import contracts, and all tests with coverage
+test: $(READY) ## lint, types, import contracts, and all tests
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -m "not serial" -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=
-	@$(BIN)/python -m pytest -m serial --cov --cov-append
+	@$(BIN)/python -m pytest -m "not serial" -n 2 --dist loadfile --no-loadscope-reorder $(COV)
+	@$(BIN)/python -m pytest -m serial $(COV)
+
+coverage: $(READY) ## all tests, and which lines they did not run
+	@rm -f .coverage
+	@$(MAKE) --no-print-directory test COV="--cov --cov-append --cov-report="
+	@$(BIN)/coverage report
 
 test-library: $(READY) ## the tests of biomech where numpy and scipy alone can be imported
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest --noconftest -p pytest_timeout \

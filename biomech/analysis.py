@@ -195,7 +195,7 @@ def analyze_person(track: Track, inputs: SummaryInputs, person_id: int = 1) -> R
     """
     config, context = inputs.config, inputs.context
     metrics = person_metrics(track, config, context.subject, context.camera.roll_deg)
-    events = clip_events_of(metrics, config, context.movement)
+    events = clip_events_of(metrics, config, context.movement, inputs.edits)
     if events is not None:
         metrics = with_smoothness(events, config)
     return Result(metrics.only(inputs.parts), events, inputs, person_id)

@@ -28,6 +28,24 @@ MARGIN_PX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
+class HandPoints:
+    """Points of one person that somebody placed or hid by hand.
+
+    Attributes:
+        xy: (f, 17, 2) pixels of the picture, NaN where not placed.
+        hidden: (f, 17) points that the picture does not show.
+    """
+
+    xy: Array
+    hidden: Flags
+
+    @property
+    def placed(self) -> Flags:
+        """Return the points (f, 17) that were placed."""
+        return np.asarray(np.isfinite(self.xy).all(-1))
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """Keypoints of one person as measured, NaN where absent.
 
@@ -39,6 +57,7 @@ class Track:
         present: (f,) whether the person is in the frame.
         size: (width, height) of the picture.
         blur: (f,) of the person, 0 sharp to 1, NaN unknown; None without pictures.
+        by_hand: points that replace the measured ones; None for none.
     """
 
     times_s: Array
@@ -49,6 +68,7 @@ class Track:
     present: Flags
     size: tuple[int, int]
     blur: Array | None = None
+    by_hand: HandPoints | None = None
 
     @property
     def center(self) -> Array:

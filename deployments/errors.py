@@ -24,7 +24,7 @@ call may succeed later (``retryable``). ``status`` and ``code`` are those of the
     │   ├── UploadUnfinishedError   ChecksumMismatchError
     │   └── UploadVersionError   PartTypeError
     ├── IdempotencyKeyReusedError   IdempotencyInProgressError   QueueFullError
-    ├── JobNotFoundError   JobNotFinishedError
+    ├── JobNotFoundError   JobNotFinishedError   PosesGoneError
     ├── NotReadyError   OverloadedError   DeadlineExceededError   StageFailedError
     └── ConfigurationError
 """
@@ -72,6 +72,19 @@ class ServiceError(Exception):
         self.private = private
         self.facts = facts
 
+    def problem(self) -> dict[str, Any]:
+        """Return the fields of the problem document (RFC 9457), without its ``instance``."""
+        return {
+            **self.facts,
+            "type": f"/errors/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Ray pickles errors across processes; keyword arguments must survive.
         return _rebuild, (
@@ -96,6 +109,13 @@ class BadParameterError(ServiceError):
 
     status, code, title = 422, "bad_parameter", "Bad parameter"
     default_hint = "See /docs for the fields and their ranges."
+
+
+class AthleteNotFoundError(BadParameterError):
+    """Nobody was found at the point where the request says that the athlete is."""
+
+    code, title = "athlete_not_found", "Nobody at the point of the athlete"
+    default_hint = "Choose a point in one of the boxes listed under `people`, or another frame."
 
 
 class DefinitionsDifferError(BadParameterError):
@@ -357,6 +377,13 @@ class JobNotFinishedError(ServiceError):
     default_hint = (
         "Wait until its state is `succeeded`: ask for the job itself, or read its events."
     )
+
+
+class PosesGoneError(ServiceError):
+    """The measured points of a job, or its video, are no longer kept."""
+
+    status, code, title = 410, "poses_gone", "The measured points are gone"
+    default_hint = "Submit the video again, and correct the result of that job."
 
 
 class UploadError(ServiceError):

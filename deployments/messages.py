@@ -16,6 +16,7 @@ from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.skeleton import KEYPOINTS
 from biomech.time_windows import rate_of
+from deployments.hand_edits import HandEdits
 from deployments.media_choice import MediaPart, Region
 from deployments.roles import ModelRole
 
@@ -286,6 +287,7 @@ class ClipPoses:
         left_out: people of least importance that were not kept, to bound memory.
         blur: (n,) 0 sharp to 1, NaN where it cannot be told; None where there were no pictures.
         cuts: first frames of all takes but the first; nobody is in two takes.
+        by_hand: corrections, on top of the arrays above; None for none.
     """
 
     times_s: F64
@@ -305,6 +307,7 @@ class ClipPoses:
     left_out: int = 0
     blur: F32 | None = None
     cuts: tuple[int, ...] = ()
+    by_hand: HandEdits | None = None
 
     @property
     def present(self) -> Bools:

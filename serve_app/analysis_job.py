@@ -52,7 +52,7 @@ def job_of(
         ),
         min_score=min_score,
         video=options.video,
-        max_people_in_frames=0 if not options.data else None if options.people == "all" else 1,
+        max_people_in_frames=options.people_in_frames if options.data else 0,
         context=options.context,
         segment_s=settings.segment_s,
         segments_in_flight=settings.segments_in_flight,
@@ -63,4 +63,5 @@ def job_of(
             in_hardware=settings.hardware_video,
         ),
         media=options.media,
+        athlete=options.athlete_choice,
     )

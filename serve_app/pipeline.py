@@ -19,6 +19,7 @@ import numpy as np
 from biomech.config import NO_CONTEXT, Context
 from biomech.preprocessing.filters import MAX_SHARE
 from deployments.annotated_video import EncodedSegment, EncodeOptions, Overlay, StoredVideo
+from deployments.athlete_choice import PROMINENT, Athlete, AthletePoint
 from deployments.decode.segments import SEGMENT_S, split
 from deployments.errors import BadParameterError, NoFramesError, ServiceError, StageFailedError
 from deployments.media_choice import AS_IT_IS, MediaOptions, Region
@@ -31,6 +32,7 @@ from deployments.messages import (
     Segment,
     SegmentPoses,
 )
+from deployments.tracking.athlete import frame_of
 from deployments.tracking.tracks import merge
 
 logger = logging.getLogger("mmpose_service")
@@ -92,6 +94,8 @@ class Job:
         max_people_in_frames: people whose frames are given, the primary first; None for all.
         context: data of the clip from the caller.
         media: which pictures of the file are analyzed, and how they are turned.
+        athlete: how the primary person is chosen.
+        edit: corrects the measured clip before its biomechanics; None for no corrections.
     """
 
     path: Path
@@ -106,6 +110,8 @@ class Job:
     segments_in_flight: int = 4
     encode: EncodeOptions = field(default_factory=EncodeOptions)
     media: MediaOptions = AS_IT_IS
+    athlete: Athlete = PROMINENT
+    edit: Callable[[ClipPoses, MediaInfo], ClipPoses] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
     started = time.perf_counter()
     media = await stages.probe(job.path, job.media)
     _check_cutoff(media, job.context)
+    if isinstance(job.athlete, AthletePoint):
+        frame_of(job.athlete, media)  # refused before anything is analyzed
     options = replace(job.options, region=_within(media, job.options.region))
     segments = split(media, options.detector_stride, job.segment_s)
 
@@ -153,7 +161,9 @@ async def run(job: Job, stages: Stages, progress: Progress = no_progress) -> Out
         frozenset(numbers[sorted(damaged)].tolist()), numbers[lost].tolist()
     )
     # In a thread: it takes half a minute for half an hour of a crowd.
-    clip = await asyncio.to_thread(merge, _drained(parts), media)
+    clip = await asyncio.to_thread(merge, _drained(parts), media, job.athlete)
+    if job.edit is not None:
+        clip = await asyncio.to_thread(job.edit, clip, media)
     biomechanics = await stages.biomechanics(
         clip, job.min_score, job.max_people_in_frames, job.context
     )

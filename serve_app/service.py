@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from deployments.errors import (
 )
 from deployments.fetch.addresses import AddressPolicy
 from deployments.fetch.guarded_fetch import FetchLimits, fetch
-from deployments.messages import ModelStatus
+from deployments.messages import ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app import health
 from serve_app.access.authentication import Access
@@ -275,6 +276,7 @@ class PoseService:
         stages: Stages | None = None,
         key: str | None = None,
         longest_s: float | None = None,
+        edit: Callable[[ClipPoses, MediaInfo], ClipPoses] | None = None,
     ) -> Answer:
         """Analyze a local file, with ``folder`` for working files. Call within :meth:`admitted`.
 
@@ -285,6 +287,7 @@ class PoseService:
             stages: used instead of the service's own.
             key: of the annotated video in the store; a random one of the owner's by default.
             longest_s: the settings' ``deadline_s`` by default.
+            edit: see :class:`serve_app.pipeline.Job`.
 
         Raises:
             DefinitionsDifferError: a result to compare to has others. ServiceError: whatever else
@@ -296,9 +299,10 @@ class PoseService:
         key = key or video_key(owner, uuid.uuid4().hex)
         job = job_of(path, folder, key, options, statuses, self.settings, self.live, min_score)
         async with self.deadline(longest_s):
-            outcome = await run(job, stages or self.stages, progress)
+            outcome = await run(replace(job, edit=edit), stages or self.stages, progress)
         media = outcome.media
-        self.access.daily.add(owner, media.duration_s, media.frame_count)
+        if edit is None:  # else the networks did not run
+            self.access.daily.add(owner, media.duration_s, media.frame_count)
         logger.info(
             "request %s: %d frames, %s",
             request_id,

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from biomech.config import CUTOFFS_HZ, JUMP, RUN, BiomechanicsConfig
+from biomech.events.event_edits import NO_EDITS, EventEdits, edited_gait, edited_repetitions
 from biomech.events.flight import Flight, flights, with_contacts
 from biomech.events.gait import Gait, gait_of
 from biomech.events.repetitions import Repetition, Repetitions, descents, repetitions
@@ -89,7 +90,10 @@ class ClipEvents:
 
 
 def clip_events_of(
-    metrics: PersonMetrics, config: BiomechanicsConfig, movement: str
+    metrics: PersonMetrics,
+    config: BiomechanicsConfig,
+    movement: str,
+    edits: EventEdits = NO_EDITS,
 ) -> ClipEvents | None:
     """Return the events of one person; None where the clip is too short or slow to be filtered.
 
@@ -98,19 +102,20 @@ def clip_events_of(
 
     Args:
         metrics: of the person. config: thresholds. movement: named by the caller.
+        edits: corrections by hand, in frames of the person's track.
     """
-    made = _performance(metrics, config, movement)
+    made = _performance(metrics, config, movement, edits)
     if made is None or made.recognized is None or config.cutoff_source != "default":
         return made
     sharper = replace(config, cutoff_hz=CUTOFFS_HZ[made.recognized], cutoff_source="recognized")
     if sharper.cutoff_hz <= config.cutoff_hz or MAX_SHARE * made.curves.rate_hz <= config.cutoff_hz:
         return made
     again = person_metrics(metrics.points.track, sharper, metrics.subject, metrics.roll_deg)
-    return _performance(again, sharper, movement)
+    return _performance(again, sharper, movement, edits)
 
 
 def _performance(
-    metrics: PersonMetrics, config: BiomechanicsConfig, movement: str
+    metrics: PersonMetrics, config: BiomechanicsConfig, movement: str, edits: EventEdits
 ) -> ClipEvents | None:
     used = metrics.points.filter
     if used.cutoff_hz is None or not metrics.size.stature_px > 0:
@@ -119,7 +124,9 @@ def _performance(
     view, present = metrics.view.of_clip(), metrics.points.track.present
     flown = flights(curves, metrics.size.height_m)
     gait, reason = gait_of(curves, view, present, flown, runner=movement == RUN)
+    gait = edited_gait(gait, edits, curves.times_s)
     reps = repetitions(curves, present, striding(curves, gait))
+    reps = edited_repetitions(reps, edits, curves.times_s)
     made = ClipEvents(metrics, curves, view, reps, gait, reason, flown)
     landed = set(made.landings)
     # Split the stance between two flights: the first half belongs to the landing.

@@ -49,12 +49,16 @@ _BOTH_UP: Final = 0.04
 
 @dataclass(frozen=True, slots=True)
 class GaitEvent:
-    """A gait event; ``kind`` is ``contact`` or ``toe_off``, ``frame`` the nearest frame."""
+    """A gait event; ``kind`` is ``contact`` or ``toe_off``, ``frame`` the nearest frame.
+
+    ``by_hand`` is whether somebody set it, rather than the detection.
+    """
 
     kind: EventKind
     side: Side
     t_s: float
     frame: int
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

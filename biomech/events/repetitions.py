@@ -50,6 +50,7 @@ class Repetition:
             the valley.
         depth: way of the driver from the nearer valley to the peak, in its unit.
         share: ``depth`` over the typical depth of the clip.
+        by_hand: whether somebody set its bounds, rather than the detection.
     """
 
     start: int
@@ -60,6 +61,7 @@ class Repetition:
     stop_s: float
     depth: float
     share: float = 1.0
+    by_hand: bool = False
 
     @property
     def full(self) -> bool:
@@ -222,16 +224,23 @@ def _counted(curves: Curves, chosen: _Candidate) -> Repetitions:
             depth = float(way[end] - way.min())
             if depth >= _BOUNCE_SHARE * chosen.typical:
                 cut.append(Cut(float(times[end]), depth))
-    depths = np.array([rep.depth for rep in items])
-    usual = _weighted_median(depths, depths**2)
     return Repetitions(
         chosen.driver,
         chosen.signal,
         chosen.prominence,
-        [replace(rep, share=rep.depth / usual) for rep in items],
+        shared(items),
         chosen.direction,
         cut,
     )
+
+
+def shared(items: list[Repetition]) -> list[Repetition]:
+    """Return the repetitions with their share of the typical depth, the weighted median."""
+    if not items:
+        return items
+    depths = np.array([rep.depth for rep in items])
+    usual = _weighted_median(depths, depths**2)
+    return [replace(rep, share=rep.depth / usual) for rep in items]
 
 
 def _in_run(times_s: Array, signal: Array, peaks: Indices, first: int) -> list[Repetition]:

@@ -33,7 +33,7 @@ from biomech.reasons import Flags
 from biomech.records.values import CutoffSource, FilterType
 from biomech.skeleton import SKELETON
 from biomech.time_windows import rate_of, runs_of
-from biomech.track import Track
+from biomech.track import HandPoints, Track
 
 _LONGEST_RESIDUAL: Final = 3000
 """Maximum number of frames for the residual analysis; more do not improve it."""
@@ -137,7 +137,14 @@ def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) 
         seen = VisibleKeypoints(exchange(seen.xy, swaps), exchange(seen.reason, swaps))
         sigma, score = exchange(sigma, swaps), exchange(score, swaps)
         from_model = exchange(from_model, swaps)
-    outlier = _outliers(track.times_s, seen.xy, score, config)
+    hand = track.by_hand or _no_hand(track.xy.shape)
+    placed = hand.placed
+    # On top of repaired sides: the name that a person chose is right.
+    seen = _corrected(seen, hand, track, roll_deg)
+    hand_sigma = _turned_sigma(oks_sigma(track.box), roll_deg)
+    sigma = np.where(placed[..., None], hand_sigma, sigma)
+    from_model = from_model & ~placed
+    outlier = _outliers(track.times_s, seen.xy, score, config) & ~placed
     raw = np.where(outlier[..., None], np.nan, seen.xy)
     reason = np.where(outlier, reasons.OUTLIER, seen.reason)
     whole, filled = fill_gaps(track.times_s, raw, config.max_gap_s, config.gap_neighbours)
@@ -149,7 +156,7 @@ def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) 
     measured = reason == ""
     smooth = np.where(done[..., None], curve, np.nan)
     noise = noise_of(raw, smooth, sigma, chosen.cutoff_hz, chosen.rate_hz)
-    sigma = noise.inflation * sigma
+    sigma = np.where(placed[..., None], hand_sigma, noise.inflation * sigma)
     return Smoothed(
         track=track,
         raw=raw,
@@ -164,6 +171,23 @@ def preprocess(track: Track, config: BiomechanicsConfig, roll_deg: float = 0.0) 
         unsmoothed=measured & ~done,
         swaps=swaps,
         filter=chosen if done.any() else replace(chosen, cutoff_hz=None, limited=False),
+    )
+
+
+def _no_hand(shape: tuple[int, ...]) -> HandPoints:
+    return HandPoints(np.full(shape, np.nan), np.zeros(shape[:-1], np.bool_))
+
+
+def _corrected(
+    seen: VisibleKeypoints, hand: HandPoints, track: Track, roll_deg: float
+) -> VisibleKeypoints:
+    """Return the points with those placed by hand, and without those hidden by hand."""
+    placed = hand.placed
+    xy = derotated(hand.xy, roll_deg, track.center) if roll_deg else hand.xy
+    kept = np.where(hand.hidden[..., None], np.nan, seen.xy)
+    reason = np.where(hand.hidden, reasons.HIDDEN_BY_HAND, seen.reason)
+    return VisibleKeypoints(
+        np.where(placed[..., None], xy, kept), np.where(placed, "", reason).astype(reason.dtype)
     )
 
 

@@ -1,9 +1,9 @@
 """Define the events of a clip in its result: repetitions, gait, jumps, landings and measures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from biomech.records.values import Count, Direction, Number, Unit, Word
+from biomech.records.values import ABSENT, Count, Direction, Number, Unit, Word
 from biomech.skeleton import Side
 
 EventKind = Literal["contact", "toe_off"]
@@ -41,6 +41,8 @@ class RepetitionRecord:
     rom_deg: dict[str, Number]
     out: PhaseSmoothness
     back: PhaseSmoothness
+    by_hand: bool | None = field(default=None, metadata=ABSENT)
+    """True if somebody set its bounds; else absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,8 @@ class GaitEventRecord:
     side: Side
     t_s: float
     frame: int
+    by_hand: bool | None = field(default=None, metadata=ABSENT)
+    """True if somebody set it; else absent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

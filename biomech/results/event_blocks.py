@@ -104,6 +104,7 @@ def reps_of(clip_events: ClipEvents, first_frame: int) -> list[RepetitionRecord]
                 rom_deg={n: number(float(np.ptp(v))) for n, v in known.items() if len(v)},
                 out=_phase(out),
                 back=_phase(back),
+                by_hand=rep.by_hand or None,
             )
         )
     return made
@@ -131,7 +132,11 @@ def gait_of(clip_events: ClipEvents, gait: Gait, first_frame: int) -> GaitRecord
         ],
         events=[
             GaitEventRecord(
-                kind=e.kind, side=e.side, t_s=rounded(e.t_s), frame=first_frame + e.frame
+                kind=e.kind,
+                side=e.side,
+                t_s=rounded(e.t_s),
+                frame=first_frame + e.frame,
+                by_hand=e.by_hand or None,
             )
             for e in gait.events
         ],

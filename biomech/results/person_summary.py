@@ -28,6 +28,7 @@ from biomech.config import (
 )
 from biomech.events.clip_events import ClipEvents
 from biomech.events.cycle_average import phases
+from biomech.events.event_edits import NO_EDITS, EventEdits
 from biomech.events.measures import Measure, measures_of
 from biomech.events.repetitions import DIRECTIONS
 from biomech.kinematics.person_metrics import PersonMetrics
@@ -96,6 +97,7 @@ class SummaryInputs:
         guidelines: of the site. model: source of most poses, None if unknown.
         first_frame: number in the clip of the track's first frame.
         others: (f,) frames of the track with another person, None for none.
+        edits: events corrected by hand, in frames of the track.
     """
 
     config: BiomechanicsConfig
@@ -105,6 +107,7 @@ class SummaryInputs:
     model: str | None = None
     first_frame: int = 0
     others: Flags | None = None
+    edits: EventEdits = NO_EDITS
 
 
 def summary(

@@ -1,13 +1,14 @@
 """Compute the biomechanics of a clip from its poses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from biomech.analysis import analyze_person
+from biomech.analysis import Result, analyze_person
 from biomech.applications.norms_and_limits import NO_GUIDELINES, Guidelines
 from biomech.config import ALL_OUTPUTS, NO_CONTEXT, Context, EnabledOutputs, Subject
+from biomech.events.event_edits import NO_EDITS, EventEdits
 from biomech.joints import JOINT_ANGLES
 from biomech.kinematics.geometry import derotated
 from biomech.preprocessing.preprocess import Smoothed
@@ -15,7 +16,7 @@ from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.results.frame_blocks import disabled_block
 from biomech.results.person_summary import SummaryInputs, disabled_summary
-from biomech.track import Track
+from biomech.track import HandPoints, Track
 from deployments.messages import F32, F64, ClipBiomechanics, ClipPoses
 
 
@@ -56,6 +57,7 @@ def analyze(
     summaries: list[PersonSummary] = []
     drawn: F32 | None = None
     angles = _no_angles(clip)
+    ignored: list[str] = []
     for p, person_id in enumerate(clip.track_id.tolist()):
         shown = _shown(clip, p)
         track = track_of(clip, p, shown, context.camera.slowmo_factor)
@@ -68,8 +70,10 @@ def analyze(
             model=_model_of(clip, p),
             first_frame=shown.start,
             others=(clip.row[shown] >= 0).sum(1) > track.present,
+            edits=_edits_of(clip, person_id).shifted(-shown.start),
         )
         result = analyze_person(track, inputs, person_id)
+        ignored += _ignored(result, person_id)
         if p < max_people_in_frames:
             frames.append(result.frames(len(clip.times_s)))
         if p == 0:
@@ -78,7 +82,28 @@ def analyze(
             for i, name in enumerate(JOINT_ANGLES):
                 angles[shown, i] = result.metrics.joint_angles[name].value
         summaries.append(result.summary)
-    return ClipBiomechanics(frames, angles, summaries, drawn)
+    return ClipBiomechanics(
+        frames,
+        angles,
+        summaries,
+        drawn,
+        tuple(("correction_without_effect", text) for text in dict.fromkeys(ignored)),
+    )
+
+
+def _edits_of(clip: ClipPoses, person_id: int) -> EventEdits:
+    return NO_EDITS if clip.by_hand is None else clip.by_hand.events.get(person_id, NO_EDITS)
+
+
+def _ignored(result: Result, person_id: int) -> Iterator[str]:
+    """Yield the events set by hand that the result cannot have."""
+    events = result.events
+    gait, repetitions = (events.gait, events.repetitions) if events else (None, None)
+    for what in result.inputs.edits.unapplied(gait, repetitions):
+        yield (
+            f"person {person_id}: a {what} that was set by hand has no effect, as no gait or no "
+            "movement is found there"
+        )
 
 
 def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float = 1.0) -> Track:
@@ -96,6 +121,17 @@ def track_of(clip: ClipPoses, person: int, frames: slice, slowmo_factor: float =
         present=clip.row[frames, person] >= 0,
         size=(clip.width, clip.height),
         blur=None if clip.blur is None else of(clip.blur),
+        by_hand=_hand_points(clip, person, frames),
+    )
+
+
+def _hand_points(clip: ClipPoses, person: int, frames: slice) -> HandPoints | None:
+    hand, row = clip.by_hand, clip.row[frames, person]
+    if hand is None or not (np.isfinite(hand.xy[row]).any() or hand.hidden[row].any()):
+        return None
+    return HandPoints(
+        clip.to_dense(hand.xy, frames, person).astype(np.float64),
+        np.where((row >= 0)[:, None], hand.hidden[row], False),
     )
 
 

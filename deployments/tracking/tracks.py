@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from deployments.athlete_choice import PROMINENT, Athlete
 from deployments.messages import I64, Bools, ClipPoses, MediaInfo, SegmentPoses
+from deployments.tracking.athlete import choose
 from deployments.tracking.grouped import Grouped
 from deployments.tracking.identity import resolve
 from deployments.tracking.person_table import (
@@ -24,7 +26,9 @@ _DUPLICATE_SHARE = 0.6
 _MOST_CELLS = 4_000_000  # people times frames
 
 
-def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
+def merge(
+    segments: Iterable[SegmentPoses], media: MediaInfo, athlete: Athlete = PROMINENT
+) -> ClipPoses:
     """Merge segments into the people of a clip.
 
     Tracklets are joined where the video was cut, and tracks of one body are merged. Identities are
@@ -34,19 +38,21 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
 
     People are numbered from 1 by importance: the sum over frames of the square of the box's longer
     side, its score, and its nearness to the picture's center (1 there, 0.5 in the corners). The
-    longer side is the body's size; the area also grows with raised arms. The first is the primary
-    person. In a long video only the most important people are kept, so that people times frames do
-    not exceed four million.
+    longer side is the body's size; the area also grows with raised arms. ``athlete`` chooses the
+    primary person, who comes first and keeps their number. In a long video only the primary and the
+    most important people are kept, so that people times frames do not exceed four million.
 
     Args:
         segments: all segments of the video, in any order.
         media: the video that the segments were cut from.
+        athlete: how the primary person is chosen; see :func:`choose`.
 
     Returns:
         People and poses, independent of where the video was cut.
 
     Raises:
         ValueError: the segments do not make up the video.
+        AthleteNotFoundError: nobody is at the point of ``athlete``.
     """
     parts = sorted(segments, key=lambda s: s.first_frame)
     decoded = np.concatenate([part.decoded for part in parts])
@@ -60,10 +66,15 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     identity = _resolved(rows, track, take)
     identity[_stray(rows, identity, media)] = -1
     person = _by_importance(rows, identity, media)
+    numbers = np.arange(1, int(person.max(initial=-1)) + 2, dtype=np.int32)
+    if primary := choose(rows, person, media, athlete):
+        person = np.where(person == primary, 0, person + ((person >= 0) & (person < primary)))
+        numbers = np.insert(np.delete(numbers, primary), 0, primary + 1)
     most = max(_MOST_CELLS // media.frame_count, 1)
-    left_out = max(int(person.max(initial=-1)) + 1 - most, 0)
+    left_out = max(len(numbers) - most, 0)
     person[person >= most] = -1
-    return replace(_clip(rows, person, media, decoded), left_out=left_out, cuts=tuple(cuts))
+    clip = _clip(rows, person, media, decoded)
+    return replace(clip, track_id=numbers[:most], left_out=left_out, cuts=tuple(cuts))
 
 
 def _cuts(parts: Sequence[SegmentPoses], media: MediaInfo, rows: ClipRows) -> list[int]:

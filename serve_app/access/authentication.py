@@ -26,7 +26,7 @@ OPEN_PATHS: Final = frozenset(
 None has a secret.
 """
 
-LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source)")
+LINKED: Final = re.compile(r"/videos/.+|/jobs/[^/]+/(video|source|report)")
 """Paths that a signed link opens for reading: what a browser shows, which sends no key."""
 
 _DOTS_OF_TOKEN: Final = 2

@@ -102,8 +102,14 @@ def files_in(flags: Mapping[str, Any]) -> dict[str, Path]:
     return {name: flags[name] for name in _FILES if flags[name] is not None}
 
 
-def _type_of(schema: Mapping[str, Any]) -> click.Choice[Any] | click.FloatRange:
-    """Return the type of a flag: a choice of words, or a number within bounds."""
+def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any]:
+    """Return the type of a flag: a choice of words, a number within bounds, or text of either.
+
+    Text is validated with the request's other options.
+    """
+    kinds = {kind["type"] for kind in schema.get("anyOf", [schema])} - {"null"}
+    if len(kinds) > 1:
+        return click.STRING
     values = schema.get("anyOf", [schema])[0]
     if "enum" in values:
         return click.Choice(values["enum"])

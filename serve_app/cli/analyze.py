@@ -12,6 +12,8 @@ import click
 from deployments.concurrency import run_async
 from deployments.errors import ServiceError, StorageError
 from serve_app.cli.analysis_flags import analysis_flags, options_of
+from serve_app.cli.completion import complete_file
+from serve_app.cli.json_output import json_option, print_failure
 from serve_app.cli.output_files import names_of, replacing, require_file, shown, source_id
 from serve_app.cli.overview import print_summary
 from serve_app.cli.progress_bar import STDERR, announce, progress_of
@@ -32,7 +34,9 @@ class Formats:
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="FILE_OR_URL...")
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="FILE_OR_URL...", shell_complete=complete_file
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -41,21 +45,19 @@ class Formats:
     help="Folder for NAME.json (the response of POST /pose) and NAME.annotated.mp4. If it has "
     "results of another video with that name, they are kept and NAME gets a number.",
 )
-@click.option(
-    "--json", "to_stdout", is_flag=True, help="Print each response as one line of JSON, no summary."
-)
+@json_option
 @click.option("--csv", is_flag=True, help="Also write NAME.csv, one row per frame and person.")
 @click.option("--video/--no-video", default=True, help="Make the annotated video.")
 @analysis_flags
 def analyze(
-    sources: tuple[str, ...], out: Path, to_stdout: bool, csv: bool, video: bool, **flags: Any
+    sources: tuple[str, ...], out: Path, as_json: bool, csv: bool, video: bool, **flags: Any
 ) -> None:
     """Analyze videos without a server: files, or http(s)://, gs:// and s3:// addresses.
 
-    Prints a summary of each video. If a video fails, the others are still analyzed, and the exit
-    code is 1.
+    Prints a summary of each video, or the response with --json. If a video fails, the others are
+    still analyzed, and the exit code is 1.
     """
-    formats, options = Formats(csv=csv, to_stdout=to_stdout), options_of(flags, video=video)
+    formats, options = Formats(csv=csv, to_stdout=as_json), options_of(flags, video=video)
     failures = 0
     with local_service(results_in(out)) as service:
         announce(service.models)
@@ -64,10 +66,10 @@ def analyze(
                 response = analyze_one(service, source, options, out / name, formats)
             except ServiceError as error:
                 failures += 1
-                STDERR.print(f"{shown(source)}: {error.detail}\n  {error.hint}", style="red")
+                print_failure(error, source=shown(source))
             else:
-                if not to_stdout:
-                    print_summary(response, name, everybody=options.people == "all")
+                if not as_json:
+                    print_summary(response, name, everybody=options.people != "primary")
     if failures:
         raise click.exceptions.Exit(1)
 

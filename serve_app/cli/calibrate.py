@@ -9,7 +9,9 @@ from deployments.pose.loading import load_pose_model
 from deployments.pose.offline.calibration_fit import NOMINAL, Fitted, fit, measure_points
 from deployments.pose.offline.coco_evaluation import find_coco
 from deployments.roles import ModelRole
+from serve_app.cli.completion import complete_model
 from serve_app.cli.evaluate import pose_model_here
+from serve_app.cli.json_output import json_option
 from serve_app.cli.progress_bar import STDERR, progress_of
 from serve_app.live_config import LiveConfig
 from serve_app.model_plan import plan_models
@@ -22,7 +24,11 @@ _WITHIN = 0.05
 
 @click.command()
 @click.argument("coco_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
+@click.option(
+    "--model",
+    help="Registry key; default: the model that `analyze` would use.",
+    shell_complete=complete_model,
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -30,7 +36,7 @@ _WITHIN = 0.05
     show_default=True,
     help="File to write; entries of other models in it are kept. A PNG is written next to it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the calibration as JSON.")
+@json_option
 def calibrate(coco_dir: Path, model: str | None, out: Path, as_json: bool) -> None:
     """Calibrate keypoint deviations and confidences on the labels of COCO_DIR.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from serve_app.cli.json_output import json_option, print_json
 from serve_app.config_check import check_config, weights_on_this_machine
 
 
@@ -14,7 +15,8 @@ from serve_app.config_check import check_config, weights_on_this_machine
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-def check(configs: tuple[Path, ...]) -> None:
+@json_option
+def check(configs: tuple[Path, ...], as_json: bool) -> None:
     """Check CONFIGS for mistakes that `serve deploy` ignores.
 
     Such mistakes are unknown keys and names, values out of range, GPU shares that do not fit, and
@@ -25,9 +27,12 @@ def check(configs: tuple[Path, ...]) -> None:
     for config in configs:
         problems = check_config(config)
         wrong += bool(problems)
+        weights = [] if problems else list(weights_on_this_machine(config))
+        if as_json:
+            print_json({"config": config, "problems": problems, "weights": weights})
+            continue
         click.echo(f"{config}: " + ("; ".join(["wrong", *problems]) if problems else "good"))
-        if not problems:
-            for line in weights_on_this_machine(config):
-                click.echo(f"  {line}")
+        for line in weights:
+            click.echo(f"  {line}")
     if wrong:
         raise click.exceptions.Exit(2)

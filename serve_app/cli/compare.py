@@ -1,6 +1,5 @@
 """Implement `mmpose-service compare`: compare two saved results."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,9 @@ from biomech.records.application_records import (
 from deployments.biomechanics.comparable_results import summary_of
 from deployments.biomechanics.guideline_files import load_guidelines
 from deployments.errors import BadParameterError
-from serve_app.cli.export import RESULT, load_result
+from serve_app.cli.export import RESULT
+from serve_app.cli.json_output import json_option, print_failure, print_json
+from serve_app.export.saved_clip import load_result
 from serve_app.report.tables import number, words
 from serve_app.results.supplied import require_same_definitions
 from serve_app.settings import load_settings
@@ -37,7 +38,7 @@ _LEAST_WIDTH = 110
 @click.option(
     "--people", type=int, nargs=2, help="Track numbers in BEFORE and AFTER; default: the primary."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+@json_option
 def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: bool) -> None:
     """Compare BEFORE with AFTER, two results of one athlete doing the same movement.
 
@@ -50,16 +51,16 @@ def compare(before: Path, after: Path, people: tuple[int, int] | None, as_json: 
     require_same_definitions({str(before): first["definitions"], str(after): second["definitions"]})
     changed, moved = progress(first, second, limits), technique(second, first)
     if as_json:
-        click.echo(
-            json.dumps({"progress": asdict(changed), "technique": asdict(moved)}, allow_nan=False)
-        )
+        print_json({"progress": asdict(changed), "technique": asdict(moved)})
     else:
         _show(changed, moved, (before.name, after.name))
     if changed.status == NOT_COMPARABLE or OK not in (changed.status, moved.status):
-        click.echo(
-            f"error: the results cannot be compared: {_refusal(changed, moved)}\n"
-            "  Film both from the same side, and analyze both with the same --movement and model.",
-            err=True,
+        print_failure(
+            BadParameterError(
+                f"the results cannot be compared: {_refusal(changed, moved)}",
+                hint="Film both from the same side, and analyze both with the same --movement and "
+                "model.",
+            )
         )
         raise click.exceptions.Exit(_FAILED)
 

@@ -12,6 +12,7 @@ from deployments.roles import ModelRole
 from serve_app.cli.analysis_flags import analysis_flags, options_of
 from serve_app.cli.analyze import Formats, analyze_one, results_in
 from serve_app.cli.downloads import DEMO_CONNECT_S, Downloads, find_demo_video, weights_folder
+from serve_app.cli.json_output import json_option
 from serve_app.cli.output_files import names_of
 from serve_app.cli.overview import print_summary
 from serve_app.cli.progress_bar import announce
@@ -39,9 +40,10 @@ from serve_app.settings import load_settings
     envvar="DEMO_OFFLINE",
     help="Download nothing. [env: DEMO_OFFLINE=1]",
 )
+@json_option
 @analysis_flags
-def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
-    """Analyze VIDEO, or the demonstration video, and show the results.
+def demo(video: Path | None, out: Path, offline: bool, as_json: bool, **flags: Any) -> None:
+    """Analyze VIDEO, or the demonstration video, and show the results; --json prints the response.
 
     Published models that are not installed are downloaded first. If a server does not respond
     within 5 s, the default network is used instead.
@@ -58,8 +60,9 @@ def demo(video: Path | None, out: Path, offline: bool, **flags: Any) -> None:
         announce(service.models)
         (name,) = names_of([str(video)], out)
         stem = out / name
-        response = analyze_one(service, str(video), options_of(flags), stem, Formats(csv=True))
-    show(response, video.name, stem)
+        formats = Formats(csv=True, to_stdout=as_json)
+        response = analyze_one(service, str(video), options_of(flags), stem, formats)
+    show(response, video.name, stem, as_json=as_json)
 
 
 def _download() -> None:
@@ -72,12 +75,13 @@ def _download() -> None:
     downloads.demo_video()
 
 
-def show(response: PoseResponse, title: str, stem: Path) -> None:
+def show(response: PoseResponse, title: str, stem: Path, *, as_json: bool = False) -> None:
     """Draw the contact sheet of the results at ``stem``, and print a summary and the paths.
 
     Args:
         response: with its data; the annotated video is ``stem`` plus ``.annotated.mp4``.
         title: title of the sheet. stem: path of the results without suffix.
+        as_json: print nothing.
     """
     data = response.data
     if data is None:
@@ -85,6 +89,8 @@ def show(response: PoseResponse, title: str, stem: Path) -> None:
     annotated, sheet = Path(f"{stem}.annotated.mp4"), Path(f"{stem}.png")
     models = ", ".join(data.processing_summary.models_used) or "no pose"
     write_sheet(response, annotated, sheet, f"{title}: {models}, primary person")
+    if as_json:
+        return
     console = Console()
     print_summary(response, title)
     console.print(_findings(data))

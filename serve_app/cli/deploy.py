@@ -9,6 +9,7 @@ import click
 import yaml
 
 from deployments.errors import ConfigurationError, UnreachableError
+from serve_app.cli.json_output import json_option, print_json
 from serve_app.cli.rollout import wait_until_running
 from serve_app.config_check import check_config
 from serve_app.ray_token import read_token
@@ -24,11 +25,12 @@ from serve_app.ray_token import read_token
     help="Address of the cluster's Ray dashboard.",
 )
 @click.option("--timeout", "timeout_s", default=600.0, show_default=True, help="Seconds to wait.")
-def deploy(config: Path, address: str, timeout_s: float) -> None:
+@json_option
+def deploy(config: Path, address: str, timeout_s: float, as_json: bool) -> None:
     """Check CONFIG, deploy it and wait until every application runs.
 
     The cluster's token is read from where Ray looks for it, else from where `mmpose-service serve`
-    stores it.
+    stores it. --json prints the status of each application and its deployments.
 
     Exit codes: 2 the config or the token is wrong, 1 the cluster cannot be reached or a deployment
     failed, 3 it was not running in time.
@@ -49,7 +51,20 @@ def deploy(config: Path, address: str, timeout_s: float) -> None:
             found: Mapping[str, Any] = client.get_serve_details()["applications"]
             return found
 
-    wait_until_running(applications, timeout_s)
+    running = wait_until_running(applications, timeout_s)
+    if as_json:
+        print_json(
+            {
+                name: {
+                    "status": application["status"],
+                    "deployments": {
+                        key: deployment["status"]
+                        for key, deployment in application["deployments"].items()
+                    },
+                }
+                for name, application in running.items()
+            }
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Download files, and the models of a role, with progress on stderr."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -55,10 +55,12 @@ class Downloads:
     Attributes:
         mirrors: base addresses that are tried after the publisher's.
         connect_s: seconds to wait for a server that sends nothing; None for the usual time.
+        found: paths of what was fetched or was there, by name.
     """
 
     mirrors: tuple[str, ...]
     connect_s: float | None = None
+    found: dict[str, Path] = field(default_factory=dict)
 
     def get(self, asset: Asset, folder: Path) -> Path:
         """Fetch ``asset`` into ``folder``, unless it is there.
@@ -74,7 +76,7 @@ class Downloads:
                 mirrors=self.mirrors,
                 connect_s=self.connect_s,
             )
-        STDERR.print(f"{asset.name}: {path}")
+        self._have(asset.name, path)
         return path
 
     def tried(self, asset: Asset, folder: Path) -> Path | None:
@@ -93,7 +95,7 @@ class Downloads:
         """
         for entry in choice.entries:
             if path := _intact(entry, search):
-                STDERR.print(f"{entry.name}: {path}")
+                self._have(entry.name, path)
                 return True
             if self.tried(entry.asset, folder):
                 return True
@@ -101,7 +103,15 @@ class Downloads:
 
     def demo_video(self) -> Path | None:
         """Find or fetch the demonstration video; on failure print the reason and return None."""
-        return find_demo_video() or self.tried(DEMO_VIDEO, demo_video_folders()[0])
+        path = find_demo_video()
+        if path is None:
+            return self.tried(DEMO_VIDEO, demo_video_folders()[0])
+        self.found[DEMO_VIDEO.name] = path
+        return path
+
+    def _have(self, name: str, path: Path) -> None:
+        STDERR.print(f"{name}: {path}")
+        self.found[name] = path
 
 
 def _intact(entry: ModelEntry, search: tuple[Path, ...]) -> Path | None:

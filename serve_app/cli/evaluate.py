@@ -1,6 +1,5 @@
 """Implement `mmpose-service eval`: compute the average precision on a copy of COCO."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,8 @@ from deployments.pose.offline.coco_evaluation import evaluate as measure
 from deployments.pose.registry import ModelEntry
 from deployments.pose.weights import find_weights
 from deployments.roles import ModelRole
+from serve_app.cli.completion import complete_model
+from serve_app.cli.json_output import json_option, print_json
 from serve_app.cli.progress_bar import progress_of
 from serve_app.model_plan import ModelPlan, plan_models
 from serve_app.settings import load_settings
@@ -21,7 +22,11 @@ from serve_app.settings import load_settings
 
 @click.command("eval")
 @click.argument("coco_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
+@click.option(
+    "--model",
+    help="Registry key; default: the model that `analyze` would use.",
+    shell_complete=complete_model,
+)
 @click.option(
     "--boxes",
     type=click.Choice(["ground_truth", "detector"]),
@@ -29,7 +34,7 @@ from serve_app.settings import load_settings
     show_default=True,
     help="Source of the boxes of people.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@json_option
 def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> None:
     """Measure the COCO keypoint AP of a pose model on COCO_DIR and show the published figure.
 
@@ -53,7 +58,10 @@ def evaluate(coco_dir: Path, model: str | None, boxes: str, as_json: bool) -> No
             published_ap=None if entry.published_ap is None else entry.published_ap / 100,
             progress=lambda done, total: report("evaluating", done, total),
         )
-    click.echo(json.dumps(asdict(result)) if as_json else _text(result, plan.options.flip_test))
+    if as_json:
+        print_json(asdict(result))
+    else:
+        click.echo(_text(result, plan.options.flip_test))
 
 
 def pose_model_here(key: str | None, plan: ModelPlan) -> tuple[ModelEntry, Path]:

@@ -6,11 +6,11 @@ from typing import Any, get_args
 import click
 
 from biomech.files import Profile
-from deployments.errors import BadParameterError
+from serve_app.cli.json_output import json_option, print_json, require_file_beside_json
 from serve_app.cli.output_files import readable, run_id_of, write
 from serve_app.cli.progress_bar import STDERR
 from serve_app.export.formats import ExportOptions, export
-from serve_app.export.saved_clip import SavedResult, read_result
+from serve_app.export.saved_clip import load_result
 from serve_app.http.export_query import Format
 
 RESULT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,13 +40,15 @@ _PIXELS = "_px.trc"
 )
 @click.option("--with-hip", is_flag=True, help="mot with profile opensim: include the hips.")
 @click.option("--run-id", help="csv, parquet: run_id of each row; default: the name of RESULT.")
+@json_option
 def export_command(
-    result: Path, kind: Format, out: Path | None, run_id: str | None, **options: Any
+    result: Path, kind: Format, out: Path | None, run_id: str | None, as_json: bool, **options: Any
 ) -> None:
     """Convert RESULT, a JSON file of `analyze` or POST /pose, to another format.
 
-    docs/exports.md describes columns, units and signs.
+    docs/exports.md describes columns, units and signs. --json prints the path, bytes and notes.
     """
+    require_file_beside_json(out, as_json=as_json)
     made = export(
         load_result(result), kind, ExportOptions(run_id=run_id or run_id_of(result), **options)
     )
@@ -57,20 +59,9 @@ def export_command(
         for piece in made.pieces:
             click.echo(piece, nl=False)
     else:
-        STDERR.print(f"{readable(str(target))}: {write(target, made.pieces)} bytes")
+        written = write(target, made.pieces)
+        STDERR.print(f"{readable(str(target))}: {written} bytes")
+        if as_json:
+            print_json({"path": readable(str(target)), "bytes": written, "notes": list(made.notes)})
     for note in made.notes:
         STDERR.print(f"  {note}", style="yellow")
-
-
-def load_result(path: Path) -> SavedResult:
-    """Read a saved result from a file.
-
-    Raises:
-        BadParameterError: the file cannot be read or has no result; names the file.
-    """
-    try:
-        return read_result(path.read_bytes())
-    except OSError as error:
-        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
-    except BadParameterError as error:
-        raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error

@@ -14,7 +14,14 @@ from pydantic_core import to_json
 from deployments.errors import BadParameterError, ServiceError
 from serve_app.access.caller import API_KEY_VARIABLE, URL_VARIABLE
 from serve_app.cli.analysis_flags import analysis_flags, files_in, values_in
+from serve_app.cli.completion import complete_file, complete_job
 from serve_app.cli.job_progress import in_words, watching
+from serve_app.cli.json_output import (
+    json_option,
+    print_failure,
+    print_json,
+    require_file_beside_json,
+)
 from serve_app.cli.output_files import require_file, shown, write, writing
 from serve_app.client import PoseClient
 from serve_app.client.uploads import is_address
@@ -24,8 +31,7 @@ from serve_app.results.validation import parse_options
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _Command = Callable[..., None]
-_ids = click.argument("ids", nargs=-1, required=True, metavar="ID...")
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print each job as a line of JSON.")
+_ids = click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=complete_job)
 
 
 def _calling(command: _Command) -> _Command:
@@ -61,14 +67,16 @@ def jobs() -> None:
 
 
 @jobs.command()
-@click.argument("sources", nargs=-1, required=True, metavar="FILE_OR_URL...")
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="FILE_OR_URL...", shell_complete=complete_file
+)
 @click.option("--video/--no-video", default=True, help="Make the annotated video.")
 @click.option("--webhook-url", help="https address that is called when a job ends.")
 @click.option(
     "--idempotency-key", metavar="KEY", help="Requests with the same KEY and videos make one job."
 )
 @click.option("--watch", "is_watched", is_flag=True, help="Show progress until all have ended.")
-@_as_json
+@json_option
 @analysis_flags
 @_calling
 def submit(
@@ -110,7 +118,7 @@ def submit(
 @click.option(
     "--limit", type=click.IntRange(1), default=50, show_default=True, help="Most jobs to list."
 )
-@_as_json
+@json_option
 @_calling
 def list_(
     client: PoseClient, state: StateName | None, group: str | None, limit: int, as_json: bool
@@ -120,9 +128,9 @@ def list_(
 
 
 @jobs.command()
-@click.argument("ids", nargs=-1, metavar="ID...")
+@click.argument("ids", nargs=-1, metavar="ID...", shell_complete=complete_job)
 @click.option("--group", metavar="ID", help="Watch all jobs that were submitted together.")
-@_as_json
+@json_option
 @_calling
 def watch(client: PoseClient, ids: tuple[str, ...], group: str | None, as_json: bool) -> None:
     """Show the progress of jobs until all have ended; the exit code is 1 unless all succeeded."""
@@ -135,7 +143,7 @@ def watch(client: PoseClient, ids: tuple[str, ...], group: str | None, as_json: 
 
 
 @jobs.command()
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=complete_job)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path, allow_dash=True),
@@ -151,6 +159,7 @@ def watch(client: PoseClient, ids: tuple[str, ...], group: str | None, as_json: 
 )
 @click.option("--person", type=int, help="trc, mot, c3d: track number; default: the primary.")
 @click.option("--height-m", type=click.FloatRange(0.4, 2.8), help="trc, c3d: the athlete's height.")
+@json_option
 @_calling
 def result(
     client: PoseClient,
@@ -159,9 +168,14 @@ def result(
     video: Path | None,
     fields: str | None,
     kind: Format | None,
+    as_json: bool,
     **options: Any,
 ) -> None:
-    """Fetch the result of the job ID: the response of POST /pose as JSON, or an export."""
+    """Fetch the result of the job ID: the response of POST /pose as JSON, or an export.
+
+    --json prints the paths and bytes of the files, a line each.
+    """
+    require_file_beside_json(out, as_json=as_json)
     chosen = {name: value for name, value in options.items() if value is not None}
     if kind is None and chosen:
         raise click.UsageError("--person and --height-m are of an export: name its --format.")
@@ -175,16 +189,22 @@ def result(
     if str(target) == "-":
         click.echo(content, nl=False)
     else:
-        click.echo(f"{target}: {write(target, [content])} bytes", err=True)
+        _fetched(target, write(target, [content]), as_json=as_json)
     if video is not None:
         with writing(video):
             client.download_video(job_id, video)
-        click.echo(f"{video}: {video.stat().st_size} bytes", err=True)
+        _fetched(video, video.stat().st_size, as_json=as_json)
+
+
+def _fetched(path: Path, size: int, *, as_json: bool) -> None:
+    click.echo(f"{path}: {size} bytes", err=True)
+    if as_json:
+        print_json({"path": path, "bytes": size})
 
 
 @jobs.command()
 @_ids
-@_as_json
+@json_option
 @_calling
 def cancel(client: PoseClient, ids: tuple[str, ...], as_json: bool) -> None:
     """Cancel jobs that have not ended; others stay as they are."""
@@ -193,10 +213,17 @@ def cancel(client: PoseClient, ids: tuple[str, ...], as_json: bool) -> None:
 
 @jobs.command()
 @_ids
+@json_option
 @_calling
-def delete(client: PoseClient, ids: tuple[str, ...]) -> None:
+def delete(client: PoseClient, ids: tuple[str, ...], as_json: bool) -> None:
     """Delete jobs with their results and videos; those that have not ended are cancelled first."""
-    _each(ids, client.delete)
+
+    def one(job_id: str) -> None:
+        client.delete(job_id)
+        if as_json:
+            print_json({"id": job_id, "deleted": True})
+
+    _each(ids, one)
 
 
 def _each(ids: Sequence[str], call: Callable[[str], None]) -> None:
@@ -207,7 +234,7 @@ def _each(ids: Sequence[str], call: Callable[[str], None]) -> None:
             call(job_id)
         except ServiceError as error:
             failures += 1
-            click.echo(f"{job_id}: {error.detail}\n  {error.hint}", err=True)
+            print_failure(error, id=job_id)
     if failures:
         raise click.exceptions.Exit(1)
 

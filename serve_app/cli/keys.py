@@ -11,8 +11,9 @@ from rich.table import Table
 
 from deployments.errors import BadParameterError
 from serve_app.access.caller import TOKEN_OWNER, Quota
-from serve_app.access.keys import KeyFile
+from serve_app.access.keys import ApiKey, KeyFile
 from serve_app.access.links import read_secret, secret_path
+from serve_app.cli.json_output import json_option, print_json
 
 _PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -51,7 +52,15 @@ def keys() -> None:
 @click.option("--video-s-a-day", type=float, help="Seconds of video a day.")
 @click.option("--frames-a-day", type=int, help="Frames of video a day.")
 @click.option("--queued-jobs", type=int, help="Jobs queued at once.")
-def add(name: str, path: Path, days: float | None, replaces: str | None, **limits: Any) -> None:
+@json_option
+def add(
+    name: str,
+    path: Path,
+    days: float | None,
+    replaces: str | None,
+    as_json: bool,
+    **limits: Any,
+) -> None:
     """Make a key for NAME and print it, once: only a digest of its secret is stored."""
     given = {limit: value for limit, value in limits.items() if value is not None}
     try:
@@ -61,14 +70,22 @@ def add(name: str, path: Path, days: float | None, replaces: str | None, **limit
         raise BadParameterError(f"{first['loc'][0]}: {first['msg']}") from error
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
     key, presented = KeyFile(path).add(name, expires=expires, quota=quota, replaces=replaces)
-    click.echo(presented)
+    if as_json:
+        print_json({**_public(key), "key": presented})
+    else:
+        click.echo(presented)
     click.echo(f"Key {key.id} is in {path}. Its secret is not shown again.", err=True)
 
 
 @keys.command("list")
 @_file
-def list_(path: Path) -> None:
+@json_option
+def list_(path: Path, as_json: bool) -> None:
     """List all keys with their state; secrets are stored nowhere."""
+    if as_json:
+        for key in KeyFile(path).all():
+            print_json(_public(key))
+        return
     table = Table("id", "owner", "name", "created", "expires", "state", "quota")
     for column in table.columns:
         column.overflow = "fold"
@@ -91,10 +108,14 @@ def list_(path: Path) -> None:
 @keys.command()
 @click.argument("key_id", metavar="ID")
 @_file
-def revoke(key_id: str, path: Path) -> None:
+@json_option
+def revoke(key_id: str, path: Path, as_json: bool) -> None:
     """Revoke the key ID; the service refuses it from its next request on."""
     key = KeyFile(path).revoke(key_id)
-    click.echo(f"Key {key.id} ({key.name}) is revoked.")
+    if as_json:
+        print_json(_public(key))
+    else:
+        click.echo(f"Key {key.id} ({key.name}) is revoked.")
 
 
 @keys.command("webhook-secret")
@@ -113,7 +134,10 @@ def revoke(key_id: str, path: Path) -> None:
     type=_PATH,
     help="Secret of the service; default: `link_secret` next to the keys.",
 )
-def webhook_secret(owner: str, keys_file: Path | None, secret_file: Path | None) -> None:
+@json_option
+def webhook_secret(
+    owner: str, keys_file: Path | None, secret_file: Path | None, as_json: bool
+) -> None:
     """Print the secret by which OWNER verifies webhooks.
 
     `keys list` shows the owners. Without OWNER it is that of callers without a key.
@@ -123,7 +147,11 @@ def webhook_secret(owner: str, keys_file: Path | None, secret_file: Path | None)
     if owner:
         _check_owner(owner, _required(click.get_current_context(), None, keys_file))
     path = secret_file or secret_path(keys_file)
-    click.echo(WebhookKeys(read_secret(path)).of(owner))
+    secret = WebhookKeys(read_secret(path)).of(owner)
+    if as_json:
+        print_json({"owner": owner, "secret": secret})
+    else:
+        click.echo(secret)
     click.echo(f"Derived from {path}.", err=True)
 
 
@@ -139,6 +167,14 @@ def _check_owner(owner: str, path: Path) -> None:
             f"no key in {path} has the owner {owner}",
             hint="Give the owner that `mmpose-service keys list` shows, not the name.",
         )
+
+
+def _public(key: ApiKey) -> dict[str, Any]:
+    """Return what is known of a key, without the digest of its secret."""
+    return {
+        **key.model_dump(mode="json", exclude={"sha256"}),
+        "state": key.state(datetime.now(UTC)),
+    }
 
 
 def _day(at: datetime | None) -> str:

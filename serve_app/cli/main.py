@@ -2,7 +2,7 @@
 
 Exit codes: 0 success; 1 something could not be analyzed, fetched or checked; 2 a wrong argument or
 setting, or a command whose packages are not installed; 3 weights are missing or damaged;
-130 interrupted.
+130 interrupted. They are the same with ``--json``, where errors are problem documents.
 """
 
 import ast
@@ -22,6 +22,7 @@ from deployments.errors import (
     WeightsCorruptError,
     WeightsMissingError,
 )
+from serve_app.cli.json_output import is_json, note_format, print_failure
 from serve_app.versions import SERVICE_DISTRIBUTION, package_version
 
 FAILED, WRONG_USE, NO_MODEL, INTERRUPTED = 1, 2, 3, 130
@@ -52,6 +53,7 @@ _COMMANDS = {
     "keys": "keys:keys",
     "quantize": "quantize:quantize",
     "tune": "tune:tune",
+    "completion": "completion:completion",
 }
 """Module of ``serve_app.cli`` and function in it by command, imported when the command runs."""
 
@@ -77,7 +79,12 @@ class _Deferred(click.Command):
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         module, function = self._place
-        command: click.Command = getattr(import_module(f"serve_app.cli.{module}"), function)
+        try:
+            command: click.Command = getattr(import_module(f"serve_app.cli.{module}"), function)
+        except ModuleNotFoundError:
+            if not kwargs.get("resilient_parsing"):  # completion, which offers nothing here
+                raise
+            return super().make_context(*args, **kwargs)
         return command.make_context(*args, **kwargs)
 
 
@@ -101,12 +108,23 @@ class _Commands(click.Group):
             return None
         return _Deferred(cmd_name, *_COMMANDS[cmd_name].split(":"))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        note_format(ctx, args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ServiceError as error:
-            click.echo(f"error: {error}\n  {error.hint}", err=True)
+            print_failure(error)
             ctx.exit(_CODES.get(type(error), FAILED))
+        except click.UsageError as error:
+            if not is_json():
+                raise
+            path = (error.ctx or ctx).command_path
+            hint = f"See `{path} --help`."
+            print_failure(BadParameterError(error.format_message(), hint=hint))
+            ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
             package = (error.name or "").partition(".")[0]
             if package in _OWN_PACKAGES:
@@ -115,10 +133,8 @@ class _Commands(click.Group):
             command = ctx.invoked_subcommand or ""
             extra = _EXTRAS.get(command)
             remedy = (_PIP if extra else _SETUP).format(SERVICE_DISTRIBUTION, extra)
-            click.echo(
-                f"error: {command} needs packages that are not installed: {package}\n  {remedy}",
-                err=True,
-            )
+            detail = f"{command} needs packages that are not installed: {package}"
+            print_failure(ConfigurationError(detail, hint=remedy))
             ctx.exit(WRONG_USE)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)

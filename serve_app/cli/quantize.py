@@ -11,7 +11,9 @@ from deployments.errors import BadParameterError
 from deployments.pose.loading import load_detector
 from deployments.pose.weights import verify
 from deployments.roles import ModelRole
+from serve_app.cli.completion import complete_model
 from serve_app.cli.evaluate import first_here, pose_model_here
+from serve_app.cli.json_output import json_option, print_json
 from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.analysis_diff import crop_shift_px
@@ -24,7 +26,11 @@ from serve_app.settings import load_settings
 @click.argument(
     "videos", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
-@click.option("--model", help="Registry key; default: the model that `analyze` would use.")
+@click.option(
+    "--model",
+    help="Registry key; default: the model that `analyze` would use.",
+    shell_complete=complete_model,
+)
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -40,8 +46,14 @@ from serve_app.settings import load_settings
     show_default=True,
     help="Largest median shift of the keypoints, in crop pixels; beyond it nothing is written.",
 )
+@json_option
 def quantize(
-    videos: tuple[Path, ...], model: str | None, out: Path, crops: int, shift_px: float
+    videos: tuple[Path, ...],
+    model: str | None,
+    out: Path,
+    crops: int,
+    shift_px: float,
+    as_json: bool,
 ) -> None:
     """Quantize the pose network to int8 for this kind of VIDEOS, and measure its error.
 
@@ -93,5 +105,8 @@ def quantize(
     )
     path = quantized_path(out, entry)
     save_quantized(whole.model, facts, path)
-    click.echo(told)
+    if as_json:
+        print_json({"model": entry.key, "path": path, **facts.model_dump()})
+    else:
+        click.echo(told)
     STDERR.print(f"{path}. To enable: export {environment_name('quantized')}={out}")

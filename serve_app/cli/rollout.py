@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from deployments.errors import NotReadyError
+from deployments.errors import NotReadyError, StageFailedError
+from serve_app.cli.json_output import is_json, print_failure
 from serve_app.cli.progress_bar import STDERR
 
 _POLL_S = 1.0
@@ -14,8 +15,8 @@ _POLL_S = 1.0
 
 def wait_until_running(
     applications: Callable[[], Mapping[str, Any]], timeout_s: float | None = None
-) -> None:
-    """Print every change of state on stderr until all applications run.
+) -> Mapping[str, Any]:
+    """Print every change of state on stderr until all applications run, and return these.
 
     Args:
         applications: returns the applications by name, as Serve's REST API describes them.
@@ -35,9 +36,12 @@ def wait_until_running(
             last = state
         statuses = {application["status"] for application in now.values()}
         if statuses == {"RUNNING"}:
-            return
+            return now
         if "DEPLOY_FAILED" in statuses:  # UNHEALTHY passes, while a replica is replaced
-            STDERR.print(_messages(now))
+            if is_json():
+                print_failure(StageFailedError(_messages(now) or state))
+            else:
+                STDERR.print(_messages(now))
             raise click.exceptions.Exit(1)
         if end is not None and time.monotonic() >= end:
             raise NotReadyError(

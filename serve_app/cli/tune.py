@@ -2,7 +2,9 @@
 
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from deployments.decode.segments import split
 from deployments.errors import BadParameterError
 from deployments.messages import U8
 from deployments.process_setup import usable_cpus
+from serve_app.cli.json_output import json_option, print_json
 from serve_app.cli.progress_bar import STDERR
 from serve_app.model_plan import plan_models
 from serve_app.offline.crop_sampling import crops_of
@@ -66,8 +69,15 @@ _FOR_POSE = 0.6  # of the time; the rest goes to the strides, as long as it take
     show_default=True,
     help="Smallest overlap (IoU) of boxes with those of detection in every frame.",
 )
+@json_option
 def tune(
-    video: Path | None, out: Path, into: Path | None, seconds: float, shift_px: float, iou: float
+    video: Path | None,
+    out: Path,
+    into: Path | None,
+    seconds: float,
+    shift_px: float,
+    iou: float,
+    as_json: bool,
 ) -> None:
     """Measure this machine for about a minute and write the fastest settings.
 
@@ -105,8 +115,18 @@ def tune(
     evidence = _evidence(status.name, rates, strides, chosen, stride)
     text = yaml.safe_dump(document, sort_keys=False, default_flow_style=False)
     out.write_text("".join(f"# {line}".rstrip() + "\n" for line in evidence) + text, "utf-8")
-    click.echo("\n".join(evidence))
-    click.echo("\n" + "\n".join(f"{k}={v}" for k, v in environment(found).items()))
+    if as_json:
+        print_json(
+            {
+                "path": out,
+                "environment": environment(found),
+                "rates": [_measured(rate) | {"chosen": rate is chosen} for rate in rates],
+                "strides": [_measured(cost) | {"chosen": cost is stride} for cost in strides],
+            }
+        )
+    else:
+        click.echo("\n".join(evidence))
+        click.echo("\n" + "\n".join(f"{k}={v}" for k, v in environment(found).items()))
     STDERR.print(f"written: {out}")
 
 
@@ -162,6 +182,15 @@ def environment(part: Mapping[str, Any]) -> dict[str, str]:
     """Return the same settings as environment variables, for `mmpose-service analyze`."""
     (application,) = part["applications"]
     return {environment_name(k): str(v) for k, v in application["args"].items()}
+
+
+def _measured(item: PoseRate | StrideCost) -> dict[str, Any]:
+    """Return a measurement as JSON values; what was not measured is None."""
+
+    def known(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {k: None if isinstance(v, float) and isnan(v) else v for k, v in pairs}
+
+    return asdict(item, dict_factory=known)
 
 
 def _named(items: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:

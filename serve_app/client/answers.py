@@ -4,7 +4,7 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -21,6 +21,8 @@ def _all_errors(root: type[ServiceError]) -> dict[str, type[ServiceError]]:
 
 
 _BY_CODE = _all_errors(errors.ServiceError)
+_NO_FACTS = {*ServiceError("").problem(), "instance", "retry_after_s", "private"}
+"""Fields of a problem document that are arguments of an error, or of the answer alone."""
 
 
 class Key(httpx.Auth):
@@ -83,8 +85,8 @@ def error_of(answer: httpx.Response) -> ServiceError:
         return unexpected(answer)
 
 
-def error_in(document: dict[str, str | bool], after: str = "") -> ServiceError:
-    """Return the error that a problem document describes.
+def error_in(document: dict[str, Any], after: str = "") -> ServiceError:
+    """Return the error that a problem document describes, with its additional fields as facts.
 
     Args:
         after: the header ``Retry-After``.
@@ -93,11 +95,13 @@ def error_in(document: dict[str, str | bool], after: str = "") -> ServiceError:
         KeyError, TypeError: it is not a problem document.
     """
     kind = _BY_CODE.get(str(document["code"]), ServiceError)
+    facts = {name: value for name, value in document.items() if name not in _NO_FACTS}
     return kind(
         str(document["detail"]),
         hint=str(document["hint"]),
         retryable=bool(document["retryable"]),
         retry_after_s=float(after) if after.isdecimal() else None,
+        **facts,
     )
 
 

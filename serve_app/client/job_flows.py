@@ -14,6 +14,7 @@ from serve_app.client.analysis_flows import options_to_send
 from serve_app.client.job_events import next_event
 from serve_app.client.steps import Emit, Flow, Lines, Pause, Send, Step, Work, retried, wait_s
 from serve_app.client.uploads import forget, is_address, send_video, upload
+from serve_app.results.correction_schema import Correction, CorrectionRequest
 from serve_app.results.job_schema import (
     MOST_VIDEOS,
     Job,
@@ -22,6 +23,7 @@ from serve_app.results.job_schema import (
     JobOptions,
     StateName,
 )
+from serve_app.results.validation import parse_options
 
 JobProgress = Callable[[Job], None]
 """Called with a job whenever it has changed."""
@@ -116,6 +118,17 @@ def submit_all(
         yield from forget([video["upload_id"] for video in videos if "upload_id" in video])
         raise
     return JobGroup.model_validate_json(answer.content)
+
+
+def correct(
+    job_id: str, changes: Sequence[Correction | Mapping[str, Any]], key: str | None, retries: int
+) -> Flow[Job]:
+    """Queue the job that corrects the result of another one."""
+    asked = yield Work(partial(parse_options, CorrectionRequest, {"changes": list(changes)}))
+    body = asked.model_dump(mode="json", exclude_unset=True)
+    keywords = {"json": body, "headers": _once(key)}
+    answer = yield from retried(Send("POST", f"{path_of(job_id)}/corrections", keywords), retries)
+    return Job.model_validate_json(answer.content)
 
 
 def _once(key: str | None) -> dict[str, str]:

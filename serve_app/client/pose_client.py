@@ -1,6 +1,6 @@
 """Call a service and wait for each answer."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from serve_app.client.steps import Emit, Exchange, Flow
 from serve_app.client.stream_lines import StreamLine
 from serve_app.client.uploads import UploadProgress, upload
 from serve_app.http.export_query import Format
+from serve_app.results.correction_schema import Correction
 from serve_app.results.health_schema import Health
 from serve_app.results.job_schema import Job, JobGroup, StateName
 from serve_app.results.response_schema import FramePose, PoseResponse
@@ -341,6 +342,16 @@ class PoseClient:
             As for :meth:`result` and :meth:`export`.
         """
         return self._run(result_flows.export(job_id, kind, to, options, self._job_retries))
+
+    def correct(
+        self, job_id: str, changes: Sequence[Correction | Mapping[str, Any]], key: str | None = None
+    ) -> Job:
+        """Queue a job that computes a result again from points and events corrected by hand.
+
+        Raises:
+            BadParameterError: the result lacks a point or an event. As for :meth:`result`.
+        """
+        return self._run(job_flows.correct(job_id, changes, key, self._job_retries))
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job that has not ended, and return it; one that has is left as it is.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -182,6 +183,20 @@ def read_result(body: bytes, cancelled: Cancelled = never) -> SavedResult:
         summaries={s["person_id"]: s for s in data.biomechanics_summary},
         size_bytes=len(body),
     )
+
+
+def load_result(path: Path) -> SavedResult:
+    """Read a saved result from a file.
+
+    Raises:
+        BadParameterError: the file cannot be read or has no result; names the file.
+    """
+    try:
+        return read_result(path.read_bytes())
+    except OSError as error:
+        raise BadParameterError(f"{path}: {error.strerror}", hint="Check the path.") from error
+    except BadParameterError as error:
+        raise BadParameterError(f"{path}: {error.detail}", hint=error.hint) from error
 
 
 def _times(frames: list[Frame], slowmo_factor: float) -> Array:

@@ -2,28 +2,21 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final
 
 from biomech.config import DEFINITIONS
-from biomech.kinematics.geometry import Array
-from biomech.kinematics.joint_angles import Z95
-from biomech.records.frame_fields import FIELDS
 from biomech.results.person_summary import LIMITS
-from biomech.skeleton import KEYPOINTS, split_side
+from biomech.skeleton import KEYPOINTS
 from deployments.concurrency import Cancelled, never, while_wanted
 from deployments.errors import TooLargeError
-from serve_app.export.angle_intervals import Spread, frames_around, spreads_of
+from serve_app.export.angle_intervals import frames_around
 from serve_app.export.saved_clip import SavedPerson, SavedResult
+from serve_app.export.variables import Variable, cells_of, variables
 from serve_app.results.saved_result import HINT
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Stage = Literal["raw", "smoothed"]
 
 COLUMNS: Final = (
     "run_id",
@@ -41,10 +34,6 @@ COLUMNS: Final = (
     "null_reason",
 )
 
-NO_POINT: Final = "no_point"
-NOT_SHOWN: Final = "view_mismatch"
-"""Why a signed angle of the other plane has no value: the response leaves it out."""
-
 _ROWS: Final = 1 << 16
 _POINT_VARIABLES: Final = 3 * len(KEYPOINTS)
 _ALWAYS: Final = 20_000
@@ -56,26 +45,6 @@ _LEAST_ROW_BYTES: Final = 5
 _LEAST_SPAN_BYTES: Final = 25
 _LEAST_PERSON_BYTES: Final = 2500
 """Half of what an analysis writes at the least: nobody in most frames, people in one frame each."""
-
-_UNITS: Final = {
-    **dict.fromkeys(FIELDS["joint_angles"] + FIELDS["body_alignment"], "deg"),
-    **dict.fromkeys(FIELDS["movement_analysis"], "score"),
-    "symmetry_index": "1",
-}
-_LEVEL_UNITS: Final = {"px": "px", "pct_stature": "%H", "cm": "cm"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    """One variable of one person in the n frames that show it; ``name`` may begin with a side."""
-
-    name: str
-    unit: str
-    stage: Stage
-    value: Array
-    reason: list[str | None]
-    sd: Array | None = None
-    interval: Array | None = None
 
 
 def csv(result: SavedResult, run_id: str, cancelled: Cancelled = never) -> Iterator[bytes]:
@@ -145,7 +114,7 @@ def _parts(result: SavedResult, run_id: str, cancelled: Cancelled) -> "Iterator[
 
     waiting, count, schema = [], 0, _schema()
     for person in while_wanted(result.people, cancelled):
-        for variable in while_wanted(_variables(result, person), cancelled):
+        for variable in while_wanted(variables(result, person), cancelled):
             rows = _rows(result, person, variable, run_id, schema)
             waiting.append(rows)
             count += len(rows)
@@ -193,33 +162,12 @@ def _schema() -> "pa.Schema":
 
 
 def _rows(
-    result: SavedResult, person: SavedPerson, variable: _Variable, run_id: str, schema: "pa.Schema"
+    result: SavedResult, person: SavedPerson, variable: Variable, run_id: str, schema: "pa.Schema"
 ) -> "pa.Table":
     import pyarrow as pa
 
-    if person.primary:
-        variable = _in_all_frames(result, person, variable)
-        rows = np.arange(len(result.frame))
-    else:
-        rows = person.rows
-    count = len(rows)
-    side, name = split_side(variable.name)
-    low, high = (None, None) if variable.interval is None else variable.interval.T
-    columns = {
-        "run_id": [run_id] * count,
-        "person_id": np.full(count, person.person_id, np.int32),
-        "frame": result.frame[rows],
-        "t_s": np.round(result.times_s[rows], 6),
-        "variable": [name] * count,
-        "side": [side] * count,
-        "value": variable.value,
-        "unit": [variable.unit] * count,
-        "sd": variable.sd,
-        "ci_lo": low,
-        "ci_hi": high,
-        "stage": [variable.stage] * count,
-        "null_reason": variable.reason,
-    }
+    columns = cells_of(result, person, variable, run_id)
+    count = len(columns["frame"])
     arrays = [
         pa.nulls(count, field.type)
         if columns[field.name] is None
@@ -227,76 +175,3 @@ def _rows(
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _in_all_frames(result: SavedResult, person: SavedPerson, variable: _Variable) -> _Variable:
-    reason = list(result.reason)
-    for row, why in zip(person.rows.tolist(), variable.reason, strict=True):
-        reason[row] = why
-    sd, interval = variable.sd, variable.interval
-    return replace(
-        variable,
-        value=result.over_frames(person, variable.value),
-        reason=reason,
-        sd=None if sd is None else result.over_frames(person, sd),
-        interval=None if interval is None else result.over_frames(person, interval),
-    )
-
-
-def _variables(result: SavedResult, person: SavedPerson) -> Iterator[_Variable]:
-    yield from _point_variables(person)
-    spreads = spreads_of(result, person)
-    for name, value in person.values.items():
-        stage: Stage = "raw" if name == "pose_quality" else "smoothed"
-        reason = _reasons(person, name, value)
-        told = person.ci95.get(name)
-        bare = None if told is None else Spread(np.full(len(value), np.nan), told)
-        yield _angle(name, _UNITS.get(name, "1"), value, reason, spreads.get(name, bare), stage)
-    for name, value in person.signed.items():
-        reason = _reasons(person, name, value, NOT_SHOWN)
-        yield _angle(name, "deg", value, reason, spreads.get(name))
-    for name, value in person.included.items():
-        yield _angle(name, "deg", value, _reasons(person, name, value), spreads.get(name))
-    for (part, unit), value in person.levels.items():
-        reason = _reasons(person, f"{part}_level_difference", value)
-        yield _angle(f"{part}_level_{unit}", _LEVEL_UNITS.get(unit, "1"), value, reason)
-
-
-def _angle(
-    name: str,
-    unit: str,
-    value: Array,
-    reason: list[str | None],
-    spread: Spread | None = None,
-    stage: Stage = "smoothed",
-) -> _Variable:
-    if spread is None:
-        return _Variable(name, unit, stage, value, reason)
-    return _Variable(name, unit, stage, value, reason, spread.sd, spread.interval)
-
-
-def _point_variables(person: SavedPerson) -> Iterator[_Variable]:
-    for i, keypoint in enumerate(KEYPOINTS):
-        for axis, letter in enumerate("xy"):
-            value, sd = person.xy[:, i, axis], person.sigma[:, i, axis]
-            reason = [None if known else NO_POINT for known in np.isfinite(value)]
-            yield _Variable(
-                f"{keypoint}_{letter}", "px", "raw", value, reason, sd, _about(value, sd)
-            )
-        score = person.score[:, i]
-        yield _Variable(f"{keypoint}_confidence", "1", "raw", score, [None] * len(score))
-
-
-def _about(value: Array, sd: Array) -> Array:
-    """Return 95 % intervals (n, 2)."""
-    ends = np.stack([value - Z95 * sd, value + Z95 * sd], axis=-1)
-    return np.asarray(np.round(ends, 3), np.float64)
-
-
-def _reasons(
-    person: SavedPerson, name: str, value: Array, otherwise: str | None = None
-) -> list[str | None]:
-    return [
-        None if known else nulls.get(name, otherwise)
-        for known, nulls in zip(np.isfinite(value), person.nulls, strict=True)
-    ]

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -51,9 +51,10 @@ from serve_app.service import PoseService
 _LONGEST_KEY: Final = 255
 _PING_S: Final = 15
 _REPLAYED: Final = "Idempotent-Replayed"
-_ACCEPTED: Final = {
+ACCEPTED: Final = {
     "Location": {"schema": {"type": "string"}, "description": "Path of the job, or of the group."}
 }
+"""Headers of the answer to a submission."""
 
 
 def add_jobs(app: FastAPI, service: PoseService, jobs: Jobs, reception: Reception) -> None:
@@ -78,14 +79,14 @@ def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Recep
             IdempotencyInProgressError,
             QueueFullError,
         )
-        | {202: {"headers": _ACCEPTED}},
+        | {202: {"headers": ACCEPTED}},
         summary="Submit a video, or several",
         tags=["jobs"],
         openapi_extra={"requestBody": body_described(JobRequest, JobOptions)},
     )
     async def submit(request: Request) -> Response:
         """Queue a video for analysis; it waits its turn."""
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         caller = caller_of(request)
         _ = jobs.store  # NotReadyError before the body is received
         if content_type(request, JSON, FORM) == FORM:
@@ -94,14 +95,12 @@ def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Recep
                     limit = service.settings.max_bytes
                     path, options = await save_upload(request, folder, limit, reception, JobOptions)
                 digest = key and await asyncio.to_thread(_digest_of_file, options, path)
-                return await _submitted(
-                    jobs, caller, options, [_moved(path)], key and (key, digest)
-                )
+                return await submitted(jobs, caller, options, [_moved(path)], key and (key, digest))
         async with service.deadline():
             body = await read_body(request, reception, JobRequest)
         sources = [source_of(service, source, caller) for source in body.sources()]
         digest = key and digest_of(body.model_dump_json().encode())
-        return await _submitted(
+        return await submitted(
             jobs,
             caller,
             body,
@@ -111,17 +110,24 @@ def _add_submit(app: FastAPI, service: PoseService, jobs: Jobs, reception: Recep
         )
 
 
-async def _submitted(
+async def submitted(
     jobs: Jobs,
     caller: Caller,
     options: JobOptions,
-    sources: list[str | Placed],
+    sources: Sequence[str | Placed],
     idempotency: Any,
     *,
     grouped: bool = False,
+    corrected_from: str | None = None,
 ) -> Response:
+    """Submit jobs, and return the answer; see :meth:`Jobs.submit`."""
     records, is_new = await jobs.submit(
-        caller, options, sources, grouped=grouped, idempotency=idempotency or None
+        caller,
+        options,
+        sources,
+        grouped=grouped,
+        idempotency=idempotency or None,
+        corrected_from=corrected_from,
     )
     views = await jobs.views(records)
     headers = {} if is_new else {_REPLAYED: "true"}
@@ -212,7 +218,12 @@ def _add_state(app: FastAPI, jobs: Jobs) -> None:
         return EventSourceResponse(lines(), ping=_PING_S)
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """Return the ``Idempotency-Key`` of a request.
+
+    Raises:
+        BadParameterError: it is malformed.
+    """
     key = request.headers.get("idempotency-key")
     if key is not None and not (
         key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST_KEY

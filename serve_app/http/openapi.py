@@ -203,8 +203,7 @@ def _hoist(part: Any, schemas: dict[str, Any]) -> None:
         for name, schema in part.pop("$defs", {}).items():
             _hoist(schema, schemas)
             schemas.setdefault(name, schema)
-        reference = part.get("$ref", "")
-        if isinstance(reference, str) and reference.startswith("#/$defs/"):
-            part["$ref"] = reference.replace("#/$defs/", "#/components/schemas/")
-        for item in part.values():
+        for name, item in part.items():  # also the mapping of a discriminator
+            if isinstance(item, str) and item.startswith("#/$defs/"):
+                part[name] = item.replace("#/$defs/", "#/components/schemas/")
             _hoist(item, schemas)

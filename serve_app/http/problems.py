@@ -16,14 +16,9 @@ _PATH = re.compile(r"(?:(?<![\w/.-])|(?<=file://))/[\w.@-]+/[^\s'\"`,;:()]*")
 def problem(error: ServiceError, request_id: str | None) -> tuple[dict[str, Any], dict[str, str]]:
     """Return body and extra headers of the answer to ``error``."""
     body = {
-        **error.facts,
-        "type": f"/errors/{error.code}",
-        "title": error.title,
-        "status": error.status,
-        "code": error.code,
+        **error.problem(),
         "detail": without_paths(error.detail),
         "hint": without_paths(error.hint),
-        "retryable": error.retryable,
         "instance": request_id,
     }
     headers = (

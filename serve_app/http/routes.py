@@ -18,6 +18,7 @@ from deployments.errors import (
     ServiceError,
 )
 from serve_app.http.compression import Compressed
+from serve_app.http.correction_route import add_corrections
 from serve_app.http.entrance import lifts_limits, request_id_of
 from serve_app.http.export_route import Exporter, add_export
 from serve_app.http.guard import add_guard, add_headers
@@ -28,6 +29,7 @@ from serve_app.http.page_routes import add_docs, add_page, add_sentences
 from serve_app.http.pose_route import add_pose
 from serve_app.http.problems import CONTENT_TYPE, problem_answer
 from serve_app.http.reception import Reception
+from serve_app.http.report_route import add_report
 from serve_app.http.requests import caller_of
 from serve_app.http.responses import file_response
 from serve_app.http.upload_routes import add_uploads
@@ -76,6 +78,8 @@ def create_app(service: PoseService, jobs: Jobs | None = None) -> FastAPI:
         add_jobs(app, service, jobs, reception)
         add_job_results(app, jobs, exporter)
         add_sentences(app, jobs)
+        add_corrections(app, jobs, reception)
+        add_report(app, service, jobs)
     add_docs(app)
     if service.settings.page:
         add_page(app)

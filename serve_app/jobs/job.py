@@ -9,6 +9,10 @@ JOB_ID: Final = re.compile(r"[0-9a-f]{32}")
 """Form of a job's id."""
 
 
+CORRECTED_FROM: Final = "corrected_from"
+"""Name in the request of a job that corrects the result of another one, whose id it is."""
+
+
 class JobState(StrEnum):
     """State of a job."""
 
@@ -56,7 +60,8 @@ class NewJob:
 
     Attributes:
         id: 32 hexadecimal digits, random. owner: ``Caller.id``.
-        request: JSON-ready options of :class:`serve_app.results.response_schema.PoseOptions`.
+        request: JSON-ready options of :class:`serve_app.results.response_schema.PoseOptions`, and
+            :data:`CORRECTED_FROM` of a correction.
         source: ``video_url`` of the request; None for an upload, which is the file ``source`` in
             the job's folder.
         group: id shared by the jobs of one request with several videos; None for a single one.

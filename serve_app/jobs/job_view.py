@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from serve_app.jobs.job import JobProgress, JobRecord, JobState, QueueStats, Stage
+from serve_app.jobs.job import CORRECTED_FROM, JobProgress, JobRecord, JobState, QueueStats, Stage
 from serve_app.results.job_schema import Job, JobLinks
 from serve_app.results.response_schema import Problem
 
@@ -28,6 +28,7 @@ def job_view(
         id=record.id,
         state=record.state.value,
         group=record.group,
+        corrected_from=record.request.get(CORRECTED_FROM),
         stage=progress.stage.value if progress.stage and record.state == JobState.RUNNING else None,
         percent=round(100 * share, 1),
         frames_done=progress.frames_done,
@@ -52,6 +53,7 @@ def job_view(
             video=linked(f"{path}/video", f"{path}/video")
             if succeeded and record.video_url
             else None,
+            report=linked(f"{path}/report", f"{path}/report") if succeeded else None,
         ),
     )
 

@@ -16,6 +16,7 @@ from deployments.errors import (
     JobNotFoundError,
     NotReadyError,
     OverloadedError,
+    PosesGoneError,
     ResultFilesError,
 )
 from deployments.fetch.addresses import AddressPolicy
@@ -23,7 +24,8 @@ from deployments.fetch.media_source import parse_source
 from deployments.render.storage import LocalStore, open_store
 from serve_app.access.caller import Caller
 from serve_app.access.links import read_secret, secret_path
-from serve_app.jobs.job import ENDED, JobEvent, JobRecord, JobState, NewJob
+from serve_app.jobs.correction_files import read_segment_keys
+from serve_app.jobs.job import CORRECTED_FROM, ENDED, JobEvent, JobRecord, JobState, NewJob
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.job_view import job_view
 from serve_app.jobs.retention import Retention
@@ -139,6 +141,7 @@ class Jobs:
         *,
         grouped: bool = False,
         idempotency: tuple[str, str] | None = None,
+        corrected_from: str | None = None,
     ) -> tuple[list[JobRecord], bool]:
         """Add a job for each source, all or none.
 
@@ -148,6 +151,7 @@ class Jobs:
             sources: addresses, or what puts a file at a path and then deletes its origin.
             grouped: whether the jobs get a group's id.
             idempotency: key, and digest of the request.
+            corrected_from: id of the job whose result the new one corrects.
 
         Returns:
             The jobs, and whether they are new rather than those of an earlier call with the key.
@@ -170,6 +174,7 @@ class Jobs:
                 parse_source(source)
         key, digest = idempotency or (None, None)
         group = uuid.uuid4().hex if grouped else None
+        origin = {} if corrected_from is None else {CORRECTED_FROM: corrected_from}
         with self._once(owner, key):
             if key is not None and digest is not None:
                 earlier = await store.submitted(owner, key, digest)
@@ -184,7 +189,7 @@ class Jobs:
                             NewJob(
                                 id=job_id,
                                 owner=owner,
-                                request=options.pose_options(),
+                                request=options.pose_options() | origin,
                                 source=source if isinstance(source, str) else None,
                                 group=group,
                                 idempotency_key=key,
@@ -268,6 +273,17 @@ class Jobs:
         except ResultFilesError:
             await self.get(record.id, record.owner)
             raise
+
+    def segments_of(self, job_id: str) -> list[str]:
+        """Return the keys of the measured segments of a job's result.
+
+        Raises:
+            PosesGoneError: a segment is no longer kept.
+        """
+        keys = read_segment_keys(self.files.result(job_id))
+        if not all(map(self.files.segments.holds, keys)):
+            raise PosesGoneError("the measured points of this job are no longer kept")
+        return keys
 
     async def delete(self, job_id: str, owner: str) -> JobRecord | None:
         """Cancel a job that has not ended, or delete one that has, with its files.

@@ -71,6 +71,9 @@ class ResumableStages:
     A segment is found again only if the models that were asked first made all of it. What the
     fallback answered while the primary failed is stored as the fallback's: an attempt that prefers
     the primary asks it again, so that a kill does not leave a mark on the answer.
+
+    Attributes:
+        keys: of the segments that were used, by their index.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class ResumableStages:
         self._source = source
         self._watcher = watcher
         self._identities = identities(source.models, source.options)
+        self.keys: dict[int, str] = {}
 
     async def probe(self, path: Path, options: MediaOptions) -> MediaInfo:
         """See ``Stages``."""
@@ -91,14 +95,17 @@ class ResumableStages:
     async def analyze(self, segment: Segment, options: AnalysisOptions) -> SegmentPoses:
         """See ``Stages``."""
         own = self._source.folder
-        wanted = self._key(segment, options, options.pose_models[0])
-        poses = await asyncio.to_thread(self._segments.get, wanted, own)
+        key = self._key(segment, options, options.pose_models[0])
+        poses = await asyncio.to_thread(self._segments.get, key, own)
         if poses is None:
             poses = await self._stages.analyze(segment, options)
             role = self._answered(poses, options)
-            if role is not None:
+            if role is None:  # for corrections alone: no attempt looks for it
+                key = digest_of("several models", key, poses.models)
+            else:
                 key = self._key(segment, options, role)
-                await asyncio.to_thread(self._segments.put, key, poses, own)
+            await asyncio.to_thread(self._segments.put, key, poses, own)
+        self.keys[segment.index] = key
         self._watcher.analyzed(len(segment.pts))
         return poses
 

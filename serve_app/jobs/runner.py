@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,13 @@ from deployments.messages import MediaInfo
 from deployments.roles import ModelRole
 from serve_app.http.problems import problem
 from serve_app.jobs.content_key import code_version
-from serve_app.jobs.job import JobProgress, JobRecord, Stage
+from serve_app.jobs.correction_files import (
+    KeptStages,
+    read_corrections,
+    write_segment_keys,
+)
+from serve_app.jobs.corrections import edited
+from serve_app.jobs.job import CORRECTED_FROM, JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
@@ -289,7 +296,8 @@ class JobRunner:
                 f"the service ended {job.attempts - 1} times while it worked on this video",
                 retryable=False,
             )
-        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, job.request)
+        request = {name: given for name, given in job.request.items() if name != CORRECTED_FROM}
+        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, request)
         for wait_s in self._retry_s:
             try:
                 return await self._once(job, options, watch)
@@ -313,6 +321,14 @@ class JobRunner:
             await asyncio.to_thread(code_version)  # reads files, once
             models = {status.role: status for status in service.models}
             known = Source(digest, resume, models, service.plan.options)
+            correction = await asyncio.to_thread(read_corrections, self._files.folder(job.id))
+            corrections = None if correction is None else correction.corrections
+            given = service.stages, self._files.segments, known, watch
+            stages = (
+                ResumableStages(*given)
+                if correction is None
+                else KeptStages(*given, correction.segments)
+            )
             answer = await service.analyze_file(
                 source,
                 work,
@@ -320,13 +336,16 @@ class JobRunner:
                 job.id,
                 watch,
                 job.owner,
-                stages=ResumableStages(service.stages, self._files.segments, known, watch),
+                stages=stages,
                 key=video_key(job.id),
                 longest_s=service.settings.job_deadline_s,
+                edit=None if corrections is None else partial(edited, corrections=corrections),
             )
+        answer.corrections = corrections
         if answer.video_url is not None:  # a link that stays, and leads to the video
             answer.video_url = f"{service.settings.public_url or ''}/jobs/{job.id}/video"
         size = await asyncio.to_thread(self._files.write_result, job.id, answer)
+        await asyncio.to_thread(write_segment_keys, self._files.result(job.id), stages.keys)
         return size, answer.stored_url
 
     async def _source(self, job: JobRecord, folder: Path, watch: _Watch) -> Path:

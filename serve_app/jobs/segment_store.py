@@ -40,6 +40,10 @@ class SegmentStore:
                 link_durably(shared, mine)
         return found
 
+    def holds(self, key: str) -> bool:
+        """Return whether the shared folder has a segment."""
+        return self._path(key).is_file()
+
     def put(self, key: str, poses: SegmentPoses, own: Path) -> None:
         """Store a segment in the folder ``own``, and in the shared one.
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 
-def _parsed(value: Any) -> Any:
+def parsed(value: Any) -> Any:
     """The object that a form has as JSON text."""
     if not isinstance(value, str):
         return value
@@ -23,7 +23,12 @@ def no_truth(value: Any) -> Any:
     return value
 
 
-FormObject = BeforeValidator(_parsed)
+def whole(value: Any) -> Any:
+    """Return the number that a form has as text."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+FormObject = BeforeValidator(parsed)
 
 
 def inline(kind: type[BaseModel]) -> WithJsonSchema:

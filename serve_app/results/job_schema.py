@@ -76,6 +76,7 @@ class JobLinks(BaseModel):
     source: str
     result: str | None = Field(description="Null until the job has succeeded.")
     video: str | None = Field(description="Null until the job has succeeded, or without a video.")
+    report: str | None = Field(None, description="Null until the job has succeeded.")
 
 
 class Job(BaseModel):
@@ -84,6 +85,9 @@ class Job(BaseModel):
     id: JobId
     state: StateName
     group: str | None = Field(description="Id shared by the jobs of one request; null for one.")
+    corrected_from: str | None = Field(
+        None, description="Id of the job whose result this one corrects; null for a video."
+    )
     stage: StageName | None = Field(description="Stage of a running job.")
     percent: float = Field(
         ge=0, le=100, description="Share of the segments that are analyzed and rendered."

@@ -1,20 +1,15 @@
 """Request fields that choose what is analyzed of a video, and what a response says of it."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from deployments.media_choice import MediaOptions, Region
-from serve_app.results.form_fields import FormObject, inline, no_truth
+from serve_app.results.form_fields import FormObject, inline, no_truth, whole
 from serve_app.results.record_schema import ResponseModel
 
 _LATEST_S: Final = 1e6
 _MOST_PIXELS: Final = 16384  # a side
-
-
-def _whole(value: Any) -> Any:
-    """Return the number that a form has as text."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 class RegionOptions(BaseModel):
@@ -56,7 +51,7 @@ class MediaFields(BaseModel):
         "JSON.",
     )
     rotation: Annotated[
-        Literal[0, 90, 180, 270] | None, BeforeValidator(no_truth), BeforeValidator(_whole)
+        Literal[0, 90, 180, 270] | None, BeforeValidator(no_truth), BeforeValidator(whole)
     ] = Field(
         None,
         description="Clockwise turn of the stored picture in degrees, instead of the one that the "

@@ -16,8 +16,10 @@ from biomech.records.frame_record import FrameBiomechanics
 from biomech.records.person_record import PersonSummary
 from biomech.records.values import Named
 from biomech.skeleton import KEYPOINTS, Side
+from serve_app.results.correction_schema import Corrections
 from serve_app.results.form_fields import FormObject, inline, no_truth
 from serve_app.results.media_schema import MediaFields, VideoPart
+from serve_app.results.people_schema import PeopleFields, PrimaryPerson
 from serve_app.results.record_schema import FINITE, ResponseModel
 from serve_app.results.selection import Part, Selection, part_of, select
 from serve_app.results.supplied import EarlierResult, Norms, Reference, made
@@ -54,7 +56,7 @@ class CameraOptions(BaseModel):
     _numbers = field_validator("roll_deg", "slowmo_factor", mode="before")(no_truth)
 
 
-class PoseOptions(MediaFields):
+class PoseOptions(PeopleFields, MediaFields):
     """Options of a request, in addition to the video."""
 
     model_config = ConfigDict(extra="forbid")
@@ -71,9 +73,6 @@ class PoseOptions(MediaFields):
     )
     model: Literal["auto", "rtmpose", "hrnet"] = Field(
         "auto", description="Which pose model answers; auto is RTMPose, else HRNet."
-    )
-    people: Literal["primary", "all"] = Field(
-        "primary", description="Whether frames also list the other people, under `people`."
     )
     frames: Literal["all", "complete"] = Field(
         "all",
@@ -191,6 +190,13 @@ class Keypoint:
             "is calibrated, `detail.sigma_calibrated` says."
         ),
     ]
+    by_hand: Annotated[
+        bool | None,
+        Field(
+            exclude_if=lambda by_hand: by_hand is None,
+            description="True if somebody placed it, or marked it as hidden; else absent.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, config=FINITE)
@@ -251,7 +257,7 @@ class FramePose(ResponseModel):
     people: list[OtherPerson] | None = Field(
         None,
         exclude_if=lambda people: people is None,
-        description="The other people, with `people: all` in the request.",
+        description="The other people, with `people: all` or a number in the request.",
     )
 
 
@@ -302,6 +308,10 @@ class ProcessingSummary(ResponseModel):
     )
     model_info: ModelInfo | None
     people: int = Field(description="People followed through the clip.")
+    primary_person: PrimaryPerson | None = Field(
+        None,
+        description="The athlete, and how they were chosen; null in results before this field.",
+    )
     models_used: dict[str, int] = Field(description="Frames by the model that made their pose.")
     confidence_threshold: float
     video_info: VideoInfo
@@ -330,6 +340,11 @@ class PoseResponse(ResponseModel):
     )
     warnings: list[Notice] = Field(default_factory=list)
     request_id: str
+    corrections: Corrections | None = Field(
+        None,
+        exclude_if=lambda corrections: corrections is None,
+        description="Corrections by hand that the numbers are computed from; else absent.",
+    )
 
 
 FRAMES: Final = ("data", "poses_per_frame")

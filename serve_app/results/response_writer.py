@@ -1,7 +1,6 @@
 """Write the response of a clip from its arrays."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -14,17 +13,18 @@ from biomech.records.frame_record import FrameBiomechanics, FrameDetail
 from biomech.records.person_record import PersonSummary
 from biomech.records.values import renumbered
 from biomech.results.frame_blocks import NO_BIOMECHANICS
-from biomech.skeleton import KEYPOINTS
 from deployments.messages import ClipPoses, MediaInfo, ModelStatus
 from deployments.roles import ModelRole
 from serve_app.pipeline import Outcome
+from serve_app.results.correction_schema import Corrections
+from serve_app.results.keypoint_writer import keypoints_of
 from serve_app.results.media_schema import VideoPart
+from serve_app.results.people_schema import primary_person
 from serve_app.results.response_schema import (
     FRAMES,
     Box,
     FrameInfo,
     FramePose,
-    Keypoint,
     MissingReason,
     ModelInfo,
     Notice,
@@ -49,6 +49,7 @@ class Answer:
     Attributes:
         video_url: where the annotated video is, as the response says. stored_url: the same as the
             store says, without a signature.
+        corrections: record of corrections by hand; None for none.
         selection: parts that :meth:`body` and the like write; None for all.
     """
 
@@ -69,6 +70,7 @@ class Answer:
             models: statuses of the loaded models, by role.
             request_id: of this request.
         """
+        self.corrections: Corrections | None = None
         self.video_url = self.stored_url = outcome.stored.url if outcome.stored else None
         self._outcome = outcome
         self._request = request
@@ -155,11 +157,17 @@ class Answer:
     def _response(self, frames: Iterable[FramePose]) -> PoseResponse:
         clip = self._outcome.clip
         warnings = list(self._outcome.warnings) + self._notices
+        if self.corrections is not None and clip.by_hand is not None:
+            count = len(self.corrections.changes)
+            warnings.append(
+                ("corrected_by_hand", f"{count} points or events were set by hand, not measured")
+            )
         if not len(clip.track_id):
             warnings.append(("nobody_found", "no person was found in any frame of the video"))
         return PoseResponse(
             data=self._data(frames) if self._request.data else None,
             video_url=self.video_url,
+            corrections=self.corrections,
             warnings=[Notice(code=code, detail=detail) for code, detail in warnings],
             request_id=self._request_id,
         )
@@ -167,7 +175,9 @@ class Answer:
     def _data(self, frames: Iterable[FramePose]) -> PoseData:
         return PoseData(
             poses_per_frame=list(frames),
-            processing_summary=_summary(self._outcome, self._min_score, self._models),
+            processing_summary=_summary(
+                self._outcome, self._request, self._min_score, self._models
+            ),
             biomechanics_summary=[
                 renumbered(self._told(p, summary), self._numbers)
                 for p, summary in enumerate(self._outcome.biomechanics.summary)
@@ -192,8 +202,11 @@ class Answer:
             timestamp=round(float(clip.times_s[frame]), 6),
             model_used=clip.models[clip.model[clip.row[frame, 0]]] if has_pose else None,
         )
-        everyone = self._request.people == "all" and self._writes("people")
-        others = [self._person(frame, p) for p in present if p > 0] if everyone else None
+        count = self._request.people_in_frames
+        others = None
+        if count != 1 and self._writes("people"):
+            listed = present if count is None else [p for p in present if p < count]
+            others = [self._person(frame, p) for p in listed if p > 0]
         if not has_pose:
             return FramePose(
                 keypoints=None,
@@ -231,7 +244,7 @@ class Answer:
                 y2=box[3],
                 score=round(float(clip.box_score[row]), 4),
             ),
-            keypoints=_keypoints(clip, row) if self._needs("keypoints", p) else {},
+            keypoints=keypoints_of(clip, row) if self._needs("keypoints", p) else {},
             biomechanics=self._biomechanics(frame, p, row)
             if self._needs("biomechanics", p)
             else NO_BIOMECHANICS,
@@ -291,37 +304,8 @@ def _reason(clip: ClipPoses, frame: int, others: bool) -> MissingReason:
     return "primary_not_visible" if others else "nobody_found"
 
 
-_PARTS_OF_ONE = np.array([100.0, 100.0, 1e4, 1e4, 100.0, 100.0])
-"""What x, y, score, raw score and the two deviations of a keypoint are rounded to."""
-
-
-def _keypoints(clip: ClipPoses, row: int) -> dict[str, Keypoint]:
-    columns = np.concatenate(
-        [
-            clip.keypoints[row].astype(np.float64),
-            clip.score[row, :, None],
-            clip.raw_score[row, :, None],
-            clip.sigma[row],
-        ],
-        axis=1,
-    )
-    rounded = (np.rint(columns * _PARTS_OF_ONE) / _PARTS_OF_ONE).tolist()
-    return {name: _keypoint(*row) for name, row in zip(KEYPOINTS, rounded, strict=True)}
-
-
-def _keypoint(x: float, y: float, score: float, raw: float, sx: float, sy: float) -> Keypoint:
-    found = math.isfinite(x) and math.isfinite(y)
-    return Keypoint(
-        x=x if found else None,
-        y=y if found else None,
-        confidence=score,
-        raw_score=raw,
-        sigma=(sx, sy) if math.isfinite(sx) and math.isfinite(sy) else None,
-    )
-
-
 def _summary(
-    outcome: Outcome, min_score: float, models: Mapping[str, ModelStatus]
+    outcome: Outcome, request: PoseOptions, min_score: float, models: Mapping[str, ModelStatus]
 ) -> ProcessingSummary:
     clip, media = outcome.clip, outcome.media
     primary = clip.row[:, :1]
@@ -339,6 +323,7 @@ def _summary(
         average_confidence=(round(float(clip.score[primary].mean()), 4) if len(primary) else None),
         model_info=_model_info(models.get(main) if main else next(iter(models.values()), None)),
         people=len(clip.track_id),
+        primary_person=primary_person(clip.track_id.tolist(), request.athlete_choice),
         models_used=used,
         confidence_threshold=min_score,
         video_info=VideoInfo(

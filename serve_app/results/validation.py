@@ -27,7 +27,13 @@ def parse_options(kind: type[Any], values: Any) -> Any:
 def bad_parameters(errors: Sequence[Any]) -> BadParameterError:
     """Return the error that names the fields of pydantic's ``errors``."""
     wrong = [
-        {"field": _field_of(item["loc"]), "message": item["msg"]} for item in errors[:_MOST_NAMED]
+        {
+            "field": _field_of(item["loc"]),
+            "message": item["msg"].removeprefix(
+                "Value error, "
+            ),  # pydantic's, of our own validators
+        }
+        for item in errors[:_MOST_NAMED]
     ]
     return BadParameterError(
         "; ".join(f"{item['field']}: {item['message']}" for item in wrong), errors=wrong

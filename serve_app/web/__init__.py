@@ -16,9 +16,12 @@ MEDIA_TYPES: Final = {
 _NAMES: Final = (
     "api.js",
     "app.js",
+    "camera.js",
     "cards.js",
     "clip.js",
+    "corrections.js",
     "curves.js",
+    "edit.js",
     "events.js",
     "history.js",
     "icon.svg",

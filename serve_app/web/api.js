@@ -104,6 +104,13 @@ export class Service {
     return again(() => this.json("jobs", options), signal);
   }
 
+  /** Queue the job that corrects a result by hand. */
+  async correct(id, changes, signal) {
+    const headers = { "Content-Type": "application/json", "Idempotency-Key": randomKey() };
+    const options = { method: "POST", headers, body: JSON.stringify({ changes }), signal };
+    return again(() => this.json(`jobs/${id}/corrections`, options), signal);
+  }
+
   /** Follow a job to its end, by events or else by asking; call `onJob` with each state. */
   async follow(id, onJob, signal) {
     for (;;) {

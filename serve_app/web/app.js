@@ -1,8 +1,10 @@
 /** The page: a video in; the video with its skeleton, curves and numbers out. */
 import { address, ENDED, Service, Unreachable } from "./api.js";
+import { Camera } from "./camera.js";
 import { cardsOf } from "./cards.js";
 import { Clip } from "./clip.js";
 import { Curves } from "./curves.js";
+import { Editor } from "./edit.js";
 import { History, nameOf, remember } from "./history.js";
 import { curl, python } from "./snippets.js";
 import { frameText, Stage } from "./stage.js";
@@ -20,6 +22,8 @@ const stage = new Stage(
   { onFrame: showFrame, onPerson: choosePerson, onPlaying: showPlaying, onUnplayable: () => { $("unplayable").hidden = false; } },
 );
 const curves = new Curves($("curves"), (frame) => stage.seek(frame));
+const editor = new Editor(stage, $("edit"), $("edit-toggle"), (changes) => run((signal) => correct(changes, signal)));
+const camera = new Camera($("film"), (file) => run((signal) => analyze(file, null, signal)));
 const history = new History(
   service, { list: $("history"), empty: $("history-empty"), more: $("more") },
   { onOpen: (job) => run((signal) => openJob(job, {}, signal)), onProblem: showProblem },
@@ -43,6 +47,7 @@ async function run(work) {
 }
 
 function show(name) {
+  if (name !== "start") camera.build();
   for (const id of ["start", "working", "result"]) $(id).hidden = id !== name;
   $("new").hidden = name === "start";
   $("show-key").hidden = !service.key;
@@ -84,6 +89,15 @@ async function analyze(file, videoUrl, signal) {
   const name = file ? file.name : videoUrl.split("?")[0].split("/").pop() || videoUrl;
   remember(job, name);
   await openJob(job, { file, videoUrl, asked }, signal);
+}
+
+/** Compute the result again from corrected points and events; the one that is shown stays as it is. */
+async function correct(changes, signal) {
+  const { job, file, videoUrl, asked } = shown;
+  working(null);
+  const made = await service.correct(job.id, changes, signal);
+  remember(made, text("edit.name", { name: nameOf(job) }));
+  await openJob(made, { file, videoUrl, asked }, signal);
 }
 
 async function openJob(job, known, signal) {
@@ -137,6 +151,9 @@ function showResult() {
   $("athlete-row").hidden = rows.length < 2;
   if (shown.address) URL.revokeObjectURL(shown.address);
   shown.address = shown.file ? URL.createObjectURL(shown.file) : null;
+  editor.reset(clip);
+  $("corrected").hidden = !clip.corrections;
+  $("corrected").textContent = text("edit.corrected", { n: clip.corrections?.changes.length ?? 0 });
   stage.open(clip, shown.address ?? address(job.links.source));
   choosePerson(clip.people[0] ?? null);
   showFrame(stage.frame);
@@ -150,8 +167,10 @@ function choosePerson(id) {
   stage.person = id;
   $("athlete").value = id;
   stage.draw();
+  editor.shown();
   curves.show(clip, id);
   const told = sentences.people.find((person) => person.person_id === id) ?? null;
+  $("report")?.replaceWith(reportLink(shown.job));
   $("cards").replaceChildren(...cardsOf(clip.summary(id), told));
 }
 
@@ -161,6 +180,7 @@ function showFrame(frame) {
   const said = frameText(shown.clip, frame);
   $("scrub").setAttribute("aria-valuetext", said);
   $("clock").textContent = said;
+  editor.shown();
 }
 
 function showPlaying(playing) {
@@ -177,7 +197,17 @@ function showExports() {
   const files = Object.entries(EXPORTS).map(([kind, end]) => button(
     text(`export.${kind}`), () => service.download(`jobs/${job.id}/export/${kind}`, `${stem}.${end}`),
   ));
-  $("exports").replaceChildren(json, ...files, button(text("export.video"), (made) => annotate(made, stem)));
+  $("exports").replaceChildren(reportLink(job), json, ...files, button(text("export.video"), (made) => annotate(made, stem)));
+}
+
+/** The printable report, which a browser opens by a link, as it has its own policy. */
+function reportLink(job) {
+  const link = document.createElement("a");
+  const at = new URL(address(job.links.report));
+  at.searchParams.set("title", nameOf(job));
+  if (stage.person !== null) at.searchParams.set("person", stage.person);
+  Object.assign(link, { id: "report", className: "button", href: at.href, target: "_blank", rel: "noopener", textContent: text("report") });
+  return link;
 }
 
 function button(label, work) {
@@ -265,6 +295,7 @@ function setLanguage(code) {
   $("scrub").setAttribute("aria-label", text("stage.scrub"));
   $("overlay").setAttribute("aria-label", text("stage.overlay"));
   showPlaying(stage.playing);
+  camera.build();
 }
 
 function listen() {

@@ -14,7 +14,7 @@ export const FRAME_FIELDS = [
   "people.biomechanics.detail.ci95",
 ].join(",");
 
-export const HEAD_FIELDS = "data.biomechanics_summary,data.processing_summary,warnings";
+export const HEAD_FIELDS = "corrections,data.biomechanics_summary,data.processing_summary,warnings";
 
 export const BONES = [
   ["left_shoulder", "right_shoulder"], ["left_hip", "right_hip"],
@@ -29,6 +29,7 @@ export const BONES = [
 export class Clip {
   /** @param head of {@link HEAD_FIELDS}. @param frames of {@link FRAME_FIELDS}, all of them. */
   constructor(head, frames) {
+    this.corrections = head.corrections ?? null;
     this.summaries = head.data.biomechanics_summary ?? [];
     this.processing = head.data.processing_summary;
     this.info = this.processing.video_info;

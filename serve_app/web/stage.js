@@ -99,6 +99,15 @@ export class Stage {
       const person = this.#clip.person(this.frame, id);
       if (person) this.#figure(pen, place, person, id === this.person);
     }
+    this.onDraw?.(pen, place);
+  }
+
+  /** Point of the picture under a pointer, and pixels of the page a pixel of the picture. */
+  pictureAt(event) {
+    const bounds = this.overlay.getBoundingClientRect();
+    const place = this.#place();
+    const [x, y] = toPicture(place, event.clientX - bounds.left, event.clientY - bounds.top);
+    return { x, y, scale: place.scale };
   }
 
   #place() {
@@ -200,9 +209,8 @@ export class Stage {
 
   #clicked(event) {
     if (!this.#clip) return;
-    const bounds = this.overlay.getBoundingClientRect();
-    const point = toPicture(this.#place(), event.clientX - bounds.left, event.clientY - bounds.top);
-    const id = this.#clip.personAt(this.frame, ...point);
+    const { x, y } = this.pictureAt(event);
+    const id = this.#clip.personAt(this.frame, x, y);
     if (id === null || id === this.person) this.toggle();
     else this.onPerson(id);
   }

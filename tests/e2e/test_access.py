@@ -75,6 +75,8 @@ ROUTES = {
     "GET /jobs/{job_id}/video": Row(409, 404),
     "GET /jobs/{job_id}/sentences": Row(409, 404),
     "GET /jobs/{job_id}/source": Row(200, 404),
+    "GET /jobs/{job_id}/report": Row(409, 404),
+    "POST /jobs/{job_id}/corrections": Row(409, 404, request={"json": {"changes": []}}),
     "GET /jobs/{job_id}/export/{kind}": Row(409, 404, at="/jobs/{job_id}/export/csv"),
 }
 """A row for each route that needs a key; HEAD is as GET where there is one."""

@@ -1,6 +1,6 @@
 """The page in Chromium, on a phone and a desk, light and dark: from a dropped video to its exports.
 
-Screenshots are kept in ``out/page/``: ``start``, ``result`` and ``docs``, by width and color scheme.
+Screenshots are kept in ``out/page/``: ``start``, ``result``, ``docs``, by width and color scheme.
 """
 
 import base64

@@ -4,11 +4,13 @@ The runtime sends nothing anywhere: OpenVINO's telemetry belongs to its model co
 not used.
 """
 
+import fcntl
 import math
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -130,10 +132,25 @@ def compile_network(
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        compiled = core.compile_model(pre.build(), "CPU", settings)
+        with _alone():
+            compiled = core.compile_model(pre.build(), "CPU", settings)
         return CompiledNetwork(compiled, streams, "bf16" if bf16 else "fp32")
     except RuntimeError as error:
         raise corrupt(checkpoint, f"OpenVINO cannot run it ({last_line(error)})") from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other process or thread of this machine compiles a network.
+
+    OpenVINO repeats short tasks until each stream's thread has taken one. Two processes that do so
+    on two cores starve each other's last thread: for 641 s once, with 2026.4.1.
+    """
+    import openvino as ov
+
+    with Path(ov.__file__).open("rb") as file:  # a lock needs a file that all processes can open
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def save_network(model: Any, path: Path) -> None:

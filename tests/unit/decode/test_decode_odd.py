@@ -119,6 +119,25 @@ def test_a_late_start_is_no_length(tmp_path, suffix):
     assert shown(media) == [(i, pytest.approx(i / 30, abs=2e-3), i) for i in range(30)]
 
 
+def test_a_recording_of_a_browser_has_no_length_and_uneven_times(tmp_path):
+    times = np.cumsum([0, *([1, 1, 3, 2, 1, 6] * 5)]).tolist()
+    parts = packets(pictures(range(31)), "libvpx", {})
+    path = mux(tmp_path / "recorded.webm", parts, times, "libvpx", live="1")
+    with av.open(str(path)) as file:
+        assert file.duration is None
+    media = probe(path, ROOMY)
+
+    assert shown(media) == [(i, pytest.approx(t / 30, abs=2e-3), i) for i, t in enumerate(times)]
+    assert media.duration_s == pytest.approx(times[-1] / 30 + 1 / media.fps, abs=2e-3)
+    assert "variable_frame_rate" in codes(media)
+    segments = split(media, 4, 0.5)
+    assert len(segments) > 2
+    for segment in segments:  # each by a seek, without an index
+        stop = segment.first_frame + len(segment.pts) + (segment.closing_pts is not None)
+        numbers = [number_of(picture.bgr()) for picture in read(segment)]
+        assert numbers == list(range(segment.first_frame, stop))
+
+
 @pytest.mark.parametrize(("suffix", "marked"), [(".mp4", True), (".mkv", True), (".mkv", False)])
 def test_the_film_is_taken_not_its_preview(tmp_path, suffix, marked):
     media = probe(with_preview(tmp_path / f"two{suffix}", marked=marked), ROOMY)

@@ -144,6 +144,21 @@ def test_an_export_by_id_is_that_of_the_result(client, done, whole, tmp_path):
     assert file.read_bytes() == made
 
 
+def test_a_result_is_corrected_by_hand(client, done, whole):
+    person = whole.data.poses_per_frame[0].pose.track_id
+    change = {"kind": "point", "person_id": person, "frame": 0, "keypoint": "nose", "x": 9, "y": 9}
+    made = client.wait(client.correct(done.id, [change]).id)
+    assert (made.state, made.corrected_from) == ("succeeded", done.id)
+    response = client.result(made.id)
+    nose = response.data.poses_per_frame[0].keypoints["nose"]
+    assert (nose.x, nose.y, nose.by_hand) == (9, 9, True)
+    assert response.corrections.changes[0].change.model_dump(exclude_defaults=True) == change
+    with pytest.raises(BadParameterError, match=r"changes\.0.*not in frame"):
+        client.correct(done.id, [change | {"person_id": 77}])
+    with pytest.raises(BadParameterError, match="keypoint"):
+        client.correct(done.id, [change | {"keypoint": "toe"}])
+
+
 @pytest.mark.parametrize("most", [20_000, 300_000])
 def test_a_large_result_comes_in_pages(client, done, whole, monkeypatch, most):
     parts = {fields: client.result_parts(done.id, fields) for fields in FIELDS}

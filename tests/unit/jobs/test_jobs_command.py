@@ -60,6 +60,9 @@ def test_a_file_is_submitted_with_its_flags_and_watched(cli, squat_video, tmp_pa
     assert answer.data.biomechanics_summary[0].height_m == 1.8
     assert cli("delete", job.id) == (0, "", "")
     assert cli("delete", job.id)[0] == 1
+    code, said, shown = cli("delete", job.id, "--json")
+    failed = json.loads(shown)
+    assert (code, said, failed["id"], failed["code"]) == (1, "", job.id, "job_not_found")
 
 
 @pytest.mark.usefixtures("paused")
@@ -100,12 +103,21 @@ def test_results_come_as_files(cli, done, tmp_path):
     assert frames[0].keys() == {"biomechanics"}
     assert cli("result", done.id, "--format", "trc", "--height-m", "1.8")[0] == 0
     assert (tmp_path / f"{done.id}.trc").read_text().startswith("PathFileType")
+    code, said, _ = cli("result", done.id, "--video", "again.mp4", "--out", "a.json", "--json")
+    sizes = {"a.json": (tmp_path / "a.json").stat().st_size}
+    sizes["again.mp4"] = (tmp_path / "again.mp4").stat().st_size
+    made = [json.loads(line) for line in said.splitlines()]
+    assert (code, {item["path"]: item["bytes"] for item in made}) == (0, sizes)
     code, text, _ = cli("result", done.id, "--format", "csv", "--out", "-")
     assert (code, text.splitlines()[0].count(",") > 2) == (0, True)
 
 
 def test_a_job_that_fails_is_said(cli, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
+    code, said, _ = cli("submit", "text.mp4", "--json")
+    queued = json.loads(said)["id"]
+    assert cli("watch", queued)[0] == 1
+    assert cli("delete", queued, "--json") == (0, f'{{"id": "{queued}", "deleted": true}}\n', "")
     code, said, shown = cli("submit", "text.mp4", "--watch")
     assert code == 1
     assert "failed: " in said

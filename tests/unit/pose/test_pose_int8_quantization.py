@@ -1,5 +1,6 @@
 """Networks in int8: that of the athlete, fitted to a film; which checkpoint a file is of."""
 
+import json
 import logging
 import shutil
 import subprocess
@@ -166,6 +167,18 @@ def test_a_damaged_file_is_told(command, plan, entry, checkpoint, tmp_path, spoi
     spoil(folder)
     with pytest.raises(WeightsCorruptError, match=f"{KEY}.xml is no network in int8"):
         engine(plan, entry, checkpoint, quantized=folder)
+
+
+def test_the_figures_are_printed_as_json(film_path, tmp_path, monkeypatch):
+    """Of a network that stays as it is: only the command is looked at."""
+    monkeypatch.setattr(
+        "deployments.pose.offline.int8_quantization.quantize", lambda source, crops: source.model
+    )
+    result = called(film_path, tmp_path, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["model"], told["shift_median_px"], told["held_out"]) == (KEY, 0, 16)
+    assert told["path"] == str(tmp_path / f"{KEY}.xml")
 
 
 def plain_model():

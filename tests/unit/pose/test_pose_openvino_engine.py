@@ -1,5 +1,6 @@
 """ONNX models by OpenVINO: small networks with known answers, and files of another interface."""
 
+import fcntl
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -174,6 +175,16 @@ def test_a_picture_goes_through_before_first_calls_that_may_come_together(dot_fi
     monkeypatch.setattr(CompiledNetwork, "_part", watched)
     OpenVinoPose(entry(), dot_file, options(threads=2), "rtmpose")
     assert shown == [(1, SIZE[1], SIZE[0], 3)]
+
+
+def test_networks_are_compiled_one_at_a_time(dot_file):
+    with open(openvino.__file__, "rb") as file, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as another process that compiles
+        made = pool.submit(OpenVinoPose, entry(), dot_file, options(), "rtmpose")
+        with pytest.raises(TimeoutError):
+            made.result(timeout=1)
+        fcntl.flock(file, fcntl.LOCK_UN)
+        assert_allclose(made.result(timeout=60).infer(pictures(DOTS)).keypoints, keypoints(DOTS))
 
 
 def test_status_tells_what_runs(model, dot_file):

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from biomech.config import Camera, Context, Subject
+from deployments.athlete_choice import AthletePoint
 from deployments.errors import BadParameterError
 from deployments.media_choice import MediaOptions, Region
 from serve_app.cli.analysis_flags import analysis_flags, options_of
@@ -51,6 +52,19 @@ def test_everything_said_is_asked_for():
     )
     assert (request.confidence, request.model, request.people) == (0.4, "hrnet", "all")
     assert not request.video
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "rule"),
+    [
+        (["--people", "4"], 4, "prominent"),
+        (["--athlete", "longest"], 1, "longest"),
+        (["--athlete", '{"x": 3, "y": 4, "time": 1}'], 1, AthletePoint(3, 4, time_s=1)),
+    ],
+)
+def test_who_is_analyzed_is_asked_for(words, shown, rule):
+    request = asked(*words)
+    assert (request.people_in_frames, request.athlete_choice) == (shown, rule)
 
 
 def test_what_is_analyzed_of_a_video_is_asked_for():

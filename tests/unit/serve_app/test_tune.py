@@ -141,8 +141,12 @@ def test_a_video_tunes_model_and_stride_and_says_why(short, squat_video, tmp_pat
 
 def test_without_a_video_neither_precision_nor_stride_is_changed(short, tmp_path):
     out = tmp_path / "tuned.yaml"
-    result = short.invoke(main, ["tune", "--seconds", "0.4", "--out", str(out)])
+    result = short.invoke(main, ["tune", "--seconds", "0.4", "--out", str(out), "--json"])
     assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["path"], told["strides"]) == (str(out), [])
+    assert [rate["chosen"] for rate in told["rates"]].count(True) == 1
+    assert told["environment"]["MMPOSE_MIXED_PRECISION"] == "False"
     (application,) = yaml.safe_load(out.read_text())["applications"]
     assert application["args"]["mixed_precision"] is False
     assert not {"detector_stride", "finest_stride"} & application["args"].keys()

@@ -1,0 +1,76 @@
+"""Route of the printable report of a job's result."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
+from fastapi import FastAPI, Query, Request, Response
+
+from deployments.errors import (
+    BadParameterError,
+    JobNotFinishedError,
+    JobNotFoundError,
+    ResultFilesError,
+    TooLargeError,
+)
+from serve_app.export.saved_clip import read_result
+from serve_app.http.openapi import problems_of
+from serve_app.http.requests import owner_of
+from serve_app.jobs.jobs import Jobs
+from serve_app.jobs.result_file import read_whole
+from serve_app.report.build import report_of, to_html
+from serve_app.service import PoseService
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+"""Policy of the page, which has its style and pictures in itself, and no script."""
+
+_HTML: Final = "text/html"
+
+
+def add_report(app: FastAPI, service: PoseService, jobs: Jobs) -> None:
+    """Add the route to ``app``."""
+
+    @app.get(
+        "/jobs/{job_id}/report",
+        response_class=Response,
+        responses=problems_of(
+            BadParameterError,
+            TooLargeError,
+            ResultFilesError,
+            JobNotFoundError,
+            JobNotFinishedError,
+        )
+        | {200: {"content": {_HTML: {"schema": {"type": "string"}}}}},
+        summary="Printable report of a job's result",
+        tags=["exports"],
+    )
+    async def report(
+        job_id: str,
+        request: Request,
+        person: Annotated[int | None, Query(ge=0, description="Default: the primary one.")] = None,
+        title: Annotated[str, Query(max_length=200, description="Of the page.")] = "",
+    ) -> Response:
+        """Return the report as one HTML page without external resources, for one A4 sheet."""
+        record = await jobs.finished(job_id, owner_of(request))
+        limit = service.settings.max_result_bytes
+        if (record.result_bytes or 0) > limit:
+            raise TooLargeError(
+                f"the result has {record.result_bytes} bytes, a report is made of {limit}",
+                quantity="bytes",
+                value=record.result_bytes,
+                limit=limit,
+            )
+        video = jobs.stored_video(record.id)
+        if video is not None and not await asyncio.to_thread(video.is_file):
+            video = None
+
+        def page(folder: Path) -> str:
+            result = read_result(b"".join(read_whole(folder)))
+            return to_html(report_of(result, title or f"Job {record.id[:8]}", video, person))
+
+        with service.request_slot():
+            text = await jobs.read_result(record, page)
+        return Response(text, media_type=_HTML, headers={"Content-Security-Policy": _POLICY})
