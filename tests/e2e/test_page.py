@@ -35,7 +35,7 @@ EXPORTS = {
     "OpenSim .trc": (".trc", b"PathFileType"),
     "OpenSim .mot": (".mot", b""),
     "C3D": (".c3d", b"\x02P"),
-    "COCO": (".json", b"{"),
+    "COCO": (".json", b"["),
 }
 """End of the name and first bytes of the file that each button saves."""
 
@@ -204,6 +204,8 @@ def test_from_a_dropped_video_to_its_exports(browser, running, video, width, sch
         assert there.faults() == []
         there.picture(f"start_{view}")
 
+        page.get_by_text("Options", exact=True).click()
+        page.get_by_label("Height of the athlete").fill("1.7")  # which C3D needs
         job = there.drop(video)
         assert page.locator("#scrub").get_attribute("max") == str(FRAMES - 1)
         result = httpx.get(f"{running.url}/jobs/{job}/result", timeout=60).json()
