@@ -57,6 +57,7 @@ function showProblem(error) {
   const words = error instanceof Unreachable ? text("problem.network") : error.message;
   $("problem").textContent = words;
   $("problem").hidden = false;
+  $("problem").scrollIntoView({ block: "nearest" });
 }
 
 async function start() {
@@ -222,6 +223,7 @@ function button(label, work) {
   made.textContent = label;
   made.addEventListener("click", async () => {
     made.disabled = true;
+    $("problem").hidden = true;
     await work(made).catch(showProblem);
     made.disabled = false;
   });
