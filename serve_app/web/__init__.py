@@ -21,6 +21,7 @@ _NAMES: Final = (
     "clip.js",
     "corrections.js",
     "curves.js",
+    "cycles.js",
     "edit.js",
     "events.js",
     "history.js",
@@ -31,6 +32,7 @@ _NAMES: Final = (
     "stage.js",
     "strings.de.js",
     "strings.en.js",
+    "strips.js",
     "text.js",
     "timing.js",
 )

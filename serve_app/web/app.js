@@ -170,9 +170,16 @@ function choosePerson(id) {
   stage.draw();
   editor.shown();
   curves.show(clip, id);
+  showAxis();
   const told = sentences.people.find((person) => person.person_id === id) ?? null;
   $("report")?.replaceWith(reportLink(shown.job));
   $("cards").replaceChildren(...cardsOf(clip.summary(id), told));
+}
+
+function showAxis() {
+  $("axis-row").hidden = !curves.hasCycles;
+  curves.set({ byCycle: $("axis").value === "cycle", intervals: $("show-intervals").checked });
+  $("curves-about").textContent = curves.about;
 }
 
 function showFrame(frame) {
@@ -330,6 +337,7 @@ function listen() {
   for (const name of ["points", "angles", "trail"]) {
     $(`show-${name}`).addEventListener("change", (event) => { stage.show[name] = event.target.checked; stage.draw(); });
   }
+  for (const id of ["axis", "show-intervals"]) $(id).addEventListener("change", showAxis);
   document.addEventListener("keydown", onKey);
   $("language").addEventListener("change", () => {
     localStorage.setItem(LANGUAGE, $("language").value);

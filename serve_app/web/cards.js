@@ -1,4 +1,5 @@
 /** Cards of numbers: each with its interval, or the reason why it is missing. */
+import { percentile, scaleOf, trials } from "./strips.js";
 import { number, reason, text, words } from "./text.js";
 
 const JOINTS = ["knee", "hip", "shoulder", "elbow"];
@@ -12,7 +13,7 @@ export function cardsOf(summary, sentences) {
   const cards = [cautions(sentences?.cautions ?? [])];
   if (!summary || summary.reason) return [...cards, card("card.ranges", [paragraph(reason(summary?.reason))])];
   return [
-    ...cards, ranges(summary), movement(summary), scores(summary), findings(sentences), measures(summary),
+    ...cards, ranges(summary), movement(summary), scores(summary), norms(summary), findings(sentences), measures(summary),
   ].filter(Boolean);
 }
 
@@ -87,6 +88,18 @@ function scores({ scores: given }) {
   return card("card.scores", [table(null, rows), about("card.scores.about")]);
 }
 
+/** Measures on the bar of the population that the caller gave; none without. */
+function norms({ applications }) {
+  const known = (applications?.norms?.comparisons ?? []).filter((one) => one.percentile !== null);
+  if (!known.length) return null;
+  const rows = known.map((one) => {
+    const side = one.side ? `${text(`side.${one.side}`)} ` : "";
+    const at = value(text("norms.percentile", { at: number(one.percentile) }), `${one.population}, n = ${number(one.n)} (${one.source})`);
+    return [side + words(one.metric), percentile(one), at];
+  });
+  return card("card.norms", [table(null, rows), about("card.norms.about")]);
+}
+
 function measures({ measures: given }) {
   if (!given.length) return null;
   const rows = given.map((measure) => {
@@ -94,11 +107,15 @@ function measures({ measures: given }) {
     const unit = UNITS[measure.unit] ?? ` ${measure.unit}`;
     const side = measure.side ? `${text(`side.${measure.side}`)} ` : "";
     const spread = measure.sd === null ? "" : `± ${number(measure.sd, digits)}`;
-    return [side + words(measure.metric), value(`${number(measure.mean, digits)}${unit}`, spread), number(measure.n)];
+    const same = given.filter(({ metric, unit: its }) => metric === measure.metric && its === measure.unit);
+    const scale = scaleOf(same.map(({ values }) => values));
+    const label = text("measure.trials", { values: measure.values.map((one) => number(one, digits)).join(", ") });
+    const marks = scale ? trials(measure.values, measure.mean, scale, measure.side, label) : "";
+    return [side + words(measure.metric), value(`${number(measure.mean, digits)}${unit}`, spread), marks, number(measure.n)];
   });
   const details = make("details");
   details.append(make("summary", text("card.measures")));
-  details.append(table(["measure.name", "measure.mean", "measure.n"].map((key) => text(key)), rows));
+  details.append(table(["measure.name", "measure.mean", "measure.each", "measure.n"].map((key) => text(key)), rows));
   const made = make("section");
   made.className = "card";
   made.append(details);

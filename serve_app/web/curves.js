@@ -1,4 +1,5 @@
 /** Curves of the joint angles under the video: intervals shaded, events marked, one cursor. */
+import { cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
 import { number, text } from "./text.js";
 import { frameAt } from "./timing.js";
 
@@ -13,22 +14,48 @@ export class Curves {
   #clip = null;
   #charts = [];
   #frame = 0;
+  #cycles = {};
 
   /** @param onSeek called with the frame that a click or a key asks for. */
   constructor(root, onSeek) {
     this.root = root;
     this.onSeek = onSeek;
+    this.intervals = true;
+    this.byCycle = false;
     new ResizeObserver(() => this.#draw()).observe(root);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
   show(clip, person) {
     this.#clip = clip;
+    this.#cycles = Object.fromEntries(SIDES.map((side) => [side, cyclesOf(clip, person, side)]));
     this.#charts = JOINTS.map((joint) => this.#chart(joint, person));
     this.marks = clip.marks(person);
     this.root.replaceChildren(...this.#charts.map((chart) => chart.figure));
     this.#draw();
     this.move(this.#frame);
+  }
+
+  /** Whether there are cycles to show. */
+  get hasCycles() {
+    return SIDES.some((side) => this.#cycles[side]?.length);
+  }
+
+  /** What the curves show, in words. */
+  get about() {
+    if (!this.#overCycle) return text("curves.about");
+    const out = this.#charts.map(({ sides }) => SIDES.reduce((n, side) => n + sides[side].left_out, 0));
+    return text("curves.cycle.about", { n: out.reduce((a, b) => a + b, 0) });
+  }
+
+  /** Show curves over time or over the per cent of a cycle, with intervals or without. */
+  set({ byCycle = this.byCycle, intervals = this.intervals }) {
+    Object.assign(this, { byCycle, intervals });
+    this.#draw();
+  }
+
+  get #overCycle() {
+    return this.byCycle && this.hasCycles;
   }
 
   /** Move the cursor to frame `index`. */
@@ -37,7 +64,9 @@ export class Curves {
     this.#frame = Math.min(index, this.#clip.times.length - 1);
     const time = this.#clip.times[this.#frame];
     for (const chart of this.#charts) {
-      chart.cursor.style.transform = `translateX(${this.#x(time, this.root.clientWidth)}px)`;
+      const place = this.#cursorAt(time);
+      chart.cursor.hidden = place === null;
+      chart.cursor.style.transform = `translateX(${this.#x(place ?? 0, this.root.clientWidth)}px)`;
       const values = Object.fromEntries(SIDES.map((side) => [side, number(chart.sides[side].values[this.#frame])]));
       const now = text("curves.at", { time: number(time, 2), ...values });
       chart.now.textContent = now;
@@ -60,15 +89,40 @@ export class Curves {
     const slider = { role: "slider", tabindex: 0, "aria-label": title, "aria-valuemin": 0, "aria-valuemax": this.#clip.times.length - 1 };
     for (const [name, value] of Object.entries(slider)) box.setAttribute(name, value);
     const seek = (event) => {
-      const x = event.clientX - canvas.getBoundingClientRect().left;
-      this.onSeek(frameAt(this.#clip.times, this.#time(x, canvas.clientWidth)));
+      const { left, top } = canvas.getBoundingClientRect();
+      const at = this.#time(event.clientX - left, canvas.clientWidth);
+      const time = this.#overCycle ? this.#timeInCycle(chart, at, event.clientY - top) : at;
+      if (time !== null) this.onSeek(frameAt(this.#clip.times, time));
     };
     box.addEventListener("pointerdown", (event) => { box.setPointerCapture(event.pointerId); seek(event); });
     box.addEventListener("pointermove", (event) => { if (event.buttons) seek(event); });
-    return { figure, box, canvas, cursor, now, sides };
+    for (const side of SIDES) {
+      const all = this.#cycles[side].map((cycle) => ({ cycle, curve: normalized(this.#clip.times, sides[side].values, cycle) }));
+      sides[side].cycles = all.filter(({ curve }) => curve);
+      sides[side].left_out = all.length - sides[side].cycles.length;
+      sides[side].over = meanBand(sides[side].cycles.map(({ curve }) => curve));
+    }
+    const chart = { figure, box, canvas, cursor, now, sides, y: null };
+    return chart;
+  }
+
+  /** Place of the cursor on the axis; null where the time is in no cycle. */
+  #cursorAt(time) {
+    if (!this.#overCycle) return time;
+    return percentAt(this.#cycles.left, time) ?? percentAt(this.#cycles.right, time);
+  }
+
+  /** The time at a per cent of the cycle whose curve is nearest to a click; null without cycles. */
+  #timeInCycle({ sides, y }, percent, down) {
+    const at = Math.max(0, Math.min(100, Math.round(percent)));
+    const all = SIDES.flatMap((side) => sides[side].cycles).filter(({ curve }) => y && curve[at] !== null);
+    const apart = ({ curve }) => Math.abs(y(curve[at]) - down);
+    const nearest = all.sort((a, b) => apart(a) - apart(b))[0];
+    return nearest ? nearest.cycle.from + ((nearest.cycle.to - nearest.cycle.from) * at) / 100 : null;
   }
 
   get #span() {
+    if (this.#overCycle) return [0, 100];
     const { times } = this.#clip;
     return [times[0], Math.max(times[times.length - 1], times[0] + 0.1)];
   }
@@ -92,29 +146,39 @@ export class Curves {
     this.move(this.#frame);
   }
 
-  #paint({ canvas, sides }, width, colors) {
+  #paint(chart, width, colors) {
+    const { canvas, sides } = chart;
     const ratio = window.devicePixelRatio || 1;
     canvas.width = Math.round(width * ratio);
     canvas.height = HEIGHT * ratio;
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.font = "12px system-ui, sans-serif";
-    const range = rangeOf(Object.values(sides));
+    const cyclic = this.#overCycle;
+    const range = rangeOf(cyclic ? cycleCurves(sides) : Object.values(sides).map(({ values }) => values));
     if (!range) {
       pen.fillStyle = colors.soft;
       pen.fillText(text("curves.none"), EDGE.left, HEIGHT / 2);
       return;
     }
     const y = (value) => EDGE.top + ((range[1] - value) / (range[1] - range[0])) * (HEIGHT - EDGE.top - EDGE.bottom);
-    const x = this.#clip.times.map((time) => this.#x(time, width));
+    chart.y = y;
+    const x = (cyclic ? PERCENT : this.#clip.times).map((place) => this.#x(place, width));
     this.#axes(pen, width, range, y, colors);
-    this.#events(pen, width, colors);
+    if (!cyclic) this.#events(pen, width, colors);
     pen.save();
     pen.beginPath();
     pen.rect(EDGE.left, 0, width - EDGE.left - EDGE.right, HEIGHT - EDGE.bottom);
     pen.clip();
-    for (const side of SIDES) shade(pen, x, y, sides[side].intervals, colors[side]);
-    for (const side of SIDES) trace(pen, x, y, sides[side].values, colors[side]);
+    for (const side of SIDES) {
+      const { over, intervals } = sides[side];
+      if (this.intervals) shade(pen, x, y, cyclic ? over.band : intervals, colors[side]);
+    }
+    for (const side of SIDES) {
+      const { cycles, over, values } = sides[side];
+      if (cyclic) for (const { curve } of cycles) trace(pen, x, y, curve, colors[side], 0.7);
+      trace(pen, x, y, cyclic ? over.mean : values, colors[side], cyclic ? 2.6 : 1.8);
+    }
     pen.restore();
   }
 
@@ -135,6 +199,10 @@ export class Curves {
     pen.textAlign = "center";
     pen.textBaseline = "alphabetic";
     const [first, last] = this.#span;
+    if (this.#overCycle) {
+      for (const percent of [0, 25, 50, 75, 100]) pen.fillText(`${number(percent)} %`, Math.min(this.#x(percent, width), width - 20), HEIGHT - 5);
+      return;
+    }
     const every = stepOf(STEPS_S, (last - first) / Math.max(2, width / 90));
     for (let nth = Math.ceil(first / every); nth * every <= last; nth += 1) {
       pen.fillText(`${number(nth * every, every < 1 ? 1 : 0)} s`, Math.min(this.#x(nth * every, width), width - 16), HEIGHT - 5);
@@ -152,9 +220,13 @@ export class Curves {
   }
 }
 
-function rangeOf(series) {
+function cycleCurves(sides) {
+  return Object.values(sides).flatMap(({ cycles }) => cycles.map(({ curve }) => curve));
+}
+
+function rangeOf(curves) {
   let [low, high] = [Infinity, -Infinity];
-  for (const { values } of series) {
+  for (const values of curves) {
     for (const value of values) {
       if (value !== null) [low, high] = [Math.min(low, value), Math.max(high, value)];
     }
@@ -195,9 +267,9 @@ function shade(pen, x, y, intervals, color) {
   pen.globalAlpha = 1;
 }
 
-function trace(pen, x, y, values, color) {
+function trace(pen, x, y, values, color, width) {
   pen.strokeStyle = color;
-  pen.lineWidth = 1.8;
+  pen.lineWidth = width;
   pen.lineJoin = "round";
   for (const [begin, end] of runs(values)) {
     pen.beginPath();

@@ -35,7 +35,7 @@ EXPORTS = {
     "OpenSim .trc": (".trc", b"PathFileType"),
     "OpenSim .mot": (".mot", b""),
     "C3D": (".c3d", b"\x02P"),
-    "COCO": (".json", b"["),
+    "COCO": (".json", b"[{"),
 }
 """End of the name and first bytes of the file that each button saves."""
 
@@ -204,8 +204,8 @@ def test_from_a_dropped_video_to_its_exports(browser, running, video, width, sch
         assert there.faults() == []
         there.picture(f"start_{view}")
 
-        page.get_by_text("Options", exact=True).click()
-        page.get_by_label("Height of the athlete").fill("1.7")  # which C3D needs
+        page.locator("#start summary").click()
+        page.locator("#height").fill("1.7")  # C3D is in millimeters
         job = there.drop(video)
         assert page.locator("#scrub").get_attribute("max") == str(FRAMES - 1)
         result = httpx.get(f"{running.url}/jobs/{job}/result", timeout=60).json()
@@ -312,6 +312,11 @@ def test_the_keyboard_and_the_curves_move_the_video(browser, running, video):
         there.page.evaluate(TWO_FRAMES)
         clicked = there.frame()
         assert FRAMES // 3 < clicked < FRAMES * 2 // 3
+        there.page.locator("#axis").select_option("cycle")
+        assert "Thin: each stride or repetition" in there.page.locator("#curves-about").inner_text()
+        there.page.locator("#axis").select_option("time")
+        there.page.keyboard.press("Escape")
+        there.page.locator("#overlay").focus()
         there.page.keyboard.press("Space")
         there.page.wait_for_function(
             "(from) => document.getElementById('scrub').value > from", arg=clicked, timeout=HANGS_MS
