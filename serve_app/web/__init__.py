@@ -19,6 +19,7 @@ _NAMES: Final = (
     "camera.js",
     "cards.js",
     "clip.js",
+    "compare.js",
     "corrections.js",
     "curves.js",
     "cycles.js",

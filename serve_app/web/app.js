@@ -3,6 +3,7 @@ import { address, ENDED, Service, Unreachable } from "./api.js";
 import { Camera } from "./camera.js";
 import { cardsOf } from "./cards.js";
 import { Clip } from "./clip.js";
+import { Comparison } from "./compare.js";
 import { Curves } from "./curves.js";
 import { Editor } from "./edit.js";
 import { History, nameOf, remember } from "./history.js";
@@ -27,6 +28,17 @@ const camera = new Camera($("film"), (file) => run((signal) => analyze(file, nul
 const history = new History(
   service, { list: $("history"), empty: $("history-empty"), more: $("more") },
   { onOpen: (job) => run((signal) => openJob(job, {}, signal)), onProblem: showProblem },
+);
+const comparison = new Comparison(
+  { choose: $("compare"), sync: $("sync"), syncRow: $("sync-row"), pair: $("pair"), box: $("other") },
+  {
+    stage: new Stage(
+      { box: $("other"), video: $("other-video"), picture: $("other-picture"), overlay: $("other-overlay") },
+      { onFrame: () => {}, onPerson: () => {}, onPlaying: () => {}, onUnplayable: () => {} },
+    ),
+    load: async (job) => ({ clip: await clipOf(job), source: address(job.links.source) }),
+    nameOf, onChange: () => showPerson(stage.person), onProblem: showProblem,
+  },
 );
 /** What is shown: job, clip, sentences, and the source and options that only this tab knows. */
 let shown = null;
@@ -107,11 +119,18 @@ async function openJob(job, known, signal) {
   const ended = await service.follow(job.id, showJob, signal);
   if (ended.state === "cancelled") throw new Error(text("problem.cancelled"));
   if (ended.state === "failed") throw new Error(text("problem.failed", { detail: ended.error.detail, hint: ended.error.hint }));
-  const { head, frames } = await service.result(ended.id, (share) => working(share, "working.result"), signal);
+  const clip = await clipOf(ended, (share) => working(share, "working.result"), signal);
   const sentences = await service.json(`jobs/${ended.id}/sentences`, { signal });
-  if (!frames.length) throw new Error(text("problem.empty"));
-  shown = { job: ended, clip: new Clip(head, frames), sentences, ...known };
+  shown = { job: ended, clip, sentences, ...known };
+  comparison.close();
   showResult();
+  comparison.offer((await service.json("jobs?limit=100&state=succeeded", { signal })).jobs, ended);
+}
+
+async function clipOf(job, onShare = () => {}, signal = undefined) {
+  const { head, frames } = await service.result(job.id, onShare, signal);
+  if (!frames.length) throw new Error(text("problem.empty"));
+  return new Clip(head, frames);
 }
 
 function working(share, key = "working.begins") {
@@ -164,16 +183,21 @@ function showResult() {
 }
 
 function choosePerson(id) {
+  comparison.follow(shown.clip, id, stage.frame);
+  showPerson(id);
+}
+
+function showPerson(id) {
   const { clip, sentences } = shown;
   stage.person = id;
   $("athlete").value = id;
   stage.draw();
   editor.shown();
-  curves.show(clip, id);
+  curves.show(clip, id, comparison.curves);
   showAxis();
   const told = sentences.people.find((person) => person.person_id === id) ?? null;
   $("report")?.replaceWith(reportLink(shown.job));
-  $("cards").replaceChildren(...cardsOf(clip.summary(id), told));
+  $("cards").replaceChildren(...[comparison.card, ...cardsOf(clip.summary(id), told)].filter(Boolean));
 }
 
 function showAxis() {
@@ -184,6 +208,7 @@ function showAxis() {
 
 function showFrame(frame) {
   curves.move(frame);
+  comparison.follow(shown.clip, stage.person, frame);
   $("scrub").value = frame;
   const said = frameText(shown.clip, frame);
   $("scrub").setAttribute("aria-valuetext", said);

@@ -122,14 +122,14 @@ function measures({ measures: given }) {
   return made;
 }
 
-function card(title, content, kind = "") {
+export function card(title, content, kind = "") {
   const made = make("section");
   made.className = `card ${kind}`;
   made.append(make("h3", text(title)), ...content);
   return made;
 }
 
-function table(header, rows) {
+export function table(header, rows) {
   const made = make("table");
   if (header) {
     const row = made.createTHead().insertRow();
@@ -149,21 +149,21 @@ function table(header, rows) {
   return made;
 }
 
-function value(main, more = "") {
+export function value(main, more = "") {
   const made = make("span");
   made.append(make("b", main));
   if (more) made.append(" ", make("small", more));
   return made;
 }
 
-function missing(code) {
+export function missing(code) {
   const made = make("span");
   made.className = "missing";
   made.append(text("missing"), " ", make("small", reason(code)));
   return made;
 }
 
-function about(key) {
+export function about(key) {
   return Object.assign(paragraph(text(key)), { className: "about" });
 }
 

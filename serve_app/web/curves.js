@@ -15,6 +15,7 @@ export class Curves {
   #charts = [];
   #frame = 0;
   #cycles = {};
+  #other = null;
 
   /** @param onSeek called with the frame that a click or a key asks for. */
   constructor(root, onSeek) {
@@ -26,8 +27,10 @@ export class Curves {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
   }
 
-  show(clip, person) {
+  /** @param other a second result to draw over it: `{clip, person, shift}` in seconds; null without. */
+  show(clip, person, other = null) {
     this.#clip = clip;
+    this.#other = other;
     this.#cycles = Object.fromEntries(SIDES.map((side) => [side, cyclesOf(clip, person, side)]));
     this.#charts = JOINTS.map((joint) => this.#chart(joint, person));
     this.marks = clip.marks(person);
@@ -102,8 +105,17 @@ export class Curves {
       sides[side].left_out = all.length - sides[side].cycles.length;
       sides[side].over = meanBand(sides[side].cycles.map(({ curve }) => curve));
     }
-    const chart = { figure, box, canvas, cursor, now, sides, y: null };
+    const others = this.#other && Object.fromEntries(SIDES.map((side) => [side, this.#otherCurve(`${side}_${joint}`, side)]));
+    const chart = { figure, box, canvas, cursor, now, sides, others, y: null };
     return chart;
+  }
+
+  /** Values of the second result over its shifted times, and its mean over the cycle. */
+  #otherCurve(angle, side) {
+    const { clip, person, shift } = this.#other;
+    const { values } = clip.series(person, angle);
+    const curves = cyclesOf(clip, person, side).map((cycle) => normalized(clip.times, values, cycle)).filter(Boolean);
+    return { times: clip.times.map((time) => time + shift), values, mean: meanBand(curves).mean };
   }
 
   /** Place of the cursor on the axis; null where the time is in no cycle. */
@@ -155,7 +167,8 @@ export class Curves {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.font = "12px system-ui, sans-serif";
     const cyclic = this.#overCycle;
-    const range = rangeOf(cyclic ? cycleCurves(sides) : Object.values(sides).map(({ values }) => values));
+    const second = Object.values(chart.others ?? {}).map(({ mean, values }) => (cyclic ? mean : values));
+    const range = rangeOf([...(cyclic ? cycleCurves(sides) : Object.values(sides).map(({ values }) => values)), ...second]);
     if (!range) {
       pen.fillStyle = colors.soft;
       pen.fillText(text("curves.none"), EDGE.left, HEIGHT / 2);
@@ -178,6 +191,11 @@ export class Curves {
       const { cycles, over, values } = sides[side];
       if (cyclic) for (const { curve } of cycles) trace(pen, x, y, curve, colors[side], 0.7);
       trace(pen, x, y, cyclic ? over.mean : values, colors[side], cyclic ? 2.6 : 1.8);
+    }
+    pen.setLineDash([5, 4]);
+    for (const [side, { times, values, mean }] of Object.entries(chart.others ?? {})) {
+      const places = cyclic ? x : times.map((time) => this.#x(time, width));
+      trace(pen, places, y, cyclic ? mean : values, colors[side], 1.8);
     }
     pen.restore();
   }

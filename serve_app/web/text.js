@@ -22,7 +22,7 @@ export function text(key, values = {}) {
 /** Write a number with `digits` decimals; the sign of something missing where there is none. */
 export function number(value, digits = 0) {
   if (value === null || value === undefined || Number.isNaN(value)) return text("missing");
-  const style = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  const style = { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative" }; // no -0
   return new Intl.NumberFormat(language, style).format(value);
 }
 

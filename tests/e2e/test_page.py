@@ -1,6 +1,7 @@
 """The page in Chromium, on a phone and a desk, light and dark: from a dropped video to its exports.
 
-Screenshots are kept in ``out/page/``: ``start``, ``result``, ``docs``, by width and color scheme.
+Screenshots are kept in ``out/page/``: ``start``, ``result``, ``two`` and ``docs``, by width and
+color scheme.
 """
 
 import base64
@@ -64,6 +65,10 @@ SETTLED = """(frame) => {
   const video = document.getElementById("video");
   const at = document.getElementById("scrub").value;
   return video.readyState >= 2 && !video.seeking && Number(at) === frame;
+}"""
+OTHER_AT = """(frame) => {
+  const other = document.getElementById("other-video");
+  return other.readyState >= 2 && Math.abs(other.currentTime * 30 - frame) < 1.5;
 }"""
 TWO_FRAMES = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 PICTURE_PLACE = """() => {
@@ -321,6 +326,30 @@ def test_the_keyboard_and_the_curves_move_the_video(browser, running, video):
         there.page.wait_for_function(
             "(from) => document.getElementById('scrub').value > from", arg=clicked, timeout=HANGS_MS
         )
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_two_results_go_in_step_from_an_event(browser, running, video, demo_video, tmp_path, width):
+    """Two cuts of one video begin with the same frames."""
+    longer = first_frames(demo_video, tmp_path / "longer.mp4", FRAMES + 20)
+    with visit(browser, running.url, width, "light") as there:
+        page = there.page
+        there.drop(longer)
+        page.get_by_role("button", name="New video").click()
+        there.drop(video)
+        page.locator("#compare").select_option(index=1)
+        page.locator("#other").wait_for(timeout=HANGS_MS)
+        page.locator("#sync").select_option("start")
+        for frame in (5, 40):
+            there.seek(frame)
+            page.wait_for_function(OTHER_AT, arg=frame, timeout=HANGS_MS)
+        assert page.get_by_role("heading", name="Compared").is_visible()
+        assert page.locator(".card", has_text="Compared").locator("tbody tr").count() == 8
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert there.faults() == []
+        there.picture(f"two_{width}_light")
+        page.locator("#compare").select_option(index=0)
+        assert not page.locator("#other").is_visible()
 
 
 def test_the_description_works_without_another_host(browser, running):
