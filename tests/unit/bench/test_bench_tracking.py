@@ -10,18 +10,23 @@ from deployments.tracking.tracks import merge
 from tests.support.simulated_people import media, observe
 
 
-@pytest.mark.parametrize("scene", ["crossing", "three cross", "hidden for seconds"])
+@pytest.mark.parametrize("scene", SCENES)
 def test_nobody_changes_identity_however_the_video_is_cut(scene):
-    found = [simulated(SCENES[scene], every) for every in PIECES.values()]
+    found = [simulated(SCENES[scene], every, 0.0) for every in PIECES.values()]
     assert found[0].switches == 0
-    assert found[0].idf1 > 0.95
+    assert found[0].hota >= 0.9
     assert found == [found[0]] * len(found)
 
 
-def test_of_eight_who_cross_hardly_anybody_changes_identity():
-    found = simulated(SCENES["crowd of eight"], 120)
-    assert found.switches <= 2
-    assert found.association > 0.8
+@pytest.mark.parametrize(
+    ("scene", "most"),
+    [("crossing", 0), ("three cross", 0), ("hidden for seconds", 0), ("crowd of eight", 2)],
+)
+def test_hardly_anybody_does_where_the_detector_misses_many(scene, most):
+    found = [simulated(SCENES[scene], every, 0.08) for every in PIECES.values()]
+    assert found[0].switches <= most
+    assert found[0].idf1 > 0.94
+    assert found == [found[0]] * len(found)
 
 
 def test_who_is_swapped_for_another_is_a_switch_and_exact_boxes_have_full_scores():
