@@ -9,7 +9,7 @@ from deployments.errors import AthleteNotFoundError, BadParameterError
 from deployments.messages import F64, I64, MediaInfo
 from deployments.tracking.person_table import ClipRows
 
-_LONG_SHARE: Final = 0.1  # of the rows of the person seen longest
+_LONG_SHARE: Final = 0.1  # share of the rows of the person seen longest
 
 
 def frame_of(point: AthletePoint, media: MediaInfo) -> int:

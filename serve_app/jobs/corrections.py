@@ -113,7 +113,7 @@ def edited(clip: ClipPoses, media: MediaInfo, corrections: Corrections) -> ClipP
     if not (
         np.isfinite(xy).any() or hidden.any() or any(e != EventEdits() for e in events.values())
     ):
-        return clip  # as if there were no corrections
+        return clip  # equal to no corrections
     return replace(clip, by_hand=HandEdits(xy, hidden, events))
 
 

@@ -12,7 +12,7 @@ from deployments.messages import F32, F64, ClipPoses
 from serve_app.results.response_schema import Keypoint
 
 _PARTS_OF_ONE = np.array([100.0, 100.0, 1e4, 1e4, 100.0, 100.0])
-"""What x, y, score, raw score and the two deviations of a keypoint are rounded to."""
+"""Decimals of x, y, score, raw score and the two deviations of a keypoint."""
 
 
 def keypoints_of(clip: ClipPoses, row: int) -> dict[str, Keypoint]:

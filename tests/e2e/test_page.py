@@ -194,7 +194,7 @@ def seen_points(result, frame):
 
 
 def in_the_window(place, points):
-    """Where points of the picture are in the window: the video is fitted and centered."""
+    """Return the places in the window of points of the picture, which is fitted and centered."""
     left, top, width, height, wide, high = place
     scale = min(width / wide, height / high)
     corner = left + (width - scale * wide) / 2, top + (height - scale * high) / 2

@@ -170,7 +170,7 @@ def test_a_damaged_file_is_told(command, plan, entry, checkpoint, tmp_path, spoi
 
 
 def test_the_figures_are_printed_as_json(film_path, tmp_path, monkeypatch):
-    """Of a network that stays as it is: only the command is looked at."""
+    """The network is replaced by one that stays unchanged: only the command is tested."""
     monkeypatch.setattr(
         "deployments.pose.offline.int8_quantization.quantize", lambda source, crops: source.model
     )

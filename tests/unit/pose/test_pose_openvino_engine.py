@@ -179,7 +179,7 @@ def test_a_picture_goes_through_before_first_calls_that_may_come_together(dot_fi
 
 def test_networks_are_compiled_one_at_a_time(dot_file):
     with open(openvino.__file__, "rb") as file, ThreadPoolExecutor(1) as pool:
-        fcntl.flock(file, fcntl.LOCK_EX)  # as another process that compiles
+        fcntl.flock(file, fcntl.LOCK_EX)  # another process that compiles holds it
         made = pool.submit(OpenVinoPose, entry(), dot_file, options(), "rtmpose")
         with pytest.raises(TimeoutError):
             made.result(timeout=1)

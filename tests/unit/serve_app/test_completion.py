@@ -40,7 +40,7 @@ def test_each_shell_has_its_script(shell):
 
 
 def test_the_command_itself_is_what_the_scripts_call():
-    """As a shell calls it: commands are offered, and nothing heavy is imported for it."""
+    """A shell's call is offered commands, and imports nothing heavy."""
     program = (
         "import sys; sys.argv[0] = 'mmpose-service'\n"
         "from serve_app.cli.main import main\n"

@@ -229,7 +229,7 @@ def test_deploy_says_what_runs(run, tmp_path, monkeypatch):
 
 
 def test_the_figures_of_an_evaluation_are_printed(run, tmp_path, monkeypatch):
-    """Of a model that is not there, which is a problem with exit code 3."""
+    """A model that is missing is a problem with exit code 3."""
     monkeypatch.setenv("MMPOSE_WEIGHTS_DIR", str(tmp_path / "none"))
     (tmp_path / "coco" / "val2017").mkdir(parents=True)
     (tmp_path / "coco" / "annotations").mkdir()
@@ -239,7 +239,7 @@ def test_the_figures_of_an_evaluation_are_printed(run, tmp_path, monkeypatch):
 
 
 def test_a_demo_prints_the_response_alone(run, squat_video, monkeypatch):
-    """Of a result that is given: no network runs, and the sheet is not drawn."""
+    """The result is given: no network runs, and the sheet is not drawn."""
     response = PoseResponse.model_validate_json(saved(squatting()))
     drawn = []
 
