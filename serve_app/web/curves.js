@@ -1,5 +1,5 @@
 /** Curves of the joint angles under the video: intervals shaded, events marked, one cursor. */
-import { cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
+import { countCycles, cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
 import { number, text } from "./text.js";
 import { frameAt } from "./timing.js";
 
@@ -47,8 +47,7 @@ export class Curves {
   /** What the curves show, in words. */
   get about() {
     if (!this.#overCycle) return text("curves.about");
-    const out = this.#charts.map(({ sides }) => SIDES.reduce((n, side) => n + sides[side].left_out, 0));
-    return text("curves.cycle.about", { n: out.reduce((a, b) => a + b, 0) });
+    return text("curves.cycle.about", { n: countCycles(this.#charts.flatMap(({ sides }) => SIDES.map((side) => sides[side].leftOut))) });
   }
 
   /** Show curves over time or over the per cent of a cycle, with intervals or without. */
@@ -102,7 +101,7 @@ export class Curves {
     for (const side of SIDES) {
       const all = this.#cycles[side].map((cycle) => ({ cycle, curve: normalized(this.#clip.times, sides[side].values, cycle) }));
       sides[side].cycles = all.filter(({ curve }) => curve);
-      sides[side].left_out = all.length - sides[side].cycles.length;
+      sides[side].leftOut = all.filter(({ curve }) => !curve).map(({ cycle }) => cycle);
       sides[side].over = meanBand(sides[side].cycles.map(({ curve }) => curve));
     }
     const others = this.#other && Object.fromEntries(SIDES.map((side) => [side, this.#otherCurve(`${side}_${joint}`, side)]));

@@ -52,6 +52,11 @@ export function meanBand(curves) {
   return { mean, band };
 }
 
+/** Return the number of different cycles in lists of cycles: a repetition is one for both sides and all joints. */
+export function countCycles(lists) {
+  return new Set(lists.flat().map(({ from, to }) => `${from} ${to}`)).size;
+}
+
 /** Return the per cent of a time in the cycle that holds it; null outside of all. */
 export function percentAt(cycles, time) {
   const cycle = cycles.find(({ from, to }) => from <= time && time < to);

@@ -70,7 +70,7 @@ export const strings = {
   "curves.axis": "Kurven über",
   "curves.time": "die Zeit",
   "curves.cycle": "Prozent des Zyklus",
-  "curves.cycle.about": "Dünn: jeder Doppelschritt oder jede Wiederholung; dick: ihr Mittel, schattiert ± eine Standardabweichung. Nicht gezeichnet, da mehr als ein Zehntel unbekannt ist: {n}. Ein Klick springt zu diesem Zyklus.",
+  "curves.cycle.about": "Dünn: jeder Doppelschritt oder jede Wiederholung; dick: ihr Mittel, schattiert ± eine Standardabweichung. Zyklen, die in mindestens einer Kurve fehlen, da mehr als ein Zehntel unbekannt ist: {n}. Ein Klick springt zu diesem Zyklus.",
   "curves.about": "Winkel am Gelenk; Ellbogen und Knie gestreckt 180°. Schattiert: 95-%-Intervall der Messung. Striche unten: Bodenkontakte oder Wiederholungen; grau: Flug. Ein Klick springt dorthin.",
   "side.left": "links",
   "side.right": "rechts",

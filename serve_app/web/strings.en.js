@@ -70,7 +70,7 @@ export const strings = {
   "curves.axis": "Curves over",
   "curves.time": "time",
   "curves.cycle": "per cent of the cycle",
-  "curves.cycle.about": "Thin: each stride or repetition; thick: their mean, shaded ± one standard deviation. Not drawn, as over a tenth is unknown: {n}. A click goes to that cycle.",
+  "curves.cycle.about": "Thin: each stride or repetition; thick: their mean, shaded ± one standard deviation. Cycles missing from at least one curve, as over a tenth is unknown: {n}. A click goes to that cycle.",
   "curves.about": "Angle at the joint; elbow and knee 180° when straight. Shaded: 95 % interval of the measurement. Bars below: contacts or repetitions; grey: flight. A click goes there.",
   "side.left": "left",
   "side.right": "right",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
+import { countCycles, cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
 import { placeOf, scaleOf } from "./strips.js";
 
 const contact = (side, t_s) => ({ kind: "contact", side, t_s });
@@ -73,4 +73,10 @@ test("marks of both sides are on one scale", () => {
   assert.ok(placeOf(10, scale) < placeOf(20, scale) && placeOf(20, scale) < placeOf(30, scale));
   assert.deepEqual(scaleOf([[7]]), [6.5, 7.5]);
   assert.equal(scaleOf([[], [null]]), null);
+});
+
+test("a repetition that is unknown for both sides and several joints is one cycle", () => {
+  const [one, two] = [{ from: 0, to: 1 }, { from: 1, to: 2 }];
+  assert.equal(countCycles([[one], [{ ...one }, two], []]), 2);
+  assert.equal(countCycles([[], []]), 0);
 });
