@@ -179,7 +179,7 @@ function paragraph(words) {
   return make("p", words);
 }
 
-function make(tag, content = "") {
+export function make(tag, content = "") {
   const made = document.createElement(tag);
   made.textContent = content;
   return made;

@@ -1,10 +1,18 @@
 /** A second result next to the first: in step from an event on, with the differences of its numbers. */
-import { about, card, missing, table, value } from "./cards.js";
+import { about, card, make, missing, table, value } from "./cards.js";
 import { nearestFrame } from "./timing.js";
 import { date, number, text } from "./text.js";
 
 const JOINTS = ["knee", "hip", "shoulder", "elbow"];
 const SIDES = ["left", "right"];
+const ALIKE = {
+  definitions: (summary) => summary.definitions,
+  view: (summary) => summary.view,
+  movement: (summary) => summary.movement,
+  model: (summary) => summary.model,
+  filter: (summary) => summary.filter?.cutoff_hz,
+  near_side: (summary) => summary.near_side,
+};
 
 /** Return the first event of each kind of a person, `{kind: seconds}`. */
 export function firstEvents(clip, id) {
@@ -50,10 +58,22 @@ export function differences(first, second) {
   }));
 }
 
-/** Return the card of the differences; a sentence where the definitions differ. */
+/**
+ * Return the names of what makes two results incomparable, as in the service's own comparison of
+ * results: a nearer side is one only where both are known.
+ */
+export function mismatches(first, second) {
+  return Object.keys(ALIKE).filter((name) => {
+    const [a, b] = [first, second].map((summary) => (summary ? ALIKE[name](summary) : undefined));
+    return name === "near_side" ? Boolean(a && b) && a !== b : a !== b;
+  });
+}
+
+/** Return the card of the differences; a sentence where the results are not comparable. */
 export function differencesCard(first, second, name) {
-  if (first?.definitions !== second?.definitions) {
-    return card("compare.title", [about("compare.definitions")]);
+  const apart = mismatches(first, second).map((one) => text(`compare.differs.${one}`));
+  if (apart.length) {
+    return card("compare.title", [make("p", text("compare.not", { what: apart.join(", ") }))]);
   }
   const header = ["", text("compare.this"), name, text("compare.difference")];
   const rows = differences(first, second).map((row) => [

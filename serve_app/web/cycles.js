@@ -2,22 +2,25 @@
 
 export const PERCENT = Array.from({ length: 101 }, (_, at) => at);
 const MOST_UNKNOWN = 0.1;
+const ROUNDING_S = 0.001;
 
 /**
  * Return the cycles of one side, `{from, to}` in seconds: from contact to contact of that foot where
  * the person walks or runs, else from valley to valley of each repetition. Contacts of one foot
- * without one of the other between them are no stride: a step was not seen.
+ * without one of the other between them are no stride, as a step was not seen; nor are contacts of
+ * different bouts.
  */
 export function cyclesOf(clip, id, side) {
   const summary = clip.summary(id);
   const contacts = (summary?.gait?.events ?? []).filter((event) => event.kind === "contact").sort((a, b) => a.t_s - b.t_s);
+  const timeOf = (number) => clip.times[clip.numbers.indexOf(number)];
+  const boutOf = ({ frame }) => summary.gait.bouts.findIndex(({ t_start_s: from, t_end_s: to }) => timeOf(frame) >= from - ROUNDING_S && timeOf(frame) <= to + ROUNDING_S);
   if (contacts.length) {
     return contacts.slice(2).flatMap((last, nth) => {
       const [first, other] = [contacts[nth], contacts[nth + 1]];
-      return first.side === side && last.side === side && other.side !== side ? [{ from: first.t_s, to: last.t_s }] : [];
+      return first.side === side && last.side === side && other.side !== side && boutOf(first) === boutOf(last) ? [{ from: first.t_s, to: last.t_s }] : [];
     });
   }
-  const timeOf = (number) => clip.times[clip.numbers.indexOf(number)];
   return (summary?.reps ?? [])
     .map(({ frames: [first, , last] }) => ({ from: timeOf(first), to: timeOf(last) }))
     .filter(({ from, to }) => to > from);

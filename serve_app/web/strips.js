@@ -27,13 +27,12 @@ export function trials(values, mean, scale, side, label) {
   return made;
 }
 
-/** Draw a percentile on a bar of its population, of which the middle 95 % is shaded. */
+/** Draw a percentile on a bar of its population. */
 export function percentile({ percentile: at, percentile_ci95: ends, side, population, source }) {
   const of = text("norms.at", { at: number(at), population, source });
   const made = strip(of);
   const place = (value) => placeOf(value, [0, 100]);
   box(made, place(0), place(100), "whole");
-  box(made, place(2.5), place(97.5), "usual");
   if (ends) line(made, place(ends[0]), place(ends[1]), HEIGHT / 2, HEIGHT / 2, `interval ${side ?? "both"}`);
   line(made, place(at), place(at), 1, HEIGHT - 1, `mean ${side ?? "both"}`);
   return made;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { commonEvents, differences, firstEvents, frameInStep } from "./compare.js";
+import { commonEvents, differences, firstEvents, frameInStep, mismatches } from "./compare.js";
 
 const clipOf = (summary, times = []) => ({ summary: () => summary, times });
 const joint = (rom, rom_ci95 = null) => ({ rom, rom_ci95 });
@@ -64,3 +64,20 @@ test("without a number there is no difference", () => {
   }
   assert.equal(differences(null, null).length, 8);
 });
+
+const RESULT = { definitions: "bm-2", view: "sagittal", movement: "gait", model: "m", filter: { cutoff_hz: 6 }, near_side: "left" };
+
+test("results of one kind are comparable, with an unknown nearer side too", () => {
+  assert.deepEqual(mismatches(RESULT, { ...RESULT }), []);
+  assert.deepEqual(mismatches(RESULT, { ...RESULT, near_side: null }), []);
+});
+
+for (const [name, changed] of Object.entries({
+  definitions: { definitions: "bm-1" }, view: { view: "frontal" }, movement: { movement: "squat" }, model: { model: "n" },
+  filter: { filter: { cutoff_hz: 10 } }, near_side: { near_side: "right" },
+})) {
+  test(`results of another ${name} are not comparable`, () => {
+    assert.deepEqual(mismatches(RESULT, { ...RESULT, ...changed }), [name]);
+    assert.deepEqual(mismatches({ ...RESULT, ...changed }, RESULT), [name]);
+  });
+}

@@ -5,23 +5,33 @@ import test from "node:test";
 import { countCycles, cyclesOf, meanBand, normalized, PERCENT, percentAt } from "./cycles.js";
 import { placeOf, scaleOf } from "./strips.js";
 
-const contact = (side, t_s) => ({ kind: "contact", side, t_s });
+const contact = (side, t_s) => ({ kind: "contact", side, t_s, frame: Math.round(10 * t_s) });
+const BOUTS = [{ t_start_s: 1, t_end_s: 3.5 }];
+const FRAMES = Array.from({ length: 200 }, (_, at) => at);
 const WALK = [contact("right", 1), contact("left", 1.6), contact("right", 2.2), contact("left", 2.7)];
 const clipOf = (summary, numbers = []) => ({ summary: () => summary, numbers, times: numbers.map((n) => n / 10) });
 
 test("strides go from a contact to the next one of the same foot", () => {
-  const clip = clipOf({ gait: { events: [...WALK, { kind: "toe_off", side: "left", t_s: 1.2 }] } });
+  const clip = clipOf({ gait: { bouts: BOUTS, events: [...WALK, { kind: "toe_off", side: "left", t_s: 1.2 }] } }, FRAMES);
   assert.deepEqual(cyclesOf(clip, 1, "right"), [{ from: 1, to: 2.2 }]);
   assert.deepEqual(cyclesOf(clip, 1, "left"), [{ from: 1.6, to: 2.7 }]);
 });
 
 test("a step that was not seen makes no stride", () => {
   const events = [contact("right", 1), contact("right", 2.2), contact("left", 2.7), contact("right", 3.3)];
-  assert.deepEqual(cyclesOf(clipOf({ gait: { events } }), 1, "right"), [{ from: 2.2, to: 3.3 }]);
+  assert.deepEqual(cyclesOf(clipOf({ gait: { bouts: BOUTS, events } }, FRAMES), 1, "right"), [{ from: 2.2, to: 3.3 }]);
+});
+
+test("no stride goes from one bout to the next", () => {
+  const bouts = [{ t_start_s: 1, t_end_s: 2 }, { t_start_s: 12, t_end_s: 13.2 }];
+  const events = [["right", 1], ["left", 1.5], ["right", 2], ["left", 12], ["right", 12.5], ["left", 13.2]].map(([side, t_s]) => contact(side, t_s));
+  const clip = clipOf({ gait: { bouts, events } }, FRAMES);
+  assert.deepEqual(cyclesOf(clip, 1, "right"), [{ from: 1, to: 2 }]);
+  assert.deepEqual(cyclesOf(clip, 1, "left"), [{ from: 12, to: 13.2 }]);
 });
 
 test("contacts may come in any order", () => {
-  const clip = clipOf({ gait: { events: [...WALK].reverse() } });
+  const clip = clipOf({ gait: { bouts: BOUTS, events: [...WALK].reverse() } }, FRAMES);
   assert.deepEqual(cyclesOf(clip, 1, "right"), [{ from: 1, to: 2.2 }]);
 });
 
