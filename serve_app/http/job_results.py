@@ -29,7 +29,7 @@ from serve_app.http.responses import file_response
 from serve_app.http.uploads import JSON
 from serve_app.jobs.job import JobRecord
 from serve_app.jobs.jobs import Jobs
-from serve_app.jobs.result_file import read_frames, read_head, read_whole
+from serve_app.jobs.result_file import read_bytes, read_frames, read_head
 from serve_app.results.job_schema import FramePage
 from serve_app.results.response_schema import FRAMES, PoseResponse, selection_of
 from serve_app.results.selection import Selection
@@ -50,7 +50,9 @@ _MEDIA_TYPES: Final = (
 """Offset and bytes by which a browser's media type is chosen."""
 
 _OTHER_TYPE: Final = "application/octet-stream"
-_FINISHED: Final = (JobNotFoundError, JobNotFinishedError)
+FINISHED: Final = (JobNotFoundError, JobNotFinishedError)
+"""Errors of every route that reads the result of a job."""
+
 _RANGES: Final = {
     400: "The Range header is malformed",
     404: "There is no such file",
@@ -69,7 +71,7 @@ def _add_result(app: FastAPI, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/result",
         response_model=PoseResponse | FramePage,
-        responses=problems_of(BadParameterError, TooLargeError, ResultFilesError, *_FINISHED)
+        responses=problems_of(BadParameterError, TooLargeError, ResultFilesError, *FINISHED)
         | {
             200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "headers": header("ETag")},
             304: {"description": "The caller has it already.", "headers": header("ETag")},
@@ -125,7 +127,7 @@ def _whole(folder: Path, record: JobRecord, selection: Selection | None) -> byte
             value=record.result_bytes,
             limit=MOST_PAGE_BYTES,
         )
-    text = _joined(folder)
+    text = read_bytes(folder)
     return text if selection is None else selection.of_json(text)
 
 
@@ -152,7 +154,7 @@ def _add_videos(app: FastAPI, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/video",
         response_class=FileResponse,
-        responses=problems_of(StorageError, *_FINISHED, also=_RANGES)
+        responses=problems_of(StorageError, *FINISHED, also=_RANGES)
         | file_answers("video/mp4")
         | {307: {"description": "It is in an object store."}},
         summary="Annotated video of a job",
@@ -203,8 +205,7 @@ def _add_export(app: FastAPI, jobs: Jobs, exporter: Exporter) -> None:
     @app.get(
         "/jobs/{job_id}/export/{kind}",
         response_class=Response,
-        responses=problems_of(BadParameterError, TooLargeError, StorageError, *_FINISHED)
-        | EXPORTED,
+        responses=problems_of(BadParameterError, TooLargeError, StorageError, *FINISHED) | EXPORTED,
         summary="Result of a job as a file of another program",
         tags=["exports"],
         openapi_extra={"parameters": query_parameters("format")},
@@ -221,15 +222,23 @@ def _add_export(app: FastAPI, jobs: Jobs, exporter: Exporter) -> None:
         )
         record = await jobs.finished(job_id, caller_of(request).id)
         limit = exporter.service.settings.max_result_bytes
-        if (record.result_bytes or 0) > limit:
-            raise TooLargeError(
-                f"the result has {record.result_bytes} bytes, {limit} can be exported",
-                quantity="bytes",
-                value=record.result_bytes,
-                limit=limit,
-            )
-        return exporter.response(asked, lambda: jobs.read_result(record, _joined))
+        refuse_larger(record, limit, f"{limit} can be exported")
+        return exporter.response(asked, lambda: jobs.read_result(record, read_bytes))
 
 
-def _joined(folder: Path) -> bytes:
-    return b"".join(read_whole(folder))
+def refuse_larger(record: JobRecord, limit: int, allowed: str) -> None:
+    """Refuse a result that is too large to be read as a whole.
+
+    Args:
+        limit: bytes of JSON. allowed: the limit in words.
+
+    Raises:
+        TooLargeError: it has more.
+    """
+    if (record.result_bytes or 0) > limit:
+        raise TooLargeError(
+            f"the result has {record.result_bytes} bytes, {allowed}",
+            quantity="bytes",
+            value=record.result_bytes,
+            limit=limit,
+        )

@@ -6,18 +6,13 @@ from typing import Annotated, Final
 
 from fastapi import FastAPI, Query, Request, Response
 
-from deployments.errors import (
-    BadParameterError,
-    JobNotFinishedError,
-    JobNotFoundError,
-    ResultFilesError,
-    TooLargeError,
-)
+from deployments.errors import BadParameterError, ResultFilesError, TooLargeError
 from serve_app.export.saved_clip import read_result
+from serve_app.http.job_results import FINISHED, refuse_larger
 from serve_app.http.openapi import problems_of
 from serve_app.http.requests import owner_of
 from serve_app.jobs.jobs import Jobs
-from serve_app.jobs.result_file import read_whole
+from serve_app.jobs.result_file import read_bytes
 from serve_app.report.build import report_of, to_html
 from serve_app.service import PoseService
 
@@ -36,13 +31,7 @@ def add_report(app: FastAPI, service: PoseService, jobs: Jobs) -> None:
     @app.get(
         "/jobs/{job_id}/report",
         response_class=Response,
-        responses=problems_of(
-            BadParameterError,
-            TooLargeError,
-            ResultFilesError,
-            JobNotFoundError,
-            JobNotFinishedError,
-        )
+        responses=problems_of(BadParameterError, TooLargeError, ResultFilesError, *FINISHED)
         | {200: {"content": {_HTML: {"schema": {"type": "string"}}}}},
         summary="Printable report of a job's result",
         tags=["exports"],
@@ -56,19 +45,13 @@ def add_report(app: FastAPI, service: PoseService, jobs: Jobs) -> None:
         """Return the report as one HTML page without external resources, for one A4 sheet."""
         record = await jobs.finished(job_id, owner_of(request))
         limit = service.settings.max_result_bytes
-        if (record.result_bytes or 0) > limit:
-            raise TooLargeError(
-                f"the result has {record.result_bytes} bytes, a report is made of {limit}",
-                quantity="bytes",
-                value=record.result_bytes,
-                limit=limit,
-            )
+        refuse_larger(record, limit, f"a report is made of {limit}")
         video = jobs.stored_video(record.id)
         if video is not None and not await asyncio.to_thread(video.is_file):
             video = None
 
         def page(folder: Path) -> str:
-            result = read_result(b"".join(read_whole(folder)))
+            result = read_result(read_bytes(folder))
             return to_html(report_of(result, title or f"Job {record.id[:8]}", video, person))
 
         with service.request_slot():

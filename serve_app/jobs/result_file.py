@@ -87,9 +87,14 @@ def read_whole(folder: Path) -> Iterator[bytes]:
     yield head[len(BEFORE_FRAMES) :]
 
 
+def read_bytes(folder: Path) -> bytes:
+    """Return the whole response as JSON, in one piece."""
+    return b"".join(read_whole(folder))
+
+
 def read_document(folder: Path) -> dict[str, Any]:
     """Return the whole response as plain JSON values."""
-    document: dict[str, Any] = json.loads(b"".join(read_whole(folder)))
+    document: dict[str, Any] = json.loads(read_bytes(folder))
     return document
 
 
