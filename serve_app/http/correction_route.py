@@ -26,7 +26,6 @@ from serve_app.http.uploads import JSON, content_type, read_json
 from serve_app.jobs.content_key import digest_of
 from serve_app.jobs.correction_files import CorrectionSource, ToCorrect
 from serve_app.jobs.corrections import recorded
-from serve_app.jobs.job import CORRECTED_FROM
 from serve_app.jobs.jobs import Jobs
 from serve_app.results.correction_schema import CorrectionRequest
 from serve_app.results.job_schema import Job, JobOptions
@@ -78,8 +77,8 @@ def add_corrections(app: FastAPI, jobs: Jobs, reception: Reception) -> None:
         asked: CorrectionRequest = parse_options(CorrectionRequest, body)
         made = await jobs.read_result(origin, recorded, origin.id, asked.changes, caller.id)
         segments = await asyncio.to_thread(jobs.segments_of, origin.id)
-        kept = {name: given for name, given in origin.request.items() if name != CORRECTED_FROM}
-        options: JobOptions = parse_options(JobOptions, {"confidence": made.min_score, **kept})
+        asked_before = {"confidence": made.min_score, **origin.options}
+        options: JobOptions = parse_options(JobOptions, asked_before)
         given = ToCorrect(corrections=made.corrections, segments=segments)
         source = CorrectionSource(jobs.files.source(origin.id), given)
         digest = key and digest_of(job_id, asked.model_dump_json().encode())

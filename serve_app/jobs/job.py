@@ -119,6 +119,11 @@ class JobRecord:
     webhook_delivered_at: float | None = None
     webhook_error: str | None = None
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return the options of the analysis: ``request`` without :data:`CORRECTED_FROM`."""
+        return {name: given for name, given in self.request.items() if name != CORRECTED_FROM}
+
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:

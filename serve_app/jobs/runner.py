@@ -33,7 +33,7 @@ from serve_app.jobs.correction_files import (
     write_segment_keys,
 )
 from serve_app.jobs.corrections import edited
-from serve_app.jobs.job import CORRECTED_FROM, JobProgress, JobRecord, Stage
+from serve_app.jobs.job import JobProgress, JobRecord, Stage
 from serve_app.jobs.job_files import JobFiles, video_key
 from serve_app.jobs.resumable_stages import ResumableStages, Source
 from serve_app.jobs.retention import Retention
@@ -296,8 +296,7 @@ class JobRunner:
                 f"the service ended {job.attempts - 1} times while it worked on this video",
                 retryable=False,
             )
-        request = {name: given for name, given in job.request.items() if name != CORRECTED_FROM}
-        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, request)
+        options: PoseOptions = await asyncio.to_thread(parse_options, PoseOptions, job.options)
         for wait_s in self._retry_s:
             try:
                 return await self._once(job, options, watch)

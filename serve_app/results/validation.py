@@ -10,6 +10,8 @@ from serve_app.results.supplied import parse_json
 
 LONGEST_NAME: Final = 100
 _MOST_NAMED: Final = 10
+_OF_OUR_VALIDATORS: Final = "Value error, "
+"""Begins pydantic's message of a ``ValueError``."""
 
 
 def parse_options(kind: type[Any], values: Any) -> Any:
@@ -29,9 +31,7 @@ def bad_parameters(errors: Sequence[Any]) -> BadParameterError:
     wrong = [
         {
             "field": _field_of(item["loc"]),
-            "message": item["msg"].removeprefix(
-                "Value error, "
-            ),  # pydantic's, of our own validators
+            "message": item["msg"].removeprefix(_OF_OUR_VALIDATORS),
         }
         for item in errors[:_MOST_NAMED]
     ]
