@@ -74,9 +74,9 @@ def choose(rows: ClipRows, person: I64, media: MediaInfo, athlete: Athlete) -> i
     count = np.bincount(person[person >= 0])
     if athlete == "longest":
         return int(count.argmax())
-    half = np.array([media.width, media.height]) / 2
-    middle = (rows.box[:, :2] + rows.box[:, 2:]) / 2.0
-    value = rows.size if athlete == "largest" else -np.linalg.norm(middle - half, axis=1)
+    value = rows.size
+    if athlete == "center":
+        value = -np.linalg.norm(rows.off_center(media), axis=1)
     medians = [
         np.median(value[person == p]) if n >= _LONG_SHARE * count.max() else -np.inf
         for p, n in enumerate(count)

@@ -61,6 +61,11 @@ class ClipRows:
             **{name: getattr(self, name)[index] for name in _PER_ROW},
         )
 
+    def off_center(self, media: MediaInfo) -> F64:
+        """Return the way (n,2) from the picture's center to the box's, pixels."""
+        box = self.box.astype(np.float64)
+        return (box[:, :2] + box[:, 2:]) / 2 - np.array([media.width, media.height]) / 2
+
     def seen_keypoints(self, rows: NDArray[np.intp]) -> F64:
         """Return keypoints (k,17,2) of some rows, NaN where the score is low."""
         seen = self.poses.score[rows] >= MIN_POINT_SCORE

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deployments.athlete_choice import PROMINENT, Athlete
-from deployments.messages import I64, Bools, ClipPoses, MediaInfo, SegmentPoses
+from deployments.messages import I32, I64, Bools, ClipPoses, MediaInfo, SegmentPoses
 from deployments.tracking.athlete import choose
 from deployments.tracking.grouped import Grouped
 from deployments.tracking.identity import resolve
@@ -73,8 +73,8 @@ def merge(
     most = max(_MOST_CELLS // media.frame_count, 1)
     left_out = max(len(numbers) - most, 0)
     person[person >= most] = -1
-    clip = _clip(rows, person, media, decoded)
-    return replace(clip, track_id=numbers[:most], left_out=left_out, cuts=tuple(cuts))
+    clip = _clip(rows, person, numbers[:most], media, decoded)
+    return replace(clip, left_out=left_out, cuts=tuple(cuts))
 
 
 def _cuts(parts: Sequence[SegmentPoses], media: MediaInfo, rows: ClipRows) -> list[int]:
@@ -149,9 +149,9 @@ def _stray(rows: ClipRows, identity: I64, media: MediaInfo) -> Bools:
 
 def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
     """Return the column (n,) of each row, 0 for the most important person; -1 if dropped."""
-    half = np.array([media.width, media.height]) / 2
     box = rows.box.astype(np.float64)
-    off_center = (box[:, :2] + box[:, 2:]) / 2 - half
+    half = np.array([media.width, media.height]) / 2
+    off_center = rows.off_center(media)
     centrality = 1 - 0.5 * np.linalg.norm(off_center, axis=1) / np.linalg.norm(half)
     size = (box[:, 2:] - box[:, :2]).max(axis=1)
     weight = size**2 * rows.box_score * centrality
@@ -162,17 +162,16 @@ def _by_importance(rows: ClipRows, identity: I64, media: MediaInfo) -> I64:
     return column
 
 
-def _clip(rows: ClipRows, person: I64, media: MediaInfo, decoded: Bools) -> ClipPoses:
-    people = int(person.max(initial=-1)) + 1
+def _clip(rows: ClipRows, person: I64, numbers: I32, media: MediaInfo, decoded: Bools) -> ClipPoses:
     kept = np.lexsort((rows.frame, person))[np.count_nonzero(person < 0) :]
-    row = np.full((media.frame_count, people), -1, np.int32)
+    row = np.full((media.frame_count, len(numbers)), -1, np.int32)
     row[rows.frame[kept], person[kept]] = np.arange(len(kept))
     rows = rows[kept]
     return ClipPoses(
         times_s=media.times_s,
         width=media.width,
         height=media.height,
-        track_id=np.arange(1, people + 1, dtype=np.int32),
+        track_id=numbers,
         row=row,
         box=rows.box,
         box_score=rows.box_score,

@@ -39,7 +39,8 @@ def merge(segments: Iterable[SegmentPoses], media: MediaInfo) -> ClipPoses:
     most = max(_MOST_CELLS // media.frame_count, 1)
     left_out = max(int(person.max(initial=-1)) + 1 - most, 0)
     person[person >= most] = -1
-    clip = _clip(rows, person, media, np.concatenate([part.decoded for part in parts]))
+    numbers = np.arange(1, int(person.max(initial=-1)) + 2, dtype=np.int32)
+    clip = _clip(rows, person, numbers, media, np.concatenate([part.decoded for part in parts]))
     return replace(clip, left_out=left_out)
 
 

@@ -115,7 +115,7 @@ def observe(
 
 def shown_in(keypoints: np.ndarray, walkers: Sequence[Walker], time_s: float) -> int | None:
     """The walker whose (17,2) keypoints these are; None if of nobody, or of one amid others."""
-    boxes = {i: walkers[i].box(time_s) for i in _present(walkers, time_s)}
+    boxes = {i: walkers[i].box(time_s) for i in present(walkers, time_s)}
     for i, box in boxes.items():
         apart = np.linalg.norm(keypoints - walkers[i].keypoints(time_s), axis=1)
         clear = all(iou(box, other) < 0.1 for j, other in boxes.items() if j != i)
@@ -168,7 +168,8 @@ def iou(a: np.ndarray, b: np.ndarray) -> float:
     return float(area / ((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - area))
 
 
-def _present(walkers: Sequence[Walker], time_s: float) -> list[int]:
+def present(walkers: Sequence[Walker], time_s: float) -> list[int]:
+    """Return the indices of the walkers who are there."""
     return [i for i, w in enumerate(walkers) if w.from_s <= time_s < w.to_s]
 
 
@@ -180,7 +181,7 @@ def _detect(
     rng: np.random.Generator,
 ) -> Detections:
     boxes: list[np.ndarray] = []
-    for i in _present(walkers, time_s):
+    for i in present(walkers, time_s):
         box = walkers[i].box(time_s) + rng.normal(0, noise * walkers[i].height, 4)
         if not missed(i) and all(iou(box, other) < 0.5 for other in boxes):
             boxes.append(box)
@@ -198,7 +199,7 @@ def _seen(
     noise: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    overlaps = {i: iou(walkers[i].box(time_s), box) for i in _present(walkers, time_s)}
+    overlaps = {i: iou(walkers[i].box(time_s), box) for i in present(walkers, time_s)}
     shown = next((i for i, part in overlaps.items() if part > 0.5), None)
     if shown is None:
         shown = max(overlaps, key=overlaps.__getitem__, default=None)
