@@ -21,7 +21,7 @@ from deployments.concurrency import run_async
 from deployments.messages import F64, ClipPoses
 from deployments.tracking.tracks import merge
 from serve_app.pipeline import run
-from tests.support.simulated_people import Walker, cut, iou, media, observe, straight
+from tests.support.simulated_people import Walker, cut, iou, media, observe, present, straight
 from tools.athlete.clip import Take, film
 from tools.athlete.trained_network import SETTINGS
 
@@ -61,11 +61,8 @@ PIECES = (None, 120, 28)
 """Frames of a segment; None for one segment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """Boxes (4,) of the people who are visible, by frame and then by person."""
-
-    boxes: Sequence[Mapping[int, F64]]
+Truth = Sequence[Mapping[int, F64]]
+"""Boxes (4,) of the people who are visible, by frame and then by person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +85,7 @@ def truth_of(walkers: Sequence[Walker], times_s: F64, width: int) -> Truth:
     """Return the visible people; ``walkers`` has the one in front first."""
     frames = []
     for time_s in times_s:
-        boxes = {
-            i: walker.box(time_s)
-            for i, walker in enumerate(walkers)
-            if walker.from_s <= time_s < walker.to_s
-        }
+        boxes = {i: walkers[i].box(time_s) for i in present(walkers, time_s)}
         frames.append(
             {
                 i: box
@@ -101,7 +94,7 @@ def truth_of(walkers: Sequence[Walker], times_s: F64, width: int) -> Truth:
                 and all(iou(box, boxes[j]) < HIDDEN for j in boxes if j < i)
             }
         )
-    return Truth(frames)
+    return frames
 
 
 def scores_of(truth: Truth, clip: ClipPoses) -> Scores:
@@ -115,7 +108,7 @@ def scores_of(truth: Truth, clip: ClipPoses) -> Scores:
     people: list[Any] = []
     tracks: list[Any] = []
     similar: list[Any] = []
-    for frame, boxes in enumerate(truth.boxes):
+    for frame, boxes in enumerate(truth):
         rows = [(p, row) for p, row in enumerate(clip.row[frame]) if row >= 0]
         table_of = np.array(
             [[iou(box, clip.box[row]) for _, row in rows] for box in boxes.values()]
@@ -126,7 +119,7 @@ def scores_of(truth: Truth, clip: ClipPoses) -> Scores:
         tracks.append(np.array([p for p, _ in rows], int)[near])
         similar.append(table_of[:, near])
     data = {
-        "num_timesteps": len(truth.boxes),
+        "num_timesteps": len(truth),
         "gt_ids": people,
         "tracker_ids": tracks,
         "similarity_scores": similar,
@@ -171,7 +164,7 @@ def filmed(folder: Path, segment_s: float) -> Scores:
     ]
     stages, options = stages_of(folder, **SETTINGS)
     job = replace(job_of(path, folder, options), segment_s=segment_s, max_people_in_frames=None)
-    return scores_of(Truth(boxes), run_async(run(job, stages)).clip)
+    return scores_of(boxes, run_async(run(job, stages)).clip)
 
 
 def _side_by_side(takes: Sequence[Take], path: Path, folder: Path) -> list[Any]:
