@@ -23,6 +23,7 @@ _NAMES: Final = (
     "corrections.js",
     "curves.js",
     "cycles.js",
+    "dom.js",
     "edit.js",
     "events.js",
     "history.js",

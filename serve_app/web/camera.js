@@ -1,4 +1,5 @@
 /** Film with the camera of the device: preview, record, stop. */
+import { button } from "./dom.js";
 import { text } from "./text.js";
 
 const KINDS = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
@@ -104,12 +105,4 @@ export class Camera {
     made.textContent = text("film.stop");
     this.about.textContent = text("film.running");
   }
-}
-
-function button(label, work) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = label;
-  made.addEventListener("click", work);
-  return made;
 }

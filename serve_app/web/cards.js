@@ -1,4 +1,5 @@
 /** Cards of numbers: each with its interval, or the reason why it is missing. */
+import { element } from "./dom.js";
 import { percentile, scaleOf, trials } from "./strips.js";
 import { number, reason, text, words } from "./text.js";
 
@@ -78,7 +79,7 @@ function scores({ scores: given }) {
   const rows = Object.entries(SCORES).map(([name, most]) => {
     const score = given[name];
     if (!score || score.value === null) return [text(`score.${name}`), missing(score?.reason)];
-    const meter = make("meter");
+    const meter = element("meter");
     Object.assign(meter, { min: 0, max: most, value: score.value });
     meter.setAttribute("aria-label", text(`score.${name}`));
     const shown = value(number(score.value, most === 1 ? 2 : 0), `/ ${most}`);
@@ -113,33 +114,33 @@ function measures({ measures: given }) {
     const marks = scale ? trials(measure.values, measure.mean, scale, measure.side, label) : "";
     return [side + words(measure.metric), value(`${number(measure.mean, digits)}${unit}`, spread), marks, number(measure.n)];
   });
-  const details = make("details");
-  details.append(make("summary", text("card.measures")));
+  const details = element("details");
+  details.append(element("summary", text("card.measures")));
   details.append(table(["measure.name", "measure.mean", "measure.each", "measure.n"].map((key) => text(key)), rows));
-  const made = make("section");
+  const made = element("section");
   made.className = "card";
   made.append(details);
   return made;
 }
 
 export function card(title, content, kind = "") {
-  const made = make("section");
+  const made = element("section");
   made.className = `card ${kind}`;
-  made.append(make("h3", text(title)), ...content);
+  made.append(element("h3", text(title)), ...content);
   return made;
 }
 
 export function table(header, rows) {
-  const made = make("table");
+  const made = element("table");
   if (header) {
     const row = made.createTHead().insertRow();
-    header.forEach((title) => { row.append(Object.assign(make("th", title), { scope: "col" })); });
+    header.forEach((title) => { row.append(Object.assign(element("th", title), { scope: "col" })); });
   }
   const body = made.createTBody();
   const columns = Math.max(...rows.map((row) => row.length));
   for (const [name, ...cells] of rows) {
     const row = body.insertRow();
-    row.append(Object.assign(make("th", name), { scope: "row" }));
+    row.append(Object.assign(element("th", name), { scope: "row" }));
     cells.forEach((cell, nth) => {
       const made = row.insertCell();
       if (nth === cells.length - 1) made.colSpan = columns - 1 - nth;
@@ -150,16 +151,16 @@ export function table(header, rows) {
 }
 
 export function value(main, more = "") {
-  const made = make("span");
-  made.append(make("b", main));
-  if (more) made.append(" ", make("small", more));
+  const made = element("span");
+  made.append(element("b", main));
+  if (more) made.append(" ", element("small", more));
   return made;
 }
 
 export function missing(code) {
-  const made = make("span");
+  const made = element("span");
   made.className = "missing";
-  made.append(text("missing"), " ", make("small", reason(code)));
+  made.append(text("missing"), " ", element("small", reason(code)));
   return made;
 }
 
@@ -169,18 +170,12 @@ export function about(key) {
 
 /** Sentences of the service, which are English. */
 function list(lines) {
-  const made = make("ul");
+  const made = element("ul");
   made.lang = "en";
-  made.append(...lines.map((line) => make("li", line)));
+  made.append(...lines.map((line) => element("li", line)));
   return made;
 }
 
 function paragraph(words) {
-  return make("p", words);
-}
-
-export function make(tag, content = "") {
-  const made = document.createElement(tag);
-  made.textContent = content;
-  return made;
+  return element("p", words);
 }

@@ -1,5 +1,6 @@
 /** A second result next to the first: in step from an event on, with the differences of its numbers. */
-import { about, card, make, missing, table, value } from "./cards.js";
+import { about, card, missing, table, value } from "./cards.js";
+import { element } from "./dom.js";
 import { nearestFrame } from "./timing.js";
 import { date, number, text } from "./text.js";
 
@@ -73,7 +74,7 @@ export function mismatches(first, second) {
 export function differencesCard(first, second, name) {
   const apart = mismatches(first, second).map((one) => text(`compare.differs.${one}`));
   if (apart.length) {
-    return card("compare.title", [make("p", text("compare.not", { what: apart.join(", ") }))]);
+    return card("compare.title", [element("p", text("compare.not", { what: apart.join(", ") }))]);
   }
   const header = ["", text("compare.this"), name, text("compare.difference")];
   const rows = differences(first, second).map((row) => [
@@ -106,6 +107,7 @@ export class Comparison {
   #first = null;
   #second = null;
   #jobs = [];
+  #moments = [0, 0]; // of the common event in both, seconds
 
   /**
    * @param elements choose, sync and syncRow, and pair and box of the stages.
@@ -115,7 +117,7 @@ export class Comparison {
   constructor(elements, { stage, load, nameOf, onChange, onProblem }) {
     Object.assign(this, elements, { stage, load, nameOf, onChange, onProblem });
     this.choose.addEventListener("change", () => this.#open(this.choose.value).catch(onProblem));
-    this.sync.addEventListener("change", () => this.#changed());
+    this.sync.addEventListener("change", () => { this.#meet(); this.#changed(); });
   }
 
   /** Offer the finished jobs of a list; `job` is the one that is shown. */
@@ -141,14 +143,14 @@ export class Comparison {
     this.#first = { clip, person, frame };
     if (!this.#second) return;
     if (isNew) this.#events();
-    const [at, otherAt] = this.#moments();
+    const [at, otherAt] = this.#moments;
     this.stage.seek(frameInStep(clip, frame, at, this.#second.clip, otherAt));
   }
 
   /** The second result for the curves: clip, person and the seconds to add to its times; null without. */
   get curves() {
     if (!this.#second) return null;
-    const [at, otherAt] = this.#moments();
+    const [at, otherAt] = this.#moments;
     return { clip: this.#second.clip, person: this.#second.person, shift: at - otherAt };
   }
 
@@ -181,10 +183,11 @@ export class Comparison {
     const kinds = ["start", ...commonEvents(first, second)];
     this.sync.replaceChildren(...kinds.map((kind) => new Option(text(`compare.at.${kind}`), kind)));
     this.sync.value = kinds.includes(kept) ? kept : kinds[Math.min(1, kinds.length - 1)];
+    this.#meet();
   }
 
-  #moments() {
-    return [this.#first, this.#second].map(({ clip, person }) => firstEvents(clip, person)[this.sync.value] ?? clip.times[0]);
+  #meet() {
+    this.#moments = [this.#first, this.#second].map(({ clip, person }) => firstEvents(clip, person)[this.sync.value] ?? clip.times[0]);
   }
 
   #changed() {

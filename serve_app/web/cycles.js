@@ -14,7 +14,10 @@ export function cyclesOf(clip, id, side) {
   const summary = clip.summary(id);
   const contacts = (summary?.gait?.events ?? []).filter((event) => event.kind === "contact").sort((a, b) => a.t_s - b.t_s);
   const timeOf = (number) => clip.times[clip.numbers.indexOf(number)];
-  const boutOf = ({ frame }) => summary.gait.bouts.findIndex(({ t_start_s: from, t_end_s: to }) => timeOf(frame) >= from - ROUNDING_S && timeOf(frame) <= to + ROUNDING_S);
+  const boutOf = ({ frame }) => {
+    const time = timeOf(frame);
+    return summary.gait.bouts.findIndex(({ t_start_s: from, t_end_s: to }) => from - ROUNDING_S <= time && time <= to + ROUNDING_S);
+  };
   if (contacts.length) {
     return contacts.slice(2).flatMap((last, nth) => {
       const [first, other] = [contacts[nth], contacts[nth + 1]];

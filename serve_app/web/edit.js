@@ -1,5 +1,6 @@
 /** The mode in which points and events are corrected by hand. */
 import { Draft, nearest } from "./corrections.js";
+import { button, element } from "./dom.js";
 import { number, text } from "./text.js";
 
 const REACH = 18; // pixels of the page
@@ -191,40 +192,43 @@ export class Editor {
     this.events.replaceChildren(element("h4", text("edit.events")), ...(rows.length ? rows : [empty]));
   }
 
+  /** Listener that changes events, and shows them. */
+  #change(work) {
+    return () => { work(); this.#say(); this.#lists(); };
+  }
+
   #gait(person) {
-    const change = (work) => () => { work(); this.#say(); this.#lists(); };
     const here = this.#number;
     const rows = this.#draft.events(person).filter((event) => event.to !== null).sort((a, b) => a.to - b.to).map((event) => row(
       text("edit.event", { what: text(`edit.${event.kind}.${event.side}`), frame: event.to }),
       button(text("edit.go"), () => this.#go(event.to)),
-      button(text("edit.here"), change(() => { event.to = here; })),
-      button(text("edit.remove"), change(() => { event.to = null; })),
+      button(text("edit.here"), this.#change(() => { event.to = here; })),
+      button(text("edit.remove"), this.#change(() => { event.to = null; })),
     ));
     if (!this.#draft.canAdd(person, "event")) return rows;
     const adds = ["contact", "toe_off"].flatMap((kind) => ["left", "right"].map((side) => button(
       text("edit.add", { what: text(`edit.${kind}.${side}`) }),
-      change(() => this.#draft.add(person, "event", { kind, side, to: here })),
+      this.#change(() => this.#draft.add(person, "event", { kind, side, to: here })),
     )));
     return [...rows, row("", ...adds)];
   }
 
   #repetitions(person) {
-    const change = (work) => () => { work(); this.#say(); this.#lists(); };
     const here = this.#number;
     const wide = (start, stop) => stop - start >= 2;
     const made = this.#draft.repetitions(person);
     const rows = made.filter((rep) => rep.to).sort((a, b) => a.to[0] - b.to[0]).map((rep, nth) => row(
       text("edit.repetition", { n: nth + 1, start: rep.to[0], stop: rep.to[1] }),
       button(text("edit.go"), () => this.#go(rep.to[0])),
-      button(text("edit.begin"), change(() => { rep.to = [here, rep.to[1]]; }), !wide(here, rep.to[1])),
-      button(text("edit.end"), change(() => { rep.to = [rep.to[0], here]; }), !wide(rep.to[0], here)),
-      button(text("edit.remove"), change(() => { rep.to = null; })),
+      button(text("edit.begin"), this.#change(() => { rep.to = [here, rep.to[1]]; }), !wide(here, rep.to[1])),
+      button(text("edit.end"), this.#change(() => { rep.to = [rep.to[0], here]; }), !wide(rep.to[0], here)),
+      button(text("edit.remove"), this.#change(() => { rep.to = null; })),
     ));
     if (!this.#draft.canAdd(person, "repetition")) return rows;
     const start = this.#start;
     const add = start === null
-      ? button(text("edit.add.begin"), change(() => { this.#start = here; }))
-      : button(text("edit.add.end", { start }), change(() => {
+      ? button(text("edit.add.begin"), this.#change(() => { this.#start = here; }))
+      : button(text("edit.add.end", { start }), this.#change(() => {
         this.#start = null;
         this.#draft.add(person, "repetition", { to: [start, here] });
       }), !wide(start, here));
@@ -237,24 +241,10 @@ export class Editor {
   }
 }
 
-function element(name, ...content) {
-  const made = document.createElement(name);
-  made.append(...content);
-  return made;
-}
-
 function row(label, ...buttons) {
   const made = element("div", element("span", label), ...buttons);
   // Rows have the same buttons: a reader of screens hears which event each is of.
   if (label) for (const part of buttons) part.setAttribute("aria-label", `${part.textContent}: ${label}`);
   made.className = "controls event";
-  return made;
-}
-
-function button(label, work, disabled = false) {
-  const made = element("button", label);
-  made.type = "button";
-  made.disabled = disabled;
-  made.addEventListener("click", work);
   return made;
 }
