@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biomech.config import AUTO, Camera, Context, Subject
+from biomech.data_frames import to_pandas
 from biomech.events.clip_events import ClipEvents, clip_events_of
 from biomech.files import Profile
 from biomech.files.markers import Markers, markers_of
@@ -110,14 +111,7 @@ class Result:
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas, which is not installed. pip install pandas, or take "
-                "to_columns, which gives arrays."
-            ) from error
-        return pd.DataFrame(self.to_columns())
+        return to_pandas(self.to_columns(), "to_columns, which gives arrays")
 
     def markers(self) -> Markers:
         """Return the smoothed points: metres where the height is known, else pixels.

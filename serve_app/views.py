@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import to_json
 
+from biomech.data_frames import to_pandas
 from biomech.kinematics.geometry import Array
 from biomech.records.frame_fields import FIELDS
 from biomech.records.person_record import PersonSummary
@@ -46,14 +47,7 @@ class Columns(dict[str, NDArray[Any]]):
         Raises:
             ImportError: pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "to_frame needs pandas, which is not installed. pip install pandas, or take the "
-                "columns, which are arrays."
-            ) from error
-        return pd.DataFrame(self)
+        return to_pandas(self, "the columns, which are arrays")
 
 
 @dataclass(frozen=True, slots=True)
